@@ -1,0 +1,31 @@
+/** Named differences from a preset: what each arm of a study changes, and nothing else. */
+export const ablations = {
+  full: {},
+  /** Spatial guidance off: no reconstruction branch, no projection P. */
+  "no-sg": { reconstruction: { enabled: false }, lossWeights: { recon: 0 } },
+  /** Multi-level position encoding off on patches and tokens; φ of box centres kept. */
+  "no-mpe": { positions: { coordinates: false, rays: false } },
+  /** The stronger form: no coordinate reaches the model. The anchor loss goes too, since it reads box positions. */
+  "no-mpe-boxes": { positions: { coordinates: false, rays: false, boxCentres: false }, lossWeights: { anchor: 0 } },
+  /** Position encoding off, without the anchor loss that this arm cannot satisfy. */
+  "no-mpe-no-anchor": { positions: { coordinates: false, rays: false }, lossWeights: { anchor: 0 } },
+  "no-phi": { positions: { coordinates: false } },
+  "no-psi": { positions: { rays: false } },
+  /** Structure-enhanced module off. */
+  "no-attn": { structure: { interView: false, intraView: false } },
+  "inter-only": { structure: { intraView: false } },
+  "intra-only": { structure: { interView: false } },
+  /** Language guidance off: bare <ground> answer and no language loss. */
+  "no-lg": { lossWeights: { language: 0 }, prompt: { answer: "ground" } },
+  "frames-2": { data: { frames: 2 } },
+  "frames-4": { data: { frames: 4 } },
+  "frames-12": { data: { frames: 12 } },
+  "frames-16": { data: { frames: 16 } },
+  "frames-24": { data: { frames: 24 } },
+  /** The two additions that nano training needs, removed. */
+  "no-shared-skip": { grounding: { sharedSkip: false } },
+  "no-anchor-loss": { lossWeights: { anchor: 0 } },
+  /** The authors' released behaviour where it differs from the paper. */
+  released: { structure: { layout: "released" }, reconstruction: { local: false }, prompt: { evaluation: "gold" } },
+} as const;
+export type AblationName = keyof typeof ablations;

@@ -1,0 +1,45 @@
+import type { S2ConfigInput } from "./schema";
+
+/** LLaVA-Video-7B with the paper's modules and training values. */
+const llavaVideo7b: S2ConfigInput = {
+  preset: "llava-video-7b",
+  vision: { imageSize: 384, patchSize: 14, hiddenSize: 1152, intermediateSize: 4304, layers: 26, heads: 16 },
+  language: { vocabSize: 151649, hiddenSize: 3584, intermediateSize: 18944, layers: 28, heads: 28, kvHeads: 4 },
+  reconstruction: {
+    encoderSize: 1024, hiddenSize: 1024, heads: 16, depth: 24,
+    layerDims: [96, 192, 384, 768], featureDim: 256, lastDim: 128, patchSize: 14,
+  },
+  training: { steps: 1000, scenes: 1, sentences: 1, accumulate: 8, learningRate: 2e-5 },
+  data: { folder: "data/scannet", frames: 16 },
+};
+
+/**
+ * The whole model at a size that one CPU core trains in minutes. Departs from the paper where its fields say so:
+ * frozen vision tower, LayerNorm after the projector, shared skip and anchor loss in grounding, compact prompt.
+ */
+const nano: S2ConfigInput = {
+  preset: "nano",
+  vision: { imageSize: 112, patchSize: 14, hiddenSize: 96, intermediateSize: 384, layers: 4, heads: 4 },
+  language: { vocabSize: 256, hiddenSize: 128, intermediateSize: 352, layers: 4, heads: 4, kvHeads: 2, ropeTheta: 1e4 },
+  projector: { outputNorm: "layer", pooling: "average" },
+  structure: { heads: 4, dropPath: 0, outputInit: "zero" },
+  positions: { rayHidden: 64, rayScale: 1 },
+  objects: { fallbackShare: 0.05 },
+  grounding: { sharedSkip: true },
+  reconstruction: {
+    encoderSize: 96, hiddenSize: 96, heads: 4, depth: 4,
+    layerDims: [8, 16, 24, 32], featureDim: 16, lastDim: 8, patchSize: 8, imageIds: "ordered",
+    scenesPerStep: 1, viewsPerStep: 4,
+  },
+  lora: { rank: 8, alpha: 16, dropout: 0, fullLayers: 4, vision: false },
+  lossWeights: { language: 0.3, anchor: 0.5 },
+  prompt: { template: "compact" },
+  training: {
+    steps: 1700, scenes: 4, sentences: 24, learningRate: 1.5e-3, beta2: 0.98, weightDecay: 0.02,
+    warmup: 0.03, finalRate: 0.02, rotate: true,
+  },
+  data: { folder: "data/rooms/nano", frames: 8 },
+};
+
+export const presets = { "llava-video-7b": llavaVideo7b, nano } as const satisfies Record<string, S2ConfigInput>;
+export type PresetName = keyof typeof presets;

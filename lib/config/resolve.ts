@@ -1,0 +1,102 @@
+import { z } from "zod";
+import { UserError, closest, unknownName } from "../core/errors";
+import { ablations } from "./ablations";
+import { presets, type PresetName } from "./presets";
+import { S2Config } from "./schema";
+
+type Json = Record<string, unknown>;
+
+function isRecord(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** `change` laid over `base`, record by record; arrays and scalars replace. */
+export function merge(base: Json, change: Json): Json {
+  const out: Json = { ...base };
+  for (const [key, value] of Object.entries(change)) {
+    const old = out[key];
+    out[key] = isRecord(old) && isRecord(value) ? merge(old, value) : value;
+  }
+  return out;
+}
+
+/** Turns "training.steps=30" into {training: {steps: 30}}; the value is JSON where it parses, else text. */
+export function parseOverride(text: string): Json {
+  const match = /^([A-Za-z0-9]+(?:\.[A-Za-z0-9]+)*)=(.*)$/.exec(text);
+  if (match === null) throw new UserError(`--set takes path=value such as training.steps=30, got "${text}"`, 2);
+  let value: unknown = match[2]!;
+  try {
+    value = JSON.parse(match[2]!);
+  } catch {
+    // plain text, such as a folder name
+  }
+  return match[1]!.split(".").reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as Json;
+}
+
+function keysOf(schema: unknown, path: readonly PropertyKey[]): string[] {
+  let at = schema;
+  for (const key of path) {
+    while (at instanceof z.ZodPrefault || at instanceof z.ZodDefault) at = at.def.innerType;
+    if (!(at instanceof z.ZodObject)) return [];
+    at = (at.shape as Record<string, unknown>)[String(key)];
+  }
+  while (at instanceof z.ZodPrefault || at instanceof z.ZodDefault) at = at.def.innerType;
+  return at instanceof z.ZodObject ? Object.keys(at.shape as object) : [];
+}
+
+function explain(error: z.ZodError): string {
+  return error.issues
+    .map((issue) => {
+      const where = issue.path.length === 0 ? "the top level" : issue.path.join(".");
+      if (issue.code === "unrecognized_keys") {
+        const known = keysOf(S2Config, issue.path);
+        return issue.keys
+          .map((key) => {
+            const near = closest(key, known);
+            return `unknown key "${key}" at ${where}${near === undefined ? "" : ` (did you mean "${near}"?)`}; known: ${known.join(", ")}`;
+          })
+          .join("; ");
+      }
+      return `${where}: ${issue.message}`;
+    })
+    .join("; ");
+}
+
+/** Parses a whole config. @throws UserError that names each wrong key */
+export function parseConfig(value: unknown, origin: string): S2Config {
+  const result = S2Config.safeParse(value);
+  if (!result.success) throw new UserError(`config from ${origin}: ${explain(result.error)}`, 2);
+  const config = result.data;
+  const { language: lm, vision, structure } = config;
+  const divides = (small: number, big: number, names: string): void => {
+    if (big % small !== 0) throw new UserError(`config from ${origin}: ${names} (${small} does not divide ${big})`, 2);
+  };
+  divides(lm.heads, lm.hiddenSize, "language.hiddenSize must be divisible by language.heads");
+  divides(lm.kvHeads, lm.heads, "language.heads must be divisible by language.kvHeads");
+  divides(2, lm.hiddenSize / lm.heads, "the language model's head size must be even for its rotary positions");
+  divides(vision.heads, vision.hiddenSize, "vision.hiddenSize must be divisible by vision.heads");
+  if (structure.interView || structure.intraView) {
+    divides(structure.heads, vision.hiddenSize, "vision.hiddenSize must be divisible by structure.heads");
+  }
+  return config;
+}
+
+export interface ConfigRequest {
+  readonly preset: string;
+  readonly ablation?: string;
+  /** "a.b=3" */
+  readonly set?: readonly string[];
+  readonly seed?: number;
+}
+
+/** Preset, then ablation, then overrides, then seed. */
+export function resolveConfig(request: ConfigRequest): S2Config {
+  if (!(request.preset in presets)) throw unknownName("preset", request.preset, Object.keys(presets));
+  const ablation = request.ablation ?? "full";
+  if (!(ablation in ablations)) throw unknownName("ablation", ablation, Object.keys(ablations));
+  let value = presets[request.preset as PresetName] as Json;
+  value = merge(value, ablations[ablation as keyof typeof ablations] as Json);
+  for (const text of request.set ?? []) value = merge(value, parseOverride(text));
+  if (request.seed !== undefined) value = merge(value, { seed: request.seed });
+  return parseConfig(value, `preset "${request.preset}"${ablation === "full" ? "" : `, ablation "${ablation}"`}`);
+}

@@ -1,0 +1,211 @@
+import { z } from "zod";
+
+/** SigLIP vision tower (paper spec: SigLIP so400m, last layer deleted, no post-norm, no pooling head). */
+export const VisionConfig = z.strictObject({
+  /** Side of the square input image, pixels. */
+  imageSize: z.int().min(1),
+  /** Side of a patch, pixels; leftover pixels right and bottom are dropped. */
+  patchSize: z.int().min(1),
+  hiddenSize: z.int().min(1),
+  intermediateSize: z.int().min(1),
+  /** Encoder layers that are kept (26 of SigLIP's 27). */
+  layers: z.int().min(1),
+  heads: z.int().min(1),
+  layerNormEps: z.number().positive().default(1e-6),
+});
+
+/** Qwen2 decoder. */
+export const LanguageModelConfig = z.strictObject({
+  vocabSize: z.int().min(1),
+  hiddenSize: z.int().min(1),
+  intermediateSize: z.int().min(1),
+  layers: z.int().min(1),
+  heads: z.int().min(1),
+  kvHeads: z.int().min(1),
+  ropeTheta: z.number().positive().default(1e6),
+  rmsNormEps: z.number().positive().default(1e-6),
+});
+
+/** LLaVA's two-layer projector and the pooling of its tokens. */
+export const ProjectorConfig = z.strictObject({
+  /** "layer": a LayerNorm without weights after the projector. Departs from the paper; needed to train from scratch. */
+  outputNorm: z.enum(["none", "layer"]).default("none"),
+  /** How the patch grid is halved before the language model (released code: bilinear; paper: average). */
+  pooling: z.enum(["bilinear", "average", "max"]).default("bilinear"),
+  poolStride: z.int().min(1).default(2),
+});
+
+/** Structure-enhanced module: inter-view attention, intra-view attention, MLP. */
+export const StructureConfig = z.strictObject({
+  interView: z.boolean().default(true),
+  intraView: z.boolean().default(true),
+  heads: z.int().min(1).default(12),
+  mlpRatio: z.number().positive().default(4),
+  dropPath: z.number().min(0).max(1).default(0.1),
+  layerNormEps: z.number().positive().default(1e-6),
+  /** "paper": groups by patch across views, then by view. "released": the authors' code reads the flat index as position*V + view. */
+  layout: z.enum(["paper", "released"]).default("paper"),
+  /** "zero": output layers start at 0, so the block starts as the identity. */
+  outputInit: z.enum(["normal", "zero"]).default("normal"),
+});
+
+const Point = z.tuple([z.number(), z.number(), z.number()]);
+
+/** Multi-level position encoding: φ of world coordinates on patches and box centres, ψ of ray directions on pooled tokens. */
+export const PositionConfig = z.strictObject({
+  /** φ on patch tokens. */
+  coordinates: z.boolean().default(true),
+  /** ψ on pooled tokens. */
+  rays: z.boolean().default(true),
+  /** φ of the box centre on object features. */
+  boxCentres: z.boolean().default(true),
+  /** S2-MLLM adds φ to patches before pooling; Video-3D-LLM after it. */
+  coordinatesAt: z.enum(["patches", "pooled"]).default("patches"),
+  /** Edge of a voxel, metres. */
+  voxel: z.number().positive().default(0.1),
+  /** Range of world coordinates, metres. */
+  min: Point.default([-15, -15, -5]),
+  max: Point.default([15, 15, 5]),
+  /** Width of ψ's hidden layer. */
+  rayHidden: z.int().min(1).default(512),
+  /** Factor on ψ (5 in the released code; the paper names none). */
+  rayScale: z.number().default(5),
+});
+
+/** Object features: mean of the patches inside the box. */
+export const ObjectConfig = z.strictObject({
+  /** Which grid the features are read from (14-pixel patches, or 27-pixel cells of the pooled map), and whether φ of the centre is added ("-pe"). */
+  features: z.enum(["patch14-pe", "patch14", "patch27-pe", "patch27"]).default("patch14-pe"),
+  /** Share of a patch's pixels that must lie inside the box; the count is floored as in the released code. */
+  minShare: z.number().min(0).max(1).default(0.5),
+  /** When no patch qualifies, take the best one if at least this share of it is inside; 0: never (the paper). */
+  fallbackShare: z.number().min(0).max(1).default(0),
+});
+
+export const GroundingConfig = z.strictObject({
+  head: z.enum(["infonce", "mlp"]).default("infonce"),
+  temperature: z.number().positive().default(0.07),
+  /** Departs from the paper: z = norm(S x + MLP(x)) with one matrix S, identity at start, shared by both heads. */
+  sharedSkip: z.boolean().default(false),
+  /** Departs from the paper: the state of an anchor noun after this decoder layer must pick the anchor by position alone (training only). */
+  anchorLayer: z.int().min(1).default(2),
+});
+
+/** Frozen Fast3R decoder and DPT pointmap heads, training only. */
+export const ReconstructionConfig = z.strictObject({
+  /** false: no branch at all, and no projection P. */
+  enabled: z.boolean().default(true),
+  /** Width that the decoder's input linear expects (1024 in Fast3R). */
+  encoderSize: z.int().min(1),
+  hiddenSize: z.int().min(1),
+  heads: z.int().min(1),
+  depth: z.int().min(1),
+  mlpRatio: z.number().positive().default(4),
+  layerDims: z.tuple([z.int(), z.int(), z.int(), z.int()]),
+  featureDim: z.int().min(2),
+  /** Channels between the head's last two convolutions. */
+  lastDim: z.int().min(1),
+  /** Output pixels a patch side (14 in Fast3R as S2-MLLM uses it). */
+  patchSize: z.int().min(1),
+  /** Global pointmap: frame of the first view. */
+  global: z.boolean().default(true),
+  /** Local pointmap: each view's own frame (in the paper; absent from the released code). */
+  local: z.boolean().default(true),
+  /** Weight of the log-confidence term. */
+  alpha: z.number().min(0).default(0.2),
+  /** "random": later views draw distinct rows of the image-index table each forward (Fast3R); "ordered": 0, 1, 2, … */
+  imageIds: z.enum(["random", "ordered"]).default("random"),
+  /** Fast3R's inference scale of attention scores, sqrt(ln 137 / ln 20). */
+  scoreBias: z.boolean().default(false),
+  /** The loss is computed on this many scenes of a batch and this many neighbouring views of each; 0: all. */
+  scenesPerStep: z.int().min(0).default(0),
+  viewsPerStep: z.int().min(0).default(0),
+});
+
+export const LoraConfig = z.strictObject({
+  rank: z.int().min(1).default(64),
+  alpha: z.number().positive().default(16),
+  dropout: z.number().min(0).max(1).default(0.05),
+  /** The last this many decoder layers train fully (base weights too). */
+  fullLayers: z.int().min(0).default(4),
+  /** false: the vision tower is frozen and its features can be cached. */
+  vision: z.boolean().default(true),
+});
+
+export const LossWeights = z.strictObject({
+  /** λ_g */
+  ground: z.number().min(0).default(1),
+  /** λ_r */
+  recon: z.number().min(0).default(0.3),
+  /** λ_l */
+  language: z.number().min(0).default(1),
+  /** Anchor grounding, training only; not in the paper. */
+  anchor: z.number().min(0).default(0),
+});
+
+export const PromptConfig = z.strictObject({
+  /**
+   * "chatml": Qwen's template with the released instruction. "compact": image, description, answer.
+   */
+  template: z.enum(["chatml", "compact"]).default("chatml"),
+  /** "category": "The {category} is located at <ground> …"; "ground": the bare <ground>. */
+  answer: z.enum(["category", "ground"]).default("category"),
+  /**
+   * What stands before <ground> at evaluation. "generated": the model's own words; "gold": the true category (the
+   * released evaluators' leak); "object": the word "object".
+   */
+  evaluation: z.enum(["generated", "gold", "object"]).default("generated"),
+});
+
+export const TrainingConfig = z.strictObject({
+  steps: z.int().min(1),
+  /** Scenes a batch. */
+  scenes: z.int().min(1),
+  /** Sentences of each scene, sharing one encoding of its views. */
+  sentences: z.int().min(1),
+  accumulate: z.int().min(1).default(1),
+  learningRate: z.number().positive(),
+  /** Factor on the learning rate of the vision tower (released: 2e-4 / 2e-5). */
+  visionRate: z.number().min(0).default(10),
+  beta1: z.number().default(0.9),
+  beta2: z.number().default(0.999),
+  epsilon: z.number().positive().default(1e-8),
+  weightDecay: z.number().min(0).default(0),
+  /** Share of the steps in which the learning rate rises linearly. */
+  warmup: z.number().min(0).max(1).default(0.05),
+  /** The cosine ends at this share of the learning rate. */
+  finalRate: z.number().min(0).max(1).default(0),
+  clipNorm: z.number().positive().default(1),
+  /** Turn each training scene by a random multiple of 90° about the vertical. */
+  rotate: z.boolean().default(false),
+});
+
+export const DataConfig = z.strictObject({
+  /** Folder in ScanNet's layout, relative to the project. */
+  folder: z.string(),
+  /** Views a scene. */
+  frames: z.int().min(1),
+  /** Proposals at test: ground-truth boxes, or the detector's file. */
+  proposals: z.enum(["gt", "detector"]).default("gt"),
+});
+
+/** One experiment, complete and closed: an unknown key is an error. */
+export const S2Config = z.strictObject({
+  preset: z.string(),
+  seed: z.int().min(0).default(0),
+  vision: VisionConfig,
+  language: LanguageModelConfig,
+  projector: ProjectorConfig.prefault({}),
+  structure: StructureConfig.prefault({}),
+  positions: PositionConfig.prefault({}),
+  objects: ObjectConfig.prefault({}),
+  grounding: GroundingConfig.prefault({}),
+  reconstruction: ReconstructionConfig,
+  lora: LoraConfig.prefault({}),
+  lossWeights: LossWeights.prefault({}),
+  prompt: PromptConfig.prefault({}),
+  training: TrainingConfig,
+  data: DataConfig,
+});
+export type S2Config = z.output<typeof S2Config>;
+export type S2ConfigInput = z.input<typeof S2Config>;

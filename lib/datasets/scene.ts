@@ -1,0 +1,81 @@
+import type { Box } from "../geometry/box";
+
+/** Pinhole intrinsics in pixels; u = column, v = row, integer pixel positions (no half pixel). */
+export interface Intrinsics {
+  readonly fx: number;
+  readonly fy: number;
+  readonly cx: number;
+  readonly cy: number;
+}
+
+/** One posed RGB-D frame, resized and cropped to a square of `size` pixels. */
+export interface View {
+  /** Frame name on disk, such as "000120". */
+  readonly frame: string;
+  readonly size: number;
+  /** uint8[size, size, 3] */
+  readonly colour: Uint8Array;
+  /** float32[size, size] depth along the optical axis, metres; 0 = not measured. */
+  readonly depth: Float32Array;
+  /** Intrinsics of this resized and cropped image. */
+  readonly intrinsics: Intrinsics;
+  /** Row-major 4x4, camera (x right, y down, z forward) to axis-aligned world, metres. */
+  readonly pose: Float64Array;
+}
+
+export interface SceneObject {
+  /** Object id of the annotation; equals its index in `Scene.objects`. */
+  readonly id: number;
+  /** Class name with spaces, such as "trash can". */
+  readonly label: string;
+  readonly box: Box;
+}
+
+/** A box offered to the model as a candidate answer. */
+export interface Proposal {
+  readonly box: Box;
+  /** Detector's class and confidence where it gives them; the model never sees them. */
+  readonly label?: string;
+  readonly score?: number;
+}
+
+/** A scene folder opened for reading; frames are read on demand. */
+export interface Scene {
+  readonly id: string;
+  readonly folder: string;
+  readonly objects: readonly SceneObject[];
+  /** Row-major 4x4 axis alignment that was applied to poses and boxes. */
+  readonly alignment: Float64Array;
+  /** Frames with a finite pose, in order. */
+  readonly frames: readonly string[];
+  /** Frames skipped because their pose has infinite or missing numbers. */
+  readonly skippedFrames: readonly string[];
+}
+
+/** The kinds of sentence: Sr3D's relations, view-dependent ones, and plain attributes. */
+export const relationKinds = [
+  "attribute", "closest", "farthest", "between", "support", "vertical", "allocentric", "view",
+] as const;
+export type RelationKind = (typeof relationKinds)[number];
+
+/** One referring sentence. */
+export interface Query {
+  /** Unique within its file, such as "scene0001_00|12|3" (scene, object, annotation). */
+  readonly id: string;
+  readonly dataset: "scanrefer" | "nr3d" | "sr3d";
+  readonly sceneId: string;
+  readonly targetId: number;
+  /** Category of the target, with spaces. */
+  readonly category: string;
+  readonly description: string;
+  /** Lower-case word tokens as the file gives them. */
+  readonly tokens: readonly string[];
+  /** Known where the file says (Sr3D's reference type; S2-Rooms states it for every sentence). */
+  readonly relation?: RelationKind;
+  /** Objects that the sentence names as landmarks, where the file says. */
+  readonly anchorIds: readonly number[];
+  /** The words that name each anchor in `description`, such as "table"; same order as `anchorIds`. */
+  readonly anchorWords: readonly string[];
+  /** Objects of the target's class in the scene, target included (ReferIt3D's stimulus id, or counted). */
+  readonly sameClass: number;
+}
