@@ -1,0 +1,15 @@
+/** Asks long work to stop: a notebook's stop button or Ctrl+C. Listeners finish their step, save and return. */
+const listeners = new Set<() => void>();
+
+/** @returns a function that stops listening */
+export function onInterrupt(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** Tells all listeners. @returns how many there were */
+export function interrupt(): number {
+  const now = [...listeners];
+  for (const listener of now) listener();
+  return now.length;
+}

@@ -1,0 +1,43 @@
+import { join } from "node:path";
+
+/** The parts of TypeScript's watch API that are changed here (the compiler bundled with tslab, 5.0). */
+interface Builder {
+  getAllDependencies(file: unknown): readonly string[];
+}
+interface WatchHost {
+  afterProgramCreate?: (builder: Builder) => void;
+}
+type CreateHost = (roots: unknown, options: Record<string, unknown>, ...rest: unknown[]) => WatchHost;
+
+const bundler = 100; // ts.ModuleResolutionKind.Bundler
+
+/**
+ * Makes tslab's bundled compiler suitable for this project. Must run before tslab is loaded.
+ *
+ * - Cells are checked strictly and packages resolve through their `exports`, as in the project's own tsconfig.
+ * - The types of `lib/` are read (so completion works), but `lib/` is neither checked nor compiled again with every
+ *   notebook: stock tslab would run its own older compiler over the whole of it. At run time the import goes to
+ *   Node's require, where tsx compiles one file at a time and caches the result.
+ */
+export function prepareCompiler(root: string): void {
+  const path = require.resolve("@tslab/typescript-for-tslab");
+  const compiler = require(path) as Record<string, unknown>;
+  const createHost = compiler["createWatchCompilerHost"] as CreateHost;
+  const lib = `${join(root, "lib").replaceAll("\\", "/")}/`;
+
+  const adapted: CreateHost = (roots, options, ...rest) => {
+    const host = createHost(roots, { ...options, strict: true, moduleResolution: bundler, types: ["node"] }, ...rest);
+    let created: ((builder: Builder) => void) | undefined;
+    Object.defineProperty(host, "afterProgramCreate", {
+      get: () => (builder: Builder) => {
+        const all = builder.getAllDependencies.bind(builder);
+        builder.getAllDependencies = (file) => all(file).filter((name) => !name.startsWith(lib));
+        created?.(builder);
+      },
+      set: (callback: (builder: Builder) => void) => (created = callback),
+    });
+    return host;
+  };
+  // its exports are read-only getters, so the whole module is replaced by a copy
+  require.cache[path]!.exports = { ...compiler, createWatchCompilerHost: adapted };
+}

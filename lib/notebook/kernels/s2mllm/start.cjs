@@ -1,0 +1,15 @@
+// Entry point named by kernel.json: plain JavaScript, since nothing is compiled yet. Cells run in the project root,
+// whatever folder the notebook lies in, so that they can write `import { lab } from "./lib"`.
+"use strict";
+const path = require("node:path");
+const { existsSync } = require("node:fs");
+
+const root = path.resolve(__dirname, "..", "..", "..", "..");
+process.chdir(root);
+if (!existsSync(path.join(root, "node_modules", "tslab"))) {
+  process.stderr.write(`s2mllm kernel: packages are not installed in ${root}; run npm ci there\n`);
+  process.exit(1);
+}
+// tsx compiles lib/ on require: what cells import is then exactly what the command line and the tests run
+require("tsx/cjs/api").register();
+require(path.join(root, "lib", "notebook", "kernel", "launch.ts")).launch(process.argv[2]);

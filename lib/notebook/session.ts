@@ -1,0 +1,170 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Dealer, Subscriber } from "zeromq";
+import { UserError } from "../core/errors";
+import { inProject } from "../core/root";
+import { type Connection, type Message, SendQueue, addressOf, decode, encode, newHeader } from "./wire";
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, () => {
+      const server = createServer();
+      return new Promise<typeof server>((resolve, reject) => {
+        server.once("error", reject);
+        server.listen(0, "127.0.0.1", () => resolve(server));
+      });
+    }),
+  );
+  const ports = servers.map((s) => (s.address() as { port: number }).port);
+  await Promise.all(servers.map((s) => new Promise((resolve) => s.close(resolve))));
+  return ports;
+}
+
+export interface ExecuteReply {
+  readonly status: "ok" | "error" | "aborted";
+  readonly ename?: string;
+  readonly evalue?: string;
+  readonly traceback?: readonly string[];
+}
+
+/** A running kernel, spoken to over Jupyter's protocol: what a Jupyter front end does, in Node alone. */
+export class KernelSession {
+  readonly #shell = new Dealer();
+  readonly #iopub = new Subscriber();
+  readonly #outbox = new SendQueue(this.#shell);
+  readonly #session = randomUUID();
+  readonly #replies = new Map<string, (content: Record<string, unknown>) => void>();
+  readonly #listeners = new Map<string, (type: string, content: Record<string, unknown>) => void>();
+  #stderr = "";
+  /** Rejects when the process ends. */
+  readonly #died: Promise<never>;
+
+  private constructor(
+    private readonly connection: Connection,
+    private readonly process: ChildProcess,
+    private readonly folder: string,
+  ) {
+    process.stderr?.on("data", (chunk: Buffer) => (this.#stderr += chunk.toString("utf8")));
+    this.#died = new Promise((_, reject) => {
+      process.once("exit", (code, signal) => {
+        const said = this.#stderr.trim() === "" ? "" : `; it said: ${this.#stderr.trim().slice(-2000)}`;
+        reject(new UserError(`the notebook kernel ended (${signal ?? `exit status ${code}`})${said}`));
+      });
+    });
+    this.#died.catch(() => {});
+  }
+
+  /** Starts a kernel as Jupyter would, in `cwd`. @throws UserError when it does not answer */
+  static async start(cwd: string, timeoutMs = 60_000): Promise<KernelSession> {
+    const [shell_port, iopub_port, stdin_port, control_port, hb_port] = (await freePorts(5)) as [number, number, number, number, number];
+    const connection: Connection = {
+      transport: "tcp", ip: "127.0.0.1", shell_port, iopub_port, stdin_port, control_port, hb_port,
+      key: randomUUID(), signature_scheme: "hmac-sha256",
+    };
+    const folder = mkdtempSync(join(tmpdir(), "s2mllm-kernel-"));
+    const file = join(folder, "connection.json");
+    writeFileSync(file, JSON.stringify(connection), { mode: 0o600 });
+    const start = inProject("lib", "notebook", "kernels", "s2mllm", "start.cjs");
+    const child = spawn(process.execPath, [start, file], { cwd, stdio: ["ignore", "ignore", "pipe"] });
+    const session = new KernelSession(connection, child, folder);
+    try {
+      await session.#connect(timeoutMs);
+      return session;
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
+  }
+
+  async #connect(timeoutMs: number): Promise<void> {
+    this.#shell.connect(addressOf(this.connection, "shell"));
+    this.#iopub.connect(addressOf(this.connection, "iopub"));
+    this.#iopub.subscribe();
+    void this.#receive(this.#shell, (m) => {
+      const id = m.parent.msg_id ?? "";
+      this.#replies.get(id)?.(m.content);
+    });
+    void this.#receive(this.#iopub, (m) => this.#listeners.get(m.parent.msg_id ?? "")?.(m.header.msg_type, m.content));
+    // a subscriber misses what is published before it is connected: ask until an answer's status arrives there too
+    const until = Date.now() + timeoutMs;
+    let heard = false;
+    while (!heard) {
+      if (Date.now() > until) throw new UserError(`the notebook kernel did not answer within ${timeoutMs / 1000} s`);
+      const header = newHeader("kernel_info_request", this.#session);
+      this.#listeners.set(header.msg_id, () => (heard = true));
+      this.#send(header, {});
+      await Promise.race([new Promise((resolve) => setTimeout(resolve, 100)), this.#died]);
+      this.#listeners.delete(header.msg_id);
+    }
+  }
+
+  async #receive(socket: AsyncIterable<Buffer[]>, handle: (message: Message) => void): Promise<void> {
+    try {
+      for await (const frames of socket) handle(decode(frames, this.connection.key));
+    } catch {
+      // closed
+    }
+  }
+
+  #send(header: Message["header"], content: Record<string, unknown>): void {
+    this.#outbox.send(encode({ identities: [], header, parent: {}, content }, this.connection.key));
+  }
+
+  /**
+   * Runs code to its end.
+   *
+   * @param onMessage each output message, in order
+   * @param silent does not count as a cell
+   */
+  async execute(
+    code: string,
+    onMessage: (type: string, content: Record<string, unknown>) => void = () => {},
+    silent = false,
+  ): Promise<ExecuteReply> {
+    const header = newHeader("execute_request", this.#session);
+    const id = header.msg_id;
+    const idle = new Promise<void>((resolve) => {
+      this.#listeners.set(id, (type, content) => {
+        if (type === "status" && content["execution_state"] === "idle") resolve();
+        else onMessage(type, content);
+      });
+    });
+    const reply = new Promise<Record<string, unknown>>((resolve) => this.#replies.set(id, resolve));
+    this.#send(header, { code, silent, store_history: !silent, user_expressions: {}, allow_stdin: false, stop_on_error: true });
+    try {
+      const [content] = await Promise.race([Promise.all([reply, idle]), this.#died]);
+      return content as unknown as ExecuteReply;
+    } finally {
+      this.#listeners.delete(id);
+      this.#replies.delete(id);
+    }
+  }
+
+  /** As Jupyter's stop button. */
+  interrupt(): void {
+    this.process.kill("SIGINT");
+  }
+
+  /** What the kernel process wrote outside of any cell. */
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  /** Ends the kernel, politely first. */
+  async close(): Promise<void> {
+    const running = this.process.exitCode === null && this.process.signalCode === null;
+    const ended = running ? new Promise((resolve) => this.process.once("exit", resolve)) : Promise.resolve();
+    if (running) this.#send(newHeader("shutdown_request", this.#session), { restart: false });
+    const force = setTimeout(() => this.process.kill("SIGKILL"), 3000);
+    await ended;
+    clearTimeout(force);
+    this.#shell.linger = 0;
+    this.#shell.close();
+    this.#iopub.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}

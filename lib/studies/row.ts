@@ -1,0 +1,143 @@
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { z } from "zod";
+import { UserError } from "../core/errors";
+import { inProject } from "../core/root";
+
+const percent = z.number().min(0).max(100);
+
+/** Accuracies in percent. A split without sentences is left out, never 0. */
+export const Metrics = z.strictObject({
+  acc25: percent,
+  acc50: percent,
+  unique25: percent.optional(),
+  unique50: percent.optional(),
+  multiple25: percent.optional(),
+  multiple50: percent.optional(),
+  easy25: percent.optional(),
+  hard25: percent.optional(),
+  dep25: percent.optional(),
+  indep25: percent.optional(),
+  /** Acc@0.25 of each relation kind. */
+  byRelation: z.record(z.string(), percent).optional(),
+  /** Share of a relation's sentences in which the target is scored above the one rival named by the relation. */
+  pairAccuracy: z.record(z.string(), percent).optional(),
+});
+
+/** One finished run: a line of data/results/*.jsonl. */
+export const ResultRow = z.strictObject({
+  study: z.string().min(1),
+  variant: z.string().min(1),
+  preset: z.string().min(1),
+  seed: z.int().min(0),
+  /** Name of the data set, such as "rooms/nano". */
+  data: z.string(),
+  dataFingerprint: z.string(),
+  synthetic: z.boolean(),
+  commit: z.string(),
+  engine: z.string(),
+  /** Views a scene. */
+  frames: z.int().min(1),
+  proposals: z.enum(["gt", "detector"]),
+  /** Sentences evaluated. */
+  n: z.int().min(1),
+  seconds: z.number().min(0),
+  metrics: Metrics,
+  /** Accuracies at IoU 0.25 of guesses that see no picture. */
+  baselines: z.strictObject({ random: percent, rightClass: percent, languageOnly: percent.optional() }).partial(),
+  /** The best that any choice among the proposals could reach. */
+  upperBound: z.strictObject({ acc25: percent, acc50: percent }),
+});
+export type ResultRow = z.output<typeof ResultRow>;
+
+/** What a run answered to one sentence. */
+export const Prediction = z.strictObject({
+  queryId: z.string(),
+  sceneId: z.string(),
+  category: z.string(),
+  /** Relation kind of the sentence. */
+  kind: z.string(),
+  /** Object id of the right answer. */
+  target: z.int(),
+  /** Index of the chosen proposal; -1 for "no object". */
+  predicted: z.int(),
+  /** IoU of the chosen box and the target's. */
+  iou: z.number().min(0).max(1.000001),
+  /** Score of each proposal. */
+  scores: z.array(z.number()).optional(),
+  description: z.string(),
+  /** Object ids of the landmarks. */
+  anchors: z.array(z.int()),
+});
+export type Prediction = z.output<typeof Prediction>;
+
+/** Folder of finished rows: data/results, or what S2_RESULTS names. */
+export function resultsFolder(): string {
+  return process.env["S2_RESULTS"] ?? inProject("data", "results");
+}
+
+function problems(error: z.ZodError): string {
+  return error.issues.map((i) => `${i.path.length === 0 ? "the row" : i.path.join(".")}: ${i.message}`).join("; ");
+}
+
+function rowsOfFile(file: string): ResultRow[] {
+  const rows: ResultRow[] = [];
+  readFileSync(file, "utf8").split("\n").forEach((line, i) => {
+    if (line.trim() === "") return;
+    const place = `${file}, line ${i + 1}`;
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch {
+      throw new UserError(`${place}: not a JSON object (was a write cut off?); delete the line and run the study again`);
+    }
+    const parsed = ResultRow.safeParse(value);
+    if (!parsed.success) throw new UserError(`${place}: not a result row: ${problems(parsed.error)}; delete the line and run the study again`);
+    rows.push(parsed.data);
+  });
+  return rows;
+}
+
+/**
+ * Reads result rows from one .jsonl file, or from every .jsonl file of a folder in name order.
+ *
+ * @returns empty when the folder does not exist yet
+ * @throws UserError naming file, line and what is wrong
+ */
+export function readRows(path: string = resultsFolder()): ResultRow[] {
+  if (!existsSync(path)) return [];
+  if (!statSync(path).isDirectory()) return rowsOfFile(path);
+  return readdirSync(path)
+    .filter((f) => f.endsWith(".jsonl"))
+    .sort()
+    .flatMap((f) => rowsOfFile(join(path, f)));
+}
+
+/** Where a run's answers lie, below the results folder. */
+export function predictionsFile(run: Pick<ResultRow, "study" | "variant" | "seed" | "proposals">, folder = resultsFolder()): string {
+  return join(folder, "predictions", run.study, `${run.variant}-s${run.seed}-${run.proposals}.json.gz`);
+}
+
+/**
+ * The answers of one finished run.
+ *
+ * @returns undefined when the run left none
+ * @throws UserError when the file is damaged
+ */
+export function readPredictions(
+  run: Pick<ResultRow, "study" | "variant" | "seed" | "proposals">,
+  folder = resultsFolder(),
+): Prediction[] | undefined {
+  const file = predictionsFile(run, folder);
+  if (!existsSync(file)) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(gunzipSync(readFileSync(file)).toString("utf8"));
+  } catch (error) {
+    throw new UserError(`${file}: not a gzipped JSON file (${(error as Error).message}); delete it and run the study again`);
+  }
+  const parsed = z.array(Prediction).safeParse(value);
+  if (!parsed.success) throw new UserError(`${file}: ${problems(parsed.error)}; delete it and run the study again`);
+  return parsed.data;
+}

@@ -1,0 +1,24 @@
+import type { ProgressSink } from "../core/progress";
+import type { ResultRow } from "./row";
+
+/** A comparison: one base preset, named variants (ablations), and the paper's table that it answers to. */
+export interface Study {
+  readonly name: string;
+  /** What is asked, in one sentence. */
+  readonly question: string;
+  /** Names from config/ablations, "full" first where the study has it. */
+  readonly variants: readonly string[];
+  /** The paper's table, such as "table5"; absent where the paper has none. */
+  readonly paperTable?: string;
+}
+
+export interface StudyRunOptions {
+  readonly preset: string;
+  readonly seeds: readonly number[];
+  /** A subset of the study's variants; all of them when absent. */
+  readonly variants?: readonly string[];
+  readonly onProgress?: ProgressSink;
+}
+
+/** Runs what is missing, reads what is finished, and returns the rows of all of it. */
+export type RunStudy = (name: string, options: StudyRunOptions) => Promise<ResultRow[]>;
