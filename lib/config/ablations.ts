@@ -22,6 +22,8 @@ export const ablations = {
   "frames-12": { data: { frames: 12 } },
   "frames-16": { data: { frames: 16 } },
   "frames-24": { data: { frames: 24 } },
+  /** Baseline: sentence and boxes only. */
+  "language-only": { data: { blind: true }, reconstruction: { enabled: false }, lossWeights: { recon: 0 } },
   /** The two additions that nano training needs, removed. */
   "no-shared-skip": { grounding: { sharedSkip: false } },
   "no-anchor-loss": { lossWeights: { anchor: 0 } },

@@ -38,7 +38,7 @@ const nano: S2ConfigInput = {
     steps: 1700, scenes: 4, sentences: 24, learningRate: 1.5e-3, beta2: 0.98, weightDecay: 0.02,
     warmup: 0.03, finalRate: 0.02, rotate: true,
   },
-  data: { folder: "data/rooms/nano", frames: 8 },
+  data: { folder: "data/rooms/nano", frames: 8, pool: 12, trainFrames: "random" },
 };
 
 export const presets = { "llava-video-7b": llavaVideo7b, nano } as const satisfies Record<string, S2ConfigInput>;

@@ -183,8 +183,14 @@ export const TrainingConfig = z.strictObject({
 export const DataConfig = z.strictObject({
   /** Folder in ScanNet's layout, relative to the project. */
   folder: z.string(),
-  /** Views a scene. */
+  /** Views a scene that the model sees. */
   frames: z.int().min(1),
+  /** Views a scene that are prepared (uniformly sampled from the scene); training draws `frames` of them; 0: as many as `frames`. */
+  pool: z.int().min(0).default(0),
+  /** "uniform": the same views each time, as the paper; "random": another draw of the pool in each training step. */
+  trainFrames: z.enum(["uniform", "random"]).default("uniform"),
+  /** The language-only baseline: all vision features are zero. */
+  blind: z.boolean().default(false),
   /** Proposals at test: ground-truth boxes, or the detector's file. */
   proposals: z.enum(["gt", "detector"]).default("gt"),
 });

@@ -33,6 +33,13 @@ export interface ModelInputs {
   readonly text: tf.Tensor3D;
   /** int32[B*Q] position of <ground> of each sentence, as a row of the sequence flattened to [B*(P+Q*T), D]. */
   readonly groundRows: tf.Tensor1D;
+  /**
+   * Views that the reconstruction branch looks at: int32[S, v] rows of the views flattened to [B*V], v neighbouring
+   * views of each of S scenes, the first one being the anchor view. Absent: no branch in this pass.
+   */
+  readonly reconRows?: tf.Tensor2D;
+  /** int32[S, v] row of the image-index table of each of those views (0 for the first). */
+  readonly reconImageIds?: tf.Tensor2D;
 }
 
 /** What the losses compare with; prepared with the inputs. */

@@ -1,0 +1,24 @@
+import type { AblationName } from "../config/ablations";
+import type { Study } from "./types";
+
+const table5: readonly AblationName[] = [
+  "full", "no-sg", "no-mpe", "no-mpe-boxes", "no-mpe-no-anchor", "no-attn", "no-lg",
+  "frames-2", "frames-4", "frames-12", "language-only",
+];
+const additions: readonly AblationName[] = ["full", "no-shared-skip", "no-anchor-loss"];
+
+/** Every study of the lab. */
+export const studies = {
+  table5: {
+    name: "table5",
+    question: "What does each component, and the number of frames, contribute?",
+    paperTable: "table5",
+    variants: table5,
+  },
+  additions: {
+    name: "additions",
+    question: "Are the two additions that nano training uses needed?",
+    variants: additions,
+  },
+} as const satisfies Record<string, Study>;
+export type StudyName = keyof typeof studies;

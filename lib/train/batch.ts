@@ -1,0 +1,201 @@
+import type { S2Config } from "../config/schema";
+import { UserError } from "../core/errors";
+import { Rng } from "../core/rng";
+import { tf } from "../engine/tf";
+import { objectPatches } from "../geometry/patches";
+import { turnPoints } from "../geometry/rigid";
+import { voxelsOf } from "../geometry/voxels";
+import type { ModelInputs, Targets } from "../model/inputs";
+import type { EncodedSentence, SharedPrompt } from "../model/prompt";
+import { pointmapsOf, type Pointmaps } from "./pointmaps";
+import type { PreparedScene, ProposalSource, SceneCache } from "./scene-cache";
+
+/** One scene of a batch: which views, which sentences (with their right answers), how it is turned. */
+export interface BatchScene {
+  readonly scene: PreparedScene;
+  readonly views: readonly number[];
+  readonly sentences: readonly { readonly encoded: EncodedSentence; readonly positives: readonly number[] }[];
+  readonly turns: number;
+  readonly draw: number;
+}
+
+/** Fixed sizes, so that every batch of a run has the same shapes and compiles once. */
+export interface BatchSizes {
+  readonly sentences: number;
+  readonly tokens: number;
+  readonly objects: number;
+  /** Supervised tokens a sentence, at most. */
+  readonly labels: number;
+  /** Anchor nouns a sentence, at most; 0 leaves the anchor loss out. */
+  readonly anchors: number;
+}
+
+export interface Batch {
+  readonly inputs: ModelInputs;
+  readonly targets: Targets;
+  dispose(): void;
+}
+
+/** Sizes that fit every sentence and scene given. */
+export function batchSizes(
+  sentences: Iterable<EncodedSentence>, scenes: Iterable<PreparedScene>, perScene: number, source: ProposalSource, prompt: SharedPrompt,
+): BatchSizes {
+  let tokens = 0, labels = 0, anchors = 0, objects = 0;
+  for (const s of sentences) {
+    tokens = Math.max(tokens, s.ids.length);
+    labels = Math.max(labels, s.supervised.length + prompt.supervised.length);
+    anchors = Math.max(anchors, s.anchors.length);
+  }
+  for (const scene of scenes) objects = Math.max(objects, scene.boxes(source).length);
+  return { sentences: perScene, tokens, objects, labels, anchors };
+}
+
+/** Tokens in front of the sentences: prompt, and rows of pooled tokens each closed by a newline token. */
+export function prefixLength(prompt: SharedPrompt, views: number, pooledSide: number): number {
+  return prompt.before.length + prompt.after.length + views * pooledSide * (pooledSide + 1);
+}
+
+/**
+ * Builds the tensors of one batch.
+ *
+ * @throws UserError when a scene offers no proposal or a sentence does not fit the sizes
+ */
+export function makeBatch(
+  scenes: readonly BatchScene[], cache: SceneCache, sizes: BatchSizes, prompt: SharedPrompt, config: S2Config, source: ProposalSource = "gt",
+): Batch {
+  const { positions, reconstruction: recon } = config;
+  const B = scenes.length, V = scenes[0]!.views.length, { N, C, M, pooledSide } = cache.dims;
+  const { sentences: Q, tokens: T, objects: O } = sizes;
+  const P = prefixLength(prompt, V, pooledSide);
+  const L = P + Q * T;
+
+  const features = new Float32Array(B * V * N * C);
+  const xyz = new Float32Array(B * V * N * 3);
+  const known = new Float32Array(B * V * N);
+  const rays = new Float32Array(B * V * M * 3);
+  const patches = new Float32Array(B * O * V * N);
+  const centres = new Float32Array(B * O * 3);
+  const objectMask = new Float32Array(B * O);
+  const text = new Int32Array(B * Q * T);
+  const ground = new Int32Array(B * Q);
+  const positives = new Float32Array(B * Q * (O + 1));
+  const sentenceMask = new Float32Array(B * Q);
+  const labelRows = new Int32Array(B * Q * sizes.labels);
+  const labelIds = new Int32Array(B * Q * sizes.labels);
+  const labelWeights = new Float32Array(B * Q * sizes.labels);
+  const A = B * Q * sizes.anchors;
+  const anchorRows = new Int32Array(A), anchorScenes = new Int32Array(A), anchorObjects = new Int32Array(A), anchorWeights = new Float32Array(A);
+  const total = scenes.reduce((n, s) => n + s.sentences.length, 0);
+  let label = 0, anchor = 0;
+
+  scenes.forEach((item, b) => {
+    const { scene } = item;
+    const boxes = scene.boxes(source);
+    if (boxes.length === 0) throw new UserError(`scene ${scene.id}: no ${source} proposals; the model has nothing to choose from`);
+    if (boxes.length > O) throw new UserError(`scene ${scene.id}: ${boxes.length} proposals do not fit the batch's ${O}`);
+    item.views.forEach((view, v) => {
+      const at = b * V + v;
+      if (!config.data.blind) features.set(scene.features(view), at * N * C);
+      xyz.set(scene.patchXyz(view), at * N * 3);
+      known.set(scene.patchKnown(view), at * N);
+      rays.set(scene.rays(view), at * M * 3);
+    });
+    const members = objectPatches(scene.patchCounts(source, item.views), boxes.length, cache.dims.patchPixels, config.objects);
+    boxes.forEach((box, o) => {
+      const own = members.subarray(o * V * N, (o + 1) * V * N);
+      const count = own.reduce((n, m) => n + m, 0);
+      const row = (b * O + o) * V * N;
+      if (count > 0) own.forEach((m, i) => { if (m === 1) patches[row + i] = 1 / count; });
+      centres.set(box.slice(0, 3), (b * O + o) * 3);
+      objectMask[b * O + o] = 1;
+    });
+    turnPoints(xyz.subarray(b * V * N * 3, (b + 1) * V * N * 3), item.turns);
+    turnPoints(rays.subarray(b * V * M * 3, (b + 1) * V * M * 3), item.turns);
+    turnPoints(centres.subarray(b * O * 3, (b + 1) * O * 3), item.turns);
+
+    item.sentences.forEach(({ encoded, positives: right }, q) => {
+      const row = b * L + P + q * T;
+      if (encoded.ids.length > T) throw new UserError(`scene ${scene.id}: a sentence has ${encoded.ids.length} tokens, the batch holds ${T}`);
+      text.set(encoded.ids, (b * Q + q) * T);
+      ground[b * Q + q] = row + encoded.ground;
+      sentenceMask[b * Q + q] = 1;
+      for (const o of right.length === 0 ? [O] : right) positives[(b * Q + q) * (O + 1) + o] = 1;
+      const weight = 1 / (total * Math.max(1, encoded.supervised.length + prompt.supervised.length));
+      const supervise = (from: number, id: number): void => {
+        labelRows[label] = from;
+        labelIds[label] = id;
+        labelWeights[label++] = weight;
+      };
+      for (const at of encoded.supervised) supervise(at === 0 ? b * L + P - 1 : row + at - 1, encoded.ids[at]!);
+      for (const { part, at } of prompt.supervised) {
+        const position = part === "before" ? at : P - prompt.after.length + at;
+        supervise(b * L + position - 1, (part === "before" ? prompt.before : prompt.after)[at]!);
+      }
+      if (sizes.anchors > 0) {
+        for (const { at, object } of encoded.anchors) {
+          anchorRows[anchor] = row + at;
+          anchorScenes[anchor] = b;
+          anchorObjects[anchor] = b * O + object;
+          anchorWeights[anchor++] = 1;
+        }
+      }
+    });
+    // padding sentences point at their own first token; their weights are 0
+    for (let q = item.sentences.length; q < Q; q++) ground[b * Q + q] = b * L + P + q * T;
+  });
+
+  const points = recon.enabled && config.lossWeights.recon > 0 ? pointmapsOf(scenes, cache, config) : undefined;
+  const tensors: tf.Tensor[] = [];
+  const keep = <X extends tf.Tensor>(t: X): X => (tensors.push(t), t);
+  const inputs: ModelInputs = {
+    features: keep(tf.tensor4d(features, [B, V, N, C])),
+    patchVoxels: keep(tf.tensor4d(voxelsOf(xyz, positions), [B, V, N, 3])),
+    patchKnown: keep(tf.tensor3d(known, [B, V, N])),
+    rays: keep(tf.tensor4d(rays, [B, V, M, 3])),
+    objectPatches: keep(tf.tensor3d(patches, [B, O, V * N])),
+    objectVoxels: keep(tf.tensor3d(voxelsOf(centres, positions), [B, O, 3])),
+    objectMask: keep(tf.tensor2d(objectMask, [B, O])),
+    before: prompt.before,
+    after: prompt.after,
+    text: keep(tf.tensor3d(text, [B, Q, T], "int32")),
+    groundRows: keep(tf.tensor1d(ground, "int32")),
+    ...(points === undefined ? {} : reconstructionInputs(points, V, scenes.map((s) => s.draw), config, keep)),
+  };
+  const targets: Targets = {
+    positives: keep(tf.tensor3d(positives, [B, Q, O + 1])),
+    sentenceMask: keep(tf.tensor2d(sentenceMask, [B, Q])),
+    labelRows: keep(tf.tensor1d(labelRows, "int32")),
+    labelIds: keep(tf.tensor1d(labelIds, "int32")),
+    labelWeights: keep(tf.tensor1d(labelWeights)),
+    ...(A === 0 ? {} : {
+      anchorRows: keep(tf.tensor1d(anchorRows, "int32")),
+      anchorScenes: keep(tf.tensor1d(anchorScenes, "int32")),
+      anchorObjects: keep(tf.tensor1d(anchorObjects, "int32")),
+      anchorWeights: keep(tf.tensor1d(anchorWeights)),
+    }),
+    ...(points === undefined ? {} : {
+      localPoints: keep(tf.tensor5d(points.local, points.shape)),
+      globalPoints: keep(tf.tensor5d(points.global, points.shape)),
+      validPoints: keep(tf.tensor4d(points.valid, points.shape.slice(0, 4) as [number, number, number, number])),
+    }),
+  };
+  return { inputs, targets, dispose: () => tf.dispose(tensors) };
+}
+
+/** Rows of the views that the reconstruction branch reads, and their rows of the image-index table. */
+function reconstructionInputs(
+  points: Pointmaps, V: number, draws: readonly number[], config: S2Config, keep: <X extends tf.Tensor>(t: X) => X,
+): Pick<ModelInputs, "reconRows" | "reconImageIds"> {
+  const [S, v] = points.shape;
+  const rows = new Int32Array(S * v), ids = new Int32Array(S * v);
+  points.scenes.forEach((b, s) => {
+    const order = config.reconstruction.imageIds === "ordered" ? undefined : new Rng(Math.floor(draws[b]! * 2 ** 32), "image-ids");
+    // the first view always has row 0; Fast3R draws distinct rows of its 1000-row table for the others
+    const others = order === undefined ? undefined : order.shuffle(Array.from({ length: 999 }, (_, i) => i + 1));
+    for (let i = 0; i < v; i++) {
+      rows[s * v + i] = b * V + points.firstViews[s]! + i;
+      ids[s * v + i] = i === 0 ? 0 : (others?.[i - 1] ?? i);
+    }
+  });
+  return { reconRows: keep(tf.tensor2d(rows, [S, v], "int32")), reconImageIds: keep(tf.tensor2d(ids, [S, v], "int32")) };
+}

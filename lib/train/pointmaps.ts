@@ -1,0 +1,70 @@
+import type { S2Config } from "../config/schema";
+import { invertRigid, multiply4, transformPoints } from "../geometry/rigid";
+import type { PreparedScene, SceneCache } from "./scene-cache";
+
+/** True pointmaps of some scenes and views, metres. */
+export interface Pointmaps {
+  /** [S, v, R, R, 3] */
+  readonly shape: [number, number, number, number, number];
+  /** Each view's points in its own camera frame. */
+  readonly local: Float32Array;
+  /** The same points in the camera frame of the scene's first view. */
+  readonly global: Float32Array;
+  /** [S, v, R, R] 1 where depth was measured. */
+  readonly valid: Float32Array;
+  /** Position in the batch of each of the S scenes. */
+  readonly scenes: readonly number[];
+  /** First of the v neighbouring views (positions among the batch's views), per scene. */
+  readonly firstViews: readonly number[];
+}
+
+/** Which scenes and views of a batch the reconstruction loss looks at; all of them where the config says 0. */
+export function reconstructionChoice(
+  draws: readonly number[], views: number, recon: S2Config["reconstruction"],
+): { scenes: number[]; firstViews: number[]; count: number } {
+  const wanted = recon.scenesPerStep === 0 ? draws.length : Math.min(recon.scenesPerStep, draws.length);
+  const count = recon.viewsPerStep === 0 ? views : Math.min(recon.viewsPerStep, views);
+  // the scenes with the smallest draws: a random subset that is fixed by the batch
+  const scenes = draws.map((draw, b) => ({ draw, b })).sort((x, y) => x.draw - y.draw).slice(0, wanted).map((x) => x.b).sort((x, y) => x - y);
+  const firstViews = scenes.map((b) => Math.floor(((draws[b]! * 7919) % 1) * (views - count + 1)));
+  return { scenes, firstViews, count };
+}
+
+/** Pointmaps for the reconstruction loss (spec 4.2.1), unprojected at the pixels that the cache kept. */
+export function pointmapsOf(
+  items: readonly { readonly scene: PreparedScene; readonly views: readonly number[]; readonly draw: number }[], cache: SceneCache, config: S2Config,
+): Pointmaps {
+  const views = items[0]!.views.length;
+  const { scenes, firstViews, count } = reconstructionChoice(items.map((i) => i.draw), views, config.reconstruction);
+  const R = cache.dims.pointmap, step = cache.dims.image / R;
+  const local = new Float32Array(scenes.length * count * R * R * 3);
+  const global = new Float32Array(local.length);
+  const valid = new Float32Array(scenes.length * count * R * R);
+  scenes.forEach((b, s) => {
+    const { scene, views: chosen } = items[b]!;
+    const first = firstViews[s]!;
+    const toFirst = invertRigid(scene.camera(chosen[first]!).pose);
+    for (let v = 0; v < count; v++) {
+      const view = chosen[first + v]!;
+      const depth = scene.depth(view);
+      const { intrinsics: k, pose } = scene.camera(view);
+      const at = (s * count + v) * R * R;
+      for (let y = 0; y < R; y++) {
+        for (let x = 0; x < R; x++) {
+          const i = y * R + x;
+          const d = depth[i]! / 1000;
+          if (d === 0) continue;
+          valid[at + i] = 1;
+          local[(at + i) * 3] = ((Math.floor((x + 0.5) * step) - k.cx) / k.fx) * d;
+          local[(at + i) * 3 + 1] = ((Math.floor((y + 0.5) * step) - k.cy) / k.fy) * d;
+          local[(at + i) * 3 + 2] = d;
+        }
+      }
+      const own = local.subarray(at * 3, (at + R * R) * 3);
+      global.set(transformPoints(multiply4(toFirst, pose), own), at * 3);
+    }
+  });
+  // points that were not measured stay at the origin in both frames
+  for (let i = 0; i < valid.length; i++) if (valid[i] === 0) global.fill(0, i * 3, i * 3 + 3);
+  return { shape: [scenes.length, count, R, R, 3], local, global, valid, scenes, firstViews };
+}
