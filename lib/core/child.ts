@@ -1,0 +1,61 @@
+import { fork } from "node:child_process";
+
+/** What a child process sends to its parent. */
+export type ChildMessage<P, R> = { readonly kind: "progress"; readonly value: P } | { readonly kind: "done"; readonly value: R } | { readonly kind: "failed"; readonly message: string };
+
+export interface ChildOptions<P> {
+  readonly onProgress?: (value: P) => void;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Aborting asks the child to stop (it finishes its step and saves); its promise then rejects. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Runs a TypeScript module of this project in a process of its own and resolves to its answer.
+ * The module calls `serveParent`.
+ *
+ * @throws Error with the child's message when it fails or dies
+ */
+export function runChild<I, P, R>(module: string, input: I, options: ChildOptions<P> = {}): Promise<R> {
+  return new Promise((resolve, reject) => {
+    const child = fork(module, [], {
+      execArgv: ["--import", require.resolve("tsx")],
+      env: { ...process.env, ...options.environment },
+      serialization: "advanced",
+      // a Ctrl+C of the terminal reaches the whole group; the parent alone decides what it means
+      detached: false,
+    });
+    let settled = false;
+    const stop = (): void => void child.connected && child.send({ kind: "stop" });
+    options.signal?.addEventListener("abort", stop, { once: true });
+    const settle = (act: () => void): void => {
+      if (settled) return;
+      settled = true;
+      options.signal?.removeEventListener("abort", stop);
+      act();
+    };
+    child.on("message", (message: ChildMessage<P, R>) => {
+      if (message.kind === "progress") options.onProgress?.(message.value);
+      else if (message.kind === "done") settle(() => resolve(message.value));
+      else settle(() => reject(new Error(message.message)));
+    });
+    child.on("error", (error) => settle(() => reject(error)));
+    child.on("exit", (code, signal) => settle(() => reject(new Error(`${module} ended without an answer (${signal ?? `exit status ${code}`})`))));
+    child.send({ kind: "start", input });
+  });
+}
+
+/** The other side of `runChild`: runs `work` once on the parent's input, reports, and ends the process. */
+export function serveParent<I, P, R>(work: (input: I, progress: (value: P) => void, stop: AbortSignal) => Promise<R>): void {
+  const send = (message: ChildMessage<P, R>): Promise<void> =>
+    new Promise((resolve) => (process.connected ? process.send!(message, undefined, undefined, () => resolve()) : resolve()));
+  const stopping = new AbortController();
+  process.on("SIGINT", () => {}); // the parent forwards what it means
+  process.on("disconnect", () => process.exit(1));
+  process.on("message", (message: { kind: "start"; input: I } | { kind: "stop" }) => {
+    if (message.kind === "stop") return stopping.abort();
+    work(message.input, (value) => void send({ kind: "progress", value }), stopping.signal)
+      .then((value) => send({ kind: "done", value }), (error: Error) => send({ kind: "failed", message: error.message }))
+      .then(() => process.disconnect?.());
+  });
+}

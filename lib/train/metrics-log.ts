@@ -1,0 +1,35 @@
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { writeFileAtomic } from "../core/files";
+
+/** One flat object a logged step: step number, seconds since the start, losses by name, accuracies. */
+export type MetricsLine = Readonly<Record<string, number>> & { readonly step: number; readonly seconds: number };
+
+/** Append-only JSON lines. A resumed run first drops the lines behind its checkpoint. */
+export class MetricsLog {
+  constructor(readonly file: string) {
+    mkdirSync(dirname(file), { recursive: true });
+  }
+
+  append(line: MetricsLine): void {
+    appendFileSync(this.file, `${JSON.stringify(line)}\n`);
+  }
+
+  /** Keeps only lines of steps before `step`. */
+  truncate(step: number): void {
+    if (!existsSync(this.file)) return;
+    const kept = readMetrics(this.file).filter((l) => l.step < step);
+    writeFileAtomic(this.file, kept.map((l) => `${JSON.stringify(l)}\n`).join(""));
+  }
+}
+
+/** Lines of a metrics file; a half-written last line is left out. */
+export function readMetrics(file: string): MetricsLine[] {
+  return readFileSync(file, "utf8").split("\n").flatMap((text) => {
+    try {
+      return text === "" ? [] : [JSON.parse(text) as MetricsLine];
+    } catch {
+      return [];
+    }
+  });
+}

@@ -1,0 +1,109 @@
+import type { S2Config } from "../config/schema";
+import type { PlannedParameter } from "../core/parameters";
+import { UserError } from "../core/errors";
+import { tf } from "../engine/tf";
+import { adamw } from "../engine/ops/adamw";
+
+interface Moments {
+  readonly first: tf.Variable;
+  readonly second: tf.Variable;
+}
+
+/** One dimension or fewer: biases, norms and single vectors take no weight decay (the usual rule for AdamW). */
+function decays(variable: tf.Variable): boolean {
+  return variable.shape.length > 1;
+}
+
+/**
+ * AdamW with decoupled weight decay (Loshchilov and Hutter 2019) and clipping by the global gradient norm.
+ * State is kept by parameter name, so that a checkpoint of one run fits a run with other trainable parameters.
+ */
+export class AdamW {
+  readonly #moments = new Map<string, Moments>();
+  #updates = 0;
+
+  constructor(
+    private readonly variables: ReadonlyMap<string, tf.Variable>,
+    private readonly plan: ReadonlyMap<string, PlannedParameter>,
+    private readonly config: S2Config["training"],
+  ) {
+    for (const [name, variable] of variables) {
+      this.#moments.set(name, {
+        first: tf.variable(tf.zeros(variable.shape), false),
+        second: tf.variable(tf.zeros(variable.shape), false),
+      });
+    }
+  }
+
+  /** Updates applied so far. */
+  get updates(): number {
+    return this.#updates;
+  }
+
+  /**
+   * One update.
+   *
+   * @param grads by parameter name; a trainable parameter without one is an error
+   * @param rate learning rate
+   * @returns the gradient norm before clipping (scalar, for the log)
+   */
+  apply(grads: Readonly<Record<string, tf.Tensor>>, rate: number): tf.Scalar {
+    const { beta1, beta2, epsilon, weightDecay, clipNorm } = this.config;
+    this.#updates += 1;
+    const t = this.#updates;
+    return tf.tidy(() => {
+      const present = [...this.variables.keys()].map((name) => {
+        const grad = grads[name];
+        if (grad === undefined) throw new UserError(`training: parameter "${name}" has no gradient in this configuration; freeze it by a training rule`);
+        return grad;
+      });
+      const norm = tf.addN(present.map((g) => tf.sum(tf.square(g)))).add(1e-20).sqrt().asScalar();
+      const scale = tf.minimum(tf.div(clipNorm, norm), 1).asScalar();
+      const shared = {
+        gradScale: scale,
+        beta1: tf.scalar(beta1),
+        beta2: tf.scalar(beta2),
+        epsilon: tf.scalar(epsilon),
+        correction1: tf.scalar(1 - beta1 ** t),
+        correction2: tf.scalar(1 - beta2 ** t),
+      };
+      const rates = new Map<number, tf.Scalar>();
+      const rateOf = (factor: number): tf.Scalar => {
+        if (!rates.has(factor)) rates.set(factor, tf.scalar(rate * factor));
+        return rates.get(factor)!;
+      };
+      const decay = tf.scalar(weightDecay), none = tf.scalar(0);
+      for (const [name, variable] of this.variables) {
+        const { first, second } = this.#moments.get(name)!;
+        const [value, m, v] = adamw(variable, grads[name]!, first, second, {
+          ...shared, rate: rateOf(this.plan.get(name)!.rate), weightDecay: decays(variable) ? decay : none,
+        });
+        variable.assign(value);
+        first.assign(m);
+        second.assign(v);
+      }
+      return norm;
+    });
+  }
+
+  /** Moments as named tensors ("m.<name>", "v.<name>"), for a checkpoint. */
+  state(): Map<string, tf.Tensor> {
+    return new Map([...this.#moments].flatMap(([name, { first, second }]) => [[`m.${name}`, first], [`v.${name}`, second]] as [string, tf.Tensor][]));
+  }
+
+  /** Puts moments back. @throws UserError when a tensor is missing */
+  restore(state: ReadonlyMap<string, tf.Tensor>, updates: number): void {
+    for (const [name, moments] of this.#moments) {
+      for (const [key, variable] of [[`m.${name}`, moments.first], [`v.${name}`, moments.second]] as const) {
+        const tensor = state.get(key);
+        if (tensor === undefined) throw new UserError(`optimizer state lacks "${key}"; the checkpoint belongs to another configuration`);
+        variable.assign(tensor);
+      }
+    }
+    this.#updates = updates;
+  }
+
+  dispose(): void {
+    for (const { first, second } of this.#moments.values()) tf.dispose([first, second]);
+  }
+}
