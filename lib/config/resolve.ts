@@ -91,9 +91,9 @@ export interface ConfigRequest {
 
 /** Preset, then ablation, then overrides, then seed. */
 export function resolveConfig(request: ConfigRequest): S2Config {
-  if (!(request.preset in presets)) throw unknownName("preset", request.preset, Object.keys(presets));
+  if (!Object.hasOwn(presets, request.preset)) throw unknownName("preset", request.preset, Object.keys(presets));
   const ablation = request.ablation ?? "full";
-  if (!(ablation in ablations)) throw unknownName("ablation", ablation, Object.keys(ablations));
+  if (!Object.hasOwn(ablations, ablation)) throw unknownName("ablation", ablation, Object.keys(ablations));
   let value = presets[request.preset as PresetName] as Json;
   value = merge(value, ablations[ablation as keyof typeof ablations] as Json);
   for (const text of request.set ?? []) value = merge(value, parseOverride(text));

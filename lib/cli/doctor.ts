@@ -1,0 +1,117 @@
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { availableParallelism, cpus, freemem, totalmem } from "node:os";
+import { promisify } from "node:util";
+import { resolveConfig } from "../config/resolve";
+import { findChromium, findProgram } from "../core/programs";
+import { inProject } from "../core/root";
+import { parseOptions } from "./options";
+import { printJson, printLines } from "./output";
+
+const spec = {
+  name: "doctor",
+  about: "Says what this machine offers: Node, engine and why not the others, browser, Jupyter, data, pretrained weights.",
+  options: { json: { type: "boolean", help: "print one JSON document" } },
+} as const;
+
+/** One thing looked at. `hint` says what to do when it is missing. */
+interface Finding {
+  readonly found: boolean;
+  readonly detail: string;
+  readonly hint?: string;
+}
+
+/** First line that `program --version` prints, or why it printed none. */
+async function versionOf(program: string, ...args: string[]): Promise<string> {
+  try {
+    const { stdout, stderr } = await promisify(execFile)(program, args, { timeout: 20_000 });
+    return (stdout.trim() || stderr.trim()).split("\n")[0]!;
+  } catch (error) {
+    return `does not start: ${(error as Error).message.split("\n")[0]}`;
+  }
+}
+
+function node(): Finding {
+  const { engines } = JSON.parse(readFileSync(inProject("package.json"), "utf8")) as { engines: { node: string } };
+  return { found: true, detail: `${process.version} (the project needs ${engines.node})` };
+}
+
+function machine(): Finding {
+  const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  const model = cpus()[0]?.model.trim() ?? "unknown processor";
+  return {
+    found: true,
+    detail:
+      `${process.platform} ${process.arch}, ${availableParallelism()} cores (${model}), ` +
+      `${gigabytes(totalmem())} memory, ${gigabytes(freemem())} free`,
+  };
+}
+
+async function chromium(): Promise<Finding> {
+  const path = findChromium();
+  if (path === undefined) {
+    return { found: false, detail: "no Chromium or Chrome", hint: "figures are written as JSON and HTML without it; install chromium, or name one in S2_CHROMIUM" };
+  }
+  return { found: true, detail: `${path}, ${await versionOf(path, "--version")}` };
+}
+
+async function jupyter(): Promise<Finding> {
+  const path = findProgram(["jupyter"]);
+  if (path === undefined) {
+    return { found: false, detail: "no jupyter", hint: "notebooks still run headless; to open them install Jupyter (apt-get install jupyter-notebook, or pip install jupyterlab)" };
+  }
+  return { found: true, detail: `${path}, ${(await versionOf(path, "kernelspec", "--version")) || "no version"}` };
+}
+
+/** Scene folders below `folder`, in it or one level down. */
+function countScenes(folder: string): number {
+  const scenes = (at: string): number =>
+    readdirSync(at, { withFileTypes: true }).reduce((n, entry) => n + (/^scene\d{4}_\d{2}$/.test(entry.name) ? 1 : 0), 0);
+  return (
+    scenes(folder) +
+    readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && !entry.name.startsWith("scene"))
+      .reduce((n, entry) => n + scenes(`${folder}/${entry.name}`), 0)
+  );
+}
+
+function data(preset: string, hint: string): Finding {
+  const { folder } = resolveConfig({ preset }).data;
+  const path = inProject(folder);
+  if (!existsSync(path)) return { found: false, detail: `${folder} is not there`, hint };
+  const scenes = countScenes(path);
+  return scenes === 0 ? { found: false, detail: `${folder} holds no scene`, hint } : { found: true, detail: `${folder}, ${scenes} scenes` };
+}
+
+function pretrained(): Finding {
+  const folder = "data/pretrained/nano";
+  const files = existsSync(inProject(folder)) ? readdirSync(inProject(folder)).filter((name) => name.endsWith(".safetensors")) : [];
+  return files.length === 0
+    ? { found: false, detail: `${folder} holds no weights`, hint: "s2mllm pretrain makes them" }
+    : { found: true, detail: `${folder}: ${files.join(", ")}` };
+}
+
+export async function run(args: string[]): Promise<number> {
+  const { values } = parseOptions(spec, args);
+  const findings: Record<string, Finding> = {
+    node: node(),
+    machine: machine(),
+    chromium: await chromium(),
+    jupyter: await jupyter(),
+    rooms: data("nano", "s2mllm data make writes it (npm start does so by itself)"),
+    scannet: data("llava-video-7b", "real data is optional; README.md says where each set goes"),
+    pretrained: pretrained(),
+  };
+  if (values.json === true) {
+    printJson(findings);
+    return 0;
+  }
+  const width = Math.max(...Object.keys(findings).map((name) => name.length)) + 2;
+  printLines(
+    Object.entries(findings).flatMap(([name, { found, detail, hint }]) => [
+      `${found ? "ok " : "-- "} ${name.padEnd(width)}${detail}`,
+      ...(hint === undefined ? [] : [`${" ".repeat(width + 4)}${hint}`]),
+    ]),
+  );
+  return 0;
+}

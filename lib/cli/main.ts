@@ -1,0 +1,16 @@
+import { dispatch, type Commands } from "./dispatch";
+
+const commands: Commands = {
+  doctor: { about: "what this machine offers: engine, browser, Jupyter, data", load: () => import("./doctor") },
+};
+
+// `s2mllm … | head` closes the pipe early: that is no failure
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
+
+void dispatch(process.argv.slice(2), commands).then((status) => {
+  // engines hold handles that would keep the process alive; the empty write waits for what stdout still buffers
+  process.stdout.write("", () => process.exit(status));
+});

@@ -1,0 +1,38 @@
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { writeFileAtomic } from "../../lib/core/files";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "s2-files-"));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+test("writes text and bytes, makes the folders, leaves no temporary file", () => {
+  const text = join(folder, "a", "b", "note.json");
+  writeFileAtomic(text, "{}\n");
+  expect(readFileSync(text, "utf8")).toBe("{}\n");
+  writeFileAtomic(join(folder, "a", "b", "raw.bin"), Uint8Array.of(0, 255, 7));
+  expect([...readFileSync(join(folder, "a", "b", "raw.bin"))]).toEqual([0, 255, 7]);
+  expect(readdirSync(join(folder, "a", "b")).sort()).toEqual(["note.json", "raw.bin"]);
+});
+
+test("replaces the old content whole", () => {
+  const file = join(folder, "state.json");
+  writeFileSync(file, "a much longer old content");
+  writeFileAtomic(file, "new");
+  expect(readFileSync(file, "utf8")).toBe("new");
+});
+
+test("a write that fails keeps what was there and cleans up", () => {
+  // the name is taken by a folder, so the rename cannot succeed
+  const taken = join(folder, "taken");
+  mkdirSync(join(taken, "inside"), { recursive: true });
+  expect(() => writeFileAtomic(taken, "text")).toThrow();
+  expect(readdirSync(taken)).toEqual(["inside"]);
+  expect(readdirSync(folder)).toEqual(["taken"]);
+});
