@@ -21,7 +21,7 @@ export const Metrics = z.strictObject({
   indep25: percent.optional(),
   /** Acc@0.25 of each relation kind. */
   byRelation: z.record(z.string(), percent).optional(),
-  /** Share of a relation's sentences in which the target is scored above the one rival named by the relation. */
+  /** Share of the pairs of sentences (same scene, class and relation, other anchors, other answers) of which both are answered right. */
   pairAccuracy: z.record(z.string(), percent).optional(),
 });
 
@@ -34,6 +34,8 @@ export const ResultRow = z.strictObject({
   /** Name of the data set, such as "rooms/nano". */
   data: z.string(),
   dataFingerprint: z.string(),
+  /** Fingerprint of the complete configuration without the seed. */
+  config: z.string(),
   synthetic: z.boolean(),
   commit: z.string(),
   engine: z.string(),

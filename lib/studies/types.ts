@@ -17,6 +17,12 @@ export interface StudyRunOptions {
   readonly seeds: readonly number[];
   /** A subset of the study's variants; all of them when absent. */
   readonly variants?: readonly string[];
+  /** Variants that must have been trained on this machine: a committed row does not count. */
+  readonly retrain?: readonly string[];
+  /** Overrides "a.b=3" for every run. */
+  readonly set?: readonly string[];
+  /** Training processes side by side, one thread each; 1 uses all cores for one run. */
+  readonly processes?: number;
   readonly onProgress?: ProgressSink;
 }
 

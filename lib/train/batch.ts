@@ -145,6 +145,7 @@ export function makeBatch(
   });
 
   const points = recon.enabled && config.lossWeights.recon > 0 ? pointmapsOf(scenes, cache, config) : undefined;
+  for (const { scene } of scenes) scene.release();
   const tensors: tf.Tensor[] = [];
   const keep = <X extends tf.Tensor>(t: X): X => (tensors.push(t), t);
   const inputs: ModelInputs = {

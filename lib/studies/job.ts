@@ -1,0 +1,23 @@
+import { createHash } from "node:crypto";
+import { resolveConfig } from "../config/resolve";
+import type { S2Config } from "../config/schema";
+
+/** One training run of a study. */
+export interface Job {
+  readonly study: string;
+  readonly variant: string;
+  readonly preset: string;
+  readonly seed: number;
+  /** Overrides "a.b=3" on top of preset and variant. */
+  readonly set: readonly string[];
+}
+
+export function jobConfig(job: Job): S2Config {
+  return resolveConfig({ preset: job.preset, ablation: job.variant, set: job.set, seed: job.seed });
+}
+
+/** Fingerprint of the complete configuration without the seed: a row made under another one is not reused. */
+export function configHash(job: Job): string {
+  const { seed: _seed, ...rest } = jobConfig(job);
+  return createHash("sha256").update(JSON.stringify(rest)).digest("hex").slice(0, 12);
+}

@@ -1,0 +1,101 @@
+import { appendFileSync, existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { resolveConfig } from "../config/resolve";
+import { onInterrupt } from "../core/interrupt";
+import { runChild } from "../core/child";
+import { UserError, unknownName } from "../core/errors";
+import { silent, type Progress, type ProgressSink } from "../core/progress";
+import { inProject } from "../core/root";
+import { prepareScenes } from "../train/prepare";
+import { studies } from "./definitions";
+import { configHash, type Job } from "./job";
+import { readRows, resultsFolder, type ResultRow } from "./row";
+import type { Study, StudyRunOptions } from "./types";
+
+/** The study called `name`. @throws UserError listing the known ones */
+export function studyNamed(name: string): Study {
+  if (!Object.hasOwn(studies, name)) throw unknownName("study", name, Object.keys(studies));
+  return studies[name as keyof typeof studies];
+}
+
+/** File of rows made on this machine; the committed ones lie beside it. */
+export function localRowsFile(): string {
+  return join(resultsFolder(), "local.jsonl");
+}
+
+function rowsOf(file: string): ResultRow[] {
+  return existsSync(file) ? readRows(file) : [];
+}
+
+/** Rows of a study that fit the present configuration; those of this machine win over the committed ones. */
+export function finishedRows(study: string, jobs: readonly Job[], options: { readonly onlyLocal?: boolean } = {}): Map<string, ResultRow[]> {
+  const local = rowsOf(localRowsFile());
+  const committed = options.onlyLocal === true ? [] : rowsOf(join(resultsFolder(), `${study}.jsonl`));
+  return new Map(jobs.map((job) => {
+    const fits = (row: ResultRow): boolean =>
+      row.study === study && row.variant === job.variant && row.preset === job.preset && row.seed === job.seed && row.config === configHash(job);
+    const own = local.filter(fits);
+    return [jobName(job), own.length > 0 ? own : committed.filter(fits)];
+  }));
+}
+
+export function jobName(job: Job): string {
+  return `${job.variant}-s${job.seed}`;
+}
+
+/**
+ * Runs what is missing of a study, each run in a process of its own, and returns the rows of all of it.
+ * A finished run's rows are on disk before the next one starts. An interrupt lets the running processes save a
+ * checkpoint; what is finished stays.
+ *
+ * @throws UserError for an unknown study or variant, or after an interrupt
+ */
+export async function runStudy(name: string, options: StudyRunOptions): Promise<ResultRow[]> {
+  const study = studyNamed(name);
+  const progress = options.onProgress ?? silent;
+  const variants = options.variants ?? study.variants;
+  for (const variant of variants) if (!study.variants.includes(variant)) throw unknownName(`variant of ${name}`, variant, study.variants);
+  const jobs = variants.flatMap((variant) => options.seeds.map((seed): Job => ({ study: name, variant, preset: options.preset, seed, set: options.set ?? [] })));
+  const again = options.retrain ?? [];
+  const finished = finishedRows(name, jobs);
+  const local = finishedRows(name, jobs, { onlyLocal: true });
+  const missing = jobs.filter((job) => (again.includes(job.variant) ? local : finished).get(jobName(job))!.length === 0);
+  if (missing.length > 0) {
+    await prepareScenes(resolveConfig({ preset: options.preset, set: options.set }), progress);
+    await runJobs(missing, options.processes ?? 2, progress);
+  }
+  const all = finishedRows(name, jobs);
+  return jobs.flatMap((job) => all.get(jobName(job))!);
+}
+
+async function runJobs(jobs: readonly Job[], processes: number, progress: ProgressSink): Promise<void> {
+  const stop = new AbortController();
+  const forget = onInterrupt(() => stop.abort());
+  const waiting = [...jobs];
+  let kept = 0;
+  const failures: string[] = [];
+  const work = async (): Promise<void> => {
+    for (let job = waiting.shift(); job !== undefined && !stop.signal.aborted; job = waiting.shift()) {
+      try {
+        const rows = await runChild<Job, Progress, ResultRow[]>(inProject("lib", "studies", "worker.ts"), job, {
+          onProgress: progress,
+          signal: stop.signal,
+          environment: { S2_THREADS: processes > 1 ? "1" : process.env["S2_THREADS"] ?? "" },
+        });
+        mkdirSync(resultsFolder(), { recursive: true });
+        appendFileSync(localRowsFile(), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+        kept += 1;
+      } catch (error) {
+        failures.push(`${jobName(job)}: ${(error as Error).message}`);
+      }
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: Math.min(processes, jobs.length) }, work));
+  } finally {
+    forget();
+  }
+  if (stop.signal.aborted) throw new UserError(`study interrupted: ${kept} of ${jobs.length} runs finished and kept; run it again to go on from the last checkpoints`);
+  if (failures.length > 0) throw new UserError(`${failures.length} of ${jobs.length} runs failed (${kept} finished and kept):\n  ${failures.join("\n  ")}`);
+}
+

@@ -1,0 +1,57 @@
+import type { S2Config } from "../config/schema";
+import { UserError } from "../core/errors";
+import type { Query } from "../datasets/scene";
+import { Tokenizer } from "../io/tokenizer";
+import { inProject } from "../core/root";
+import { encodeSentence, sharedPrompt, type EncodedSentence, type SharedPrompt } from "../model/prompt";
+import type { PreparedScene } from "./scene-cache";
+
+/** A scene with the sentences that speak of it. */
+export interface SceneSentences {
+  readonly scene: PreparedScene;
+  readonly queries: readonly Query[];
+}
+
+/** Groups sentences by scene, in the order of the prepared scenes. @throws UserError for a sentence whose scene or target is not there */
+export function groupByScene(scenes: readonly PreparedScene[], queries: readonly Query[]): SceneSentences[] {
+  const byScene = new Map<string, Query[]>(scenes.map((s) => [s.id, []]));
+  for (const query of queries) {
+    const list = byScene.get(query.sceneId);
+    if (list === undefined) throw new UserError(`sentence ${query.id}: scene "${query.sceneId}" is not among the ${scenes.length} prepared scenes; check the split's scene list`);
+    list.push(query);
+  }
+  return scenes.map((scene) => {
+    const list = byScene.get(scene.id)!;
+    for (const query of list) {
+      if (scene.entry.objects[query.targetId] === undefined) {
+        throw new UserError(`sentence ${query.id}: object ${query.targetId} is not in scene ${scene.id}, which has objects 0 to ${scene.entry.objects.length - 1}`);
+      }
+    }
+    return { scene, queries: list };
+  });
+}
+
+/** The tokenizer of a preset: beside its pretrained weights. */
+export function loadTokenizer(config: S2Config): Tokenizer {
+  return Tokenizer.read(inProject("data", "pretrained", config.preset, "tokenizer.json"));
+}
+
+export interface EncodedScene extends SceneSentences {
+  readonly encoded: readonly EncodedSentence[];
+}
+
+/** All sentences of a split as tokens, with the true category in the answer. */
+export function encodeScenes(groups: readonly SceneSentences[], tokenizer: Tokenizer, config: S2Config): { scenes: EncodedScene[]; prompt: SharedPrompt } {
+  if (tokenizer.size > config.language.vocabSize) {
+    throw new UserError(`the tokenizer ${tokenizer.origin} has ${tokenizer.size} tokens, the model's vocabulary holds ${config.language.vocabSize}; raise language.vocabSize`);
+  }
+  return {
+    prompt: sharedPrompt(tokenizer, config.prompt),
+    scenes: groups.map((group) => ({ ...group, encoded: group.queries.map((q) => encodeSentence(tokenizer, q, q.category, config.prompt)) })),
+  };
+}
+
+export function allSentences(scenes: readonly EncodedScene[]): EncodedSentence[] {
+  return scenes.flatMap((s) => [...s.encoded]);
+}
+

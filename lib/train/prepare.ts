@@ -1,0 +1,63 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { S2Config } from "../config/schema";
+import { runChild } from "../core/child";
+import { UserError } from "../core/errors";
+import { writeFileAtomic } from "../core/files";
+import type { ProgressSink } from "../core/progress";
+import { inProject } from "../core/root";
+import { readSplit } from "../datasets/splits";
+import type { PreparedPart, PrepareTask } from "./prepare-part";
+import { hasPretrained, visionFingerprint } from "./pretrained";
+import { cacheDims, SceneCache, type CacheIndex } from "./scene-cache";
+
+/** Fingerprint of a dataset folder: what its maker wrote, or the hash of its scene lists. */
+export function dataFingerprint(folder: string): string {
+  const manifest = join(folder, "rooms.json");
+  if (existsSync(manifest)) return (JSON.parse(readFileSync(manifest, "utf8")) as { fingerprint: string }).fingerprint.slice(0, 12);
+  const lists = ["train", "val"].map((s) => readSplit(folder, s as "train" | "val").join("\n"));
+  return createHash("sha256").update(lists.join("\n\n")).digest("hex").slice(0, 12);
+}
+
+/**
+ * Opens the prepared scenes of a configuration, preparing them first where they are missing: features of the frozen
+ * vision tower, patch coordinates, rays, depth and box membership of every scene, made by two processes.
+ */
+export async function prepareScenes(config: S2Config, progress: ProgressSink, processes = 2): Promise<SceneCache> {
+  const data = inProject(config.data.folder);
+  if (!existsSync(data)) throw new UserError(`dataset folder ${config.data.folder} does not exist; make it with: npm run -s s2mllm -- data make`);
+  if (!hasPretrained(config.preset, "vision")) throw new UserError(`preset "${config.preset}" has no pretrained vision tower in data/pretrained/${config.preset}; make it with: npm run -s s2mllm -- pretrain`);
+  const dims = cacheDims(config);
+  const fingerprint = dataFingerprint(data);
+  const key = createHash("sha256").update(JSON.stringify({ v: 1, dims, fingerprint, vision: config.vision, weights: visionFingerprint(config) })).digest("hex").slice(0, 16);
+  const folder = inProject("data", "cache", key);
+  if (!existsSync(join(folder, "index.json"))) {
+    const building = `${folder}.${process.pid}.tmp`;
+    rmSync(building, { recursive: true, force: true });
+    mkdirSync(building, { recursive: true });
+    try {
+      const scenes = (["train", "val"] as const).flatMap((split) => readSplit(data, split).map((id) => ({ id, split })));
+      const done = new Array<number>(processes).fill(0);
+      const parts = await Promise.all(done.map((_, part) => {
+        const task: PrepareTask = { config, dims, folder: building, part, scenes: scenes.filter((_s, i) => i % processes === part) };
+        return runChild<PrepareTask, number, PreparedPart>(inProject("lib", "train", "prepare-part.ts"), task, {
+          onProgress: (n) => {
+            done[part] = n;
+            progress({ task: "prepare scenes", done: done.reduce((a, b) => a + b), total: scenes.length });
+          },
+        });
+      }));
+      const byId = new Map(parts.flat().map((s) => [s.id, s]));
+      const splits: Record<string, PreparedPart[number][]> = { train: [], val: [] };
+      for (const { id, split } of scenes) splits[split]!.push(byId.get(id)!);
+      const index: CacheIndex = { key, dataFingerprint: fingerprint, dims, splits };
+      writeFileAtomic(join(building, "index.json"), JSON.stringify(index));
+      rmSync(folder, { recursive: true, force: true });
+      renameSync(building, folder);
+    } finally {
+      rmSync(building, { recursive: true, force: true });
+    }
+  }
+  return SceneCache.open(folder);
+}
