@@ -45,7 +45,10 @@ function reasonToInstall(folder) {
   return undefined;
 }
 
-/** Resolves to {code, signal}; this process outlives its child, which gets each signal once. */
+/**
+ * Resolves to {code, signal}. This process outlives its child, which gets each signal once, and SIGTERM when whoever
+ * started us is gone: npm passes SIGTERM to its shell only, and the shell dies without passing it on.
+ */
 function wait(child) {
   // Ctrl-C in a terminal reaches the child by itself; passing it on would make it two
   const terminal = [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY);
@@ -54,12 +57,18 @@ function wait(child) {
   };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of signals) process.on(signal, pass);
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    child.kill("SIGTERM");
+  }, 500);
   return new Promise((resolve, reject) => {
     child.once("error", reject);
-    child.once("exit", (code, signal) => {
-      for (const name of signals) process.removeListener(name, pass);
-      resolve({ code, signal });
-    });
+    child.once("exit", (code, signal) => resolve({ code, signal }));
+  }).finally(() => {
+    clearInterval(watch);
+    for (const signal of signals) process.removeListener(signal, pass);
   });
 }
 

@@ -149,6 +149,24 @@ describe("the wrapper", () => {
     expect(status).toBe(130);
   });
 
+  test("ends its child when the shell that started it is killed", async () => {
+    fakeProject(`
+      process.on("SIGTERM", () => { process.stdout.write("told to stop"); process.exit(0); });
+      process.stdout.write("ready ");
+      setInterval(() => {}, 1000);
+    `);
+    put("node_modules/.package-lock.json", { packages: {} });
+    // the second command keeps the shell from becoming the wrapper
+    const shell = spawn("sh", ["-c", '"$0" lib/cli/bootstrap.cjs train; true', process.execPath], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+    let stdout = "";
+    shell.stdout.on("data", (chunk: Buffer) => {
+      if (stdout === "") shell.kill("SIGTERM");
+      stdout += String(chunk);
+    });
+    await new Promise((resolve) => shell.once("close", resolve)); // closes when the last holder of the pipe is gone
+    expect(stdout).toBe("ready told to stop");
+  });
+
   test("ends by the signal that ended its child", () => {
     fakeProject('process.kill(process.pid, "SIGTERM"); setInterval(() => {}, 1000);');
     put("node_modules/.package-lock.json", { packages: {} });
