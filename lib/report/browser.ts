@@ -1,0 +1,80 @@
+import { accessSync, constants, readFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import type { Figure } from "./figures/theme";
+
+const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
+
+function runnable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The Chromium to draw with: S2_CHROMIUM, else the first of the usual names on PATH; undefined when there is none. */
+export function findChromium(env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const chosen = env["S2_CHROMIUM"];
+  if (chosen !== undefined) return runnable(chosen) ? chosen : undefined;
+  const folders = (env["PATH"] ?? "").split(delimiter).filter((f) => f !== "");
+  return folders.flatMap((f) => names.map((n) => join(f, n))).find(runnable);
+}
+
+/** Why PNG files are left out, in one line. */
+export const noChromium = "no Chromium found (PATH, S2_CHROMIUM): figures are saved as JSON and HTML, without PNG";
+
+let plotly: string | undefined;
+
+/** The source of plotly.js, for a page; it only runs in a browser. */
+export function plotlySource(): string {
+  plotly ??= readFileSync(require.resolve("plotly.js-dist"), "utf8");
+  return plotly;
+}
+
+const flags = [
+  "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+  "--disable-sync", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--font-render-hinting=none",
+];
+
+export interface Painter {
+  /** PNG at twice the figure's size. */
+  png(figure: Figure): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
+/** Opens one browser for a batch of figures: starting it takes longer than drawing. */
+export async function openPainter(executablePath: string): Promise<Painter> {
+  const { chromium } = await import("playwright-core");
+  const browser = await chromium.launch({ executablePath, headless: true, args: flags });
+  const page = await browser.newPage();
+  await page.setContent('<!doctype html><meta charset="utf-8"><body><div id="figure"></div></body>');
+  await page.addScriptTag({ content: plotlySource() });
+  return {
+    async png({ data, layout }) {
+      const script = `(async () => {
+        const { data, layout } = ${JSON.stringify({ data, layout })};
+        const node = document.getElementById("figure");
+        const size = { width: layout.width ?? 900, height: layout.height ?? 450 };
+        await Plotly.newPlot(node, data, { ...layout, ...size }, { staticPlot: true });
+        const url = await Plotly.toImage(node, { format: "png", scale: 2, ...size });
+        Plotly.purge(node);
+        return url;
+      })()`;
+      const url = (await page.evaluate(script)) as string;
+      return Buffer.from(url.slice(url.indexOf(",") + 1), "base64");
+    },
+    close: () => browser.close(),
+  };
+}
+
+/** Runs `work` with a painter, or with undefined where there is no Chromium; the browser is closed in any case. */
+export async function withPainter<T>(work: (painter: Painter | undefined) => Promise<T>): Promise<T> {
+  const path = findChromium();
+  const painter = path === undefined ? undefined : await openPainter(path);
+  try {
+    return await work(painter);
+  } finally {
+    await painter?.close();
+  }
+}

@@ -1,0 +1,72 @@
+/** Where this project does something else than the paper or its released code, and why. */
+export interface Departure {
+  readonly what: string;
+  /** The config value that decides it, where there is one. */
+  readonly config: string;
+  readonly paper: string;
+  readonly here: string;
+  readonly why: string;
+}
+
+export const departures: readonly Departure[] = [
+  {
+    what: "vision tower", config: "lora.vision",
+    paper: "trained with LoRA", here: "frozen at nano",
+    why: "its features are then computed once and cached, which is most of a nano step",
+  },
+  {
+    what: "projector", config: "projector.outputNorm",
+    paper: "two linear layers", here: "LayerNorm after them at nano",
+    why: "brings the tokens to the scale of the position codes",
+  },
+  {
+    what: "grounding heads", config: "grounding.sharedSkip",
+    paper: "separate MLPs for object and sentence", here: "a linear skip with one matrix shared by both, at nano",
+    why: "comparing positions starts from the identity; without it nano training stays near chance",
+  },
+  {
+    what: "anchor loss", config: "lossWeights.anchor",
+    paper: "none", here: "landmark nouns pick their box while training, at nano",
+    why: "teaches where the landmark is, before the relation to it",
+  },
+  {
+    what: "prompt", config: "prompt.template",
+    paper: "Qwen's chat form with an instruction", here: "image, sentence, answer at nano",
+    why: "a small language model gains nothing from a constant text",
+  },
+  {
+    what: "pooling", config: "projector.pooling",
+    paper: "AvgPool; the released code interpolates", here: "average at nano, interpolation at full size",
+    why: "the paper's own words, and the released checkpoint layout where it matters",
+  },
+  {
+    what: "depth holes", config: "–",
+    paper: "a missing depth counts as the camera's centre", here: "masked: no position there",
+    why: "patch positions are otherwise drawn toward the camera",
+  },
+  {
+    what: "attention groups", config: "structure.layout",
+    paper: "inter-view by patch, intra-view by view; the released code groups wrongly", here: "as the paper says",
+    why: "the released order of axes mixes patches and views; “released” restores it for comparison",
+  },
+  {
+    what: "units of the reconstruction target", config: "–",
+    paper: "released code mixes millimetres and metres", here: "metres throughout",
+    why: "camera baselines otherwise shrink a thousandfold against depth",
+  },
+  {
+    what: "evaluation", config: "prompt.evaluation",
+    paper: "released evaluators feed the true class before <ground>", here: "the model's own words stand there",
+    why: "the true class is part of the answer; “gold” restores the leak for comparison",
+  },
+  {
+    what: "pointmaps", config: "reconstruction.local",
+    paper: "local and global; the released code has only global", here: "both",
+    why: "as the paper's equations say",
+  },
+  {
+    what: "views in the reconstruction loss", config: "reconstruction.viewsPerStep",
+    paper: "all", here: "a few neighbouring views of one scene a step at nano",
+    why: "the decoder's cost grows with the square of the views",
+  },
+];

@@ -1,0 +1,74 @@
+import type { Config, Data, Layout } from "plotly.js-dist-min";
+import type { ResultRow } from "../../studies/row";
+
+/** A plotly figure with a file name and a sentence that says in words what it shows. */
+export interface Figure {
+  readonly name: string;
+  readonly alt: string;
+  readonly data: Data[];
+  readonly layout: Partial<Layout>;
+}
+
+/** Okabe and Ito's colours, told apart with every kind of colour vision. */
+export const colours = {
+  blue: "#0072B2",
+  orange: "#E69F00",
+  green: "#009E73",
+  red: "#D55E00",
+  purple: "#CC79A7",
+  sky: "#56B4E9",
+  grey: "#7A7A7A",
+  ink: "#222222",
+} as const;
+
+export const sequence = [colours.blue, colours.orange, colours.green, colours.purple, colours.sky, colours.red, colours.grey] as const;
+
+/** Weak to strong, one hue, readable in grey. */
+export const scale: [number, string][] = [[0, "#F7FBFF"], [0.25, "#C6DBEF"], [0.5, "#6BAED6"], [0.75, "#2171B5"], [1, "#08306B"]];
+
+const axis = { gridcolor: "#E4E4E4", zerolinecolor: "#9A9A9A", linecolor: "#9A9A9A", ticks: "outside", tickcolor: "#9A9A9A", automargin: true } as const;
+
+/** Options for drawing in a page. */
+export const drawing: Partial<Config> = { responsive: true, displaylogo: false };
+
+/** The house style: everything that the figures share. */
+export function layoutOf(title: string, subtitle: string, more: Partial<Layout> = {}): Partial<Layout> {
+  const { xaxis, yaxis, ...rest } = more;
+  return {
+    title: { text: `<b>${title}</b><br><span style="font-size:13px;color:#6A6A6A">${subtitle}</span>`, x: 0, xref: "paper", xanchor: "left", font: { size: 17 } },
+    font: { family: "Inter, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif", size: 13, color: colours.ink },
+    colorway: [...sequence],
+    paper_bgcolor: "#FFFFFF",
+    plot_bgcolor: "#FFFFFF",
+    margin: { l: 60, r: 24, t: 84, b: 56 },
+    legend: { orientation: "h", x: 0, xanchor: "left", y: -0.2, yanchor: "top" },
+    hoverlabel: { align: "left" },
+    height: 440,
+    ...rest,
+    ...(more.scene !== undefined ? {} : { xaxis: { ...axis, ...xaxis }, yaxis: { ...axis, ...yaxis } }),
+  };
+}
+
+/** What the numbers were measured on; synthetic data always says so. */
+export function dataLabel(rows: readonly Pick<ResultRow, "data" | "synthetic" | "preset" | "seed">[]): string {
+  const unique = (values: readonly string[]): string => [...new Set(values)].join(", ");
+  const data = unique(rows.map((r) => (r.synthetic ? "S2-Rooms (synthetic)" : r.data)));
+  const seeds = new Set(rows.map((r) => r.seed)).size;
+  return rows.length === 0 ? "no finished run yet" : `${data}, preset ${unique(rows.map((r) => r.preset))}, ${seeds} seed${seeds === 1 ? "" : "s"}`;
+}
+
+export const syntheticLabel = "S2-Rooms (synthetic)";
+
+/** A figure in place of one whose data is missing: it says what to do. */
+export function emptyFigure(name: string, title: string, message: string): Figure {
+  return {
+    name,
+    alt: `${title}: ${message}`,
+    data: [],
+    layout: layoutOf(title, syntheticLabel, {
+      height: 200,
+      xaxis: { visible: false }, yaxis: { visible: false },
+      annotations: [{ text: message, showarrow: false, x: 0.5, y: 0.5, xref: "paper", yref: "paper" }],
+    }),
+  };
+}

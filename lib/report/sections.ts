@@ -1,0 +1,101 @@
+import { type Comparison, compare, compareRows, groupRows, type AnswersOf } from "./compare";
+import { departures } from "./departures";
+import { ablationFigure } from "./figures/ablation";
+import { frameCountFigure } from "./figures/frames";
+import { relationFigure } from "./figures/relations";
+import { type Figure, dataLabel } from "./figures/theme";
+import { type TrainingRun, trainingFigure } from "./figures/training";
+import { paperTables, table5 } from "./paper";
+import { type Table, decimal } from "./table";
+import type { ResultRow } from "../studies/row";
+
+/** A part of the report page. */
+export interface Section {
+  readonly id: string;
+  readonly heading: string;
+  readonly text?: string;
+  readonly tables: readonly Table[];
+  readonly figures: readonly Figure[];
+}
+
+export interface ReportInput {
+  readonly rows: readonly ResultRow[];
+  readonly answersOf: AnswersOf;
+  readonly training: readonly TrainingRun[];
+  /** Failure signatures that training reported, one sentence each. */
+  readonly warnings: readonly string[];
+  /** Figures that need more than rows (attention, error cases), where their data is present. */
+  readonly extra: readonly Figure[];
+}
+
+/** Every finished run, one line each. */
+export function runTable(rows: readonly ResultRow[]): Table {
+  const text = (key: string, label: string): Table["columns"][number] => ({ key, label });
+  const number = (key: string, label: string): Table["columns"][number] => ({ key, label, numeric: true });
+  return {
+    title: "Every finished run",
+    columns: [
+      text("study", "study"), text("variant", "variant"), number("seed", "seed"), text("preset", "preset"), number("frames", "views"),
+      text("proposals", "boxes"), text("data", "data"), number("n", "n"), number("acc25", "Acc@0.25 (%)"), number("acc50", "Acc@0.5 (%)"),
+      number("random", "random (%)"), number("bound", "upper bound (%)"), text("engine", "engine"), number("seconds", "seconds"), text("commit", "commit"),
+    ],
+    rows: rows.map((r) => ({
+      study: r.study, variant: r.variant, seed: String(r.seed), preset: r.preset, frames: String(r.frames), proposals: r.proposals,
+      data: `${r.data}${r.synthetic ? ", synthetic" : ""} (${r.dataFingerprint.slice(0, 8)})`, n: String(r.n),
+      acc25: decimal(r.metrics.acc25), acc50: decimal(r.metrics.acc50), random: decimal(r.baselines.random),
+      bound: decimal(r.upperBound.acc25), engine: r.engine, seconds: r.seconds.toFixed(0), commit: r.commit.slice(0, 8),
+    })),
+    notes: rows.length === 0 ? ["No run has finished yet: npm start, or s2mllm study table5."] : [],
+  };
+}
+
+export function departureTable(): Table {
+  const columns = [
+    { key: "what", label: "part" }, { key: "paper", label: "paper and released code" }, { key: "here", label: "here" },
+    { key: "why", label: "why" }, { key: "config", label: "config" },
+  ];
+  return { title: "Departures from the paper", columns, rows: departures.map((d) => ({ ...d })), notes: [] };
+}
+
+/** Rows of one study, split into what may be averaged. */
+function ablationFigures(rows: readonly ResultRow[], answersOf: AnswersOf): Figure[] {
+  return groupRows(rows).map((group, i) => {
+    const figure = ablationFigure(compareRows(group, table5, answersOf), dataLabel(group));
+    return i === 0 ? figure : { ...figure, name: `${figure.name}-${i + 1}` };
+  });
+}
+
+/** Everything that the report shows, in order. */
+export function reportSections({ rows, answersOf, training, warnings, extra }: ReportInput): Section[] {
+  const ofTable = (id: string): ResultRow[] => rows.filter((r) => r.study === id);
+  const components = ofTable("table5");
+  const comparisons = (Object.keys(paperTables) as (keyof typeof paperTables)[]).flatMap((id): Comparison[] => {
+    // the full model's row also stands in Table 1
+    const used = id === "table1" ? components.filter((r) => r.variant === "full") : ofTable(id);
+    return id !== "table5" && used.length > 0 ? [compare(used, paperTables[id], answersOf)] : [];
+  });
+  return [
+    {
+      id: "components", heading: "What each component contributes",
+      tables: [compare(components, table5, answersOf)],
+      figures: components.length === 0 ? [] : ablationFigures(components, answersOf),
+    },
+    { id: "frames", heading: "Number of views", tables: [], figures: components.length === 0 ? [] : [frameCountFigure(components)] },
+    {
+      id: "relations", heading: "Kinds of sentence", tables: [],
+      figures: components.length === 0 ? [] : [relationFigure(components)],
+    },
+    { id: "tables", heading: "The paper's other tables", tables: comparisons, figures: [] },
+    { id: "examples", heading: "Attention and error cases", tables: [], figures: extra },
+    { id: "training", heading: "Training", tables: [], figures: training.length === 0 ? [] : [trainingFigure(training)] },
+    {
+      id: "signatures", heading: "Failure signatures",
+      text: warnings.length === 0
+        ? "Training watches for the paper's failure signatures (reconstruction that does not converge early, wrong categories from the language head, weak accuracy among several of a kind, collapse on transfer, a collapsed grounding head). No log at hand reports one."
+        : warnings.join("\n"),
+      tables: [], figures: [],
+    },
+    { id: "departures", heading: "Departures from the paper", tables: [departureTable()], figures: [] },
+    { id: "runs", heading: "Runs", tables: [runTable(rows)], figures: [] },
+  ].filter((s: Section) => s.tables.length + s.figures.length > 0 || s.text !== undefined);
+}
