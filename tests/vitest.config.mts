@@ -10,6 +10,6 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    reporters: ["default", "./tests/setup/totals.ts"],
+    reporters: ["default", fileURLToPath(new URL("setup/totals.ts", import.meta.url))],
   },
 });
