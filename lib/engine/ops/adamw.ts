@@ -1,0 +1,38 @@
+import type { NamedTensorMap, Scalar, Tensor } from "@tensorflow/tfjs-core";
+import { tf } from "../tf";
+
+/** Numbers of one AdamW step, as tensors so that another value is no other program. */
+export interface AdamWScalars {
+  readonly lr: Scalar;
+  readonly beta1: Scalar;
+  readonly beta2: Scalar;
+  readonly eps: Scalar;
+  /** Decoupled decay; 0 for parameters that do not decay. */
+  readonly weightDecay: Scalar;
+  /** 1 − beta1^t at step t = 1, 2, … */
+  readonly correction1: Scalar;
+  /** 1 − beta2^t */
+  readonly correction2: Scalar;
+}
+
+/**
+ * One step of AdamW (Loshchilov and Hutter 2019, algorithm 2) for one parameter of any shape.
+ *
+ *   m' = β₁ m + (1 − β₁) g        v' = β₂ v + (1 − β₂) g²
+ *   θ' = θ (1 − lr λ) − (lr / c₁) m' / (√(v' / c₂) + ε)
+ *
+ * A pure function; the caller assigns the results. On ort-cpu it is one recorded operation.
+ */
+export function adamw(param: Tensor, grad: Tensor, m: Tensor, v: Tensor, scalars: AdamWScalars): [param: Tensor, m: Tensor, v: Tensor] {
+  if (tf.getKernel("AdamW", tf.getBackend()) != null) {
+    const inputs = { param, grad, m, v, ...scalars } as unknown as NamedTensorMap;
+    return tf.engine().runKernel("AdamW", inputs) as unknown as [Tensor, Tensor, Tensor];
+  }
+  const { lr, beta1, beta2, eps, weightDecay, correction1, correction2 } = scalars;
+  return tf.tidy(() => {
+    const m2 = m.mul(beta1).add(grad.mul(tf.sub(1, beta1)));
+    const v2 = v.mul(beta2).add(grad.square().mul(tf.sub(1, beta2)));
+    const step = m2.mul(lr.div(correction1)).div(v2.div(correction2).sqrt().add(eps));
+    return [param.mul(tf.sub(1, lr.mul(weightDecay))).sub(step), m2, v2];
+  });
+}

@@ -1,0 +1,349 @@
+import type { backend_util, BackendTimingInfo, DataType, TensorInfo } from "@tensorflow/tfjs-core";
+import { tf } from "../tf";
+import { UserError } from "../../core/errors";
+import { buildGraph } from "./build";
+import { EXPAND, type Inputs, type KernelDef, type RecordPlan, reshaped, sizeOf, VIEW } from "./kernel";
+import { BufferPool } from "./pool";
+import { type Compiled, compile, run } from "./session";
+import { defaultSettings, type OrtSettings, type OrtStats } from "./settings";
+import { bytesOf, isDtype, type Numbers, type Op, Val, viewOf } from "./value";
+
+/** What a tfjs data id holds. Strings never reach ONNX; only fallback kernels see them. */
+interface Slot {
+  readonly value: Val | undefined;
+  readonly strings: Uint8Array[] | undefined;
+  refCount: number;
+}
+
+export const ORT = "ort-cpu";
+
+/**
+ * A tfjs backend that records kernel calls and, when somebody reads, runs everything pending as one ONNX graph.
+ * Graphs are cached by exact structure: operations, attributes, shapes and which results are kept.
+ */
+export class OrtBackend extends tf.KernelBackend {
+  readonly #slots: InstanceType<typeof tf.DataStorage<Slot>>;
+  readonly #pool: BufferPool;
+  readonly #cache = new Map<string, Compiled>();
+  readonly #signatures = new Map<string, number>();
+  #cacheBytes = 0;
+  #pending: Op[] = [];
+  #batch = 0;
+  #settings: OrtSettings = defaultSettings();
+  readonly #stats: OrtStats = { opsRecorded: 0, opsRun: 0, runs: 0, graphsCompiled: 0, graphsCached: 0, compileMs: 0, runMs: 0, fallbacks: {} };
+
+  constructor() {
+    super();
+    this.#slots = new tf.DataStorage<Slot>(this, tf.engine());
+    this.#pool = new BufferPool(this.#settings.poolBytes);
+  }
+
+  // ── settings and statistics ──
+
+  get settings(): Readonly<OrtSettings> {
+    return this.#settings;
+  }
+
+  configure(change: Partial<OrtSettings>): void {
+    const before = this.#settings;
+    this.#settings = { ...before, ...change };
+    this.#pool.limit = this.#settings.poolBytes;
+    if (this.#settings.threads !== before.threads || this.#settings.debug !== before.debug) this.#dropGraphs(0);
+    else this.#dropGraphs(this.#settings.sessionBytes);
+  }
+
+  stats(): OrtStats {
+    return { ...this.#stats, graphsCached: this.#cache.size, fallbacks: { ...this.#stats.fallbacks } };
+  }
+
+  resetStats(): void {
+    Object.assign(this.#stats, { opsRecorded: 0, opsRun: 0, runs: 0, graphsCompiled: 0, compileMs: 0, runMs: 0, fallbacks: {} });
+  }
+
+  countFallback(kernel: string): void {
+    this.#stats.fallbacks[kernel] = (this.#stats.fallbacks[kernel] ?? 0) + 1;
+  }
+
+  // ── tfjs' data contract ──
+
+  override write(values: backend_util.BackendValues, shape: number[], dtype: DataType): object {
+    const dataId = {};
+    this.move(dataId, values, shape, dtype, 1);
+    return dataId;
+  }
+
+  override move(dataId: object, values: backend_util.BackendValues, shape: number[], dtype: DataType, refCount: number): void {
+    if (dtype === "string") {
+      this.#slots.set(dataId, { value: undefined, strings: values as Uint8Array[], refCount });
+      return;
+    }
+    if (!isDtype(dtype)) {
+      throw new UserError(`${ORT}: a tensor [${shape.join(", ")}] of type ${dtype} cannot be held; use float32, int32 or bool, or the "cpu" engine`);
+    }
+    // tfjs may give the caller's own array: copy, so that later changes to it stay outside.
+    const data = viewOf(this.#pool.take(bytesOf(shape, dtype)), dtype);
+    data.set(values as Numbers);
+    this.#slots.set(dataId, { value: this.#hold(shape, data, dtype), strings: undefined, refCount });
+  }
+
+  #hold(shape: number[], data: Numbers, dtype: Val["dtype"]): Val {
+    const value = new Val(shape, dtype);
+    value.data = data;
+    value.live = true;
+    return value;
+  }
+
+  override readSync(dataId: object): backend_util.BackendValues {
+    const slot = this.#slots.get(dataId);
+    if (slot.value === undefined) return slot.strings!;
+    const value = slot.value;
+    if (value.data === undefined && value.error === undefined) this.flush();
+    if (value.error !== undefined) throw value.error;
+    // The buffer will be reused once the tensor is gone, the reader's array must not change.
+    return value.data!.slice();
+  }
+
+  override async read(dataId: object): Promise<backend_util.BackendValues> {
+    return this.readSync(dataId);
+  }
+
+  override refCount(dataId: object): number {
+    return this.#slots.has(dataId) ? this.#slots.get(dataId).refCount : 0;
+  }
+
+  override incRef(dataId: object): void {
+    this.#slots.get(dataId).refCount++;
+  }
+
+  override disposeData(dataId: object, force = false): boolean {
+    if (!this.#slots.has(dataId)) return true;
+    const slot = this.#slots.get(dataId);
+    slot.refCount--;
+    if (!force && slot.refCount > 0) return false;
+    this.#slots.delete(dataId);
+    if (slot.value !== undefined) {
+      slot.value.live = false;
+      this.#recycle(slot.value);
+    }
+    return true;
+  }
+
+  override numDataIds(): number {
+    return this.#slots.numDataIds();
+  }
+
+  override memory(): { unreliable: boolean } {
+    return { unreliable: false };
+  }
+
+  override floatPrecision(): 16 | 32 {
+    return 32;
+  }
+
+  override epsilon(): number {
+    return 1e-7;
+  }
+
+  override timerAvailable(): boolean {
+    return true;
+  }
+
+  /** Milliseconds to record and run `f`. */
+  override async time(f: () => void): Promise<BackendTimingInfo> {
+    this.flush();
+    const start = performance.now();
+    f();
+    this.flush();
+    return { kernelMs: performance.now() - start };
+  }
+
+  override dispose(): void {
+    this.#pending = [];
+    this.#dropGraphs(0);
+    this.#pool.clear();
+  }
+
+  // ── recording ──
+
+  /** A kernel call: recorded, shared or answered at once; undefined when `def` does not cover the case. */
+  call(def: KernelDef, inputs: Inputs, attrs: object): TensorInfo | TensorInfo[] | undefined {
+    if (this.#pending.length >= this.#settings.maxPending) this.flush();
+    const plan = def.plan(inputs, attrs as never);
+    if (plan === undefined) return undefined;
+    if ("share" in plan) {
+      this.incRef(plan.share.dataId);
+      return reshaped(plan.share, plan.shape);
+    }
+    if ("values" in plan) return { dataId: this.write(plan.values, plan.shape, plan.dtype), shape: plan.shape, dtype: plan.dtype };
+    if ("fill" in plan) {
+      // The number is data, not structure: another one must not mean another graph.
+      const one = { dataId: this.write(Float32Array.of(plan.fill), [], plan.dtype), shape: [], dtype: plan.dtype };
+      const filled = this.#recordPlan(EXPAND, { ins: [one], outs: [{ shape: plan.shape, dtype: plan.dtype }], attrs: { shape: plan.shape } });
+      this.disposeData(one.dataId);
+      return filled;
+    }
+    return this.#recordPlan(plan.as ?? def, plan);
+  }
+
+  #recordPlan(def: KernelDef, plan: RecordPlan): TensorInfo | TensorInfo[] {
+    const infos = plan.outs.map((out): TensorInfo => ({ dataId: {}, shape: out.shape, dtype: out.dtype }));
+    const values = plan.outs.map((out) => {
+      const value = new Val(out.shape, out.dtype);
+      value.live = true;
+      return value;
+    });
+    infos.forEach((info, i) => this.#slots.set(info.dataId, { value: values[i]!, strings: undefined, refCount: 1 }));
+    if (values.every((v) => sizeOf(v.shape) === 0)) {
+      for (const v of values) v.data = viewOf(new ArrayBuffer(0), v.dtype);
+    } else {
+      this.#record(def, plan.attrs, plan.ins.map((info) => this.#valueOf(info)), values);
+    }
+    return infos.length === 1 ? infos[0]! : infos;
+  }
+
+  #record(def: KernelDef, attrs: object, ins: Val[], outs: Val[]): void {
+    const text = `${def.name!} ${JSON.stringify(attrs)}`;
+    let signature = this.#signatures.get(text);
+    if (signature === undefined) this.#signatures.set(text, (signature = this.#signatures.size));
+    const op: Op = { def, attrs, signature, ins, outs, needed: false };
+    for (const v of ins) v.uses++;
+    for (const v of outs) v.op = op;
+    this.#pending.push(op);
+    this.#stats.opsRecorded++;
+  }
+
+  #valueOf(info: TensorInfo): Val {
+    const { value } = this.#slots.get(info.dataId);
+    if (value === undefined) throw new UserError(`${ORT}: a string tensor [${info.shape.join(", ")}] cannot be computed with; use the "cpu" engine`);
+    if (value.error !== undefined) throw value.error;
+    const { shape } = value;
+    if (shape.length === info.shape.length && shape.every((d, i) => d === info.shape[i])) return value;
+    if (value.views === undefined || value.viewsBatch !== this.#batch) {
+      value.views = new Map();
+      value.viewsBatch = this.#batch;
+    }
+    const key = info.shape.join();
+    let view = value.views.get(key);
+    if (view === undefined) {
+      view = new Val(info.shape.slice(), value.dtype);
+      if (sizeOf(info.shape) === 0) view.data = viewOf(new ArrayBuffer(0), value.dtype);
+      else this.#record(VIEW, { shape: info.shape }, [value], [view]);
+      value.views.set(key, view);
+    }
+    return view;
+  }
+
+  #recycle(value: Val): void {
+    if (value.data === undefined || value.live || value.uses > 0) return;
+    this.#pool.give(value.data.buffer as ArrayBuffer);
+    value.data = undefined;
+    value.tensor = undefined;
+  }
+
+  // ── running ──
+
+  /** Runs everything pending. Results that nobody holds any more are not computed. */
+  flush(): void {
+    const recorded = this.#pending;
+    if (recorded.length === 0) return;
+    this.#pending = [];
+    this.#batch++;
+
+    const roots: Val[] = [];
+    for (let i = recorded.length - 1; i >= 0; i--) {
+      const op = recorded[i]!;
+      for (const v of op.outs) {
+        if (v.live) {
+          op.needed = true;
+          roots.push(v);
+        }
+      }
+      if (op.needed) for (const v of op.ins) if (v.op !== undefined) v.op.needed = true;
+    }
+    const ops = recorded.filter((op) => op.needed);
+    try {
+      if (ops.length > 0) this.#runOps(ops, roots);
+    } catch (error) {
+      for (const v of roots) {
+        v.error = error as Error;
+        v.data = undefined;
+        v.tensor = undefined;
+      }
+      throw error;
+    } finally {
+      for (const op of recorded) {
+        for (const v of op.outs) v.op = undefined;
+      }
+      for (const op of recorded) {
+        for (const v of op.ins) {
+          v.uses--;
+          this.#recycle(v);
+        }
+      }
+    }
+  }
+
+  #runOps(ops: readonly Op[], roots: readonly Val[]): void {
+    const { key, leaves } = this.#structure(ops, roots);
+    let compiled = this.#cache.get(key);
+    if (compiled === undefined) {
+      const start = performance.now();
+      const { graph, bytes } = buildGraph(ops, leaves, roots);
+      this.#dropGraphs(Math.max(0, this.#settings.sessionBytes - bytes));
+      compiled = compile(graph, bytes, this.#settings.threads, this.#settings.debug);
+      this.#cacheBytes += compiled.bytes;
+      this.#stats.graphsCompiled++;
+      this.#stats.compileMs += performance.now() - start;
+    } else {
+      this.#cache.delete(key);
+    }
+    this.#cache.set(key, compiled);
+    for (const v of roots) v.data = viewOf(this.#pool.take(bytesOf(v.shape, v.dtype)), v.dtype);
+    const start = performance.now();
+    run(compiled, leaves, roots);
+    this.#stats.runMs += performance.now() - start;
+    this.#stats.runs++;
+    this.#stats.opsRun += ops.length;
+  }
+
+  /** The exact structure of a program as a string, and the values it takes in. */
+  #structure(ops: readonly Op[], roots: readonly Val[]): { key: string; leaves: Val[] } {
+    const batch = this.#batch;
+    const leaves: Val[] = [];
+    const code: number[] = [];
+    let made = 0;
+    for (const op of ops) {
+      code.push(op.signature, op.ins.length);
+      for (const v of op.ins) {
+        if (v.batch !== batch) {
+          v.batch = batch;
+          v.number = 2 * leaves.length;
+          leaves.push(v);
+        }
+        code.push(v.number);
+      }
+      for (const v of op.outs) {
+        v.batch = batch;
+        v.number = 2 * made++ + 1;
+      }
+    }
+    code.push(leaves.length);
+    for (const v of leaves) {
+      if (v.error !== undefined) throw v.error;
+      code.push(v.dtype === "float32" ? 0 : v.dtype === "int32" ? 1 : 2, v.shape.length, ...v.shape);
+    }
+    for (const v of roots) code.push(v.number);
+    return { key: Buffer.from(Uint32Array.from(code).buffer).toString("latin1"), leaves };
+  }
+
+  /** Drops least recently used graphs until what is left needs at most `bytes`. */
+  #dropGraphs(bytes: number): void {
+    const most = 1024;
+    for (const [key, compiled] of this.#cache) {
+      if (this.#cacheBytes <= bytes && this.#cache.size <= most && bytes > 0) return;
+      compiled.session.dispose();
+      this.#cache.delete(key);
+      this.#cacheBytes -= compiled.bytes;
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import { Emission, GraphBuilder, type Operand } from "./emission";
+import type { GraphSpec, TensorSpec } from "./onnx";
+import { bytesOf, type Op, type Val } from "./value";
+
+/** Largest sum of bytes of values between the operations that are alive at once, in recorded order. */
+function peakBytes(ops: readonly Op[], roots: ReadonlySet<Val>): number {
+  const left = new Map<Val, number>();
+  for (const op of ops) for (const v of op.ins) left.set(v, (left.get(v) ?? 0) + 1);
+  let now = 0;
+  let peak = 0;
+  for (const op of ops) {
+    for (const v of op.outs) if (!roots.has(v) && left.has(v)) now += bytesOf(v.shape, v.dtype);
+    peak = Math.max(peak, now);
+    for (const v of op.ins) {
+      const n = left.get(v)! - 1;
+      left.set(v, n);
+      if (n === 0 && v.op !== undefined && !roots.has(v)) now -= bytesOf(v.shape, v.dtype);
+    }
+  }
+  return peak;
+}
+
+/**
+ * Builds the ONNX graph of recorded operations.
+ *
+ * @param ops needed operations in recorded order
+ * @param leaves values that have data, in the order of the graph's inputs
+ * @param roots values to fetch
+ */
+export function buildGraph(ops: readonly Op[], leaves: readonly Val[], roots: readonly Val[]): { graph: GraphSpec; bytes: number } {
+  const builder = new GraphBuilder();
+  const inputs = leaves.map((v, i): TensorSpec => {
+    v.name = `i${i}`;
+    return { name: v.name, type: v.dtype, dims: v.shape };
+  });
+  const broadcasts = new Map<Val, Operand>();
+
+  const nameOf = (v: Val): string => {
+    if (v.name !== undefined) return v.name;
+    const source = broadcasts.get(v)!;
+    return (v.name = builder.node("Expand", [source.name, builder.constant("int64", v.shape, [v.shape.length])]));
+  };
+  const looseOf = (v: Val): Operand => broadcasts.get(v) ?? { name: nameOf(v), shape: v.shape };
+
+  for (const op of ops) {
+    builder.startKernel(op.def.name!);
+    if (op.def.broadcast === true) {
+      const from = op.ins[0];
+      broadcasts.set(
+        op.outs[0]!,
+        from === undefined ? { name: op.def.emit(new Emission(builder, op, nameOf, looseOf), op.attrs) as string, shape: [] } : looseOf(from),
+      );
+      op.outs[0]!.name = undefined;
+      continue;
+    }
+    const emitted = op.def.emit(new Emission(builder, op, nameOf, looseOf), op.attrs);
+    const names = typeof emitted === "string" ? [emitted] : emitted;
+    op.outs.forEach((v, i) => (v.name = names[i]!));
+  }
+
+  const taken = new Set(inputs.map((i) => i.name));
+  const outputs = roots.map((v): TensorSpec => {
+    let name = nameOf(v);
+    // An output needs a name of its own: not an input's, a constant's or another output's.
+    if (taken.has(name) || name.startsWith("c")) name = builder.node("Identity", [name]);
+    taken.add(name);
+    return { name, type: v.dtype, dims: v.shape };
+  });
+  const bytes = peakBytes(ops, new Set(roots));
+  for (const v of leaves) v.name = undefined;
+  return { graph: builder.finish(inputs, outputs), bytes };
+}

@@ -1,0 +1,153 @@
+import type { TensorInfo } from "@tensorflow/tfjs-core";
+import { tf } from "../../tf";
+import type { Emission } from "../emission";
+import { define, type KernelTable, sizeOf } from "../kernel";
+import { activate, type Activation } from "./matmul";
+
+interface ConvAttrs {
+  strides: [number, number] | number;
+  pad: "valid" | "same" | number | [number, number][];
+  dataFormat?: "NHWC" | "NCHW";
+  dilations?: [number, number] | number;
+  dimRoundingMode?: "floor" | "round" | "ceil";
+}
+
+/** Sizes of one convolution, NHWC: B batch, Y X image, C channels in, P Q image out, D channels out, K L filter. */
+interface Sizes {
+  B: number; Y: number; X: number; C: number;
+  P: number; Q: number; D: number;
+  K: number; L: number;
+  stride: [number, number];
+  dilation: [number, number];
+  /** top, left, bottom, right */
+  pads: [number, number, number, number];
+}
+
+function sizesOf(x: readonly number[], filter: readonly number[], a: ConvAttrs): Sizes | undefined {
+  if ((a.dataFormat ?? "NHWC") !== "NHWC") return undefined;
+  const i = tf.backend_util.computeConv2DInfo(x as never, filter as never, a.strides, a.dilations ?? 1, a.pad as never, a.dimRoundingMode, false, "channelsLast");
+  if (i.inChannels !== filter[2]) return undefined;
+  const { top, left, bottom, right } = i.padInfo;
+  return {
+    B: i.batchSize, Y: i.inHeight, X: i.inWidth, C: i.inChannels,
+    P: i.outHeight, Q: i.outWidth, D: i.outChannels,
+    K: i.filterHeight, L: i.filterWidth,
+    stride: [i.strideHeight, i.strideWidth],
+    dilation: [i.dilationHeight, i.dilationWidth],
+    pads: [top, left, bottom, right],
+  };
+}
+
+/** The filter tiles the image without overlap or rest (patch embedding, 1x1): the convolution is one matrix product. */
+function tiles(s: Sizes): boolean {
+  return (
+    s.stride[0] === s.K && s.stride[1] === s.L && s.dilation[0] === 1 && s.dilation[1] === 1 &&
+    s.pads.every((p) => p === 0) && s.P * s.K === s.Y && s.Q * s.L === s.X
+  );
+}
+
+/** [B, Y, X, C] → [B·P·Q, K·L·C], one row a tile. */
+function toRows(e: Emission, x: string, s: Sizes): string {
+  const { B, P, K, Q, L, C } = s;
+  const cut = K === 1 && L === 1 ? x : e.transpose(e.reshape(x, [B, P, K, Q, L, C]), [0, 1, 3, 2, 4, 5]);
+  return e.reshape(cut, [B * P * Q, K * L * C]);
+}
+
+function fromRows(e: Emission, rows: string, s: Sizes): string {
+  const { B, P, K, Q, L, C, Y, X } = s;
+  if (K === 1 && L === 1) return e.reshape(rows, [B, Y, X, C]);
+  return e.reshape(e.transpose(e.reshape(rows, [B, P, Q, K, L, C]), [0, 1, 3, 2, 4, 5]), [B, Y, X, C]);
+}
+
+const window = (s: Sizes): { strides: number[]; pads: number[]; dilations: number[]; kernel_shape: number[] } => ({
+  strides: s.stride,
+  pads: s.pads,
+  dilations: s.dilation,
+  kernel_shape: [s.K, s.L],
+});
+
+function forward(e: Emission, x: string, filter: string, s: Sizes): string {
+  if (tiles(s)) {
+    const y = e.matmul(toRows(e, x, s), e.reshape(filter, [s.K * s.L * s.C, s.D]));
+    return e.reshape(y, [s.B, s.P, s.Q, s.D]);
+  }
+  const y = e.node("Conv", [e.transpose(x, [0, 3, 1, 2]), e.transpose(filter, [3, 2, 0, 1])], window(s));
+  return e.transpose(y, [0, 2, 3, 1]);
+}
+
+function inputGradient(e: Emission, dy: string, filter: string, s: Sizes): string {
+  if (tiles(s)) {
+    const rows = e.matmul(e.reshape(dy, [s.B * s.P * s.Q, s.D]), e.reshape(filter, [s.K * s.L * s.C, s.D]), false, true);
+    return fromRows(e, rows, s);
+  }
+  const rest = (size: number, out: number, axis: 0 | 1, k: number): number =>
+    size + s.pads[axis] + s.pads[axis + 2]! - ((out - 1) * s.stride[axis] + (k - 1) * s.dilation[axis] + 1);
+  const dx = e.node("ConvTranspose", [e.transpose(dy, [0, 3, 1, 2]), e.transpose(filter, [3, 2, 0, 1])], {
+    ...window(s),
+    output_padding: [rest(s.Y, s.P, 0, s.K), rest(s.X, s.Q, 1, s.L)],
+  });
+  return e.transpose(dx, [0, 2, 3, 1]);
+}
+
+/** One matrix product [C, B·P·Q] x [B·P·Q, D] a filter tap, on the slice of the padded image that the tap sees. */
+function filterGradient(e: Emission, x: string, dy: string, s: Sizes): string {
+  const dyRows = e.reshape(dy, [s.B * s.P * s.Q, s.D]);
+  if (tiles(s)) return e.reshape(e.matmul(toRows(e, x, s), dyRows, true), [s.K, s.L, s.C, s.D]);
+  const [top, left, bottom, right] = s.pads;
+  const padded = s.pads.every((p) => p === 0) ? x : e.node("Pad", [x, e.list([0, top, left, 0, 0, bottom, right, 0])]);
+  const taps: string[] = [];
+  for (let k = 0; k < s.K; k++) {
+    for (let l = 0; l < s.L; l++) {
+      const begin = [k * s.dilation[0], l * s.dilation[1]];
+      const end = [begin[0]! + (s.P - 1) * s.stride[0] + 1, begin[1]! + (s.Q - 1) * s.stride[1] + 1];
+      const seen = e.slice(padded, [1, 2], begin, end, s.stride);
+      taps.push(e.matmul(e.reshape(seen, [s.B * s.P * s.Q, s.C]), dyRows, true));
+    }
+  }
+  const all = taps.length === 1 ? taps[0]! : e.node("Concat", taps, { axis: 0 });
+  return e.reshape(all, [s.K, s.L, s.C, s.D]);
+}
+
+export const convKernels: KernelTable = {
+  Conv2D: define<ConvAttrs, Sizes>(
+    ({ x, filter }, attrs) => {
+      const s = sizesOf(x!.shape, filter!.shape, attrs);
+      return s && { ins: [x!, filter!], outs: [{ shape: [s.B, s.P, s.Q, s.D], dtype: "float32" }], attrs: s };
+    },
+    (e, s) => forward(e, e.in(0), e.in(1), s),
+  ),
+  FusedConv2D: define<ConvAttrs & Activation, Sizes & Activation>(
+    ({ x, filter, bias, preluActivationWeights }, attrs) => {
+      const s = sizesOf(x!.shape, filter!.shape, attrs);
+      // A slope of another layout than per channel is left to the fallback.
+      if (s === undefined || (preluActivationWeights != null && sizeOf(preluActivationWeights.shape) !== s.D)) return undefined;
+      const extra = [bias, preluActivationWeights].filter((t): t is TensorInfo => t != null);
+      return {
+        ins: [x!, filter!, ...extra],
+        outs: [{ shape: [s.B, s.P, s.Q, s.D], dtype: "float32" }],
+        attrs: { ...s, activation: attrs.activation, leakyreluAlpha: attrs.leakyreluAlpha },
+      };
+    },
+    (e, s) => {
+      const extra = e.op.ins.length - 2;
+      const slope = s.activation === "prelu" ? e.in(1 + extra) : undefined;
+      const y = forward(e, e.in(0), e.in(1), s);
+      const biased = extra - (slope === undefined ? 0 : 1) > 0 ? e.node("Add", [y, e.in(2)]) : y;
+      return activate(e, biased, s, slope);
+    },
+  ),
+  Conv2DBackpropInput: define<ConvAttrs & { inputShape: number[] }, Sizes>(
+    ({ dy, filter }, attrs) => {
+      const s = sizesOf(attrs.inputShape, filter!.shape, attrs);
+      return s && { ins: [dy!, filter!], outs: [{ shape: attrs.inputShape, dtype: "float32" }], attrs: s };
+    },
+    (e, s) => inputGradient(e, e.in(0), e.in(1), s),
+  ),
+  Conv2DBackpropFilter: define<ConvAttrs & { filterShape: number[] }, Sizes>(
+    ({ x, dy }, attrs) => {
+      const s = sizesOf(x!.shape, attrs.filterShape, attrs);
+      return s && { ins: [x!, dy!], outs: [{ shape: attrs.filterShape, dtype: "float32" }], attrs: s };
+    },
+    (e, s) => filterGradient(e, e.in(0), e.in(1), s),
+  ),
+};

@@ -1,0 +1,91 @@
+import { tf } from "../../tf";
+import { define, dtypeOf, type KernelDef, type KernelTable } from "../kernel";
+import type { Dtype } from "../value";
+
+interface Reduction {
+  axes: number[];
+  keep: boolean;
+}
+
+function outShape(shape: readonly number[], axes: readonly number[], keep: boolean): number[] {
+  return keep ? shape.map((d, i) => (axes.includes(i) ? 1 : d)) : shape.filter((_, i) => !axes.includes(i));
+}
+
+/**
+ * @param result output type by input type
+ * @param computed type ONNX computes in, by input type
+ */
+function reduction(op: string, result: (d: Dtype) => Dtype, computed: (d: Dtype) => Dtype = result): KernelDef {
+  return define<{ axis?: number | number[]; reductionIndices?: number | number[]; keepDims?: boolean }, Reduction>(
+    ({ x }, attrs) => {
+      const axes = tf.util.parseAxisParam((attrs.axis ?? attrs.reductionIndices) as number[], x!.shape);
+      const keep = attrs.keepDims ?? false;
+      return { ins: [x!], outs: [{ shape: outShape(x!.shape, axes, keep), dtype: result(dtypeOf(x!)) }], attrs: { axes, keep } };
+    },
+    (e, { axes, keep }) => {
+      const from = e.dtype(0) as Dtype;
+      const to = computed(from);
+      const x = from === to ? e.in(0) : e.cast(e.in(0), to);
+      // ONNX reads "no axes" as "all axes".
+      const y = axes.length === 0 ? x : e.node(op, [x, e.list(axes)], { keepdims: keep ? 1 : 0 });
+      return to === e.out.dtype ? y : e.cast(y, e.out.dtype);
+    },
+  );
+}
+
+const same = (d: Dtype): Dtype => d;
+const number = (d: Dtype): Dtype => (d === "bool" ? "int32" : d);
+
+function arg(op: string): KernelDef {
+  return define<{ axis: number }, { axis: number }>(
+    ({ x }, attrs) => {
+      const axis = tf.util.parseAxisParam(attrs.axis, x!.shape)[0]!;
+      return { ins: [x!], outs: [{ shape: outShape(x!.shape, [axis], false), dtype: "int32" }], attrs: { axis } };
+    },
+    (e, { axis }) => {
+      const x = e.dtype(0) === "bool" ? e.cast(e.in(0), "int32") : e.in(0);
+      return e.cast(e.node(op, [x], { axis, keepdims: 0 }), "int32");
+    },
+  );
+}
+
+export const reduceKernels: KernelTable = {
+  Sum: reduction("ReduceSum", number),
+  Prod: reduction("ReduceProd", number),
+  Mean: reduction("ReduceMean", () => "float32"),
+  Max: reduction("ReduceMax", same, number),
+  Min: reduction("ReduceMin", same, number),
+  Any: reduction("ReduceMax", () => "bool", () => "int32"),
+  All: reduction("ReduceMin", () => "bool", () => "int32"),
+  ArgMax: arg("ArgMax"),
+  ArgMin: arg("ArgMin"),
+  Cumsum: define<{ axis: number; exclusive: boolean; reverse: boolean }, { axis: number; exclusive: boolean; reverse: boolean }>(
+    ({ x }, { axis, exclusive, reverse }) => ({
+      ins: [x!],
+      outs: [{ shape: x!.shape, dtype: number(dtypeOf(x!)) }],
+      attrs: { axis: tf.util.parseAxisParam(axis, x!.shape)[0]!, exclusive, reverse },
+    }),
+    (e, { axis, exclusive, reverse }) => {
+      const x = e.dtype(0) === "bool" ? e.cast(e.in(0), "int32") : e.in(0);
+      return e.node("CumSum", [x, e.scalar(axis, "int64")], { exclusive: exclusive ? 1 : 0, reverse: reverse ? 1 : 0 });
+    },
+  ),
+  Softmax: define<{ dim: number }, { axis: number }>(
+    ({ logits }, { dim }) => ({ ins: [logits!], outs: [{ shape: logits!.shape, dtype: "float32" }], attrs: { axis: tf.util.parseAxisParam(dim, logits!.shape)[0]! } }),
+    (e, { axis }) => e.node("Softmax", [e.in(0)], { axis }),
+  ),
+  LogSoftmax: define<{ axis: number }, { axis: number }>(
+    ({ logits }, { axis }) => ({ ins: [logits!], outs: [{ shape: logits!.shape, dtype: "float32" }], attrs: { axis: tf.util.parseAxisParam(axis, logits!.shape)[0]! } }),
+    (e, { axis }) => e.node("LogSoftmax", [e.in(0)], { axis }),
+  ),
+  TopK: define<{ k: number; sorted: boolean }, { k: number; sorted: boolean }>(
+    ({ x }, { k, sorted }) => {
+      const shape = [...x!.shape.slice(0, -1), k];
+      return { ins: [x!], outs: [{ shape, dtype: dtypeOf(x!) }, { shape, dtype: "int32" }], attrs: { k, sorted } };
+    },
+    (e, { k, sorted }) => {
+      const [values, indices] = e.graph.nodes("TopK", [e.in(0), e.list([k])], { axis: -1, largest: 1, sorted: sorted ? 1 : 0 }, 2) as [string, string];
+      return [values, e.cast(indices, "int32")];
+    },
+  ),
+};

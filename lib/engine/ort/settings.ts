@@ -1,0 +1,50 @@
+import { availableParallelism, totalmem } from "node:os";
+import { UserError } from "../../core/errors";
+
+export interface OrtSettings {
+  /** Threads inside one ONNX Runtime node. */
+  threads: number;
+  /** Upper bound for the working memory that compiled graphs keep; the least recently used are dropped. */
+  sessionBytes: number;
+  /** Upper bound for buffers kept for reuse. */
+  poolBytes: number;
+  /** Recorded operations after which the backend runs without being asked. */
+  maxPending: number;
+  /** Keep the .onnx file of a graph that fails. */
+  debug: boolean;
+}
+
+export function threadsFromEnvironment(): number | undefined {
+  const text = process.env["S2_ENGINE_THREADS"];
+  if (text === undefined || text === "") return undefined;
+  const threads = Number(text);
+  if (!Number.isInteger(threads) || threads < 1) {
+    throw new UserError(`S2_ENGINE_THREADS must be a whole number of at least 1, got "${text}"; unset it to use all cores`, 2);
+  }
+  return threads;
+}
+
+export function defaultSettings(): OrtSettings {
+  return {
+    threads: threadsFromEnvironment() ?? availableParallelism(),
+    sessionBytes: Math.min(4 * 2 ** 30, Math.floor(totalmem() / 4)),
+    poolBytes: Math.min(2 * 2 ** 30, Math.floor(totalmem() / 8)),
+    maxPending: 20_000,
+    debug: process.env["S2_ENGINE_DEBUG"] === "1",
+  };
+}
+
+/** What the backend did since it started or since `reset`. */
+export interface OrtStats {
+  opsRecorded: number;
+  /** Operations left after dropping those whose results nobody holds. */
+  opsRun: number;
+  runs: number;
+  graphsCompiled: number;
+  /** Compiled graphs held now. */
+  graphsCached: number;
+  compileMs: number;
+  runMs: number;
+  /** Calls that went through another backend's kernel, by kernel. */
+  fallbacks: Record<string, number>;
+}
