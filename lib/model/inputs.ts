@@ -52,7 +52,10 @@ export interface Targets {
   readonly labelRows: tf.Tensor1D;
   readonly labelIds: tf.Tensor1D;
   readonly labelWeights: tf.Tensor1D;
-  /** Anchor nouns (training only): row of the noun, and float32[A, B*O] 1 at the anchor's box; weight 0 pads. */
+  /**
+   * Anchor nouns (training only), A of them: int32 row of the noun (flattened as groundRows), int32 scene b, int32 box
+   * as b*O + o, float32 weight (0 pads).
+   */
   readonly anchorRows?: tf.Tensor1D;
   readonly anchorScenes?: tf.Tensor1D;
   readonly anchorObjects?: tf.Tensor1D;

@@ -1,0 +1,110 @@
+import type * as tfTypes from "@tensorflow/tfjs-core";
+import type { S2Config } from "../config/schema";
+import type { ParameterSpec } from "../core/parameters";
+import { tf } from "../engine/tf";
+import { conv1, conv3, convParameters, upconv } from "../nn/conv";
+import { cornerMatrix, mapGrid } from "../nn/resize";
+import type { Scope } from "../nn/scope";
+import { weightInit, type InitStyle } from "./initial";
+
+/** What the head predicts for each pixel. */
+export interface Pointmap {
+  /** float32[S, V, Y, X, 3] */
+  readonly points: tfTypes.Tensor5D;
+  /** float32[S, V, Y, X], above 1 */
+  readonly confidence: tfTypes.Tensor4D;
+}
+
+export interface DptShape {
+  readonly scenes: number;
+  readonly views: number;
+  /** Patches down and across. */
+  readonly rows: number;
+  readonly columns: number;
+  /** Output pixels a patch side. */
+  readonly patchSize: number;
+}
+
+function upsample(x: tfTypes.Tensor4D, rows: number, columns: number): tfTypes.Tensor4D {
+  return mapGrid(x, cornerMatrix(x.shape[1], rows), cornerMatrix(x.shape[2], columns));
+}
+
+function residualUnit(p: Scope, x: tfTypes.Tensor4D): tfTypes.Tensor4D {
+  return x.add(conv3(p.at("conv2"), conv3(p.at("conv1"), x.relu()).relu()));
+}
+
+/** One step from coarse to fine: adds the finer map, refines, doubles the side. */
+function fuse(p: Scope, coarse: tfTypes.Tensor4D, fine?: tfTypes.Tensor4D): tfTypes.Tensor4D {
+  const joined = fine === undefined ? coarse : coarse.add<tfTypes.Tensor4D>(residualUnit(p.at("resConfUnit1"), fine));
+  const refined = residualUnit(p.at("resConfUnit2"), joined);
+  return conv1(p.at("out_conv"), upsample(refined, 2 * refined.shape[1], 2 * refined.shape[2]));
+}
+
+/** point = x/‖x‖ · (e^‖x‖ - 1); confidence = 1 + e^c. */
+function postprocess(raw: tfTypes.Tensor4D, scenes: number, views: number): Pointmap {
+  const [, Y, X] = raw.shape;
+  const [xyz, c] = tf.split(raw, [3, 1], 3) as [tfTypes.Tensor, tfTypes.Tensor];
+  const length = xyz.square().sum(3, true).add(1e-16).sqrt();
+  return {
+    points: xyz.mul(length.expm1().div(length)).reshape([scenes, views, Y, X, 3]),
+    confidence: c.exp().add(1).reshape([scenes, views, Y, X]),
+  };
+}
+
+/**
+ * DPT head: four taps of the decoder become maps of 4, 2, 1 and 1/2 times the patch grid, fused from coarse to fine.
+ *
+ * @param p scope at `…dpt`
+ * @param states what `fusionDecoder` returns; taps at 0, 1/2, 3/4 and the end
+ */
+export function dptHead(p: Scope, states: readonly tfTypes.Tensor3D[], shape: DptShape): Pointmap {
+  const { scenes, views, rows, columns, patchSize } = shape;
+  const depth = states.length - 1;
+  const taps = [0, depth / 2, (3 * depth) / 4, depth].map((layer) => {
+    const state = states[layer]!;
+    return state.reshape([scenes * views, rows, columns, state.shape[2]]) as tfTypes.Tensor4D;
+  });
+  const post = (level: number): Scope => p.at(`act_postprocess.${level}`);
+  const scratch = p.at("scratch");
+  const [tap0, tap1, tap2, tap3] = taps.map((tap, level) => conv1(post(level).at("0"), tap)) as [
+    tfTypes.Tensor4D, tfTypes.Tensor4D, tfTypes.Tensor4D, tfTypes.Tensor4D,
+  ];
+  const levels = [upconv(post(0).at("1"), tap0), upconv(post(1).at("1"), tap1), tap2, conv3(post(3).at("1"), tap3, 2)]
+    .map((map, level) => conv3(scratch.at(`layer${level + 1}_rn`), map)) as [
+      tfTypes.Tensor4D, tfTypes.Tensor4D, tfTypes.Tensor4D, tfTypes.Tensor4D,
+    ];
+  const [level1, level2, level3, level4] = levels;
+  // doubling the half-size map overshoots an odd grid by one: cut it to its neighbour
+  const path4 = fuse(scratch.at("refinenet4"), level4).slice([0, 0, 0, 0], [-1, level3.shape[1], level3.shape[2], -1]);
+  const path3 = fuse(scratch.at("refinenet3"), path4, level3);
+  const path2 = fuse(scratch.at("refinenet2"), path3, level2);
+  const path1 = fuse(scratch.at("refinenet1"), path2, level1);
+  const head = p.at("head");
+  const full = upsample(conv3(head.at("0"), path1), rows * patchSize, columns * patchSize);
+  return postprocess(conv1(head.at("4"), conv3(head.at("2"), full).relu()), scenes, views);
+}
+
+/** `refinenet4.resConfUnit1` exists in Fast3R's checkpoint but is never used, so it has no place here. */
+export function dptParameters(at: string, config: S2Config["reconstruction"], init: InitStyle): ParameterSpec[] {
+  const { layerDims, featureDim: F, lastDim, encoderSize, hiddenSize } = config;
+  const conv = (name: string, out: number, width: number, side: number, bias = true): ParameterSpec[] =>
+    convParameters(`${at}.${name}`, [out, width, side, side], weightInit(init, width * side ** 2, out * side ** 2), bias);
+  const list: ParameterSpec[] = [];
+  layerDims.forEach((width, level) => {
+    list.push(...conv(`act_postprocess.${level}.0`, width, level === 0 ? encoderSize : hiddenSize, 1));
+    list.push(...conv(`scratch.layer${level + 1}_rn`, F, width, 3, false));
+  });
+  for (const [level, side] of [[0, 4], [1, 2]] as const) {
+    const width = layerDims[level];
+    list.push(...conv(`act_postprocess.${level}.1`, width, width, side));
+  }
+  list.push(...conv("act_postprocess.3.1", layerDims[3], layerDims[3], 3));
+  for (const level of [1, 2, 3, 4]) {
+    for (const unit of level === 4 ? [2] : [1, 2]) {
+      for (const name of ["conv1", "conv2"]) list.push(...conv(`scratch.refinenet${level}.resConfUnit${unit}.${name}`, F, F, 3));
+    }
+    list.push(...conv(`scratch.refinenet${level}.out_conv`, F, F, 1));
+  }
+  list.push(...conv("head.0", F / 2, F, 3), ...conv("head.2", lastDim, F / 2, 3), ...conv("head.4", 4, lastDim, 1));
+  return list;
+}

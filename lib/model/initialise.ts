@@ -1,0 +1,44 @@
+import type * as tfTypes from "@tensorflow/tfjs-core";
+import { sizeOf, type ParameterSpec } from "../core/parameters";
+import type { Rng } from "../core/rng";
+import { tf } from "../engine/tf";
+
+/** The model's weights by checkpoint name. */
+export type Parameters = ReadonlyMap<string, tfTypes.Variable>;
+
+/** The starting values of one parameter; fixed by the rng's seed and the parameter's name. */
+export function initialValues(spec: ParameterSpec, rng: Rng): Float32Array {
+  const values = new Float32Array(sizeOf(spec.shape));
+  const { init } = spec;
+  const own = rng.fork(spec.name);
+  switch (init.kind) {
+    case "zeros":
+      return values;
+    case "ones":
+      return values.fill(1);
+    case "normal":
+      return values.map(() => init.std * own.normal());
+    case "uniform":
+      return values.map(() => own.uniform(-init.limit, init.limit));
+    case "identity": {
+      const width = spec.shape[1]!;
+      for (let i = 0; i < Math.min(spec.shape[0]!, width); i++) values[i * width + i] = 1;
+      return values;
+    }
+  }
+}
+
+/** Allocates and fills every parameter. The variables are made trainable; training rules decide which ones are updated. */
+export function initParameters(specs: readonly ParameterSpec[], rng: Rng): Map<string, tfTypes.Variable> {
+  return new Map(specs.map((spec) => {
+    const start = tf.tensor(initialValues(spec, rng), [...spec.shape]);
+    const variable = tf.variable(start);
+    start.dispose();
+    return [spec.name, variable];
+  }));
+}
+
+/** Frees every parameter. */
+export function disposeParameters(parameters: Parameters): void {
+  for (const variable of parameters.values()) variable.dispose();
+}

@@ -1,0 +1,186 @@
+import type * as tfTypes from "@tensorflow/tfjs-core";
+import type { S2Config } from "../config/schema";
+import type { ParameterSpec } from "../core/parameters";
+import { tf } from "../engine/tf";
+import { swiGlu } from "../nn/activations";
+import {
+  MASKED, attend, attendSharedPrefix, attentionWeights, causalBias, sharedPrefixWeights, type SharedPrefix,
+} from "../nn/attention";
+import { linear, linearParameters } from "../nn/linear";
+import { rmsNorm } from "../nn/norms";
+import { rotaryTable, rotaryTableAt, rotate, type RotaryTable } from "../nn/rope";
+import type { Scope } from "../nn/scope";
+import { weightInit } from "./initial";
+
+type LanguageConfig = S2Config["language"];
+
+/** How the rows of a sequence see each other: `prefix | sentence 0 | … | sentence Q-1`. */
+export interface SequenceLayout {
+  /** Tokens that every row may see, causally among themselves. */
+  readonly prefix: number;
+  readonly sentences: number;
+  /** Tokens a sentence. */
+  readonly tokens: number;
+  /** B rows of 0/1: prefix tokens that nothing may attend to. Only without sentences. */
+  readonly mask?: readonly (readonly number[])[];
+  /** Position of each token of each of the B sequences; 0, 1, 2, … when absent. Only without sentences. */
+  readonly positions?: readonly (readonly number[])[];
+}
+
+export interface LanguageWants {
+  /** Residual streams to return: the state before layer k (k = layers: after the last, before the final norm). */
+  readonly states?: readonly number[];
+  /**
+   * Receives the attention weights of each layer: of the prefix float32[B, heads, P, P], of the sentences
+   * float32[B, heads, Q, T, P+T].
+   */
+  readonly onAttention?: (layer: number, part: "prefix" | "sentences", weights: tfTypes.Tensor) => void;
+}
+
+export interface LanguageOutput {
+  /** float32[B*L, D] after the final norm. */
+  readonly hidden: tfTypes.Tensor2D;
+  /** The requested residual streams, float32[B*L, D], by layer. */
+  readonly states: ReadonlyMap<number, tfTypes.Tensor2D>;
+}
+
+/** What all layers of one pass share. */
+interface Pass {
+  readonly config: LanguageConfig;
+  readonly layout: SequenceLayout;
+  readonly B: number;
+  readonly table: RotaryTable;
+  readonly prefixBias: tfTypes.Tensor;
+  readonly wants: LanguageWants;
+}
+
+function prefixBias(layout: SequenceLayout, kvHeads: number, groups: number): tfTypes.Tensor {
+  const { prefix: P, mask } = layout;
+  const causal = causalBias(P, groups);
+  if (mask === undefined) return causal;
+  const rows = mask.map((row) => {
+    const bias = new Float32Array(P * P);
+    for (let i = 0; i < P; i++) for (let j = 0; j < P; j++) bias[i * P + j] = j > i || row[j] === 0 ? MASKED : 0;
+    return tf.tensor(bias, [1, 1, P, P]).tile([1, kvHeads, groups, 1]);
+  });
+  return tf.concat(rows, 0);
+}
+
+/**
+ * Grouped-query attention. The G query heads of a key head are laid out as extra rows, so keys are never repeated.
+ *
+ * @param h_RD float32[B*L, D] normed rows
+ * @returns float32[B*L, heads*K]
+ */
+function selfAttention(p: Scope, h_RD: tfTypes.Tensor2D, pass: Pass, layer: number): tfTypes.Tensor {
+  const { config, layout, B, wants } = pass;
+  const { prefix: P, sentences: Q, tokens: T } = layout;
+  const L = P + Q * T;
+  const [H, G] = [config.kvHeads, config.heads / config.kvHeads];
+  const K = config.hiddenSize / config.heads;
+  const both = tf.concat([linear(p.at("q_proj"), h_RD), linear(p.at("k_proj"), h_RD)], 1).reshape([B, L, config.heads + H, K]);
+  const [q, k] = tf.split(rotate(both, pass.table), [config.heads, H], 2) as [tfTypes.Tensor, tfTypes.Tensor];
+  const v = linear(p.at("v_proj"), h_RD).reshape([B, L, H, K]);
+  const cut = (x: tfTypes.Tensor): tfTypes.Tensor[] => (Q === 0 ? [x] : tf.split(x, [P, Q * T], 1));
+  const [q_prefix, q_text] = cut(q);
+  const [k_prefix, k_text] = cut(k);
+  const [v_prefix, v_text] = cut(v);
+  const options = { scale: K ** -0.5 };
+
+  const qp = q_prefix!.reshape([B, P, H, G, K]).transpose([0, 2, 3, 1, 4]).reshape([B, H, G * P, K]);
+  const [kp, vp] = [k_prefix!.transpose([0, 2, 1, 3]), v_prefix!.transpose([0, 2, 1, 3])];
+  const prefixOptions = { ...options, bias: pass.prefixBias };
+  wants.onAttention?.(layer, "prefix", attentionWeights(qp, kp, prefixOptions).reshape([B, config.heads, P, P]));
+  const out_prefix = attend(qp, kp, vp, prefixOptions)
+    .reshape([B, H, G, P, K]).transpose([0, 3, 1, 2, 4]).reshape([B, P, config.heads * K]);
+  if (Q === 0) return out_prefix.reshape([B * P, config.heads * K]);
+
+  const parts: SharedPrefix = {
+    queries: q_text!.reshape([B, Q, T, H, G, K]).transpose([0, 3, 1, 4, 2, 5]).reshape([B, H, Q, G * T, K]),
+    prefixKeys: kp,
+    prefixValues: vp,
+    ownKeys: k_text!.reshape([B, Q, T, H, K]).transpose([0, 3, 1, 2, 4]),
+    ownValues: v_text!.reshape([B, Q, T, H, K]).transpose([0, 3, 1, 2, 4]),
+  };
+  const textOptions = { ...options, bias: causalBias(T, G) };
+  wants.onAttention?.(layer, "sentences", sharedPrefixWeights(parts, textOptions)
+    .reshape([B, H, Q, G, T, P + T]).transpose([0, 1, 3, 2, 4, 5]).reshape([B, config.heads, Q, T, P + T]));
+  const out_text = attendSharedPrefix(parts, textOptions)
+    .reshape([B, H, Q, G, T, K]).transpose([0, 2, 4, 1, 3, 5]).reshape([B, Q * T, config.heads * K]);
+  return tf.concat([out_prefix, out_text], 1).reshape([B * L, config.heads * K]);
+}
+
+function decoderLayer(p: Scope, x_RD: tfTypes.Tensor2D, pass: Pass, layer: number): tfTypes.Tensor2D {
+  const eps = pass.config.rmsNormEps;
+  const mixed = selfAttention(p.at("self_attn"), rmsNorm(p.at("input_layernorm"), x_RD, eps) as tfTypes.Tensor2D, pass, layer);
+  const y = x_RD.add(linear(p.at("self_attn").at("o_proj"), mixed));
+  const h = rmsNorm(p.at("post_attention_layernorm"), y, eps);
+  const mlp = p.at("mlp");
+  return y.add(linear(mlp.at("down_proj"), swiGlu(linear(mlp.at("gate_proj"), h), linear(mlp.at("up_proj"), h))));
+}
+
+/**
+ * Qwen2's decoder. Linear layers run on all rows at once; attention follows `layout`: prefix rows see the prefix
+ * causally, a sentence's rows see the whole prefix and causally their own sentence.
+ *
+ * @param p scope at `model`
+ * @param x float32[B, L, D] embedded tokens, L = prefix + sentences * tokens
+ */
+export function languageModel(
+  p: Scope,
+  x: tfTypes.Tensor3D,
+  config: LanguageConfig,
+  layout: SequenceLayout,
+  wants: LanguageWants = {},
+): LanguageOutput {
+  const [B, L, D] = x.shape;
+  const { prefix, sentences, tokens } = layout;
+  if (L !== prefix + sentences * tokens) {
+    throw new Error(`languageModel: ${L} tokens, but the layout has ${prefix} + ${sentences} x ${tokens}`);
+  }
+  if (sentences > 0 && (layout.mask !== undefined || layout.positions !== undefined)) {
+    throw new Error("languageModel: masks and explicit positions only work without sentences");
+  }
+  const K = config.hiddenSize / config.heads;
+  const pass: Pass = {
+    config, layout, B, wants,
+    table: layout.positions === undefined
+      ? rotaryTable(prefix, sentences, tokens, K, config.ropeTheta)
+      : rotaryTableAt(layout.positions, K, config.ropeTheta),
+    prefixBias: prefixBias(layout, config.kvHeads, config.heads / config.kvHeads),
+  };
+  const states = new Map<number, tfTypes.Tensor2D>();
+  let rows = x.reshape([B * L, D]) as tfTypes.Tensor2D;
+  for (let layer = 0; layer <= config.layers; layer++) {
+    if (wants.states?.includes(layer) === true) states.set(layer, rows);
+    if (layer < config.layers) rows = decoderLayer(p.at(`layers.${layer}`), rows, pass, layer);
+  }
+  return { hidden: rmsNorm(p.at("norm"), rows, config.rmsNormEps) as tfTypes.Tensor2D, states };
+}
+
+export function languageParameters(config: S2Config): ParameterSpec[] {
+  const { vocabSize, hiddenSize: D, intermediateSize: M, layers, heads, kvHeads, init } = config.language;
+  const kvWidth = (D / heads) * kvHeads;
+  const loraRank = config.lora.language ? config.lora.rank : undefined;
+  const list: ParameterSpec[] = [
+    { name: "model.embed_tokens.weight", shape: [vocabSize, D], init: { kind: "normal", std: init === "xavier" ? 1 : 0.02 } },
+    { name: "model.norm.weight", shape: [D], init: { kind: "ones" } },
+    { name: "lm_head.weight", shape: [vocabSize, D], init: weightInit(init, D, vocabSize) },
+  ];
+  for (let layer = 0; layer < layers; layer++) {
+    const at = `model.layers.${layer}`;
+    const add = (name: string, width: number, out: number, bias: boolean, gain = 1): void => {
+      list.push(...linearParameters({ name: `${at}.${name}`, in: width, out, bias, weightInit: weightInit(init, width, out, gain), loraRank }));
+    };
+    list.push({ name: `${at}.input_layernorm.weight`, shape: [D], init: { kind: "ones" } });
+    add("self_attn.q_proj", D, D, true);
+    add("self_attn.k_proj", D, kvWidth, true);
+    add("self_attn.v_proj", D, kvWidth, true);
+    add("self_attn.o_proj", D, D, false, 0.7);
+    list.push({ name: `${at}.post_attention_layernorm.weight`, shape: [D], init: { kind: "ones" } });
+    add("mlp.gate_proj", D, M, false);
+    add("mlp.up_proj", D, M, false);
+    add("mlp.down_proj", M, D, false, 0.7);
+  }
+  return list;
+}

@@ -1,0 +1,219 @@
+import type * as tfTypes from "@tensorflow/tfjs-core";
+import type { S2Config } from "../config/schema";
+import { ShapeError } from "../core/errors";
+import type { Rng } from "../core/rng";
+import { expectShape } from "../core/shapes";
+import { tf } from "../engine/tf";
+import { constant, spread } from "../nn/constants";
+import { gatherRows } from "../nn/gather";
+import { linear } from "../nn/linear";
+import { Scope } from "../nn/scope";
+import { groundingScores } from "./grounding";
+import type { ModelInputs } from "./inputs";
+import { languageModel, type LanguageOutput, type SequenceLayout } from "./language";
+import { boxPositions, objectFeatures } from "./objects";
+import { poolTokens } from "./pooling";
+import { phi, psi } from "./positions";
+import { projector } from "./projector";
+import { reconstruct, type Reconstruction } from "./reconstruction";
+import { structureEnabled, structureModule } from "./structure";
+import { visionPrefix, visionTower } from "./vision";
+
+export interface ForwardOptions {
+  /** Drops paths and adapter inputs at random; needs `rng` where the config has such rates. */
+  readonly training?: boolean;
+  readonly rng?: Rng;
+  /** Attention weights and encodings to keep: they cost memory and time. */
+  readonly intermediates?: boolean;
+}
+
+export interface Outputs {
+  /** "infonce": cosines float32[B, Q, O+1], last column "no object"; "mlp": dot products float32[B, Q, O]. */
+  readonly scores: tfTypes.Tensor3D;
+  /** float32[B*L, D] states after the final norm. */
+  readonly hidden: tfTypes.Tensor2D;
+  /** float32[B*L, D] residual stream after decoder layer `grounding.anchorLayer`. */
+  readonly anchorStates: tfTypes.Tensor2D;
+  /** float32[B, O, D] φ of the box centres, what anchors are compared with. */
+  readonly boxPositions: tfTypes.Tensor3D;
+  /** float32[B, O, D] */
+  readonly objects: tfTypes.Tensor3D;
+  /** lm_head at the given rows of `hidden`: int32[n] → float32[n, W]. */
+  readonly logitsAt: (rows: tfTypes.Tensor1D) => tfTypes.Tensor2D;
+  /** Pointmaps of the views that `inputs.reconRows` names. */
+  readonly reconstruction?: Reconstruction;
+  /** float32[B, V, N, D] projected tokens before any position encoding, for probes. */
+  readonly visual: tfTypes.Tensor4D;
+  /** By name, with `intermediates`: attention weights "structure.interView", "language.3.prefix", …; "positions.phi", "positions.psi". */
+  readonly intermediates: ReadonlyMap<string, tfTypes.Tensor>;
+}
+
+/** The parameter scope of one forward pass. */
+export function modelScope(
+  parameters: ReadonlyMap<string, tfTypes.Tensor>,
+  config: S2Config,
+  options: Pick<ForwardOptions, "training" | "rng"> = {},
+): Scope {
+  const { alpha, rank, dropout } = config.lora;
+  const drops = options.training === true && dropout > 0 && options.rng !== undefined;
+  return new Scope(parameters, {
+    scale: alpha / rank,
+    ...(drops ? { dropout: { rate: dropout, rng: options.rng!.fork("adapter-dropout") } } : {}),
+  });
+}
+
+/** What the scene alone gives, before any sentence is read. */
+export interface EncodedScene {
+  /** float32[B, I, D] image tokens with a newline after each pooled row. */
+  readonly image: tfTypes.Tensor3D;
+  readonly objects: tfTypes.Tensor3D;
+  readonly boxPositions: tfTypes.Tensor3D;
+  readonly visual: tfTypes.Tensor4D;
+}
+
+type Keep = (name: string, make: () => tfTypes.Tensor) => void;
+
+function visionFeatures(p: Scope, inputs: ModelInputs, config: S2Config): tfTypes.Tensor4D {
+  if (inputs.features !== undefined) return inputs.features;
+  if (inputs.pixels === undefined) throw new Error("forward: inputs need pixels or features");
+  const [B, V, Y, X, C] = inputs.pixels.shape;
+  const flat = visionTower(p.at(visionPrefix), inputs.pixels.reshape([B * V, Y, X, C]), config.vision);
+  return flat.reshape([B, V, flat.shape[1], flat.shape[2]]);
+}
+
+/** One newline vector behind each row of the pooled grid: float32[B*V, m*m, D] → float32[B, V*m*(m+1), D]. */
+function addNewlines(p: Scope, pooled: tfTypes.Tensor3D, B: number): tfTypes.Tensor3D {
+  const [n, M, D] = pooled.shape;
+  const m = Math.round(Math.sqrt(M));
+  const newline = spread(p.get("model.image_newline").reshape([1, 1, D]), [n * m, 1, D]);
+  return tf.concat([pooled.reshape([n * m, m, D]), newline], 1).reshape([B, (n / B) * m * (m + 1), D]);
+}
+
+/**
+ * Views and boxes → image tokens and object features (paper, figure 2: vision tower, structure-enhanced module,
+ * projector, φ, pooling, ψ).
+ */
+export function encodeScene(p: Scope, inputs: ModelInputs, config: S2Config, rng?: Rng, keep: Keep = () => {}): EncodedScene {
+  const features = visionFeatures(p, inputs, config);
+  const [B, V, N] = features.shape;
+  const D = config.language.hiddenSize;
+  expectShape("forward", "features", features.shape, "B V N C", { C: config.vision.hiddenSize });
+  const { positions, objects: objectConfig } = config;
+
+  let seen = features;
+  if (structureEnabled(config.structure)) {
+    seen = structureModule(p.at("st_attention_block"), features, config.structure, {
+      rng: rng?.fork("drop-path"),
+      onAttention: (name, weights) => keep(`structure.${name}`, () => weights),
+    }).tokens;
+  }
+  const visual = projector(p.at("model.mm_projector"), seen, config.projector.outputNorm).reshape([B, V, N, D]) as tfTypes.Tensor4D;
+
+  const placed = (x: tfTypes.Tensor, count: number): tfTypes.Tensor => {
+    if (!positions.coordinates) return x;
+    expectShape("forward", "patchVoxels", inputs.patchVoxels.shape, "B V N 3", { B, V, N: count });
+    const encoding = phi(inputs.patchVoxels, D).mul(inputs.patchKnown.reshape([B, V, count, 1]));
+    keep("positions.phi", () => encoding);
+    return x.add(encoding.reshape(x.shape));
+  };
+  const early = positions.coordinatesAt === "patches";
+  const patches = (early ? placed(visual, N) : visual).reshape([B * V, N, D]) as tfTypes.Tensor3D;
+  const plain = poolTokens(patches, config.projector.pooling, config.projector.poolStride);
+  const M = plain.shape[1];
+  let pooled: tfTypes.Tensor = early ? plain : placed(plain, M);
+  if (positions.rays) {
+    expectShape("forward", "rays", inputs.rays.shape, "B V M 3", { B, V, M });
+    const encoding = psi(p.at("mlp_pe"), inputs.rays).mul(positions.rayScale);
+    keep("positions.psi", () => encoding);
+    pooled = pooled.add(encoding.reshape([B * V, M, D]));
+  }
+
+  const coarse = objectConfig.features.startsWith("patch27");
+  const source = coarse ? plain.reshape([B, V * M, D]) : patches.reshape([B, V * N, D]);
+  const boxes = boxPositions(inputs.objectVoxels, D);
+  const means = objectFeatures(source as tfTypes.Tensor3D, inputs.objectPatches);
+  const withCentre = objectConfig.features.endsWith("-pe") && positions.boxCentres;
+  return {
+    image: addNewlines(p, pooled as tfTypes.Tensor3D, B),
+    objects: withCentre ? means.add(boxes) : means,
+    boxPositions: boxes,
+    visual,
+  };
+}
+
+/** The sequence `before | image | after | sentences` and how its rows see each other. */
+function sequence(p: Scope, inputs: ModelInputs, image: tfTypes.Tensor3D): { x: tfTypes.Tensor3D; layout: SequenceLayout } {
+  const [B, I, D] = image.shape;
+  const { before, after, text } = inputs;
+  const [, Q, T] = text.shape;
+  if (text.shape[0] !== B) throw new ShapeError("forward", "text", `B=${B}, Q, T`, text.shape);
+  const frame = [before, after].flatMap((ids) => Array.from({ length: B }, () => ids).flat());
+  const fixed = constant(`ids/${frame.join(",")}`, () => tf.tensor1d(frame, "int32"));
+  // one gather for all words: its gradient is as large as the vocabulary
+  const ids = frame.length === 0 ? text.reshape([-1]) : tf.concat([fixed, text.reshape([-1])]);
+  const words = gatherRows(p.get("model.embed_tokens.weight") as tfTypes.Tensor2D, ids as tfTypes.Tensor1D);
+  const counts = [B * before.length, B * after.length, B * Q * T];
+  const [head, tail, own] = tf.split(words, counts, 0) as [tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor];
+  const parts = [
+    ...(before.length > 0 ? [head.reshape([B, before.length, D])] : []),
+    image,
+    ...(after.length > 0 ? [tail.reshape([B, after.length, D])] : []),
+    own.reshape([B, Q * T, D]),
+  ];
+  return {
+    x: tf.concat(parts, 1) as tfTypes.Tensor3D,
+    layout: { prefix: before.length + I + after.length, sentences: Q, tokens: T },
+  };
+}
+
+/** The reconstruction branch on the views that the inputs name. */
+function reconstructViews(p: Scope, visual: tfTypes.Tensor4D, rows: tfTypes.Tensor2D, ids: tfTypes.Tensor2D, config: S2Config): Reconstruction {
+  const [B, V, N, D] = visual.shape;
+  const [S, v] = rows.shape;
+  const chosen = gatherRows(visual.reshape([B * V, N * D]), rows.reshape([-1]));
+  return reconstruct(p, chosen.reshape([S, v, N, D]), ids, config.reconstruction);
+}
+
+/**
+ * The whole model: views, boxes and sentences → scores of every proposal for every sentence.
+ *
+ * @param parameters by checkpoint name, as `describeModel` lists them
+ */
+export function forward(
+  parameters: ReadonlyMap<string, tfTypes.Tensor>,
+  inputs: ModelInputs,
+  config: S2Config,
+  options: ForwardOptions = {},
+): Outputs {
+  const rng = options.training === true ? options.rng : undefined;
+  const p = modelScope(parameters, config, options);
+  const intermediates = new Map<string, tfTypes.Tensor>();
+  const keep: Keep = (name, make) => {
+    if (options.intermediates === true) intermediates.set(name, make());
+  };
+  const scene = encodeScene(p, inputs, config, rng, keep);
+  const { x, layout } = sequence(p, inputs, scene.image);
+  const anchorLayer = Math.min(config.grounding.anchorLayer, config.language.layers);
+  const language: LanguageOutput = languageModel(p.at("model"), x, config.language, layout, {
+    states: [anchorLayer],
+    ...(options.intermediates === true
+      ? { onAttention: (layer: number, part: string, weights: tfTypes.Tensor) => { intermediates.set(`language.${layer}.${part}`, weights); } }
+      : {}),
+  });
+  const { hidden } = language;
+  const [B, Q] = inputs.text.shape;
+  const queries = gatherRows(hidden, inputs.groundRows).reshape([B, Q, config.language.hiddenSize]) as tfTypes.Tensor3D;
+  const { reconRows, reconImageIds } = inputs;
+  const branch = config.reconstruction.enabled && reconRows !== undefined && reconImageIds !== undefined;
+  return {
+    scores: groundingScores(p, scene.objects, queries, config.grounding.head),
+    hidden,
+    anchorStates: language.states.get(anchorLayer)!,
+    boxPositions: scene.boxPositions,
+    objects: scene.objects,
+    logitsAt: (rows) => linear(p.at("lm_head"), gatherRows(hidden, rows)) as tfTypes.Tensor2D,
+    ...(branch ? { reconstruction: reconstructViews(p, scene.visual, reconRows, reconImageIds, config) } : {}),
+    visual: scene.visual,
+    intermediates,
+  };
+}

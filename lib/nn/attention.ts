@@ -1,0 +1,139 @@
+import type * as tfTypes from "@tensorflow/tfjs-core";
+import { tf } from "../engine/tf";
+import { constant } from "./constants";
+
+/** Added to scores that must get no weight; finite, so that a row without any allowed key stays finite. */
+export const MASKED = -1e9;
+
+export interface AttentionOptions {
+  /** Factor on the scores, 1/sqrt(head width) unless stated otherwise. */
+  readonly scale: number;
+  /** Added to the scores; broadcasts to them. A constant: it gets no gradient. */
+  readonly bias?: tfTypes.Tensor;
+}
+
+function scores(q: tfTypes.Tensor, k: tfTypes.Tensor, { scale, bias }: AttentionOptions): tfTypes.Tensor {
+  const s = tf.matMul(q, k, false, true).mul(scale);
+  return bias === undefined ? s : s.add(bias);
+}
+
+/**
+ * softmax(q kᵀ · scale + bias) v.
+ *
+ * @param q float32[..., T, K]
+ * @param k float32[..., S, K]
+ * @param v float32[..., S, K]
+ */
+export function attend(q: tfTypes.Tensor, k: tfTypes.Tensor, v: tfTypes.Tensor, options: AttentionOptions): tfTypes.Tensor {
+  const op = tf.customGrad((q0, k0, v0, save) => {
+    const [qq, kk, vv] = [q0, k0, v0] as [tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor];
+    const weights = tf.softmax(scores(qq, kk, options));
+    const out = tf.matMul(weights, vv);
+    (save as tfTypes.GradSaveFunc)([qq, kk, vv, weights, out]);
+    return {
+      value: out,
+      // rowsum(dA·A) = rowsum(dO·O), which is far smaller
+      gradFunc: (dy: tfTypes.Tensor, [qs, ks, vs, a, o]: tfTypes.Tensor[]) => {
+        const d = dy.mul(o!).sum(-1, true);
+        const ds = tf.matMul(dy, vs!, false, true).sub(d).mul(a!);
+        return [
+          tf.matMul(ds, ks!).mul(options.scale),
+          tf.matMul(ds, qs!, true, false).mul(options.scale),
+          tf.matMul(a!, dy, true, false),
+        ];
+      },
+    };
+  });
+  return op(q, k, v);
+}
+
+/** The weights that `attend` uses, for maps; float32[..., T, S]. */
+export function attentionWeights(q: tfTypes.Tensor, k: tfTypes.Tensor, options: AttentionOptions): tfTypes.Tensor {
+  return tf.softmax(scores(q, k, options));
+}
+
+export interface SharedPrefix {
+  /** float32[B, H, Q, R, K]: H key heads, R rows a sentence (query heads of the group times tokens). */
+  readonly queries: tfTypes.Tensor;
+  /** float32[B, H, P, K] */
+  readonly prefixKeys: tfTypes.Tensor;
+  readonly prefixValues: tfTypes.Tensor;
+  /** float32[B, H, Q, T, K] */
+  readonly ownKeys: tfTypes.Tensor;
+  readonly ownValues: tfTypes.Tensor;
+}
+
+function jointWeights(parts: SharedPrefix, options: AttentionOptions): tfTypes.Tensor {
+  const { queries, prefixKeys, ownKeys } = parts;
+  const [B, H, Q, R] = queries.shape as [number, number, number, number];
+  const K = queries.shape[4]!;
+  const P = prefixKeys.shape[2]!;
+  const cross = tf.matMul(queries.reshape([B, H, Q * R, K]), prefixKeys, false, true).reshape([B, H, Q, R, P]);
+  let own: tfTypes.Tensor = tf.matMul(queries, ownKeys, false, true);
+  // added before the scale, so that the scale is one multiplication of both parts: the mask is large either way
+  if (options.bias !== undefined) own = own.add(options.bias);
+  return tf.softmax(tf.concat([cross, own], 4).mul(options.scale));
+}
+
+/**
+ * Attention of sentences that share a prefix: each row sees the whole prefix and, as `bias` allows, its own sentence;
+ * one softmax over both. Equal to attention over Q separate sequences.
+ *
+ * @param options bias float32[R, T] is added to the sentence's own scores before scaling
+ * @returns float32[B, H, Q, R, K]
+ */
+export function attendSharedPrefix(parts: SharedPrefix, options: AttentionOptions): tfTypes.Tensor {
+  const { queries, prefixKeys, prefixValues, ownKeys, ownValues } = parts;
+  const [B, H, Q, R, K] = queries.shape as [number, number, number, number, number];
+  const P = prefixKeys.shape[2]!;
+  const T = ownKeys.shape[3]!;
+  const flat = [B, H, Q * R, K];
+  const op = tf.customGrad((q0, kp0, vp0, ko0, vo0, save) => {
+    const [q, kp, vp, ko, vo] = [q0, kp0, vp0, ko0, vo0] as tfTypes.Tensor[];
+    const weights = jointWeights(
+      { queries: q!, prefixKeys: kp!, prefixValues: vp!, ownKeys: ko!, ownValues: vo! }, options,
+    );
+    const [ap, ao] = tf.split(weights, [P, T], 4) as [tfTypes.Tensor, tfTypes.Tensor];
+    const ap_flat = ap.reshape([B, H, Q * R, P]);
+    const out = tf.matMul(ap_flat, vp!).reshape(queries.shape).add(tf.matMul(ao, vo!));
+    (save as tfTypes.GradSaveFunc)([q!, kp!, vp!, ko!, vo!, ap_flat, ao, out]);
+    return {
+      value: out,
+      gradFunc: (dy: tfTypes.Tensor, saved: tfTypes.Tensor[]) => {
+        const [qs, kps, vps, kos, vos, aps, aos, o] = saved as [
+          tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor,
+        ];
+        const d = dy.mul(o).sum(-1, true);
+        const dy_flat = dy.reshape(flat);
+        const q_flat = qs.reshape(flat);
+        const dsp = tf.matMul(dy_flat, vps, false, true).sub(d.reshape([B, H, Q * R, 1])).mul(aps);
+        const dso = tf.matMul(dy, vos, false, true).sub(d).mul(aos);
+        const dq = tf.matMul(dsp, kps).reshape(qs.shape).add(tf.matMul(dso, kos));
+        return [
+          dq.mul(options.scale),
+          tf.matMul(dsp, q_flat, true, false).mul(options.scale),
+          tf.matMul(aps, dy_flat, true, false),
+          tf.matMul(dso, qs, true, false).mul(options.scale),
+          tf.matMul(aos, dy, true, false),
+        ];
+      },
+    };
+  });
+  return op(queries, prefixKeys, prefixValues, ownKeys, ownValues);
+}
+
+/** The weights that `attendSharedPrefix` uses: float32[B, H, Q, R, P+T]. */
+export function sharedPrefixWeights(parts: SharedPrefix, options: AttentionOptions): tfTypes.Tensor {
+  return jointWeights(parts, options);
+}
+
+/** float32[G*T, T] MASKED where a later token would be seen; G copies of the same mask, one a query head of a group. */
+export function causalBias(T: number, groups = 1): tfTypes.Tensor2D {
+  return constant(`causal/${groups}/${T}`, () => {
+    const bias = new Float32Array(groups * T * T);
+    for (let g = 0; g < groups; g++) {
+      for (let i = 0; i < T; i++) bias.fill(MASKED, (g * T + i) * T + i + 1, (g * T + i + 1) * T);
+    }
+    return tf.tensor2d(bias, [groups * T, T]);
+  });
+}

@@ -1,0 +1,99 @@
+import type * as tfTypes from "@tensorflow/tfjs-core";
+import { expectShape } from "../../core/shapes";
+import { tf } from "../../engine/tf";
+
+/** Points and confidences of S scenes with V views. */
+export interface Predicted {
+  /** float32[S, V, Y, X, 3] */
+  readonly points: tfTypes.Tensor5D;
+  /** float32[S, V, Y, X], positive */
+  readonly confidence: tfTypes.Tensor4D;
+}
+
+/** One average-distance factor for all views of a scene ("joint"), or one for each view. */
+export type Scaling = "joint" | "each";
+
+/** What the loss of each view is made of. */
+export interface ViewTerms {
+  /** float32[V] mean over the batch's valid pixels of C·e - α ln C; 0 for a view without any. */
+  readonly confidence: tfTypes.Tensor1D;
+  /** float32[V] mean of the distance e alone. */
+  readonly distance: tfTypes.Tensor1D;
+}
+
+const FLOOR = 1e-8;
+
+/** Length of each point; the floor sits inside the root, whose slope at 0 is infinite. */
+function lengths(points: tfTypes.Tensor): tfTypes.Tensor {
+  return points.square().sum(-1).add(1e-20).sqrt();
+}
+
+/** Points divided by the mean distance from the origin of the valid ones. */
+function normalised(points: tfTypes.Tensor5D, valid: tfTypes.Tensor4D, scaling: Scaling): tfTypes.Tensor {
+  const axes = scaling === "joint" ? [1, 2, 3] : [2, 3];
+  const mean = lengths(points).mul(valid).sum(axes, true).div(valid.sum(axes, true).maximum(FLOOR)).maximum(FLOOR);
+  return points.div(mean.expandDims(-1));
+}
+
+/**
+ * Confidence-weighted regression of pointmaps: with prediction and truth each divided by its own mean distance ẑ, z over
+ * valid pixels (the gradient passes through ẑ), e = ‖X̂/ẑ - X/z‖ and C·e - α ln C, averaged over a view's valid pixels.
+ *
+ * The paper's transcription has +α ln C; all code of this family has a minus, without which C would not grow.
+ *
+ * @param truth float32[S, V, Y, X, 3] in the frame of the prediction
+ * @param valid float32[S, V, Y, X] 1 where depth was measured
+ * @param scaling "joint" for global maps, "each" for local ones
+ */
+export function pointmapTerms(
+  predicted: Predicted,
+  truth: tfTypes.Tensor5D,
+  valid: tfTypes.Tensor4D,
+  scaling: Scaling,
+  alpha: number,
+): ViewTerms {
+  const sizes = expectShape("pointmapTerms", "points", predicted.points.shape, "S V Y X 3");
+  expectShape("pointmapTerms", "confidence", predicted.confidence.shape, "S V Y X", sizes);
+  expectShape("pointmapTerms", "truth", truth.shape, "S V Y X 3", sizes);
+  expectShape("pointmapTerms", "valid", valid.shape, "S V Y X", sizes);
+  return tf.tidy(() => {
+    const e = lengths(normalised(predicted.points, valid, scaling).sub(normalised(truth, valid, scaling)));
+    const weighted = predicted.confidence.mul(e).sub(predicted.confidence.log().mul(alpha));
+    const count = valid.sum([0, 2, 3]).maximum(1);
+    const mean = (x: tfTypes.Tensor): tfTypes.Tensor1D => x.mul(valid).sum([0, 2, 3]).div(count);
+    return { confidence: mean(weighted), distance: mean(e) };
+  });
+}
+
+/** What a reconstruction is compared with; metres. */
+export interface PointmapTargets {
+  readonly valid: tfTypes.Tensor4D;
+  /** In the camera frame of the first view. */
+  readonly global?: tfTypes.Tensor5D;
+  /** In each view's own camera frame. */
+  readonly local?: tfTypes.Tensor5D;
+}
+
+/**
+ * L_recon = (Σ global views + Σ local views) / (V_G + V_L), global and local terms counted together as Fast3R does.
+ *
+ * @returns scalar; 0 when no pixel is valid
+ */
+export function reconstructionLoss(
+  predicted: { readonly global?: Predicted; readonly local?: Predicted },
+  targets: PointmapTargets,
+  alpha: number,
+): tfTypes.Scalar {
+  return tf.tidy(() => {
+    const terms: tfTypes.Tensor1D[] = [];
+    for (const [name, scaling] of [["global", "joint"], ["local", "each"]] as const) {
+      const map = predicted[name];
+      if (map === undefined) continue;
+      const truth = targets[name];
+      if (truth === undefined) throw new Error(`reconstructionLoss: a ${name} pointmap is predicted, but targets.${name} is missing`);
+      terms.push(pointmapTerms(map, truth, targets.valid, scaling, alpha).confidence);
+    }
+    if (terms.length === 0) throw new Error("reconstructionLoss: no pointmap is predicted");
+    return tf.concat(terms).mean().asScalar();
+  });
+}
