@@ -20,7 +20,7 @@ const llavaVideo7b: S2ConfigInput = {
 const nano: S2ConfigInput = {
   preset: "nano",
   vision: { imageSize: 112, patchSize: 14, hiddenSize: 96, intermediateSize: 384, layers: 4, heads: 4 },
-  language: { vocabSize: 256, hiddenSize: 128, intermediateSize: 352, layers: 4, heads: 4, kvHeads: 2, ropeTheta: 1e4 },
+  language: { vocabSize: 256, hiddenSize: 128, intermediateSize: 352, layers: 4, heads: 4, kvHeads: 2, ropeTheta: 1e4, init: "xavier" },
   projector: { outputNorm: "layer", pooling: "average" },
   structure: { heads: 4, dropPath: 0, outputInit: "zero" },
   positions: { rayHidden: 64, rayScale: 1 },
@@ -31,7 +31,10 @@ const nano: S2ConfigInput = {
     layerDims: [8, 16, 24, 32], featureDim: 16, lastDim: 8, patchSize: 8, imageIds: "ordered",
     scenesPerStep: 1, viewsPerStep: 4,
   },
-  lora: { rank: 8, alpha: 16, dropout: 0, fullLayers: 4, vision: false },
+  lora: {
+    rank: 8, alpha: 16, dropout: 0, fullLayers: 4, vision: false, language: false,
+    trainLmHead: true, trainNewline: true, trainFinalNorm: true,
+  },
   lossWeights: { language: 0.3, anchor: 0.5 },
   prompt: { template: "compact" },
   training: {

@@ -24,6 +24,11 @@ export const LanguageModelConfig = z.strictObject({
   kvHeads: z.int().min(1),
   ropeTheta: z.number().positive().default(1e6),
   rmsNormEps: z.number().positive().default(1e-6),
+  /**
+   * How new weights of the whole model start. "huggingface": N(0, 0.02), for modules added to a pretrained model.
+   * "xavier": Xavier with word embeddings N(0, 1), for training from random numbers.
+   */
+  init: z.enum(["huggingface", "xavier"]).default("huggingface"),
 });
 
 /** LLaVA's two-layer projector and the pooling of its tokens. */
@@ -130,6 +135,12 @@ export const LoraConfig = z.strictObject({
   fullLayers: z.int().min(0).default(4),
   /** false: the vision tower is frozen and its features can be cached. */
   vision: z.boolean().default(true),
+  /** Adapters on the language model and the projection P; false where all of their weights train anyway. */
+  language: z.boolean().default(true),
+  /** Frozen in the paper because they are pretrained; a language model that starts from random numbers trains them. */
+  trainLmHead: z.boolean().default(false),
+  trainNewline: z.boolean().default(false),
+  trainFinalNorm: z.boolean().default(false),
 });
 
 export const LossWeights = z.strictObject({
