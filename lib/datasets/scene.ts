@@ -1,12 +1,7 @@
 import type { Box } from "../geometry/box";
+import type { Intrinsics } from "../geometry/camera";
 
-/** Pinhole intrinsics in pixels; u = column, v = row, integer pixel positions (no half pixel). */
-export interface Intrinsics {
-  readonly fx: number;
-  readonly fy: number;
-  readonly cx: number;
-  readonly cy: number;
-}
+export type { Intrinsics } from "../geometry/camera";
 
 /** One posed RGB-D frame, resized and cropped to a square of `size` pixels. */
 export interface View {

@@ -1,0 +1,105 @@
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { relationKinds } from "../scene";
+
+/** Raised when the maker writes other bytes for the same config. */
+export const roomsVersion = 1;
+
+const Range = z.tuple([z.number(), z.number()]);
+
+/** Everything that decides what S2-Rooms contains; the same config gives the same bytes. Lengths in metres. */
+export const RoomsConfig = z.strictObject({
+  name: z.string(),
+  seed: z.int().min(0).default(0),
+  trainRooms: z.int().min(1).default(2450),
+  testRooms: z.int().min(1).default(250),
+  /** Sentences of a room. */
+  trainSentences: z.int().min(1).default(30),
+  testSentences: z.int().min(1).default(16),
+  /** Side of the square colour and depth images, pixels. */
+  image: z.int().min(16).default(112),
+  /** Field of view across the image, degrees. */
+  fieldOfView: z.number().min(20).max(120).default(66),
+  /** Frames with a valid pose in each room. */
+  frames: z.int().min(1).default(12),
+  /** Every this many rooms one more frame is written, with an infinite pose; 0: never. */
+  lostPoseEvery: z.int().min(0).default(10),
+  /** Length of a room's sides. */
+  side: Range.default([4.2, 6.6]),
+  height: Range.default([2.5, 3]),
+  /** Objects of a room, least and most. */
+  objects: z.tuple([z.int(), z.int()]).default([11, 15]),
+  /** One range for every class that stands on the floor, so that height tells nothing about the class. */
+  furnitureHeight: Range.default([0.45, 1.1]),
+  /** Share of the rooms with two anchors of one class (in different colours). */
+  anchorPairShare: z.number().min(0).max(1).default(0.6),
+  /** Share of the rooms in which several small objects of one class stand on different furniture. */
+  supportShare: z.number().min(0).max(1).default(0.45),
+  /** Layouts tried for each room; the one with the richest answers is kept. */
+  layouts: z.int().min(1).default(24),
+  /** Aimed share of each kind of sentence; a kind without a fair question in a room gives its share to the others. */
+  mix: z.partialRecord(z.enum(relationKinds), z.number().min(0)).default({
+    attribute: 0.22, closest: 0.3, farthest: 0.2, between: 0.18, support: 0.11, view: 0.05,
+  }),
+  /** Margins that make an answer unmistakable. */
+  margins: z.strictObject({
+    /** closest: the second must be this much farther, in metres and as a share. */
+    closest: z.number().default(0.4),
+    closestShare: z.number().default(0.25),
+    /** farthest: the second must be this much nearer. */
+    farthest: z.number().default(0.4),
+    farthestShare: z.number().default(0.1),
+    /** between: (way over the answer) / (straight way) at most this; every other instance at least `detourGap` more. */
+    detour: z.number().default(1.15),
+    detourGap: z.number().default(0.2),
+    /** between: the two anchors are at least this far apart. */
+    anchorGap: z.number().default(1.5),
+    /** view: sideways distance from the second, and how far the anchor and the answer lie in front of the viewer. */
+    view: z.number().default(0.5),
+    viewAhead: z.number().default(0.3),
+  }).prefault({}),
+  /** Sensor: share of depth holes as blobs and as single pixels, depth noise as a share, colour noise in grey levels. */
+  holeBlobs: z.number().min(0).max(1).default(0.04),
+  holePixels: z.number().min(0).max(1).default(0.02),
+  depthNoise: z.number().min(0).default(0.005),
+  colourNoise: z.number().min(0).default(3),
+  /** Error of the written poses: metres and degrees, standard deviation of each axis. */
+  poseShift: z.number().min(0).default(0.005),
+  poseTurn: z.number().min(0).default(0.15),
+  /** Detector imitation: misses, jitter of the centre and of the log size, duplicates, false positives. */
+  detector: z.strictObject({
+    miss: z.number().default(0.06),
+    centre: z.number().default(0.04),
+    logSize: z.number().default(0.1),
+    duplicate: z.number().default(0.05),
+    falsePositives: z.tuple([z.int(), z.int()]).default([3, 6]),
+  }).prefault({}),
+});
+export type RoomsConfig = z.output<typeof RoomsConfig>;
+
+/** The sizes that `data make` knows by name. */
+export const roomSets = {
+  /** What `npm start` trains on. */
+  nano: { name: "nano" },
+  /** A handful of rooms for tests. */
+  tiny: { name: "tiny", trainRooms: 6, testRooms: 3, trainSentences: 16, testSentences: 12, lostPoseEvery: 3 },
+} as const satisfies Record<string, z.input<typeof RoomsConfig>>;
+
+/** What identifies a config and the maker's version on disk. */
+export function configHash(config: RoomsConfig): string {
+  return createHash("sha256").update(JSON.stringify([roomsVersion, config])).digest("hex").slice(0, 16);
+}
+
+export interface RoomPlan {
+  /** ScanNet-like id, such as "scene0007_00". */
+  readonly id: string;
+  readonly split: "train" | "val";
+}
+
+/** Every room of a config; training rooms first. */
+export function planRooms(config: RoomsConfig): RoomPlan[] {
+  return Array.from({ length: config.trainRooms + config.testRooms }, (_, i) => ({
+    id: `scene${String(i).padStart(4, "0")}_00`,
+    split: i < config.trainRooms ? "train" : "val",
+  }));
+}

@@ -1,0 +1,145 @@
+import { fork } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { UserError } from "../../core/errors";
+import { writeFileAtomic } from "../../core/files";
+import { silent, type ProgressSink } from "../../core/progress";
+import { inProject } from "../../core/root";
+import { configHash, planRooms, roomsVersion, type RoomPlan, type RoomsConfig } from "./config";
+import { labelMapTsv, nr3dCsv, scanReferJson, sr3dCsv } from "./referring";
+import { finishedRoom, sceneFolder, writeRoom, type RoomRecord } from "./scan";
+import type { Job, Report } from "./worker";
+
+/** The manifest, written last: its presence says that the folder is complete. */
+export interface RoomsManifest {
+  readonly name: string;
+  readonly version: number;
+  readonly seed: number;
+  readonly config: RoomsConfig;
+  /** sha256 over every file of the data set. */
+  readonly fingerprint: string;
+  readonly rooms: { readonly train: number; readonly val: number };
+  readonly sentences: { readonly train: number; readonly val: number };
+}
+
+const manifestFile = (folder: string): string => join(folder, "rooms.json");
+
+/** The manifest of a folder that `makeRooms` finished; undefined for any other folder. */
+export function readManifest(folder: string): RoomsManifest | undefined {
+  const file = manifestFile(folder);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as RoomsManifest) : undefined;
+}
+
+function spawnWorker(job: Job, onRoom: () => void): Promise<void> {
+  // tsx lets node run the worker's TypeScript, however this process itself was started
+  const tsx = pathToFileURL(createRequire(inProject("package.json")).resolve("tsx")).href;
+  return new Promise((resolve, reject) => {
+    const child = fork(inProject("lib/datasets/rooms/worker.ts"), [], {
+      execArgv: ["--import", tsx],
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
+    let left = job.rooms.length;
+    let failure: string | undefined;
+    child.on("message", (report: Report) => {
+      if ("failed" in report) failure = report.failed;
+      else {
+        left--;
+        onRoom();
+      }
+    });
+    child.on("error", reject);
+    child.on("exit", (code, signal) => {
+      if (left === 0 && failure === undefined) resolve();
+      else reject(new UserError(`making rooms stopped: ${failure ?? `a worker ended with ${signal ?? `status ${code}`}`}; run the same command again to go on where it stopped`));
+    });
+    child.send(job);
+  });
+}
+
+export interface MakeOptions {
+  /** Processes; rooms are made in this one when it is 1 or there are few. */
+  readonly workers?: number;
+  readonly progress?: ProgressSink;
+}
+
+/** Temporary folders that an interrupted run left behind. */
+function sweep(folder: string): void {
+  const scans = join(folder, "scans");
+  if (!existsSync(scans)) return;
+  for (const name of readdirSync(scans)) if (/^scene\d{4}_00\.\d+\.tmp$/.test(name)) rmSync(join(scans, name), { recursive: true });
+}
+
+/**
+ * Writes S2-Rooms into `folder` in ScanNet's layout. Rooms that are already there with the same config are kept, so an
+ * interrupted run goes on where it stopped and a second run does nothing.
+ *
+ * @throws UserError when the folder holds scans that are not this maker's
+ */
+export async function makeRooms(folder: string, config: RoomsConfig, options: MakeOptions = {}): Promise<RoomsManifest> {
+  const { workers = availableParallelism(), progress = silent } = options;
+  const plans = planRooms(config);
+  const ready = readManifest(folder);
+  if (ready !== undefined && configHash(ready.config) === configHash(config) && ready.version === roomsVersion) {
+    // the manifest vouches for the rooms; only their presence is looked at again
+    if (plans.every((plan) => statSync(sceneFolder(folder, plan.id), { throwIfNoEntry: false })?.isDirectory() === true)) return ready;
+  }
+  rmSync(manifestFile(folder), { force: true });
+  mkdirSync(join(folder, "scans"), { recursive: true });
+  sweep(folder);
+  const missing = plans.filter((plan) => finishedRoom(folder, plan.id, config) === undefined);
+  let done = plans.length - missing.length;
+  const task = `S2-Rooms "${config.name}"`;
+  const onRoom = (): void => progress({ task, done: ++done, total: plans.length, note: "rooms" });
+  if (workers <= 1 || missing.length <= 16) {
+    for (const plan of missing) {
+      await writeRoom(folder, config, plan);
+      onRoom();
+    }
+  } else {
+    const shares: RoomPlan[][] = Array.from({ length: workers }, (_, w) => missing.filter((_, i) => i % workers === w));
+    await Promise.all(shares.map((rooms) => spawnWorker({ folder, config, rooms }, onRoom)));
+  }
+  return writeIndex(folder, config, plans);
+}
+
+/** The files that span rooms: split lists, sentences, proposals, label map, manifest. */
+function writeIndex(folder: string, config: RoomsConfig, plans: readonly RoomPlan[]): RoomsManifest {
+  const records = plans.map((plan): RoomRecord => {
+    const record = finishedRoom(folder, plan.id, config);
+    if (record === undefined) throw new UserError(`${sceneFolder(folder, plan.id)} has gone while rooms were made; run the same command again`);
+    return record;
+  });
+  const train = records.filter((r) => r.split === "train");
+  const val = records.filter((r) => r.split === "val");
+  const list = (rooms: readonly RoomRecord[]): string => `${rooms.map((r) => r.id).join("\n")}\n`;
+  const files = new Map<string, string>([
+    ["scannetv2_train.txt", list(train)],
+    ["scannetv2_val.txt", list(val)],
+    ["ScanRefer_filtered_train.json", scanReferJson(train)],
+    ["ScanRefer_filtered_val.json", scanReferJson(val)],
+    ["sr3d_train.csv", sr3dCsv(train)],
+    ["sr3d_test.csv", sr3dCsv(val)],
+    ["nr3d_train.csv", nr3dCsv(train)],
+    ["nr3d_test.csv", nr3dCsv(val)],
+    ["scannetv2-labels.combined.tsv", labelMapTsv()],
+    ...val.map((r) => [`proposals/${r.id}.json`, `${JSON.stringify({ scene: r.id, proposals: r.proposals })}\n`] as const),
+  ]);
+  const hash = createHash("sha256");
+  for (const record of records) hash.update(`${record.id} ${record.content}\n`);
+  for (const [name, text] of files) {
+    hash.update(`${name}\0${text}\0`);
+    writeFileAtomic(join(folder, name), text);
+  }
+  const count = (rooms: readonly RoomRecord[]): number => rooms.reduce((n, r) => n + r.sentences.length, 0);
+  const manifest: RoomsManifest = {
+    name: config.name, version: roomsVersion, seed: config.seed, config, fingerprint: hash.digest("hex"),
+    rooms: { train: train.length, val: val.length },
+    sentences: { train: count(train), val: count(val) },
+  };
+  writeFileAtomic(manifestFile(folder), `${JSON.stringify(manifest, null, 2)}\n`);
+  return manifest;
+}

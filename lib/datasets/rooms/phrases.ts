@@ -1,0 +1,133 @@
+import type { Rng } from "../../core/rng";
+import type { RelationKind } from "../scene";
+import { classes, classNames, colourNames, type ColourName } from "./classes";
+import type { Side } from "./relations";
+import type { ClassName } from "./shapes";
+
+/** Slots: C class of the answer, CS its plural with a comma, K and A colour and class of the anchor, K2 and A2 of the second one. */
+const templates = {
+  closest: [
+    ["the", "C", "closest to the", "K", "A"],
+    ["the", "C", "nearest to the", "K", "A"],
+    ["the", "C", "that is closest to the", "K", "A"],
+    ["of the", "CS", "the one closest to the", "K", "A"],
+    ["of the", "CS", "the one nearest to the", "K", "A"],
+  ],
+  farthest: [
+    ["the", "C", "farthest from the", "K", "A"],
+    ["the", "C", "most distant from the", "K", "A"],
+    ["the", "C", "that is farthest from the", "K", "A"],
+    ["of the", "CS", "the one farthest from the", "K", "A"],
+    ["of the", "CS", "the one most distant from the", "K", "A"],
+  ],
+  between: [
+    ["the", "C", "between the", "K", "A", "and the", "K2", "A2"],
+    ["the", "C", "in between the", "K", "A", "and the", "K2", "A2"],
+    ["the", "C", "that is between the", "K", "A", "and the", "K2", "A2"],
+    ["of the", "CS", "the one between the", "K", "A", "and the", "K2", "A2"],
+  ],
+  support: [
+    ["the", "C", "on the", "K", "A"],
+    ["the", "C", "on top of the", "K", "A"],
+    ["the", "C", "that stands on the", "K", "A"],
+    ["of the", "CS", "the one on the", "K", "A"],
+  ],
+  leftmost: [
+    ["facing the", "K", "A", "from the middle of the room, the leftmost", "C"],
+    ["the leftmost", "C", "when facing the", "K", "A", "from the middle of the room"],
+    ["of the", "CS", "the leftmost one when facing the", "K", "A", "from the middle of the room"],
+  ],
+  rightmost: [
+    ["facing the", "K", "A", "from the middle of the room, the rightmost", "C"],
+    ["the rightmost", "C", "when facing the", "K", "A", "from the middle of the room"],
+    ["of the", "CS", "the rightmost one when facing the", "K", "A", "from the middle of the room"],
+  ],
+  /** The colour tells instances of the class apart. */
+  coloured: [
+    ["the", "K", "C"],
+    ["the", "C", "that is", "K"],
+    ["of the", "CS", "the", "K", "one"],
+  ],
+  /** The only object of its class. */
+  unique: [
+    ["the", "C"],
+    ["the only", "C"],
+    ["the", "K", "C"],
+    ["the", "C", "that is", "K"],
+  ],
+} as const satisfies Record<string, readonly (readonly string[])[]>;
+export type TemplateSet = keyof typeof templates;
+
+const slots = ["C", "CS", "K", "A", "K2", "A2"] as const;
+const isSlot = (word: string): boolean => (slots as readonly string[]).includes(word);
+const pluralPhrase = (label: ClassName): string => `${classes[label].plural},`;
+
+/**
+ * Every sentence of S2-Rooms is a sequence of these phrases with single spaces between, so a tokenizer may make one
+ * token of each: fixed phrases, class names, plurals (always before a comma) and colours.
+ */
+export const sentencePhrases: readonly string[] = [
+  ...new Set(Object.values(templates).flat(2).filter((word) => !isSlot(word))),
+  ...classNames,
+  ...classNames.map(pluralPhrase),
+  ...colourNames,
+];
+
+export interface NamedObject {
+  readonly label: ClassName;
+  readonly colour: ColourName;
+}
+
+/** Which templates word a statement. */
+export function templateSet(kind: RelationKind, side: Side | undefined, lone: boolean): TemplateSet {
+  if (kind === "view") return side!;
+  if (kind === "attribute") return lone ? "unique" : "coloured";
+  if (kind === "vertical" || kind === "allocentric") throw new RangeError(`S2-Rooms has no "${kind}" sentences`);
+  return kind;
+}
+
+export const wordings = (set: TemplateSet): number => templates[set].length;
+
+/**
+ * One wording of a statement.
+ *
+ * @param anchors named in this order; for attributes the target itself
+ */
+export function phrase(set: TemplateSet, wording: number, target: NamedObject, anchors: readonly NamedObject[]): string {
+  const [first, second] = anchors;
+  const fill: Record<(typeof slots)[number], string> = {
+    C: target.label,
+    CS: pluralPhrase(target.label),
+    K: first?.colour ?? target.colour,
+    A: first?.label ?? "",
+    K2: second?.colour ?? "",
+    A2: second?.label ?? "",
+  };
+  return templates[set][wording]!.map((word) => (isSlot(word) ? fill[word as (typeof slots)[number]] : word)).join(" ");
+}
+
+/** Words and punctuation marks, as ScanRefer's `token` lists them. */
+export function words(description: string): string[] {
+  return description.match(/[a-z]+|[.,]/g) ?? [];
+}
+
+/** `n` split over weights: whole parts, the remainder by chance in proportion, so that the mean is exact. */
+export function quotas<K extends string>(n: number, weights: ReadonlyMap<K, number>, rng: Rng): Map<K, number> {
+  const sum = [...weights.values()].reduce((a, b) => a + b, 0);
+  const out = new Map<K, number>();
+  const rests = new Map<K, number>();
+  let left = n;
+  for (const [key, weight] of weights) {
+    const share = (n * weight) / sum;
+    out.set(key, Math.floor(share));
+    rests.set(key, share - Math.floor(share));
+    left -= Math.floor(share);
+  }
+  for (; left > 0; left--) {
+    const keys = [...rests.keys()];
+    const key = rng.weighted(keys, keys.map((k) => rests.get(k)!));
+    out.set(key, out.get(key)! + 1);
+    rests.delete(key);
+  }
+  return out;
+}

@@ -1,0 +1,99 @@
+import type { Box } from "../../geometry/box";
+import type { RelationKind } from "../scene";
+import type { RoomsConfig } from "./config";
+
+/** What the relations need to know of an object; boxes in the axis-aligned world with the room's middle at the origin. */
+export interface Named {
+  readonly id: number;
+  readonly label: string;
+  readonly box: Box;
+}
+
+export type Side = "leftmost" | "rightmost";
+
+/** A true statement with exactly one answer among the objects of the answer's class. */
+export interface Relation {
+  readonly kind: RelationKind;
+  readonly answer: number;
+  /** One anchor; two for "between"; none for "attribute". */
+  readonly anchors: readonly number[];
+  /** For "view" only. */
+  readonly side?: Side;
+}
+
+/** Distance of two centres in the floor plane. */
+export function floorDistance(a: Named, b: Named): number {
+  return Math.hypot(a.box[0] - b.box[0], a.box[1] - b.box[1]);
+}
+
+/** Does `object` stand on `support`: undersides meet the top, centre above it. */
+export function standsOn(object: Named, support: Named): boolean {
+  const [x, y, z, , , h] = object.box;
+  const [sx, sy, sz, w, d, sh] = support.box;
+  return Math.abs(z - h / 2 - (sz + sh / 2)) < 0.02 && Math.abs(x - sx) <= w / 2 && Math.abs(y - sy) <= d / 2;
+}
+
+type Margins = RoomsConfig["margins"];
+
+/** `closest` and `farthest`: centre distance in the floor plane, the second one a stated margin away. */
+function byDistance(group: readonly Named[], anchor: Named, m: Margins): Relation[] {
+  const sorted = group.map((o) => ({ id: o.id, d: floorDistance(o, anchor) })).sort((a, b) => a.d - b.d);
+  const out: Relation[] = [];
+  const [first, second] = sorted;
+  if (second!.d - first!.d >= m.closest && second!.d >= first!.d * (1 + m.closestShare)) {
+    out.push({ kind: "closest", answer: first!.id, anchors: [anchor.id] });
+  }
+  const [last, before] = [sorted[sorted.length - 1]!, sorted[sorted.length - 2]!];
+  if (last.d - before.d >= m.farthest && last.d >= before.d * (1 + m.farthestShare)) {
+    out.push({ kind: "farthest", answer: last.id, anchors: [anchor.id] });
+  }
+  return out;
+}
+
+/** `between`: the way from one anchor over the answer to the other is nearly straight; over every other instance it is not. */
+function byBetween(group: readonly Named[], a: Named, b: Named, m: Margins): Relation[] {
+  const straight = floorDistance(a, b);
+  if (straight < m.anchorGap) return [];
+  const sorted = group.map((o) => ({ id: o.id, ratio: (floorDistance(a, o) + floorDistance(o, b)) / straight })).sort((p, q) => p.ratio - q.ratio);
+  if (sorted[0]!.ratio > m.detour || sorted[1]!.ratio < sorted[0]!.ratio + m.detourGap) return [];
+  return [{ kind: "between", answer: sorted[0]!.id, anchors: [a.id, b.id] }];
+}
+
+/**
+ * `view`: seen by someone who stands in the middle of the room and faces the anchor. Sideways offset decides; the answer
+ * must lie in front of the viewer and beat every other instance, also those behind, by the margin.
+ */
+function byView(group: readonly Named[], anchor: Named, m: Margins): Relation[] {
+  const length = Math.hypot(anchor.box[0], anchor.box[1]);
+  if (length < 3 * m.viewAhead) return [];
+  const [fx, fy] = [anchor.box[0] / length, anchor.box[1] / length];
+  const seen = group
+    .map((o) => ({ id: o.id, ahead: fx * o.box[0] + fy * o.box[1], left: -fy * o.box[0] + fx * o.box[1] }))
+    .sort((p, q) => q.left - p.left);
+  const out: Relation[] = [];
+  const add = (first: (typeof seen)[number], second: (typeof seen)[number], side: Side): void => {
+    if (first.ahead >= m.viewAhead && Math.abs(first.left - second.left) >= m.view) {
+      out.push({ kind: "view", answer: first.id, anchors: [anchor.id], side });
+    }
+  };
+  add(seen[0]!, seen[1]!, "leftmost");
+  add(seen[seen.length - 1]!, seen[seen.length - 2]!, "rightmost");
+  return out;
+}
+
+/**
+ * All statements about `group` (the objects of one class) that have one unmistakable answer.
+ *
+ * @param anchors objects that a sentence may name; each must be told apart by its name
+ */
+export function relationsOf(group: readonly Named[], anchors: readonly Named[], margins: Margins): Relation[] {
+  if (group.length < 2) return [];
+  const out: Relation[] = [];
+  anchors.forEach((anchor, i) => {
+    out.push(...byDistance(group, anchor, margins), ...byView(group, anchor, margins));
+    for (const other of anchors.slice(i + 1)) out.push(...byBetween(group, anchor, other, margins));
+    const on = group.filter((o) => standsOn(o, anchor));
+    if (on.length === 1) out.push({ kind: "support", answer: on[0]!.id, anchors: [anchor.id] });
+  });
+  return out;
+}

@@ -1,0 +1,198 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { UserError } from "../../core/errors";
+import { Rng } from "../../core/rng";
+import type { Box } from "../../geometry/box";
+import { invertRigid, multiply4, turnAndShift } from "../../geometry/rigid";
+import { encodeJpg } from "../../io/jpg";
+import { writePly } from "../../io/ply";
+import { encodePng16 } from "../../io/png16";
+import type { Proposal } from "../scene";
+import { cameraOf, disturbed, walk } from "./cameras";
+import type { ColourName } from "./classes";
+import { configHash, planRooms, type RoomPlan, type RoomsConfig } from "./config";
+import { detect } from "./detector";
+import { drawLayout, type Layout, type RoomObject } from "./layout";
+import { meshOf } from "./mesh";
+import { render, solidOf, type Finish } from "./render";
+import { expose } from "./sensor";
+import { richness, writeSentences, type RoomSentence } from "./sentences";
+
+/** What the maker remembers of a room, beside the files that a scan has. */
+export interface RoomRecord {
+  readonly id: string;
+  readonly split: RoomPlan["split"];
+  /** `configHash` of the config it was made with. */
+  readonly config: string;
+  /** sha256 of the room's files. */
+  readonly content: string;
+  readonly size: readonly [number, number, number];
+  readonly objects: readonly {
+    readonly label: string;
+    readonly colour: ColourName;
+    readonly role: RoomObject["role"];
+    readonly box: Box;
+    /** Pixels that show it in each frame with a valid pose. */
+    readonly pixels: readonly number[];
+  }[];
+  readonly sentences: readonly RoomSentence[];
+  /** What the detector offers; test rooms only. */
+  readonly proposals: readonly Proposal[];
+}
+
+export const sceneFolder = (folder: string, id: string): string => join(folder, "scans", id);
+const recordFile = (folder: string, id: string): string => join(sceneFolder(folder, id), `${id}.rooms.json`);
+
+/**
+ * The record of a finished room; undefined when it is not there yet or was made with another config.
+ *
+ * @throws UserError when a scan of that name exists that this maker did not write
+ */
+export function finishedRoom(folder: string, id: string, config: RoomsConfig): RoomRecord | undefined {
+  const file = recordFile(folder, id);
+  if (!existsSync(file)) {
+    if (existsSync(sceneFolder(folder, id))) {
+      throw new UserError(`${sceneFolder(folder, id)} exists and was not written by "data make" (no ${id}.rooms.json); name another folder with --out`);
+    }
+    return undefined;
+  }
+  const record = JSON.parse(readFileSync(file, "utf8")) as RoomRecord;
+  return record.config === configHash(config) ? record : undefined;
+}
+
+function chooseLayout(config: RoomsConfig, rng: Rng): Layout {
+  let best: Layout | undefined;
+  let most = -1;
+  for (let kept = 0, tried = 0; kept < config.layouts; tried++) {
+    if (tried > 200 * config.layouts) throw new UserError(`rooms config "${config.name}": objects do not fit into rooms of ${config.side.join(" to ")} m; allow larger sides or fewer objects`);
+    const layout = drawLayout(config, rng);
+    if (layout === undefined) continue;
+    kept++;
+    const score = richness(layout, config.margins);
+    if (score > most) {
+      most = score;
+      best = layout;
+    }
+  }
+  return best!;
+}
+
+function finishOf(rng: Rng): Finish {
+  const tinted = (low: number, high: number): [number, number, number] => {
+    const grey = rng.uniform(low, high);
+    return [grey + rng.uniform(-14, 18), grey + rng.uniform(-12, 12), grey + rng.uniform(-18, 12)];
+  };
+  const angle = rng.uniform(0, 2 * Math.PI);
+  return { floor: tinted(105, 185), walls: tinted(165, 215), light: [0.5 * Math.cos(angle), 0.5 * Math.sin(angle), Math.sqrt(0.75)] };
+}
+
+function matrixText(m: ArrayLike<number>): string {
+  return `${[0, 1, 2, 3].map((i) => [0, 1, 2, 3].map((j) => {
+    const x = m[4 * i + j]!;
+    return Number.isFinite(x) ? x.toFixed(6) : x > 0 ? "inf" : "-inf";
+  }).join(" ")).join("\n")}\n`;
+}
+
+/** Files of a room by their path inside its folder. */
+export interface RoomFiles {
+  readonly record: RoomRecord;
+  readonly files: ReadonlyMap<string, Uint8Array | string>;
+}
+
+/** Makes one room in memory. Depends on the config and the room's id only. */
+export async function makeRoom(config: RoomsConfig, plan: RoomPlan): Promise<RoomFiles> {
+  const rng = new Rng(config.seed, `rooms/${plan.id}`);
+  const layout = chooseLayout(config, rng.fork("layout"));
+  const finish = finishOf(rng.fork("finish"));
+  const cameraRng = rng.fork("cameras");
+  const noise = rng.fork("noise");
+
+  // the scanner's own world is turned and shifted; axisAlignment undoes it
+  const place = rng.fork("place");
+  const alignment = turnAndShift(place.uniform(-Math.PI, Math.PI), place.uniform(-4, 4), place.uniform(-4, 4), place.uniform(-0.5, 0.5));
+  // as written: 6 decimals
+  const written = alignment.map((x) => Number(x.toFixed(6)));
+  const toScan = invertRigid(alignment);
+
+  const k = cameraOf(config);
+  const size = config.image;
+  const number = Number(plan.id.slice(5, 9));
+  const lost = config.lostPoseEvery > 0 && number % config.lostPoseEvery === config.lostPoseEvery - 1;
+  const poses = walk(layout, config.frames + (lost ? 1 : 0), cameraRng);
+  const lostFrame = lost ? 1 + cameraRng.int(poses.length - 2) : -1;
+
+  const files = new Map<string, Uint8Array | string>();
+  const solid = solidOf(layout, finish);
+  const pixels = layout.objects.map((): number[] => []);
+  const encoded: Promise<void>[] = [];
+  poses.forEach((pose, i) => {
+    // frame numbers as if every 20th frame of a recording were kept
+    const name = String(20 * i);
+    const picture = render(solid, k, pose, size);
+    const { colour, depth } = expose(picture, size, config, noise);
+    const slot = `color/${name}.jpg`;
+    files.set(slot, "");
+    encoded.push(encodeJpg({ rows: size, cols: size, pixels: colour }).then((jpg) => void files.set(slot, jpg)));
+    files.set(`depth/${name}.png`, encodePng16({ rows: size, cols: size, pixels: depth }));
+    const stored = multiply4(toScan, disturbed(pose, config, cameraRng));
+    files.set(`pose/${name}.txt`, matrixText(i === lostFrame ? stored.fill(-Infinity) : stored));
+    if (i === lostFrame) return;
+    const counts = new Int32Array(layout.objects.length);
+    for (const id of picture.objects) if (id >= 0) counts[id]!++;
+    counts.forEach((count, id) => pixels[id]!.push(count));
+  });
+  await Promise.all(encoded);
+
+  const intrinsic = matrixText([k.fx, 0, k.cx, 0, 0, k.fy, k.cy, 0, 0, 0, 1, 0, 0, 0, 0, 1]);
+  files.set("intrinsic/intrinsic_color.txt", intrinsic);
+  files.set("intrinsic/intrinsic_depth.txt", intrinsic);
+  files.set(`${plan.id}.txt`, [
+    `axisAlignment = ${[...written].map((x) => x.toFixed(6)).join(" ")}`,
+    `colorHeight = ${size}`, `colorWidth = ${size}`, `depthHeight = ${size}`, `depthWidth = ${size}`,
+    `fx_color = ${k.fx.toFixed(6)}`, `fy_color = ${k.fy.toFixed(6)}`, `mx_color = ${k.cx.toFixed(6)}`, `my_color = ${k.cy.toFixed(6)}`,
+    `fx_depth = ${k.fx.toFixed(6)}`, `fy_depth = ${k.fy.toFixed(6)}`, `mx_depth = ${k.cx.toFixed(6)}`, `my_depth = ${k.cy.toFixed(6)}`,
+    `numColorFrames = ${poses.length}`, `numDepthFrames = ${poses.length}`, "sceneType = S2-Rooms", "",
+  ].join("\n"));
+
+  const { mesh, segments, objectSegments } = meshOf(layout, finish, toScan);
+  const meshName = `${plan.id}_vh_clean_2`;
+  files.set(`${meshName}.ply`, writePly(mesh));
+  files.set(`${meshName}.0.010000.segs.json`, JSON.stringify({ params: {}, sceneId: plan.id, segIndices: segments }));
+  files.set(`${plan.id}.aggregation.json`, JSON.stringify({
+    sceneId: `scannet.${plan.id}`, appId: "s2-rooms", segmentsFile: `scannet.${meshName}.0.010000.segs.json`,
+    segGroups: layout.objects.map((o, i) => ({ id: i, objectId: i, segments: objectSegments[i], label: o.label })),
+  }));
+
+  const content = createHash("sha256");
+  for (const [name, data] of files) content.update(name).update("\0").update(data).update("\0");
+  const sentences = writeSentences(layout, plan.split === "train" ? config.trainSentences : config.testSentences, config, rng.fork("sentences"));
+  const record: RoomRecord = {
+    id: plan.id, split: plan.split, config: configHash(config), content: content.digest("hex"), size: layout.size,
+    objects: layout.objects.map(({ label, colour, role, box }, i) => ({ label, colour, role, box, pixels: pixels[i]! })),
+    sentences,
+    proposals: plan.split === "val" ? detect(layout, config.detector, rng.fork("detector")) : [],
+  };
+  return { record, files };
+}
+
+/** Makes one room on disk: all files under a temporary name, then one rename. */
+export async function writeRoom(folder: string, config: RoomsConfig, plan: RoomPlan): Promise<void> {
+  const { record, files } = await makeRoom(config, plan);
+  const final = sceneFolder(folder, plan.id);
+  const temporary = `${final}.${process.pid}.tmp`;
+  rmSync(temporary, { recursive: true, force: true });
+  for (const sub of ["color", "depth", "pose", "intrinsic"]) mkdirSync(join(temporary, sub), { recursive: true });
+  for (const [name, data] of files) writeFileSync(join(temporary, name), data);
+  writeFileSync(join(temporary, `${plan.id}.rooms.json`), JSON.stringify(record));
+  rmSync(final, { recursive: true, force: true });
+  mkdirSync(dirname(final), { recursive: true });
+  renameSync(temporary, final);
+}
+
+/** The plan of a room of this config by its id. @throws UserError for an id that the config has no room for */
+export function planOf(config: RoomsConfig, id: string): RoomPlan {
+  const plan = planRooms(config).find((p) => p.id === id);
+  if (plan === undefined) throw new UserError(`rooms config "${config.name}" has no room ${id}`);
+  return plan;
+}

@@ -1,0 +1,125 @@
+import type { Rng } from "../../core/rng";
+import type { RelationKind } from "../scene";
+import type { RoomsConfig } from "./config";
+import type { Layout, RoomObject } from "./layout";
+import { phrase, quotas, templateSet, wordings } from "./phrases";
+import { relationsOf, type Relation } from "./relations";
+
+export interface RoomSentence {
+  readonly kind: RelationKind;
+  readonly target: number;
+  readonly anchors: readonly number[];
+  readonly text: string;
+}
+
+/** Statements of one kind about one class: the unit in which answers are balanced. */
+export interface Question {
+  readonly kind: RelationKind;
+  readonly label: string;
+  /** Statements by answer. */
+  readonly byAnswer: ReadonlyMap<number, readonly Relation[]>;
+}
+
+/** Every question of a room whose answer can be more than one object; attributes always qualify (each names its own object). */
+export function questionsOf(layout: Layout, margins: RoomsConfig["margins"]): Question[] {
+  const anchors = layout.objects.filter((o) => o.role === "anchor");
+  const labels = [...new Set(layout.objects.filter((o) => o.role === "target" || o.role === "small").map((o) => o.label))];
+  const found: Question[] = [];
+  const add = (kind: RelationKind, label: string, relations: readonly Relation[]): void => {
+    const byAnswer = new Map<number, Relation[]>();
+    for (const r of relations) byAnswer.set(r.answer, [...(byAnswer.get(r.answer) ?? []), r]);
+    if (byAnswer.size >= 2) found.push({ kind, label, byAnswer });
+  };
+  for (const label of labels) {
+    const group = layout.objects.filter((o) => o.label === label);
+    const relations = relationsOf(group, anchors, margins);
+    // objects on furniture are asked for by what they stand on only: their height would tell where they are
+    const kinds = group.some((o) => o.role === "small") ? (["support"] as const) : (["closest", "farthest", "between", "view"] as const);
+    for (const kind of kinds) add(kind, label, relations.filter((r) => r.kind === kind));
+  }
+  const named = layout.objects.filter((o) => layout.objects.every((p) => p === o || p.label !== o.label || p.colour !== o.colour));
+  add("attribute", "", named.map((o) => ({ kind: "attribute", answer: o.id, anchors: [] })));
+  return found;
+}
+
+/** How much a layout offers: questions with many possible answers leave nothing to guess without the anchor. */
+export function richness(layout: Layout, margins: RoomsConfig["margins"]): number {
+  let sum = 0;
+  for (const { kind, byAnswer } of questionsOf(layout, margins)) {
+    if (kind === "closest" || kind === "farthest" || kind === "between") sum += Math.min(byAnswer.size, 4) - 1;
+  }
+  return sum;
+}
+
+interface Wording {
+  readonly text: string;
+  readonly anchors: readonly number[];
+}
+
+function wordingsOf(relation: Relation, objects: readonly RoomObject[]): Wording[] {
+  const target = objects[relation.answer]!;
+  const lone = objects.every((o) => o === target || o.label !== target.label);
+  const set = templateSet(relation.kind, relation.side, lone);
+  const orders = relation.kind === "between" ? [relation.anchors, [...relation.anchors].reverse()] : [relation.anchors];
+  return orders.flatMap((anchors) =>
+    Array.from({ length: wordings(set) }, (_, i) => ({ anchors, text: phrase(set, i, target, anchors.map((id) => objects[id]!)) })),
+  );
+}
+
+/** Draws sentences of one question: every answer equally often, statements and wordings without repetition. */
+class Drawer {
+  private readonly left: Map<number, { uses: number; wordings: Wording[] }[]>;
+  private round: number[] = [];
+
+  constructor(readonly question: Question, objects: readonly RoomObject[], private readonly rng: Rng) {
+    this.left = new Map([...question.byAnswer].map(([answer, relations]) =>
+      [answer, rng.shuffle(relations).map((r) => ({ uses: 0, wordings: rng.shuffle(wordingsOf(r, objects)) }))]));
+  }
+
+  /** undefined when some answer has run out of wordings: going on would favour the others. */
+  next(): RoomSentence | undefined {
+    if (this.round.length === 0) {
+      const answers = [...this.left.keys()];
+      if (answers.some((a) => this.left.get(a)!.every((s) => s.wordings.length === 0))) return undefined;
+      this.round = this.rng.shuffle(answers);
+    }
+    const target = this.round.pop()!;
+    // the statement that was used least
+    const statement = this.left.get(target)!.filter((s) => s.wordings.length > 0).sort((a, b) => a.uses - b.uses)[0]!;
+    statement.uses++;
+    const { text, anchors } = statement.wordings.pop()!;
+    return { kind: this.question.kind, target, anchors, text };
+  }
+}
+
+/**
+ * Sentences of a room: kinds near the config's mix; within each (class, kind) answers are drawn uniformly among those
+ * that can be reached, so knowing the class and the kind alone favours no instance.
+ */
+export function writeSentences(layout: Layout, count: number, config: RoomsConfig, rng: Rng): RoomSentence[] {
+  const drawers = new Map<RelationKind, Drawer[]>();
+  for (const question of questionsOf(layout, config.margins)) {
+    const drawer = new Drawer(question, layout.objects, rng);
+    drawers.set(question.kind, [...(drawers.get(question.kind) ?? []), drawer]);
+  }
+  const out: RoomSentence[] = [];
+  const weights = new Map([...drawers.keys()].map((kind) => [kind, config.mix[kind] ?? 0] as const).filter(([, w]) => w > 0));
+  while (out.length < count && weights.size > 0) {
+    for (const [kind, quota] of quotas(count - out.length, weights, rng)) {
+      const able = rng.shuffle(drawers.get(kind)!);
+      for (let i = 0; i < quota; ) {
+        if (able.length === 0) {
+          weights.delete(kind);
+          break;
+        }
+        const sentence = able[i % able.length]!.next();
+        if (sentence === undefined) able.splice(i % able.length, 1);
+        else {
+          out.push(sentence);
+          i++;
+        }
+      }
+    }
+  }
+  return rng.shuffle(out);
+}

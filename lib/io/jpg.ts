@@ -1,0 +1,54 @@
+import sharp from "sharp";
+import { UserError } from "../core/errors";
+
+/** 8-bit colour image. */
+export interface Rgb8 {
+  readonly rows: number;
+  readonly cols: number;
+  /** uint8[rows, cols, 3] */
+  readonly pixels: Uint8Array;
+}
+
+/** How an image becomes square: its size after resizing, then the square cut out of it. */
+export interface Crop {
+  readonly cols: number;
+  readonly rows: number;
+  readonly left: number;
+  readonly top: number;
+  readonly size: number;
+}
+
+// images here are small: threads inside one of them cost more than they bring
+sharp.concurrency(1);
+sharp.cache(false);
+
+export function encodeJpg({ rows, cols, pixels }: Rgb8): Promise<Buffer> {
+  return sharp(pixels, { raw: { width: cols, height: rows, channels: 3 } })
+    .jpeg({ quality: 92, chromaSubsampling: "4:4:4", mozjpeg: false })
+    .toBuffer();
+}
+
+/**
+ * Decodes a colour image (jpg, png and whatever else sharp reads), resized and cropped when `fit` gives a crop for its size.
+ *
+ * @param origin file name for messages
+ * @throws UserError when the file does not decode
+ */
+export async function decodeRgb(
+  file: Uint8Array, origin: string, fit?: (cols: number, rows: number) => Crop | undefined,
+): Promise<Rgb8 & { readonly original: { readonly cols: number; readonly rows: number } }> {
+  try {
+    let image = sharp(file, { failOn: "truncated" });
+    const { width, height } = await image.metadata();
+    const crop = fit?.(width, height);
+    if (crop !== undefined) {
+      image = image
+        .resize(crop.cols, crop.rows, { fit: "fill", kernel: "cubic" })
+        .extract({ left: crop.left, top: crop.top, width: crop.size, height: crop.size });
+    }
+    const { data, info } = await image.removeAlpha().toColourspace("srgb").raw().toBuffer({ resolveWithObject: true });
+    return { rows: info.height, cols: info.width, pixels: new Uint8Array(data.buffer, data.byteOffset, data.length), original: { cols: width, rows: height } };
+  } catch (error) {
+    throw new UserError(`${origin}: the image does not decode (${(error as Error).message.split("\n")[0]}, ${file.length} bytes); export this frame again`);
+  }
+}
