@@ -1,25 +1,6 @@
-import { accessSync, constants, readFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { readFileSync } from "node:fs";
+import { findChromium } from "../core/programs";
 import type { Figure } from "./figures/theme";
-
-const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
-
-function runnable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** The Chromium to draw with: S2_CHROMIUM, else the first of the usual names on PATH; undefined when there is none. */
-export function findChromium(env: NodeJS.ProcessEnv = process.env): string | undefined {
-  const chosen = env["S2_CHROMIUM"];
-  if (chosen !== undefined) return runnable(chosen) ? chosen : undefined;
-  const folders = (env["PATH"] ?? "").split(delimiter).filter((f) => f !== "");
-  return folders.flatMap((f) => names.map((n) => join(f, n))).find(runnable);
-}
 
 /** Why PNG files are left out, in one line. */
 export const noChromium = "no Chromium found (PATH, S2_CHROMIUM): figures are saved as JSON and HTML, without PNG";
@@ -46,7 +27,11 @@ export interface Painter {
 /** Opens one browser for a batch of figures: starting it takes longer than drawing. */
 export async function openPainter(executablePath: string): Promise<Painter> {
   const { chromium } = await import("playwright-core");
-  const browser = await chromium.launch({ executablePath, headless: true, args: flags });
+  const browser = await chromium.launch({
+    executablePath, headless: true, args: flags,
+    // an interrupt belongs to the notebook's cell, not to the browser
+    handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false,
+  });
   const page = await browser.newPage();
   await page.setContent('<!doctype html><meta charset="utf-8"><body><div id="figure"></div></body>');
   await page.addScriptTag({ content: plotlySource() });

@@ -101,8 +101,12 @@ function rowsOfFile(file: string): ResultRow[] {
   return rows;
 }
 
+/** Rows made on this machine. */
+export const localRows = "local.jsonl";
+
 /**
- * Reads result rows from one .jsonl file, or from every .jsonl file of a folder in name order.
+ * Reads result rows from one .jsonl file, or from every .jsonl file of a folder in name order; the rows of this machine
+ * come last, so that the last row of a run is the one to use.
  *
  * @returns empty when the folder does not exist yet
  * @throws UserError naming file, line and what is wrong
@@ -112,7 +116,7 @@ export function readRows(path: string = resultsFolder()): ResultRow[] {
   if (!statSync(path).isDirectory()) return rowsOfFile(path);
   return readdirSync(path)
     .filter((f) => f.endsWith(".jsonl"))
-    .sort()
+    .sort((a, b) => Number(a === localRows) - Number(b === localRows) || (a < b ? -1 : 1))
     .flatMap((f) => rowsOfFile(join(path, f)));
 }
 

@@ -6,6 +6,10 @@ export interface TrainingRun {
   readonly metrics: readonly MetricsLine[];
 }
 
+const units: Readonly<Record<string, string>> = {
+  ground: "grounding loss (nats)", language: "language loss (nats a token)", recon: "reconstruction loss", anchor: "anchor loss (nats)",
+};
+
 /** Moving average over `window` steps, which leaves the shape readable at nano batch sizes. */
 export function smooth(values: readonly number[], window: number): number[] {
   return values.map((_, i) => {
@@ -15,7 +19,7 @@ export function smooth(values: readonly number[], window: number): number[] {
 }
 
 /** Loss curves: one panel a loss, one line a run; the pale line is the raw value. */
-export function trainingFigure(runs: readonly TrainingRun[], keys: readonly string[] = ["loss/ground", "loss/language", "loss/recon"]): Figure {
+export function trainingFigure(runs: readonly TrainingRun[], keys: readonly string[] = ["ground", "language", "recon"]): Figure {
   const title = "Training";
   const shown = keys.filter((k) => runs.some((r) => r.metrics.some((m) => typeof m[k] === "number")));
   if (shown.length === 0) return emptyFigure("training", title, "needs the metrics.jsonl of a training run");
@@ -38,7 +42,7 @@ export function trainingFigure(runs: readonly TrainingRun[], keys: readonly stri
   shown.forEach((key, k) => {
     const suffix = k === 0 ? "" : String(k + 1);
     axes[`xaxis${suffix}`] = { title: { text: "step" }, anchor: axisName("y", k), gridcolor: "#E4E4E4" };
-    axes[`yaxis${suffix}`] = { title: { text: `${key.replace("loss/", "")} loss (nats)`.replace("recon loss (nats)", "recon loss") }, anchor: axisName("x", k), gridcolor: "#E4E4E4", linecolor: colours.grey };
+    axes[`yaxis${suffix}`] = { title: { text: units[key] ?? key }, anchor: axisName("x", k), gridcolor: "#E4E4E4", linecolor: colours.grey };
   });
   const { xaxis: _x, yaxis: _y, ...layout } = layoutOf(title, `${syntheticLabel}; running mean over the raw values`);
   return {

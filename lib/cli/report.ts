@@ -1,0 +1,59 @@
+import { join } from "node:path";
+import { writeFileAtomic } from "../core/files";
+import { inProject } from "../core/root";
+import { attentionScenes, readAttention, readTrainingRuns } from "../report/examples";
+import { saveFigures } from "../report/export";
+import { attentionFramesFigure, attentionMatrixFigure } from "../report/figures/attention";
+import { errorCases, errorScene, figures } from "../report/figure-set";
+import type { Figure } from "../report/figures/theme";
+import { reportPage } from "../report/page";
+import { reportSections } from "../report/sections";
+import { readPredictions, readRows, type ResultRow } from "../studies/row";
+import { parseOptions } from "./options";
+import { printJson, printLines } from "./output";
+
+const spec = {
+  name: "report",
+  about: "Writes figures/report.html and the figures (JSON, HTML, PNG with a Chromium) from the finished rows in data/results.",
+  options: {
+    out: { type: "string", value: "FOLDER", help: "where to write; figures/ unless given" },
+    json: { type: "boolean", help: "print what was written as JSON" },
+  },
+} as const;
+
+/** Attention of one scene, and how the full model errs, where the data for them is on file. */
+function examples(rows: readonly ResultRow[]): Figure[] {
+  const found: Figure[] = [];
+  const scene = attentionScenes()[0];
+  if (scene !== undefined) {
+    const data = readAttention(scene);
+    found.push(attentionFramesFigure(data), attentionMatrixFigure(data));
+  }
+  const full = rows.find((r) => r.variant === "full" && readPredictions(r) !== undefined);
+  if (full === undefined) return found;
+  try {
+    const cases = errorCases(full);
+    found.push(figures.errors(full, cases));
+    const shown = cases.find((c) => c.kind === "spatial") ?? cases[0];
+    if (shown !== undefined) found.push({ ...errorScene(shown, full.proposals), name: "error-case" });
+  } catch (error) {
+    process.stderr.write(`error cases are left out: ${(error as Error).message}\n`);
+  }
+  return found;
+}
+
+/** `s2mllm report` */
+export async function run(args: string[]): Promise<number> {
+  const { values } = parseOptions(spec, args);
+  const folder = values.out ?? inProject("figures");
+  const rows = readRows();
+  const input = { rows, answersOf: readPredictions, training: readTrainingRuns(), warnings: [], extra: examples(rows) };
+  const page = join(folder, "report.html");
+  const saved = await saveFigures(reportSections(input).flatMap((s) => s.figures), folder);
+  writeFileAtomic(page, reportPage(input));
+  if (saved.skipped !== undefined) process.stderr.write(`${saved.skipped}\n`);
+  const files = [page, ...saved.files];
+  if (values.json === true) printJson({ rows: rows.length, files, skipped: saved.skipped ?? null });
+  else printLines([`${page}: ${rows.length} finished runs, ${saved.files.length} figure files`]);
+  return 0;
+}

@@ -1,0 +1,105 @@
+/** What a notebook cell imports: `import { lab } from "./lib"`. */
+import { UserError, unknownName } from "./core/errors";
+import { show } from "./notebook/display";
+import { cellProgress } from "./notebook/progress";
+import { compareWithAnswers, errorCases, figures } from "./report/figure-set";
+import { paperTable, type Comparison } from "./report/compare";
+import type { ErrorCase } from "./report/errors";
+import { type AttentionRequest, attentionScenes, readAttention, readScene, readTrainingRuns } from "./report/examples";
+import { saveFigures, type SavedFigures } from "./report/export";
+import type { AttentionData } from "./report/figures/attention";
+import type { Figure } from "./report/figures/theme";
+import { type PaperTable, paperTables } from "./report/paper";
+import { departureTable, runTable } from "./report/sections";
+import type { Table } from "./report/table";
+import { studies } from "./studies/definitions";
+import { type Prediction, type ResultRow, readPredictions, readRows } from "./studies/row";
+import type { Study, StudyRunOptions } from "./studies/types";
+
+export type { AttentionData, Comparison, ErrorCase, Figure, PaperTable, Prediction, ResultRow, Study, StudyRunOptions, Table };
+
+/** Which finished rows; everything when a field is left out. */
+export interface RowFilter {
+  readonly preset?: string;
+  readonly variant?: string;
+  readonly seed?: number;
+  readonly proposals?: "gt" | "detector";
+}
+
+/** The last row of each run (variant, preset, seed, boxes, data): what has been run again replaces what was there. */
+function latest(rows: readonly ResultRow[]): ResultRow[] {
+  const kept = new Map<string, ResultRow>();
+  for (const row of rows) kept.set(JSON.stringify([row.study, row.variant, row.preset, row.seed, row.proposals, row.data]), row);
+  return [...kept.values()];
+}
+
+function results(study?: string, filter: RowFilter = {}): ResultRow[] {
+  const wanted = Object.entries(filter);
+  return latest(readRows().filter((r) => study === undefined || r.study === study)).filter((r) =>
+    wanted.every(([key, value]) => r[key as keyof RowFilter] === value),
+  );
+}
+
+function studyNamed(name: string): Study {
+  if (!Object.hasOwn(studies, name)) throw unknownName("study", name, Object.keys(studies));
+  return studies[name as keyof typeof studies];
+}
+
+/**
+ * The lab: studies, their rows, the paper's tables, and figures.
+ *
+ * Reading never trains. `lab.study(name).run(...)` does what is missing; finished rows are read, not redone.
+ */
+export const lab = {
+  /** A study by name. @throws UserError listing the known ones */
+  study(name: string) {
+    const study = studyNamed(name);
+    return {
+      ...study,
+      /** Its finished rows. */
+      rows: (filter: RowFilter = {}): ResultRow[] => results(name, filter),
+      /** Runs what is missing and returns all its rows. */
+      run: async (options: StudyRunOptions): Promise<ResultRow[]> => {
+        // loaded here: the engine is not needed to read and draw
+        const { runStudy } = await import("./studies/run");
+        return runStudy(name, { onProgress: cellProgress(), ...options });
+      },
+    };
+  },
+  studies: (): Study[] => Object.values(studies),
+  /** Finished rows, of one study or of all. */
+  results,
+  /** A run's single answers. @throws UserError when they were not kept */
+  predictions(row: ResultRow): Prediction[] {
+    const found = readPredictions(row);
+    if (found === undefined) {
+      throw new UserError(`the answers of ${row.study} ${row.variant}, seed ${row.seed}, ${row.proposals} boxes were not kept; run the study again`);
+    }
+    return found;
+  },
+  /** A run's wrong answers and why they are wrong. */
+  errors: (row: ResultRow): ErrorCase[] => {
+    lab.predictions(row);
+    return errorCases(row);
+  },
+  /** A test scene's boxes and points. */
+  scene: readScene,
+  /** Inter-view attention of one patch. Without a request: of the first scene that has maps on file. */
+  attention(request?: AttentionRequest): AttentionData {
+    const chosen = request ?? attentionScenes()[0];
+    if (chosen === undefined) throw new UserError("no attention map is on file yet; npm start makes them with the first trained model");
+    return readAttention(chosen);
+  },
+  attentionScenes,
+  /** Training logs on this machine. */
+  training: readTrainingRuns,
+  /** ours | ± | paper | difference | Δ | n, with intervals from the kept answers. */
+  compare: (rows: readonly ResultRow[], paper: PaperTable): Comparison => compareWithAnswers(rows, paper),
+  paper: paperTables,
+  figures,
+  tables: { paper: paperTable, departures: departureTable, runs: runTable },
+  /** Shows tables and figures under the cell. */
+  show,
+  /** Saves figures as JSON, HTML and PNG in figures/. */
+  save: (...items: Figure[]): Promise<SavedFigures> => saveFigures(items),
+} as const;

@@ -1,0 +1,63 @@
+import { readPredictions, type ResultRow } from "../studies/row";
+import { type Comparison, compare, compareRows } from "./compare";
+import { type ErrorCase, classifyError, countErrors } from "./errors";
+import { boxesOf, readScene } from "./examples";
+import { ablationFigure } from "./figures/ablation";
+import { type AttentionData, attentionFramesFigure, attentionMatrixFigure } from "./figures/attention";
+import { errorFigure } from "./figures/errors";
+import { frameCountFigure } from "./figures/frames";
+import { relationFigure } from "./figures/relations";
+import { type BoxRole, type DrawnBox, pointmapFigure, sceneFigure } from "./figures/scene";
+import { type Figure, dataLabel } from "./figures/theme";
+import { trainingFigure } from "./figures/training";
+import { type PaperTable, table5 } from "./paper";
+
+/** A run's wrong answers, by scene and sentence. @throws UserError when predictions or scenes are missing */
+export function errorCases(row: ResultRow): ErrorCase[] {
+  const scenes = new Map<string, ReturnType<typeof boxesOf>>();
+  return (readPredictions(row) ?? []).flatMap((prediction) => {
+    let scene = scenes.get(prediction.sceneId);
+    if (scene === undefined) scenes.set(prediction.sceneId, (scene = boxesOf(readScene(prediction.sceneId), row.proposals)));
+    return classifyError(prediction, scene) ?? [];
+  });
+}
+
+/** One wrong answer in its room: green the right answer, red the pick, blue the landmarks. */
+export function errorScene({ prediction }: ErrorCase, proposals: "gt" | "detector"): Figure {
+  const scene = readScene(prediction.sceneId);
+  const { proposals: offered } = boxesOf(scene, proposals);
+  const object = (id: number, role: BoxRole): DrawnBox[] =>
+    scene.objects.filter((o) => o.id === id).map((o) => ({ box: o.box, label: o.label, role }));
+  const named = new Set([prediction.target, ...prediction.anchors]);
+  const picked = offered[prediction.predicted];
+  return sceneFigure({
+    sceneId: scene.sceneId,
+    sentence: prediction.description,
+    boxes: [
+      ...scene.objects.filter((o) => !named.has(o.id)).map((o): DrawnBox => ({ box: o.box, label: o.label, role: "other" })),
+      ...prediction.anchors.flatMap((id) => object(id, "anchor")),
+      ...object(prediction.target, "target"),
+      ...(picked === undefined ? [] : [{ box: picked.box, label: "picked", role: "predicted" as const }]),
+    ],
+    ...(scene.points === undefined ? {} : { points: scene.points }),
+  });
+}
+
+/** Comparison with intervals from the kept answers. */
+export function compareWithAnswers(rows: readonly ResultRow[], paper: PaperTable): Comparison {
+  return compare(rows, paper, readPredictions);
+}
+
+/** The lab's figures, from finished rows and what they left behind. */
+export const figures = {
+  ablation: (rows: readonly ResultRow[], paper: PaperTable = table5): Figure =>
+    ablationFigure(compareRows(rows, paper, readPredictions), dataLabel(rows)),
+  frames: frameCountFigure,
+  relations: relationFigure,
+  training: trainingFigure,
+  attentionFrames: (data: AttentionData, asking = 0): Figure => attentionFramesFigure(data, asking),
+  attentionMatrix: attentionMatrixFigure,
+  errors: (row: ResultRow, cases: readonly ErrorCase[]): Figure => errorFigure(countErrors(cases), dataLabel([row])),
+  errorScene: (row: ResultRow, which: ErrorCase): Figure => errorScene(which, row.proposals),
+  pointmap: pointmapFigure,
+} as const;
