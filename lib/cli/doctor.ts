@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { resolveConfig } from "../config/resolve";
 import { findChromium, findProgram } from "../core/programs";
 import { inProject } from "../core/root";
+import type { EngineChoice } from "../engine/choose";
 import { parseOptions } from "./options";
 import { printJson, printLines } from "./output";
 
@@ -45,6 +46,20 @@ function machine(): Finding {
       `${process.platform} ${process.arch}, ${availableParallelism()} cores (${model}), ` +
       `${gigabytes(totalmem())} memory, ${gigabytes(freemem())} free`,
   };
+}
+
+async function engine(): Promise<Finding & Partial<EngineChoice>> {
+  try {
+    const { ENGINES, chooseEngine } = await import("../engine/choose");
+    const choice = await chooseEngine();
+    const tried = new Set([choice.engine, ...choice.rejected.map((r) => r.engine)]);
+    const others = ENGINES.filter((name) => !tried.has(name)).map((name) => ({ engine: name, why: `not tried, ${choice.engine} starts` }));
+    const rejected = [...choice.rejected, ...others];
+    const not = rejected.map((r) => `${r.engine} (${r.why})`).join(", ");
+    return { found: true, detail: `${choice.engine} (${choice.why}); not ${not}`, ...choice, rejected };
+  } catch (error) {
+    return { found: false, detail: (error as Error).message };
+  }
 }
 
 async function chromium(): Promise<Finding> {
@@ -96,15 +111,18 @@ export async function run(args: string[]): Promise<number> {
   const findings: Record<string, Finding> = {
     node: node(),
     machine: machine(),
+    engine: await engine(),
     chromium: await chromium(),
     jupyter: await jupyter(),
     rooms: data("nano", "s2mllm data make writes it (npm start does so by itself)"),
     scannet: data("llava-video-7b", "real data is optional; README.md says where each set goes"),
     pretrained: pretrained(),
   };
+  // all else can be done without; no engine is a failure
+  const status = findings["engine"]!.found ? 0 : 1;
   if (values.json === true) {
     printJson(findings);
-    return 0;
+    return status;
   }
   const width = Math.max(...Object.keys(findings).map((name) => name.length)) + 2;
   printLines(
@@ -113,5 +131,5 @@ export async function run(args: string[]): Promise<number> {
       ...(hint === undefined ? [] : [`${" ".repeat(width + 4)}${hint}`]),
     ]),
   );
-  return 0;
+  return status;
 }

@@ -1,8 +1,6 @@
-import { dispatch, type Commands } from "./dispatch";
-
-const commands: Commands = {
-  doctor: { about: "what this machine offers: engine, browser, Jupyter, data", load: () => import("./doctor") },
-};
+import { commands } from "./commands";
+import { dispatch } from "./dispatch";
+import { stopOnSignals } from "./signals";
 
 // `s2mllm … | head` closes the pipe early: that is no failure
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -10,6 +8,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(0);
 });
 
+stopOnSignals();
 void dispatch(process.argv.slice(2), commands).then((status) => {
   // engines hold handles that would keep the process alive; the empty write waits for what stdout still buffers
   process.stdout.write("", () => process.exit(status));

@@ -1,5 +1,7 @@
-import { describe, expect, test } from "vitest";
-import { difference, expectTensorClose } from "../setup/tensors";
+import { beforeAll, describe, expect, test } from "vitest";
+import { chooseEngine } from "../../lib/engine/choose";
+import { tf } from "../../lib/engine/tf";
+import { difference, expectTensorClose, numericGrad } from "../setup/tensors";
 
 describe("difference", () => {
   test("nothing within atol + rtol * |expected|", () => {
@@ -33,4 +35,27 @@ describe("difference", () => {
 test("expectTensorClose fails with that text", () => {
   expectTensorClose([1], [1]);
   expect(() => expectTensorClose([1], [2])).toThrow("1 of 1 numbers differ; worst at [0]: got 1, expected 2");
+});
+
+describe("on tensors", () => {
+  beforeAll(async () => {
+    await chooseEngine({ engine: "cpu" });
+  });
+
+  test("places are named by axis, and shapes must agree", () => {
+    const zeros = tf.zeros([2, 2, 3]);
+    const one = tf.tensor([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0], [2, 2, 3]);
+    expect(difference(one, zeros)).toMatch(/^1 of 12 numbers differ; worst at \[1, 1, 1\]: got 5, expected 0 /);
+    expect(difference(zeros, tf.zeros([4, 3]))).toBe("shape [2, 2, 3] instead of [4, 3]");
+    expect(difference(zeros, new Float32Array(12))).toBeUndefined();
+  });
+
+  test("numericGrad gives the derivative of a function whose derivative is known, and keeps no tensor but its result", () => {
+    const x = tf.tensor2d([[0.5, -1], [2, 0]]);
+    const before = tf.memory().numTensors;
+    const slope = numericGrad((v) => v.square().mul(3).add(v.sin()).sum(), x);
+    expect(tf.memory().numTensors).toBe(before + 1);
+    // d/dx (3x² + sin x) = 6x + cos x; central differences err by step²/6 = 2e-5, float32 by about 1e-4
+    expectTensorClose(slope, tf.tensor2d([0.5, -1, 2, 0].map((v) => 6 * v + Math.cos(v)), [2, 2]), { atol: 1e-3 });
+  });
 });
