@@ -30,7 +30,7 @@ function peakBytes(ops: readonly Op[], roots: ReadonlySet<Val>): number {
 export function buildGraph(ops: readonly Op[], leaves: readonly Val[], roots: readonly Val[]): { graph: GraphSpec; bytes: number } {
   const builder = new GraphBuilder();
   const inputs = leaves.map((v, i): TensorSpec => {
-    v.name = `i${i}`;
+    v.name = `in:${i}`;
     return { name: v.name, type: v.dtype, dims: v.shape };
   });
   const broadcasts = new Map<Val, Operand>();
@@ -62,7 +62,7 @@ export function buildGraph(ops: readonly Op[], leaves: readonly Val[], roots: re
   const outputs = roots.map((v): TensorSpec => {
     let name = nameOf(v);
     // An output needs a name of its own: not an input's, a constant's or another output's.
-    if (taken.has(name) || name.startsWith("c")) name = builder.node("Identity", [name]);
+    if (taken.has(name) || name.startsWith("c:")) name = builder.node("Identity", [name]);
     taken.add(name);
     return { name, type: v.dtype, dims: v.shape };
   });

@@ -22,15 +22,16 @@ export class GraphBuilder {
   #kernel = "";
   #counter = 0;
 
-  /** Node names from here on carry the name of this tfjs kernel. */
+  /** Names of nodes and of what they give carry the tfjs kernel's name from here on. */
   startKernel(name: string): void {
     this.#kernel = name;
   }
 
   nodes(op: string, inputs: readonly string[], attributes: Attributes, outputs: number, domain = ""): string[] {
     const id = this.#counter++;
-    const names = Array.from({ length: outputs }, (_, i) => `t${id}_${i}`);
-    this.#nodes.push({ op, name: `${this.#kernel}#${id}`, inputs, outputs: names, domain, attributes });
+    const name = `${this.#kernel}#${id}`;
+    const names = Array.from({ length: outputs }, (_, i) => `${name}:${i}`);
+    this.#nodes.push({ op, name, inputs, outputs: names, domain, attributes });
     return names;
   }
 
@@ -42,7 +43,7 @@ export class GraphBuilder {
     const key = values.length <= 16 ? `${type}|${dims.join()}|${Array.prototype.map.call(values, (v) => (Object.is(v, -0) ? "-0" : v)).join()}` : `#${this.#counter++}`;
     let c = this.#constants.get(key);
     if (c === undefined) {
-      c = { name: `c${this.#constants.size}`, type, dims, raw: rawBytes(type, values) };
+      c = { name: `c:${this.#constants.size}`, type, dims, raw: rawBytes(type, values) };
       this.#constants.set(key, c);
     }
     return c.name;

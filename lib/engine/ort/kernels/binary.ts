@@ -36,7 +36,7 @@ const node = (op: string): Formula => (e, a, b) => e.node(op, [a, b]);
 const number = (d: Dtype): Dtype => (d === "bool" ? "int32" : d);
 
 function floorDiv(e: Emission, a: string, b: string, dtype: Dtype): string {
-  if (dtype === "float32") return e.node("Floor", [e.node("Div", [a, b])]);
+  if (dtype === "float32") return e.cast(e.node("Floor", [e.node("Div", [a, b])]), "int32");
   // Doubles hold every int32 exactly.
   return e.cast(e.node("Floor", [e.node("Div", [e.cast(a, "float64"), e.cast(b, "float64")])]), "int32");
 }
@@ -69,7 +69,8 @@ export const binaryKernels: KernelTable = {
   Maximum: binary(node("Max"), undefined, number),
   Minimum: binary(node("Min"), undefined, number),
   Pow: binary(node("Pow"), undefined, number),
-  FloorDiv: binary(floorDiv, undefined, number),
+  // An int32 for floats too, as tfjs has it.
+  FloorDiv: binary(floorDiv, "int32", number),
   Mod: binary(mod, undefined, number),
   Atan2: binary(atan2, "float32", () => "float32"),
   SquaredDifference: binary((e, a, b) => {

@@ -27,7 +27,11 @@ function sizesOf(x: readonly number[], filter: readonly number[], a: ConvAttrs):
   if ((a.dataFormat ?? "NHWC") !== "NHWC") return undefined;
   const i = tf.backend_util.computeConv2DInfo(x as never, filter as never, a.strides, a.dilations ?? 1, a.pad as never, a.dimRoundingMode, false, "channelsLast");
   if (i.inChannels !== filter[2]) return undefined;
-  const { top, left, bottom, right } = i.padInfo;
+  const { top, left } = i.padInfo;
+  // As much at the far edges as the output needs: tfjs rounds in its own way for uneven filters and "ceil".
+  const far = (out: number, stride: number, field: number, size: number, near: number): number => Math.max(0, (out - 1) * stride + field - size - near);
+  const bottom = far(i.outHeight, i.strideHeight, i.effectiveFilterHeight, i.inHeight, top);
+  const right = far(i.outWidth, i.strideWidth, i.effectiveFilterWidth, i.inWidth, left);
   return {
     B: i.batchSize, Y: i.inHeight, X: i.inWidth, C: i.inChannels,
     P: i.outHeight, Q: i.outWidth, D: i.outChannels,
