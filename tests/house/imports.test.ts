@@ -39,8 +39,8 @@ describe("lib", () => {
     expect(findCycle(graphOf(inLib.map((i) => [part(i.from), part(i.to!)] as const)))).toBeUndefined();
   });
 
-  test("files do not import each other in a circle", () => {
-    expect(findCycle(graphOf(inLib.map((i) => [i.from, i.to!] as const)))).toBeUndefined();
+  test("files do not load each other in a circle (types may refer to each other)", () => {
+    expect(findCycle(graphOf(inLib.filter((i) => !i.typeOnly).map((i) => [i.from, i.to!] as const)))).toBeUndefined();
   });
 
   test("only lib/engine imports TensorFlow.js packages as values", () => {
