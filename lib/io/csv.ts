@@ -13,10 +13,11 @@ export function readCsv(text: string, origin: string, needed: readonly string[])
   if (missing.length > 0) {
     throw new UserError(`${origin}: column${missing.length > 1 ? "s" : ""} ${missing.join(", ")} missing; it has ${table.columnNames().join(", ")}`);
   }
-  return table.objects() as Record<string, string>[];
+  // a blank line at the end is no row
+  return (table.objects() as Record<string, string>[]).filter((row) => Object.values(row).some((value) => value !== undefined && value !== null && value !== ""));
 }
 
 /** Writes rows as comma-separated text; the first row names the columns. */
 export function writeCsv(rows: readonly Record<string, string | number>[]): string {
-  return rows.length === 0 ? "" : `${toCSV(from([...rows]))}\n`;
+  return rows.length === 0 ? "" : `${toCSV(from([...rows])).trimEnd()}\n`;
 }

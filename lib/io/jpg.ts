@@ -1,4 +1,4 @@
-import sharp from "sharp";
+import sharp, { type OutputInfo, type Sharp } from "sharp";
 import { UserError } from "../core/errors";
 
 /** 8-bit colour image. */
@@ -28,6 +28,9 @@ export function encodeJpg({ rows, cols, pixels }: Rgb8): Promise<Buffer> {
     .toBuffer();
 }
 
+const raw = (image: Sharp): Promise<{ data: Buffer; info: OutputInfo }> =>
+  image.removeAlpha().toColourspace("srgb").raw().toBuffer({ resolveWithObject: true });
+
 /**
  * Decodes a colour image (jpg, png and whatever else sharp reads), resized and cropped when `fit` gives a crop for its size.
  *
@@ -36,18 +39,16 @@ export function encodeJpg({ rows, cols, pixels }: Rgb8): Promise<Buffer> {
  */
 export async function decodeRgb(
   file: Uint8Array, origin: string, fit?: (cols: number, rows: number) => Crop | undefined,
-): Promise<Rgb8 & { readonly original: { readonly cols: number; readonly rows: number } }> {
+): Promise<Rgb8> {
   try {
-    let image = sharp(file, { failOn: "truncated" });
-    const { width, height } = await image.metadata();
-    const crop = fit?.(width, height);
-    if (crop !== undefined) {
-      image = image
-        .resize(crop.cols, crop.rows, { fit: "fill", kernel: "cubic" })
-        .extract({ left: crop.left, top: crop.top, width: crop.size, height: crop.size });
-    }
-    const { data, info } = await image.removeAlpha().toColourspace("srgb").raw().toBuffer({ resolveWithObject: true });
-    return { rows: info.height, cols: info.width, pixels: new Uint8Array(data.buffer, data.byteOffset, data.length), original: { cols: width, rows: height } };
+    const { data, info } = await raw(sharp(file, { failOn: "truncated" }));
+    const crop = fit?.(info.width, info.height);
+    const whole = { rows: info.height, cols: info.width, pixels: new Uint8Array(data.buffer, data.byteOffset, data.length) };
+    if (crop === undefined) return whole;
+    const cut = await raw(sharp(data, { raw: { width: info.width, height: info.height, channels: 3 } })
+      .resize(crop.cols, crop.rows, { fit: "fill", kernel: "cubic" })
+      .extract({ left: crop.left, top: crop.top, width: crop.size, height: crop.size }));
+    return { rows: cut.info.height, cols: cut.info.width, pixels: new Uint8Array(cut.data.buffer, cut.data.byteOffset, cut.data.length) };
   } catch (error) {
     throw new UserError(`${origin}: the image does not decode (${(error as Error).message.split("\n")[0]}, ${file.length} bytes); export this frame again`);
   }

@@ -1,0 +1,77 @@
+import { existsSync, readFileSync } from "node:fs";
+import { UserError } from "../core/errors";
+import { readCsv } from "../io/csv";
+import type { Query, RelationKind } from "./scene";
+
+/** What ReferIt3D's stimulus_id says: "scene0525_00-plant-3-10-9-12". */
+export interface Stimulus {
+  readonly sceneId: string;
+  /** With spaces. */
+  readonly label: string;
+  /** Objects of the class, target included. */
+  readonly count: number;
+  readonly targetId: number;
+  readonly distractorIds: readonly number[];
+}
+
+/** @throws UserError when the text is not a stimulus id, or its count and its distractors disagree */
+export function decodeStimulus(text: string, origin: string): Stimulus {
+  const match = /^(scene\d{4}_\d{2})-(.+?)-(\d+)-(\d+)((?:-\d+)*)$/.exec(text);
+  if (match === null) throw new UserError(`${origin}: stimulus_id must look like scene0525_00-plant-3-10-9-12, got "${text}"; download the file again`);
+  const distractorIds = match[5]!.split("-").slice(1).map(Number);
+  const count = Number(match[3]);
+  if (distractorIds.length !== count - 1) {
+    throw new UserError(`${origin}: stimulus_id "${text}" counts ${count} objects, so expected ${count - 1} distractors, got ${distractorIds.length}; download the file again`);
+  }
+  return { sceneId: match[1]!, label: match[2]!.replaceAll("_", " "), count, targetId: Number(match[4]), distractorIds };
+}
+
+/** A Python list literal of words or numbers, such as "['the', 'bed']". */
+export function pythonList(text: string): string[] {
+  return [...text.matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^\s,[\]]+)/g)].map((m) => (m[1] ?? m[2] ?? m[3]!).replace(/\\(.)/g, "$1"));
+}
+
+const relations: Record<string, RelationKind> = {
+  closest: "closest", farthest: "farthest", between: "between", support: "support", vertical: "vertical", allocentric: "allocentric",
+};
+
+/** Sr3D's reference types in this project's kinds: horizontal ones by their own name, the others by their family. */
+function relationOf(row: Record<string, string>): RelationKind | undefined {
+  return relations[row["reference_type"] ?? ""] ?? relations[row["coarse_reference_type"] ?? ""];
+}
+
+/**
+ * Queries of an Nr3D or Sr3D csv. None of ReferIt3D's optional filters is applied (paper.md 6.2).
+ *
+ * @param scenes only these scenes; all when absent
+ * @throws UserError naming the row that is not as expected
+ */
+export function readReferIt3D(file: string, dataset: "nr3d" | "sr3d", scenes?: ReadonlySet<string>): Query[] {
+  if (!existsSync(file)) throw new UserError(`${file} is missing: expected ${dataset === "nr3d" ? "Nr3D" : "Sr3D"}'s csv; download it or run "data make"`);
+  const rows = readCsv(readFileSync(file, "utf8"), file, ["stimulus_id", "scan_id", "instance_type", "target_id", "utterance", "tokens"]);
+  return rows.flatMap((row, i): Query[] => {
+    const sceneId = row["scan_id"]!;
+    if (scenes !== undefined && !scenes.has(sceneId)) return [];
+    const origin = `${file}: row ${i + 2}`;
+    const stimulus = decodeStimulus(row["stimulus_id"]!, origin);
+    const targetId = Number(row["target_id"]);
+    if (stimulus.sceneId !== sceneId || stimulus.targetId !== targetId) {
+      throw new UserError(`${origin}: scan_id ${sceneId} and target_id ${row["target_id"]} do not agree with stimulus_id "${row["stimulus_id"]}"; download the file again`);
+    }
+    const description = row["utterance"]!;
+    if (description.trim() === "") throw new UserError(`${origin} (${sceneId}, object ${targetId}) has an empty utterance; remove it`);
+    return [{
+      id: `${sceneId}|${targetId}|${dataset}-${i}`,
+      dataset,
+      sceneId,
+      targetId,
+      category: row["instance_type"]!.replaceAll("_", " "),
+      description,
+      tokens: pythonList(row["tokens"]!).map((t) => t.toLowerCase()),
+      relation: relationOf(row),
+      anchorIds: pythonList(row["anchor_ids"] ?? "").map(Number),
+      anchorWords: pythonList(row["anchors_types"] ?? ""),
+      sameClass: stimulus.count,
+    }];
+  });
+}
