@@ -6,6 +6,7 @@ import { resolveConfig } from "../config/resolve";
 import { findChromium, findProgram } from "../core/programs";
 import { inProject } from "../core/root";
 import type { EngineChoice } from "../engine/choose";
+import { kernelName } from "../notebook/kernelspec";
 import { parseOptions } from "./options";
 import { printJson, printLines } from "./output";
 
@@ -22,13 +23,15 @@ interface Finding {
   readonly hint?: string;
 }
 
+const firstLine = (text: string): string => text.split("\n")[0]!;
+
 /** First line that `program --version` prints, or why it printed none. */
 async function versionOf(program: string, ...args: string[]): Promise<string> {
   try {
     const { stdout, stderr } = await promisify(execFile)(program, args, { timeout: 20_000 });
-    return (stdout.trim() || stderr.trim()).split("\n")[0]!;
+    return firstLine(stdout.trim() || stderr.trim());
   } catch (error) {
-    return `does not start: ${(error as Error).message.split("\n")[0]}`;
+    return `does not start: ${firstLine((error as Error).message)}`;
   }
 }
 
@@ -75,7 +78,16 @@ async function jupyter(): Promise<Finding> {
   if (path === undefined) {
     return { found: false, detail: "no jupyter", hint: "notebooks still run headless; to open them install Jupyter (apt-get install jupyter-notebook, or pip install jupyterlab)" };
   }
-  return { found: true, detail: `${path}, ${(await versionOf(path, "kernelspec", "--version")) || "no version"}` };
+  let kernels: string;
+  try {
+    kernels = (await promisify(execFile)(path, ["kernelspec", "list", "--json"], { timeout: 20_000 })).stdout;
+  } catch (error) {
+    return { found: false, detail: `${path} does not start: ${firstLine((error as Error).message)}` };
+  }
+  const spec = (JSON.parse(kernels) as { kernelspecs: Record<string, { resource_dir: string }> }).kernelspecs[kernelName];
+  return spec === undefined
+    ? { found: true, detail: `${path}, without the kernel "${kernelName}"`, hint: "s2mllm kernel install registers it" }
+    : { found: true, detail: `${path}, kernel "${kernelName}" in ${spec.resource_dir}` };
 }
 
 /** Scene folders below `folder`, in it or one level down. */
