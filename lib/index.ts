@@ -5,7 +5,7 @@ import { cellProgress } from "./notebook/progress";
 import { compareWithAnswers, errorCases, figures } from "./report/figure-set";
 import { paperTable, type Comparison } from "./report/compare";
 import type { ErrorCase } from "./report/errors";
-import { type AttentionRequest, attentionScenes, readAttention, readScene, readTrainingRuns } from "./report/examples";
+import { type AttentionRequest, attentionScenes, readAttention, readExample, readTrainingRuns } from "./report/examples";
 import { saveFigures, type SavedFigures } from "./report/export";
 import type { AttentionData } from "./report/figures/attention";
 import type { Figure } from "./report/figures/theme";
@@ -78,12 +78,9 @@ export const lab = {
     return found;
   },
   /** A run's wrong answers and why they are wrong. */
-  errors: (row: ResultRow): ErrorCase[] => {
-    lab.predictions(row);
-    return errorCases(row);
-  },
-  /** A test scene's boxes and points. */
-  scene: readScene,
+  errors: (row: ResultRow): ErrorCase[] => errorCases(row, lab.predictions(row)),
+  /** A scene that a run was evaluated on: objects, offered boxes, points. */
+  scene: readExample,
   /** Inter-view attention of one patch. Without a request: of the first scene that has maps on file. */
   attention(request?: AttentionRequest): AttentionData {
     const chosen = request ?? attentionScenes()[0];

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { writeFileAtomic } from "../core/files";
 import { inProject } from "../core/root";
@@ -8,7 +9,7 @@ import { errorCases, errorScene, figures } from "../report/figure-set";
 import type { Figure } from "../report/figures/theme";
 import { reportPage } from "../report/page";
 import { reportSections } from "../report/sections";
-import { readPredictions, readRows, type ResultRow } from "../studies/row";
+import { predictionsFile, readPredictions, readRows, type ResultRow } from "../studies/row";
 import { parseOptions } from "./options";
 import { printJson, printLines } from "./output";
 
@@ -29,13 +30,13 @@ function examples(rows: readonly ResultRow[]): Figure[] {
     const data = readAttention(scene);
     found.push(attentionFramesFigure(data), attentionMatrixFigure(data));
   }
-  const full = rows.find((r) => r.variant === "full" && readPredictions(r) !== undefined);
+  const full = rows.find((r) => r.variant === "full" && existsSync(predictionsFile(r)));
   if (full === undefined) return found;
   try {
-    const cases = errorCases(full);
+    const cases = errorCases(full, readPredictions(full) ?? []);
     found.push(figures.errors(full, cases));
     const shown = cases.find((c) => c.kind === "spatial") ?? cases[0];
-    if (shown !== undefined) found.push({ ...errorScene(shown, full.proposals), name: "error-case" });
+    if (shown !== undefined) found.push({ ...errorScene(full, shown), name: "error-case" });
   } catch (error) {
     process.stderr.write(`error cases are left out: ${(error as Error).message}\n`);
   }

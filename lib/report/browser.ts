@@ -1,15 +1,16 @@
 import { readFileSync } from "node:fs";
 import { findChromium } from "../core/programs";
+import { inProject } from "../core/root";
 import type { Figure } from "./figures/theme";
 
 /** Why PNG files are left out, in one line. */
 export const noChromium = "no Chromium found (PATH, S2_CHROMIUM): figures are saved as JSON and HTML, without PNG";
 
-let plotly: string | undefined;
+let plotly: Buffer | undefined;
 
-/** The source of plotly.js, for a page; it only runs in a browser. */
-export function plotlySource(): string {
-  plotly ??= readFileSync(require.resolve("plotly.js-dist"), "utf8");
+/** plotly.js, which only runs in a browser. */
+export function plotlySource(): Buffer {
+  plotly ??= readFileSync(inProject("node_modules", "plotly.js-dist", "plotly.js"));
   return plotly;
 }
 
@@ -34,7 +35,7 @@ export async function openPainter(executablePath: string): Promise<Painter> {
   });
   const page = await browser.newPage();
   await page.setContent('<!doctype html><meta charset="utf-8"><body><div id="figure"></div></body>');
-  await page.addScriptTag({ content: plotlySource() });
+  await page.addScriptTag({ content: plotlySource().toString("utf8") });
   return {
     async png({ data, layout }) {
       const script = `(async () => {

@@ -45,6 +45,12 @@ function metricOf(row: ResultRow, metric: string): number | undefined {
   return typeof value === "number" ? value : undefined;
 }
 
+/** A variant that the paper lacks, in words where it only changes the number of views. */
+function nameOf(variant: string): string {
+  const frames = /^frames-(\d+)$/.exec(variant);
+  return frames === null ? variant : `full, ${frames[1]} frames`;
+}
+
 /** Runs that may be averaged: the same preset on the same data with the same proposals. The last row of a seed counts. */
 export function groupRows(rows: readonly ResultRow[]): ResultRow[][] {
   const groups = new Map<string, Map<string, ResultRow>>();
@@ -131,7 +137,7 @@ export function compareRows(rows: readonly ResultRow[], paper: PaperTable, answe
         const some = mine[0] ?? group[0]!;
         return [{
           preset: some.preset, data: some.data, synthetic: some.synthetic, proposals: some.proposals,
-          setting: theirs?.label ?? variant, variant, metric,
+          setting: theirs?.label ?? nameOf(variant), variant, metric,
           ...line,
           ...(paperValue === undefined ? {} : { paper: paperValue }),
           ...(paperValue === undefined || line.ours === undefined ? {} : { difference: line.ours - paperValue }),

@@ -18,6 +18,10 @@ export interface ErrorCase {
 
 const threshold = 0.25;
 
+export function isRight(prediction: Prediction): boolean {
+  return prediction.iou >= threshold;
+}
+
 /** The annotated object that a box overlaps most, at IoU 0.25 or better. */
 function objectUnder(box: Box, scene: SceneBoxes): SceneBoxes["objects"][number] | undefined {
   let best: SceneBoxes["objects"][number] | undefined;
@@ -39,7 +43,7 @@ function objectUnder(box: Box, scene: SceneBoxes): SceneBoxes["objects"][number]
  * @returns undefined when the answer is right at IoU 0.25
  */
 export function classifyError(prediction: Prediction, scene: SceneBoxes): ErrorCase | undefined {
-  if (prediction.iou >= threshold) return undefined;
+  if (isRight(prediction)) return undefined;
   const target = scene.objects.find((o) => o.id === prediction.target);
   const picked = scene.proposals[prediction.predicted];
   const under = picked === undefined ? undefined : objectUnder(picked.box, scene);

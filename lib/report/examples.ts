@@ -1,24 +1,18 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { inProject } from "../core/root";
+import { readProposals } from "../datasets/proposals";
+import { openScene } from "../datasets/scannet";
+import { transformPoints } from "../geometry/rigid";
+import { readPly } from "../io/ply";
 import { readMetrics } from "../train/metrics-log";
-import { resultsFolder } from "../studies/row";
+import { type ResultRow, resultsFolder } from "../studies/row";
 import type { SceneBoxes } from "./errors";
 import type { AttentionData } from "./figures/attention";
+import type { Points } from "./figures/scene";
 import type { TrainingRun } from "./figures/training";
-
-const Box = z.tuple([z.number(), z.number(), z.number(), z.number(), z.number(), z.number()]);
-
-const SceneFile = z.object({
-  sceneId: z.string(),
-  objects: z.array(z.object({ id: z.int(), label: z.string(), box: Box })),
-  proposals: z.object({ gt: z.array(z.object({ box: Box })), detector: z.array(z.object({ box: Box })) }).partial(),
-  points: z.object({ positions: z.array(z.number()), colours: z.array(z.number()) }).optional(),
-});
-/** A test scene as data/results/scenes/<scene>.json keeps it. */
-export type SceneFile = z.output<typeof SceneFile>;
 
 const AttentionFile = z.object({
   sceneId: z.string(), variant: z.string(), seed: z.int(), patch: z.int(), grid: z.int(), heads: z.int(),
@@ -34,16 +28,38 @@ function load<T>(file: string, schema: z.ZodType<T>, missing: string): T {
   throw new UserError(`${file}: ${issue.path.join(".")}: ${issue.message}; delete it and make it again`);
 }
 
-/** A test scene's boxes and points. @throws UserError saying how to make them */
-export function readScene(sceneId: string, folder = resultsFolder()): SceneFile {
-  return load(join(folder, "scenes", `${sceneId}.json`), SceneFile, "run the study that evaluates this scene (npm start does)");
+/** Points of a scene's mesh that a figure shows; more would make it slow to turn. */
+const mostPoints = 6000;
+
+/** A scene of a run's data set: its objects, the boxes that the run chose from, and its room as points. */
+export interface ExampleScene extends SceneBoxes {
+  readonly points: Points;
 }
 
-/** The boxes that a run with these proposals chose from. */
-export function boxesOf(scene: SceneFile, proposals: "gt" | "detector"): SceneBoxes {
-  const offered = scene.proposals[proposals];
-  if (offered === undefined) throw new UserError(`scene ${scene.sceneId} has no ${proposals} proposals on file`);
-  return { sceneId: scene.sceneId, objects: scene.objects, proposals: offered };
+function roomPoints(folder: string, id: string, alignment: Float64Array): Points {
+  const file = join(folder, `${id}_vh_clean_2.ply`);
+  const { points, colours } = readPly(readFileSync(file), file);
+  const aligned = transformPoints(alignment, points);
+  const count = points.length / 3;
+  const stride = Math.max(1, Math.ceil(count / mostPoints));
+  const kept = Array.from({ length: Math.ceil(count / stride) }, (_, i) => 3 * i * stride);
+  return {
+    positions: kept.flatMap((at) => [aligned[at]!, aligned[at + 1]!, aligned[at + 2]!]),
+    colours: kept.flatMap((at) => [colours[at]!, colours[at + 1]!, colours[at + 2]!]),
+  };
+}
+
+/**
+ * Opens a scene that a run was evaluated on.
+ *
+ * @throws UserError when the data set is not on this machine
+ */
+export function readExample(row: Pick<ResultRow, "data" | "proposals">, sceneId: string): ExampleScene {
+  const folder = resolve(inProject("data"), row.data);
+  if (!existsSync(folder)) throw new UserError(`${folder} is not there: the run's data set is needed to draw its scenes; make S2-Rooms with s2mllm data make`);
+  const scene = openScene(folder, sceneId);
+  const proposals = row.proposals === "gt" ? scene.objects.map(({ box }) => ({ box })) : readProposals(folder, sceneId);
+  return { sceneId, objects: scene.objects, proposals, points: roomPoints(scene.folder, sceneId, scene.alignment) };
 }
 
 export interface AttentionRequest {

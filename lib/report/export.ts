@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { writeFileAtomic } from "../core/files";
 import { inProject } from "../core/root";
 import { noChromium, plotlySource, withPainter } from "./browser";
@@ -22,16 +23,34 @@ export function figureJson({ data, layout }: Figure): string {
   return `${JSON.stringify(sortKeys({ data, layout }), undefined, 1)}\n`;
 }
 
-/** The element and the call that draw one figure in a page that has plotly. */
+/** The element of one figure, and its entry in the list that `plotlyScript` draws. */
 export function figureElement(figure: Figure, id: string): string {
   const { data, layout } = figure;
   return `<figure><div id="${id}" class="plot" role="img" aria-label="${escapeHtml(figure.alt)}"></div></figure>
-<script>Plotly.newPlot(${scriptJson(id)}, ...${scriptJson([data, layout, drawing])});</script>`;
+<script>(window.figures ??= []).push(${scriptJson([id, data, layout, drawing])});</script>`;
 }
 
-/** plotly.js for a page, once. */
-export function plotlyScript(): string {
-  return `<script>${plotlySource().replaceAll("</script", "<\\/script")}</script>`;
+let packed: string | undefined;
+
+/**
+ * The end of a page with figures: plotly.js, compressed to a quarter (10 MB otherwise, in every page), unpacked by the
+ * browser itself, then every figure drawn and `after` run.
+ */
+export function plotlyScript(after = ""): string {
+  packed ??= gzipSync(plotlySource(), { level: 9 }).toString("base64");
+  return `<script type="text/plain" id="plotly">${packed}</script>
+<script>
+(async () => {
+  const bytes = Uint8Array.from(atob(document.getElementById("plotly").textContent), (c) => c.charCodeAt(0));
+  const source = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  const script = document.createElement("script");
+  script.textContent = source;
+  document.head.append(script);
+  for (const figure of window.figures ?? []) await Plotly.newPlot(...figure);
+  ${after}
+  document.documentElement.dataset.drawn = "yes";
+})();
+</script>`;
 }
 
 /** A page of its own with one interactive figure; needs no other file and no network. */
@@ -39,8 +58,9 @@ export function figureHtml(figure: Figure): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(figure.name)}</title><link rel="icon" href="data:,"><style>body{margin:0;font-family:sans-serif}figure{margin:0}</style>
-${plotlyScript()}</head><body>
+</head><body>
 ${figureElement(figure, "figure")}
+${plotlyScript()}
 </body></html>
 `;
 }

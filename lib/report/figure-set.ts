@@ -1,7 +1,7 @@
-import { readPredictions, type ResultRow } from "../studies/row";
+import { type Prediction, readPredictions, type ResultRow } from "../studies/row";
 import { type Comparison, compare, compareRows } from "./compare";
-import { type ErrorCase, classifyError, countErrors } from "./errors";
-import { boxesOf, readScene } from "./examples";
+import { type ErrorCase, classifyError, countErrors, isRight } from "./errors";
+import { type ExampleScene, readExample } from "./examples";
 import { ablationFigure } from "./figures/ablation";
 import { type AttentionData, attentionFramesFigure, attentionMatrixFigure } from "./figures/attention";
 import { errorFigure } from "./figures/errors";
@@ -12,34 +12,34 @@ import { type Figure, dataLabel } from "./figures/theme";
 import { trainingFigure } from "./figures/training";
 import { type PaperTable, table5 } from "./paper";
 
-/** A run's wrong answers, by scene and sentence. @throws UserError when predictions or scenes are missing */
-export function errorCases(row: ResultRow): ErrorCase[] {
-  const scenes = new Map<string, ReturnType<typeof boxesOf>>();
-  return (readPredictions(row) ?? []).flatMap((prediction) => {
+/** A run's wrong answers, by scene and sentence. @throws UserError when the run's data set is not on this machine */
+export function errorCases(row: ResultRow, predictions: readonly Prediction[]): ErrorCase[] {
+  const scenes = new Map<string, ExampleScene>();
+  return predictions.flatMap((prediction) => {
+    if (isRight(prediction)) return [];
     let scene = scenes.get(prediction.sceneId);
-    if (scene === undefined) scenes.set(prediction.sceneId, (scene = boxesOf(readScene(prediction.sceneId), row.proposals)));
+    if (scene === undefined) scenes.set(prediction.sceneId, (scene = readExample(row, prediction.sceneId)));
     return classifyError(prediction, scene) ?? [];
   });
 }
 
 /** One wrong answer in its room: green the right answer, red the pick, blue the landmarks. */
-export function errorScene({ prediction }: ErrorCase, proposals: "gt" | "detector"): Figure {
-  const scene = readScene(prediction.sceneId);
-  const { proposals: offered } = boxesOf(scene, proposals);
+export function errorScene(row: ResultRow, { prediction, pickedLabel }: ErrorCase): Figure {
+  const scene = readExample(row, prediction.sceneId);
   const object = (id: number, role: BoxRole): DrawnBox[] =>
     scene.objects.filter((o) => o.id === id).map((o) => ({ box: o.box, label: o.label, role }));
   const named = new Set([prediction.target, ...prediction.anchors]);
-  const picked = offered[prediction.predicted];
+  const picked = scene.proposals[prediction.predicted];
   return sceneFigure({
     sceneId: scene.sceneId,
     sentence: prediction.description,
     boxes: [
-      ...scene.objects.filter((o) => !named.has(o.id)).map((o): DrawnBox => ({ box: o.box, label: o.label, role: "other" })),
+      ...scene.objects.filter((o) => !named.has(o.id)).flatMap((o) => object(o.id, "other")),
       ...prediction.anchors.flatMap((id) => object(id, "anchor")),
       ...object(prediction.target, "target"),
-      ...(picked === undefined ? [] : [{ box: picked.box, label: "picked", role: "predicted" as const }]),
+      ...(picked === undefined ? [] : [{ box: picked.box, label: `picked ${pickedLabel ?? "box"}`, role: "predicted" as const }]),
     ],
-    ...(scene.points === undefined ? {} : { points: scene.points }),
+    points: scene.points,
   });
 }
 
@@ -58,6 +58,6 @@ export const figures = {
   attentionFrames: (data: AttentionData, asking = 0): Figure => attentionFramesFigure(data, asking),
   attentionMatrix: attentionMatrixFigure,
   errors: (row: ResultRow, cases: readonly ErrorCase[]): Figure => errorFigure(countErrors(cases), dataLabel([row])),
-  errorScene: (row: ResultRow, which: ErrorCase): Figure => errorScene(which, row.proposals),
+  errorScene,
   pointmap: pointmapFigure,
 } as const;

@@ -33,7 +33,6 @@ footer{max-width:1120px;margin:48px auto 0;padding:18px 20px 48px;color:var(--so
 
 /** Follows the reader's colour scheme and narrow screens; figures are made for white paper and a wide page. */
 const script = `
-(() => {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const narrow = matchMedia("(max-width: 600px)");
   const apply = () => {
@@ -48,7 +47,6 @@ const script = `
   apply();
   dark.addEventListener("change", apply);
   narrow.addEventListener("change", apply);
-})();
 `;
 
 /** Tables scroll sideways on their own; notes stand below in full width. */
@@ -73,13 +71,12 @@ export function reportPage(input: ReportInput): string {
   const marks = synthetic ? '<span class="mark">synthetic data</span>' : "";
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>S²-MLLM lab: report</title><link rel="icon" href="data:,"><style>${style}</style>
-${plotlyScript()}</head><body>
+<title>S²-MLLM lab: report</title><link rel="icon" href="data:,"><style>${style}</style></head><body>
 <header><h1>S²-MLLM lab: report</h1>
 <p class="lead">${marks}${escapeHtml(dataLabel(rows))} · ${rows.length} finished run${rows.length === 1 ? "" : "s"}${commits.length === 0 ? "" : ` · commit ${escapeHtml(commits.join(", "))}`}</p>
 <nav>${sections.map((s) => `<a href="#${s.id}">${escapeHtml(s.heading)}</a>`).join("")}</nav></header>
 <main>${sections.map(sectionHtml).join("\n")}</main>
 <footer>Made by <code>s2mllm report</code> from data/results. No number on this page was typed by hand, except the paper's own.</footer>
-<script>${script}</script></body></html>
+${plotlyScript(script)}</body></html>
 `;
 }

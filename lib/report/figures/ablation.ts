@@ -2,6 +2,19 @@ import type { ComparisonRow } from "../compare";
 import { noEffect } from "../compare";
 import { type Figure, colours, emptyFigure, layoutOf } from "./theme";
 
+function bars(lines: readonly ComparisonRow[], name: string, color: string): Figure["data"][number] {
+  return {
+    type: "bar", orientation: "h", name, y: lines.map((l) => l.setting), x: lines.map((l) => l.delta!), marker: { color },
+    error_x: {
+      type: "data", symmetric: false, color: colours.ink, thickness: 1.5, width: 4,
+      array: lines.map((l) => (l.deltaHigh ?? l.delta!) - l.delta!),
+      arrayminus: lines.map((l) => l.delta! - (l.deltaLow ?? l.delta!)),
+    },
+    customdata: lines.map((l) => [l.effect ?? "no interval", l.seeds, l.n]),
+    hovertemplate: "%{y}: %{x:+.1f} points<br>%{customdata[0]}, %{customdata[1]} seed(s), n = %{customdata[2]}<extra></extra>",
+  };
+}
+
 /**
  * What each component contributes: each variant's difference to the reference with its 95 % interval, and the paper's.
  *
@@ -15,38 +28,27 @@ export function ablationFigure(lines: readonly ComparisonRow[], source: string, 
   const ours = shown.filter((l) => l.delta !== undefined);
   if (ours.length === 0) return emptyFigure(name, title, "needs finished runs of “full” and at least one ablation");
   const threshold = metric === "acc25" ? "0.25" : "0.5";
-  const label = (l: ComparisonRow): string => l.setting;
   const paper = shown.filter((l) => l.paperDelta !== undefined);
   return {
     name,
     alt: `Difference to the full model in Acc@${threshold}, ${source}: ${ours.map((l) => `${l.setting} ${l.delta!.toFixed(1)}`).join(", ")} percentage points.`,
     data: [
-      {
-        type: "bar", orientation: "h", name: "ours, with 95 % interval",
-        y: ours.map(label), x: ours.map((l) => l.delta!),
-        marker: { color: ours.map((l) => (l.effect === noEffect ? "#A9CBE2" : colours.blue)) },
-        error_x: {
-          type: "data", symmetric: false, color: colours.ink, thickness: 1.5, width: 4,
-          array: ours.map((l) => (l.deltaHigh ?? l.delta!) - l.delta!),
-          arrayminus: ours.map((l) => l.delta! - (l.deltaLow ?? l.delta!)),
-        },
-        customdata: ours.map((l) => [l.effect ?? "no interval", l.seeds, l.n]),
-        hovertemplate: "%{y}: %{x:+.1f} points<br>%{customdata[0]}, %{customdata[1]} seed(s), n = %{customdata[2]}<extra></extra>",
-      },
+      bars(ours.filter((l) => l.effect !== noEffect), "ours, with 95 % interval", colours.blue),
+      bars(ours.filter((l) => l.effect === noEffect), "ours, no measurable effect", "#A9CBE2"),
       {
         type: "scatter", mode: "markers", name: "paper, on ScanRefer",
-        y: paper.map(label), x: paper.map((l) => l.paperDelta!),
+        y: paper.map((l) => l.setting), x: paper.map((l) => l.paperDelta!),
         marker: { symbol: "diamond-open", size: 11, color: colours.red, line: { width: 2 } },
         hovertemplate: "%{y}: %{x:+.2f} points in the paper<extra></extra>",
       },
     ],
-    layout: layoutOf(title, `${source}; pale bar: no measurable effect`, {
-      height: 150 + 44 * shown.length,
-      bargap: 0.35,
+    layout: layoutOf(title, source, {
+      height: 170 + 44 * shown.length,
+      bargap: 0.35, barmode: "overlay",
       xaxis: { title: { text: `difference to the full model, Acc@${threshold} (percentage points)` }, zerolinewidth: 2 },
-      yaxis: { autorange: "reversed", categoryorder: "array", categoryarray: shown.map(label) },
+      yaxis: { autorange: "reversed", categoryorder: "array", categoryarray: shown.map((l) => l.setting) },
       legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom" },
-      margin: { l: 60, r: 24, t: 110, b: 56 },
+      margin: { l: 60, r: 24, t: 118, b: 64 },
     }),
   };
 }

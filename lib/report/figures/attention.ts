@@ -67,7 +67,7 @@ export function attentionFramesFigure(data: AttentionData, asking = 0): Figure {
         { type: "rect" as const, x0: left(i), x1: left(i) + 1 - gap, y0: top(i), y1: top(i) - 1 + gap, line: { color: i === asking ? colours.red : colours.blue, width: i === asking ? 3 : 1 + (7 * row[i]!) / strongest } },
         { type: "rect" as const, x0: px(i), x1: px(i) + cell, y0: py(i), y1: py(i) - cell, line: { color: colours.orange, width: 2 } },
       ]),
-      margin: { l: 10, r: 10, t: 84, b: 10 },
+      margin: { l: 24, r: 10, t: 84, b: 10 },
     }),
   };
 }

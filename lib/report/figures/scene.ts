@@ -63,10 +63,10 @@ export function pointsTrace({ positions, colours: rgb }: Points, name: string, f
 
 export const sceneLayout = {
   aspectmode: "data",
-  camera: { eye: { x: 1.2, y: -1.4, z: 1.3 } },
-  xaxis: { title: { text: "x (m)" } },
-  yaxis: { title: { text: "y (m)" } },
-  zaxis: { title: { text: "z (m)" } },
+  camera: { eye: { x: 1.1, y: -1.6, z: 1.5 }, center: { x: 0, y: 0, z: -0.15 } },
+  xaxis: { title: { text: "x (m)", font: { size: 12 } } },
+  yaxis: { title: { text: "y (m)", font: { size: 12 } } },
+  zaxis: { title: { text: "z (m)", font: { size: 12 } } },
 } as const;
 
 /** One scene with its boxes: green the right answer, red the pick, blue the landmarks. Turn it with the mouse. */
@@ -90,7 +90,7 @@ export function sceneFigure(drawing: SceneDrawing): Figure {
     alt: `${drawing.sceneId}: “${drawing.sentence}”; ${drawing.boxes.filter((b) => b.role !== "other").map((b) => `${roles[b.role].name}: ${b.label}`).join(", ")}.`,
     data: [...cloud, ...traces],
     layout: layoutOf(`“${drawing.sentence}”`, `${syntheticLabel}, ${drawing.sceneId}`, {
-      scene: sceneLayout, height: 560, margin: { l: 0, r: 0, t: 84, b: 0 }, legend: { orientation: "h", x: 0, y: 0, yanchor: "bottom" },
+      scene: sceneLayout, height: 560, margin: { l: 24, r: 8, t: 84, b: 8 }, legend: { orientation: "h", x: 0, y: 0, yanchor: "bottom" },
     }),
   };
 }
@@ -105,7 +105,7 @@ export function pointmapFigure(sceneId: string, predicted: Points, truth: Points
       { ...pointsTrace(predicted, "reconstruction branch", colours.orange), showlegend: true } as Figure["data"][number],
     ],
     layout: layoutOf("Reconstruction branch", `${syntheticLabel}, ${sceneId}; metres`, {
-      scene: sceneLayout, height: 560, margin: { l: 0, r: 0, t: 84, b: 0 }, legend: { orientation: "h", x: 0, y: 0, yanchor: "bottom", itemsizing: "constant" },
+      scene: sceneLayout, height: 560, margin: { l: 24, r: 8, t: 84, b: 8 }, legend: { orientation: "h", x: 0, y: 0, yanchor: "bottom", itemsizing: "constant" },
     }),
   };
 }

@@ -28,6 +28,11 @@ export const scale: [number, string][] = [[0, "#F7FBFF"], [0.25, "#C6DBEF"], [0.
 
 const axis = { gridcolor: "#E4E4E4", zerolinecolor: "#9A9A9A", linecolor: "#9A9A9A", ticks: "outside", tickcolor: "#9A9A9A", automargin: true } as const;
 
+function styled(given: Partial<Layout["xaxis"]> = {}): Partial<Layout["xaxis"]> {
+  const title = typeof given.title === "object" ? { title: { font: { size: 13 }, standoff: 14, ...given.title } } : {};
+  return { ...axis, ...given, ...title };
+}
+
 /** Options for drawing in a page. */
 export const drawing: Partial<Config> = { responsive: true, displaylogo: false };
 
@@ -40,12 +45,12 @@ export function layoutOf(title: string, subtitle: string, more: Partial<Layout> 
     colorway: [...sequence],
     paper_bgcolor: "#FFFFFF",
     plot_bgcolor: "#FFFFFF",
-    margin: { l: 60, r: 24, t: 84, b: 56 },
+    margin: { l: 60, r: 24, t: 84, b: 64 },
     legend: { orientation: "h", x: 0, xanchor: "left", y: -0.2, yanchor: "top" },
     hoverlabel: { align: "left" },
     height: 440,
     ...rest,
-    ...(more.scene !== undefined ? {} : { xaxis: { ...axis, ...xaxis }, yaxis: { ...axis, ...yaxis } }),
+    ...(more.scene !== undefined ? {} : { xaxis: styled(xaxis), yaxis: styled(yaxis) }),
   };
 }
 
