@@ -288,7 +288,7 @@ export class OrtBackend extends tf.KernelBackend {
     let compiled = this.#cache.get(key);
     if (compiled === undefined) {
       const start = performance.now();
-      const { graph, bytes } = buildGraph(ops, leaves, roots);
+      const { graph, bytes } = buildGraph(ops, leaves, roots, this.#settings.threads);
       this.#dropGraphs(Math.max(0, this.#settings.sessionBytes - bytes));
       compiled = compile(graph, bytes, this.#settings.threads, this.#settings.debug);
       this.#cacheBytes += compiled.bytes;

@@ -26,9 +26,10 @@ function peakBytes(ops: readonly Op[], roots: ReadonlySet<Val>): number {
  * @param ops needed operations in recorded order
  * @param leaves values that have data, in the order of the graph's inputs
  * @param roots values to fetch
+ * @param threads how many the graph will run on
  */
-export function buildGraph(ops: readonly Op[], leaves: readonly Val[], roots: readonly Val[]): { graph: GraphSpec; bytes: number } {
-  const builder = new GraphBuilder();
+export function buildGraph(ops: readonly Op[], leaves: readonly Val[], roots: readonly Val[], threads: number): { graph: GraphSpec; bytes: number } {
+  const builder = new GraphBuilder(threads);
   const inputs = leaves.map((v, i): TensorSpec => {
     v.name = `in:${i}`;
     return { name: v.name, type: v.dtype, dims: v.shape };

@@ -22,6 +22,9 @@ export class GraphBuilder {
   #kernel = "";
   #counter = 0;
 
+  /** @param threads how many the graph will run on: some nodes are right on one only */
+  constructor(readonly threads: number) {}
+
   /** Names of nodes and of what they give carry the tfjs kernel's name from here on. */
   startKernel(name: string): void {
     this.#kernel = name;

@@ -4,13 +4,29 @@ import type { Emission } from "../emission";
 import { define, dtypeOf, type KernelTable, reshaped, sizeOf } from "../kernel";
 import { type Dtype, isDtype } from "../value";
 
-/** Zeros of the output's shape and type. */
-function zeros(e: Emission, shape: readonly number[]): string {
-  return e.node("Expand", [e.scalar(0, e.out.dtype), e.list(shape)]);
-}
-
 function range(n: number): number[] {
   return Array.from({ length: n }, (_, i) => i);
+}
+
+/**
+ * Adds rows into zeros: out[ids[n]] += updates[n].
+ *
+ * @param ids int32 [n], every one inside
+ * @param updates [n, width]
+ */
+function addRows(e: Emission, ids: string, updates: string, count: number, rows: number, width: number): string {
+  const dtype = e.out.dtype;
+  const zeros = e.node("Expand", [e.scalar(0, dtype), e.list([rows, width])]);
+  const column = (name: string): string => e.reshape(name, [count, 1]);
+  if (e.graph.threads === 1) return e.node("ScatterND", [zeros, column(e.cast(ids, "int64")), updates], { reduction: "add" });
+  // With several threads ONNX Runtime's ScatterND loses additions to the same row (two threads read, add and
+  // write at once). A product is exact and as fast for few rows; ScatterElements runs on one thread.
+  if (rows <= 256 && dtype === "float32") {
+    const hot = e.node("Equal", [column(ids), e.constant(range(rows), [1, rows], "int32")]);
+    return e.matmul(e.cast(hot, "float32"), updates, true);
+  }
+  const at = e.node("Expand", [column(ids), e.list([count, width])]);
+  return e.node("ScatterElements", [zeros, at, updates], { axis: 0, reduction: "add" });
 }
 
 export const indexKernels: KernelTable = {
@@ -44,28 +60,38 @@ export const indexKernels: KernelTable = {
     (e) => e.node("GatherND", [e.in(0), e.cast(e.in(1), "int64")]),
   ),
   ScatterNd: define<{ shape: number[] }, { shape: number[] }>(
-    ({ indices, updates }, { shape }) => ({ ins: [indices!, updates!], outs: [{ shape, dtype: dtypeOf(updates!) }], attrs: { shape } }),
-    (e, { shape }) => e.node("ScatterND", [zeros(e, shape), e.cast(e.in(0), "int64"), e.in(1)], { reduction: "add" }),
+    ({ indices, updates }, { shape }) => {
+      const { sliceRank, numUpdates, sliceSize } = tf.scatter_util.calculateShapes(updates!, indices!, shape);
+      const ins = [reshaped(indices!, [numUpdates, sliceRank]), reshaped(updates!, [numUpdates, sliceSize])];
+      return { ins, outs: [{ shape, dtype: dtypeOf(updates!) }], attrs: { shape } };
+    },
+    (e, { shape }) => {
+      const [count, rank] = e.shape(0) as [number, number];
+      const rows = sizeOf(shape.slice(0, rank));
+      const strides = range(rank).map((i) => sizeOf(shape.slice(i + 1, rank)));
+      const ids = rank === 1 ? e.reshape(e.in(0), [count]) : e.node("ReduceSum", [e.node("Mul", [e.in(0), e.constant(strides, [rank], "int32")]), e.list([1])], { keepdims: 0 });
+      return e.reshape(addRows(e, ids, e.in(1), count, rows, e.shape(1)[1]!), shape);
+    },
   ),
   TensorScatterUpdate: define<object, object>(
     ({ tensor, indices, updates }) => ({ ins: [tensor!, indices!, updates!], outs: [{ shape: tensor!.shape, dtype: dtypeOf(tensor!) }], attrs: {} }),
     (e) => e.node("ScatterND", [e.in(0), e.cast(e.in(1), "int64"), e.in(2)]),
   ),
   /** Rows of x added into the row their id names; ids outside are dropped, as in tfjs. */
-  UnsortedSegmentSum: define<{ numSegments: number }, { rows: number }>(
+  UnsortedSegmentSum: define<{ numSegments: number }, { rows: number; shape: number[] }>(
     ({ x, segmentIds }, { numSegments }) => {
       if (segmentIds!.shape.length !== 1) return undefined;
-      return { ins: [x!, segmentIds!], outs: [{ shape: [numSegments, ...x!.shape.slice(1)], dtype: dtypeOf(x!) }], attrs: { rows: numSegments } };
+      const count = segmentIds!.shape[0]!;
+      const ins = [reshaped(x!, [count, sizeOf(x!.shape.slice(1))]), segmentIds!];
+      return { ins, outs: [{ shape: [numSegments, ...x!.shape.slice(1)], dtype: dtypeOf(x!) }], attrs: { rows: numSegments, shape: x!.shape.slice(1) } };
     },
     (e, { rows }) => {
       const ids = e.in(1);
       const zero = e.scalar(0, "int32");
+      const [count, width] = e.shape(0) as [number, number];
       const inside = e.node("And", [e.node("GreaterOrEqual", [ids, zero]), e.node("Less", [ids, e.scalar(rows, "int32")])]);
-      const rank = e.shape(0).length;
-      const keep = e.reshape(inside, [e.shape(1)[0]!, ...Array<number>(rank - 1).fill(1)]);
-      const updates = e.select(keep, e.in(0), e.scalar(0, e.out.dtype));
-      const at = e.reshape(e.cast(e.select(inside, ids, zero), "int64"), [e.shape(1)[0]!, 1]);
-      return e.node("ScatterND", [zeros(e, e.out.shape), at, updates], { reduction: "add" });
+      const updates = e.select(e.reshape(inside, [count, 1]), e.in(0), e.scalar(0, e.out.dtype));
+      return e.reshape(addRows(e, e.select(inside, ids, zero), updates, count, rows, width), e.out.shape);
     },
   ),
   OneHot: define<{ depth: number; onValue: number; offValue: number; dtype?: DataType }, { depth: number; on: number; off: number; dtype: Dtype }>(
