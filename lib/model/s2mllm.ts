@@ -23,8 +23,8 @@ export interface ForwardOptions {
   /** Drops paths and adapter inputs at random; needs `rng` where the config has such rates. */
   readonly training?: boolean;
   readonly rng?: Rng;
-  /** Attention weights and encodings to keep: they cost memory and time. */
-  readonly intermediates?: boolean;
+  /** What to keep for maps and probes besides the outputs; "all" adds attention weights, which cost memory and time. */
+  readonly intermediates?: "encodings" | "all";
 }
 
 export interface Outputs {
@@ -44,7 +44,11 @@ export interface Outputs {
   readonly reconstruction?: Reconstruction;
   /** float32[B, V, N, D] projected tokens before any position encoding, for probes. */
   readonly visual: tfTypes.Tensor4D;
-  /** By name, with `intermediates`: attention weights "structure.interView", "language.3.prefix", …; "positions.phi", "positions.psi". */
+  /**
+   * By name. With `intermediates`: "positions.phi", "positions.psi", "patches" (visual tokens as objects see them),
+   * "embeddings" (what the language model reads). With "all" also attention weights: "structure.interView",
+   * "structure.intraView", "language.3.prefix", "language.3.sentences", ….
+   */
   readonly intermediates: ReadonlyMap<string, tfTypes.Tensor>;
 }
 
@@ -71,7 +75,11 @@ export interface EncodedScene {
   readonly visual: tfTypes.Tensor4D;
 }
 
-type Keep = (name: string, make: () => tfTypes.Tensor) => void;
+interface Keeper {
+  encoding(name: string, value: tfTypes.Tensor): void;
+  /** Absent when attention weights are not wanted. */
+  readonly attention?: (name: string, weights: tfTypes.Tensor) => void;
+}
 
 function visionFeatures(p: Scope, inputs: ModelInputs, config: S2Config): tfTypes.Tensor4D {
   if (inputs.features !== undefined) return inputs.features;
@@ -93,7 +101,7 @@ function addNewlines(p: Scope, pooled: tfTypes.Tensor3D, B: number): tfTypes.Ten
  * Views and boxes → image tokens and object features (paper, figure 2: vision tower, structure-enhanced module,
  * projector, φ, pooling, ψ).
  */
-export function encodeScene(p: Scope, inputs: ModelInputs, config: S2Config, rng?: Rng, keep: Keep = () => {}): EncodedScene {
+export function encodeScene(p: Scope, inputs: ModelInputs, config: S2Config, rng?: Rng, keep: Keeper = { encoding: () => {} }): EncodedScene {
   const features = visionFeatures(p, inputs, config);
   const [B, V, N] = features.shape;
   const D = config.language.hiddenSize;
@@ -104,7 +112,7 @@ export function encodeScene(p: Scope, inputs: ModelInputs, config: S2Config, rng
   if (structureEnabled(config.structure)) {
     seen = structureModule(p.at("st_attention_block"), features, config.structure, {
       rng: rng?.fork("drop-path"),
-      onAttention: (name, weights) => keep(`structure.${name}`, () => weights),
+      ...(keep.attention === undefined ? {} : { onAttention: (name, weights) => keep.attention!(`structure.${name}`, weights) }),
     }).tokens;
   }
   const visual = projector(p.at("model.mm_projector"), seen, config.projector.outputNorm).reshape([B, V, N, D]) as tfTypes.Tensor4D;
@@ -113,18 +121,19 @@ export function encodeScene(p: Scope, inputs: ModelInputs, config: S2Config, rng
     if (!positions.coordinates) return x;
     expectShape("forward", "patchVoxels", inputs.patchVoxels.shape, "B V N 3", { B, V, N: count });
     const encoding = phi(inputs.patchVoxels, D).mul(inputs.patchKnown.reshape([B, V, count, 1]));
-    keep("positions.phi", () => encoding);
+    keep.encoding("positions.phi", encoding);
     return x.add(encoding.reshape(x.shape));
   };
   const early = positions.coordinatesAt === "patches";
   const patches = (early ? placed(visual, N) : visual).reshape([B * V, N, D]) as tfTypes.Tensor3D;
+  keep.encoding("patches", patches);
   const plain = poolTokens(patches, config.projector.pooling, config.projector.poolStride);
   const M = plain.shape[1];
   let pooled: tfTypes.Tensor = early ? plain : placed(plain, M);
   if (positions.rays) {
     expectShape("forward", "rays", inputs.rays.shape, "B V M 3", { B, V, M });
     const encoding = psi(p.at("mlp_pe"), inputs.rays).mul(positions.rayScale);
-    keep("positions.psi", () => encoding);
+    keep.encoding("positions.psi", encoding);
     pooled = pooled.add(encoding.reshape([B * V, M, D]));
   }
 
@@ -152,14 +161,14 @@ function sequence(p: Scope, inputs: ModelInputs, image: tfTypes.Tensor3D): { x: 
   // one gather for all words: its gradient is as large as the vocabulary
   const ids = frame.length === 0 ? text.reshape([-1]) : tf.concat([fixed, text.reshape([-1])]);
   const words = gatherRows(p.get("model.embed_tokens.weight") as tfTypes.Tensor2D, ids as tfTypes.Tensor1D);
-  const counts = [B * before.length, B * after.length, B * Q * T];
-  const [head, tail, own] = tf.split(words, counts, 0) as [tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor];
-  const parts = [
-    ...(before.length > 0 ? [head.reshape([B, before.length, D])] : []),
-    image,
-    ...(after.length > 0 ? [tail.reshape([B, after.length, D])] : []),
-    own.reshape([B, Q * T, D]),
-  ];
+  const pieces = [before.length, after.length, Q * T].map((length) => ({ length }));
+  const present = pieces.filter(({ length }) => length > 0);
+  const split = tf.split(words, present.map(({ length }) => B * length), 0);
+  const [head, tail, own] = pieces.map((piece) => {
+    const at = present.indexOf(piece);
+    return at < 0 ? [] : [split[at]!.reshape([B, piece.length, D])];
+  }) as [tfTypes.Tensor[], tfTypes.Tensor[], tfTypes.Tensor[]];
+  const parts = [...head, image, ...tail, ...own];
   return {
     x: tf.concat(parts, 1) as tfTypes.Tensor3D,
     layout: { prefix: before.length + I + after.length, sentences: Q, tokens: T },
@@ -188,17 +197,19 @@ export function forward(
   const rng = options.training === true ? options.rng : undefined;
   const p = modelScope(parameters, config, options);
   const intermediates = new Map<string, tfTypes.Tensor>();
-  const keep: Keep = (name, make) => {
-    if (options.intermediates === true) intermediates.set(name, make());
+  const keep: Keeper = {
+    encoding: (name, value) => {
+      if (options.intermediates !== undefined) intermediates.set(name, value);
+    },
+    ...(options.intermediates === "all" ? { attention: (name: string, weights: tfTypes.Tensor) => void intermediates.set(name, weights) } : {}),
   };
   const scene = encodeScene(p, inputs, config, rng, keep);
   const { x, layout } = sequence(p, inputs, scene.image);
+  keep.encoding("embeddings", x);
   const anchorLayer = Math.min(config.grounding.anchorLayer, config.language.layers);
   const language: LanguageOutput = languageModel(p.at("model"), x, config.language, layout, {
     states: [anchorLayer],
-    ...(options.intermediates === true
-      ? { onAttention: (layer: number, part: string, weights: tfTypes.Tensor) => { intermediates.set(`language.${layer}.${part}`, weights); } }
-      : {}),
+    ...(keep.attention === undefined ? {} : { onAttention: (layer, part, weights) => keep.attention!(`language.${layer}.${part}`, weights) }),
   });
   const { hidden } = language;
   const [B, Q] = inputs.text.shape;

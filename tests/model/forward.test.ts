@@ -74,7 +74,7 @@ describe("forward", () => {
     const config = tinyConfig();
     const parameters = initParameters(describeModel(config), new Rng(3));
     const { inputs } = tinyBatch(1);
-    const pass = (): void => tf.tidy(() => void forward(parameters, inputs, config, { intermediates: true }));
+    const pass = (): void => tf.tidy(() => void forward(parameters, inputs, config, { intermediates: "all" }));
     pass();
     const before = tf.memory().numTensors;
     pass();
