@@ -78,7 +78,7 @@ function chooseLayout(config: RoomsConfig, rng: Rng): Layout {
   return best!;
 }
 
-function finishOf(rng: Rng): Finish {
+export function finishOf(rng: Rng): Finish {
   const tinted = (low: number, high: number): [number, number, number] => {
     const grey = rng.uniform(low, high);
     return [grey + rng.uniform(-14, 18), grey + rng.uniform(-12, 12), grey + rng.uniform(-18, 12)];

@@ -11,6 +11,7 @@ export interface Job {
 export type Report = { readonly done: string } | { readonly failed: string };
 
 /** A child process: receives one job, writes its rooms one after the other, ends when the channel closes. */
+process.on("disconnect", () => process.exit());
 process.once("message", (job: Job) => {
   void (async () => {
     const send = (report: Report): Promise<void> => new Promise((resolve) => process.send!(report, () => resolve()));

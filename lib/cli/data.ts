@@ -1,0 +1,109 @@
+import { join } from "node:path";
+import { merge, parseOverride } from "../config/resolve";
+import { UserError, unknownName } from "../core/errors";
+import { writeFileAtomic } from "../core/files";
+import { stderrProgress } from "../core/progress";
+import { inProject } from "../core/root";
+import { cardText, measureRooms, readControlRows } from "../datasets/rooms/card";
+import { checkData } from "../datasets/rooms/check";
+import { RoomsConfig, roomSets } from "../datasets/rooms/config";
+import { makeRooms, readManifest } from "../datasets/rooms/make";
+import { parseOptions, wholeNumber, wrongUsage } from "./options";
+import { printJson, printLines } from "./output";
+
+const spec = {
+  name: "data",
+  positionals: "make|check|card",
+  about:
+    "make: writes S2-Rooms in ScanNet's layout (resumes; a second run does nothing). " +
+    "check: opens everything in a data folder, S2-Rooms or real, and says what is wrong. " +
+    "card: measures S2-Rooms and writes its data card.",
+  options: {
+    size: { type: "string", value: "NAME", help: `which rooms to make: ${Object.keys(roomSets).join(", ")} (default nano)` },
+    folder: { type: "string", value: "DIR", help: "data folder (default data/rooms/<size>)" },
+    seed: { type: "string", value: "N", help: "seed of the rooms (default 0)" },
+    set: { type: "string", value: "PATH=VALUE", multiple: true, help: "change the maker's config, such as trainRooms=200" },
+    workers: { type: "string", value: "N", help: "processes that make rooms (default: one a core)" },
+    image: { type: "string", value: "PIXELS", help: "check: side of the images that are read (default 112)" },
+    frames: { type: "string", value: "N", help: "card: views a scene in the visibility measurement (default 8)" },
+    patch: { type: "string", value: "PIXELS", help: "card: side of a patch (default 14)" },
+    control: { type: "string", value: "FILE", help: "card: result rows of trained controls, as json" },
+    card: { type: "string", value: "FILE", help: "card: where it is written (default data/cards/s2-rooms.md)" },
+    json: { type: "boolean", help: "print one JSON document" },
+  },
+} as const;
+
+/** The maker's config from a size's name and changes to it. @throws UserError naming the value that is not allowed */
+export function roomsConfig(size: string, changes: readonly string[] = [], seed?: number): RoomsConfig {
+  if (!Object.hasOwn(roomSets, size)) throw unknownName("size of S2-Rooms", size, Object.keys(roomSets));
+  let value: Record<string, unknown> = roomSets[size as keyof typeof roomSets];
+  for (const text of changes) value = merge(value, parseOverride(text));
+  if (seed !== undefined) value = merge(value, { seed });
+  const parsed = RoomsConfig.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const known = Object.keys(RoomsConfig.shape);
+  throw new UserError(`rooms config: ${parsed.error.issues.map((issue) => `${issue.path.join(".") || "top level"}: ${issue.message}`).join("; ")}; known: ${known.join(", ")}`, 2);
+}
+
+/** `s2mllm data`. */
+export async function run(args: string[]): Promise<number> {
+  const { values, positionals } = parseOptions(spec, args);
+  const action = positionals[0];
+  if (positionals.length > 1) throw wrongUsage(spec, `takes one action, got ${positionals.join(" ")}`);
+  const size = values.size ?? "nano";
+  const folder = values.folder ?? inProject("data", "rooms", size);
+  const progress = stderrProgress();
+
+  if (action === "make") {
+    const config = roomsConfig(size, values.set, values.seed === undefined ? undefined : wholeNumber("--seed", values.seed));
+    const workers = values.workers === undefined ? undefined : wholeNumber("--workers", values.workers, 1);
+    const started = Date.now();
+    const manifest = await makeRooms(folder, config, { workers, progress });
+    const seconds = (Date.now() - started) / 1000;
+    const { config: _, ...facts } = manifest;
+    if (values.json === true) printJson({ folder, ...facts, seconds });
+    else {
+      printLines([
+        `${folder}: ${facts.rooms.train} training rooms with ${facts.sentences.train} sentences, ${facts.rooms.val} test rooms with ${facts.sentences.val} (${seconds.toFixed(1)} s)`,
+        `fingerprint ${facts.fingerprint}`,
+      ]);
+    }
+    return 0;
+  }
+
+  if (action === "check") {
+    const report = await checkData(folder, values.image === undefined ? 112 : wholeNumber("--image", values.image, 1), progress);
+    const ok = report.problems.length === 0;
+    if (values.json === true) printJson({ folder, ok, ...report });
+    else {
+      const files = Object.entries(report.sentences).map(([name, n]) => `  ${name}: ${n} sentences`);
+      printLines([
+        `${folder}: ${report.scenes} scenes, ${report.frames} frames with a finite pose, ${report.skippedFrames} without (skipped), ` +
+          `${report.unaligned} scenes without axis alignment (identity used), ${report.proposalFiles} proposal files`,
+        ...files,
+        ...report.problems.slice(0, 20).map((p) => `wrong: ${p}`),
+        ...(report.problems.length > 20 ? [`and ${report.problems.length - 20} more`] : []),
+        ok ? "nothing is wrong" : `${report.problems.length} problems`,
+      ]);
+    }
+    return ok ? 0 : 1;
+  }
+
+  if (action === "card") {
+    const manifest = readManifest(folder);
+    if (manifest === undefined) throw new UserError(`${folder} holds no finished S2-Rooms (no rooms.json); run "s2mllm data make" first`);
+    const facts = await measureRooms(
+      folder,
+      values.frames === undefined ? 8 : wholeNumber("--frames", values.frames, 1),
+      values.patch === undefined ? 14 : wholeNumber("--patch", values.patch, 1),
+    );
+    const control = values.control === undefined ? [] : readControlRows(values.control);
+    const file = values.card ?? join(inProject("data", "cards"), "s2-rooms.md");
+    writeFileAtomic(file, cardText(facts, control));
+    if (values.json === true) printJson({ file, kinds: facts.kinds, proposals: facts.proposals, visibility: facts.visibility });
+    else printLines([`wrote ${file}`]);
+    return 0;
+  }
+
+  throw wrongUsage(spec, action === undefined ? "needs an action: make, check or card" : `unknown action "${action}"; known: make, check, card`);
+}

@@ -1,0 +1,184 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { UserError } from "../../core/errors";
+import { readProposals } from "../proposals";
+import { openScene, readSceneList } from "../scannet";
+import { readScanRefer } from "../scanrefer";
+import { relationKinds, type Query } from "../scene";
+import { baselines, proposalBaseline, type KindBaseline, type ProposalBaseline, type Room } from "./baselines";
+import { classes, classNames, classesOf, colourNames } from "./classes";
+import { readManifest, type RoomsManifest } from "./make";
+import { sentencePhrases } from "./phrases";
+import { measureVisibility, type Visibility } from "./visibility";
+
+/** Trained models that must fail where position decides, such as "no-mpe": variant, seed and percent right by kind. */
+export const ControlRow = z.looseObject({
+  variant: z.string(),
+  seed: z.int(),
+  metrics: z.looseObject({ acc25: z.number(), byRelation: z.record(z.string(), z.number()).optional(), pairAccuracy: z.record(z.string(), z.number()).optional() }),
+});
+export type ControlRow = z.output<typeof ControlRow>;
+
+/** Reads the rows of a json list or of json lines. @throws UserError naming the row that is not one */
+export function readControlRows(file: string): ControlRow[] {
+  if (!existsSync(file)) throw new UserError(`${file} is missing: expected result rows as json`);
+  const text = readFileSync(file, "utf8").trim();
+  let values: unknown[];
+  try {
+    values = text.startsWith("[") ? (JSON.parse(text) as unknown[]) : text.split("\n").map((line) => JSON.parse(line) as unknown);
+  } catch (error) {
+    throw new UserError(`${file}: not JSON (${(error as Error).message}); expected a list of result rows or one row a line`);
+  }
+  return values.map((value, i) => {
+    const parsed = ControlRow.safeParse(value);
+    if (!parsed.success) throw new UserError(`${file}: row ${i}: ${parsed.error.issues[0]!.path.join(".")}: ${parsed.error.issues[0]!.message}`);
+    return parsed.data;
+  });
+}
+
+/** Everything on the card that is measured. */
+export interface RoomsFacts {
+  readonly manifest: RoomsManifest;
+  readonly objectsPerRoom: number;
+  readonly framesLost: number;
+  readonly mix: { readonly train: ReadonlyMap<string, number>; readonly val: ReadonlyMap<string, number> };
+  readonly distinctSentences: number;
+  readonly wordsPerSentence: number;
+  readonly kinds: readonly KindBaseline[];
+  readonly proposals: ProposalBaseline;
+  readonly visibility: Visibility;
+  readonly views: number;
+  readonly patch: number;
+}
+
+function mixOf(queries: readonly Query[]): Map<string, number> {
+  return new Map(relationKinds.flatMap((kind) => {
+    const n = queries.filter((q) => q.relation === kind).length;
+    return n === 0 ? [] : [[kind, n / queries.length] as const];
+  }));
+}
+
+/**
+ * Measures a finished folder through the loaders; visibility and baselines on the test rooms.
+ *
+ * @param views frames a scene that the model sees
+ * @param patch pixels of a patch's side
+ */
+export async function measureRooms(folder: string, views: number, patch: number): Promise<RoomsFacts> {
+  const manifest = readManifest(folder);
+  if (manifest === undefined) throw new UserError(`${folder} has no rooms.json; run "data make" to the end first`);
+  const scenes = readSceneList(join(folder, "scannetv2_val.txt")).map((id) => openScene(folder, id));
+  const rooms = new Map(scenes.map((s): [string, Room] => [s.id, { objects: s.objects, proposals: readProposals(folder, s.id) }]));
+  const train = readScanRefer(join(folder, "ScanRefer_filtered_train.json"));
+  const val = readScanRefer(join(folder, "ScanRefer_filtered_val.json"));
+  const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+  return {
+    manifest,
+    objectsPerRoom: mean(scenes.map((s) => s.objects.length)),
+    framesLost: scenes.reduce((n, s) => n + s.skippedFrames.length, 0),
+    mix: { train: mixOf(train), val: mixOf(val) },
+    distinctSentences: new Set(train.map((q) => q.description)).size,
+    wordsPerSentence: mean(train.map((q) => q.tokens.length)),
+    kinds: baselines(val, rooms, manifest.config.margins),
+    proposals: proposalBaseline(val, rooms),
+    visibility: await measureVisibility(scenes, views, manifest.config.image, patch),
+    views,
+    patch,
+  };
+}
+
+const percent = (x: number | undefined): string => (x === undefined ? "" : (100 * x).toFixed(1));
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  return [line(header), line(header.map(() => "---")), ...rows.map(line)];
+}
+
+function frontMatter({ manifest }: RoomsFacts): string[] {
+  return [
+    "---",
+    `name: S2-Rooms (${manifest.name})`,
+    "source: made by this project's generator, lib/datasets/rooms; no real scene, image or text went in",
+    "terms: Apache-2.0, like the project",
+    `size: ${manifest.rooms.train} training rooms with ${manifest.sentences.train} sentences, ${manifest.rooms.val} test rooms with ${manifest.sentences.val} sentences`,
+    `seed: ${manifest.seed}`,
+    `version: ${manifest.version}`,
+    `fingerprint: ${manifest.fingerprint}`,
+    `config: ${JSON.stringify(manifest.config)}`,
+    "---",
+  ];
+}
+
+function controlSection(rows: readonly ControlRow[]): string[] {
+  const kinds = [...new Set(rows.flatMap((r) => Object.keys(r.metrics.byRelation ?? {})))];
+  const show = (x: number | undefined): string => (x === undefined ? "" : x.toFixed(1));
+  return [
+    "## Trained controls", "",
+    "Models trained on this data set, percent right at IoU 0.25 on the test rooms (in brackets: both sentences of a pair right).", "",
+    ...table(["variant", "seed", "all", ...kinds], rows.map((r) => [
+      r.variant, String(r.seed), show(r.metrics.acc25),
+      ...kinds.map((k) => {
+        const pair = r.metrics.pairAccuracy?.[k];
+        return `${show(r.metrics.byRelation?.[k])}${pair === undefined ? "" : ` (${show(pair)})`}`;
+      }),
+    ])), "",
+  ];
+}
+
+/** The data card, Markdown. Every number comes from `facts` or `control`. */
+export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = []): string {
+  const { manifest, kinds, proposals, visibility: seen, mix } = facts;
+  const { config } = manifest;
+  const m = config.margins;
+  const relational = (mixed: ReadonlyMap<string, number>): number => 1 - (mixed.get("attribute") ?? 0);
+  const ruleRows = kinds.flatMap((k) => Object.entries(k.rules).map(([rule, accuracy]) => [k.kind, rule, percent(accuracy)]));
+  return [
+    ...frontMatter(facts), "",
+    "# S2-Rooms", "",
+    "Synthetic rooms with posed RGB-D frames, object boxes and referring sentences, on disk in ScanNet's, ScanRefer's and ReferIt3D's own forms. Made so that position decides: several objects share class and colour, and only their place relative to a named anchor tells them apart.", "",
+    "## What a room is", "",
+    `- ${config.objects[0]} to ${config.objects[1]} objects (${facts.objectsPerRoom.toFixed(1)} on average in the test rooms) of ${classNames.length} classes and ${colourNames.length} colours, in rooms with sides of ${config.side.join(" to ")} m.`,
+    `- 4 or 5 anchors (${classesOf("anchor").join(", ")}), each with its own pair of class and colour; in about ${percent(config.anchorPairShare)}% of the rooms two of them share the class.`,
+    `- 3 to 5 objects of one target class and 3 or 4 of another (${classesOf("target").join(", ")}), all of a class in one colour, all on the floor. In some rooms 2 or 3 small objects of one class (${classesOf("small").join(", ")}) stand on different furniture.`,
+    `- One range of heights, ${config.furnitureHeight.join(" to ")} m, for every class on the floor: the height of a box tells nothing about its class.`,
+    `- ${config.frames} frames of ${config.image}x${config.image} pixels from a hand-held walk, field of view ${config.fieldOfView}°; depth noise ${percent(config.depthNoise)}%, holes ${percent(config.holeBlobs)}% in blobs and ${percent(config.holePixels)}% in single pixels; pose error ${config.poseShift} m and ${config.poseTurn}° (standard deviation an axis). ${config.lostPoseEvery === 0 ? "No frame has an infinite pose" : `Every ${config.lostPoseEvery}th room has one more frame with an infinite pose`} (${facts.framesLost} in the test rooms).`,
+    "- Poses and meshes are stored turned and shifted; `axisAlignment` in `<scene>.txt` brings them upright with the middle of the floor at the origin.", "",
+    "## Sentences", "",
+    `${facts.distinctSentences} different sentences among the ${manifest.sentences.train} of the training rooms, ${facts.wordsPerSentence.toFixed(1)} words on average, made of ${sentencePhrases.length} phrases. Share of each kind (relations: ${percent(relational(mix.train))}% train, ${percent(relational(mix.val))}% test):`, "",
+    ...table(["kind", "train %", "test %", "exactly one answer because"], kinds.map((k) => [k.kind, percent(mix.train.get(k.kind)), percent(mix.val.get(k.kind)), rulesOfKind(m)[k.kind] ?? ""])), "",
+    "Distances are between box centres in the floor plane. For each room, class and kind of relation the answers are drawn uniformly among those that can be reached, and a question with one reachable answer is not asked.", "",
+    "## What can be had without understanding", "",
+    "Percent right on the test rooms with ground-truth boxes. Anchor-blind bound: one of the objects that a sentence of this class and kind could mean; no guess that ignores the anchor is expected to do better. Changes: two sentences of one room, class and kind with different anchors have different answers.", "",
+    ...table(["kind", "sentences", "random object", "right class at random", "anchor-blind bound", "best rule below", "answer changes", "pairs"],
+      kinds.map((k) => {
+        const best = Object.values(k.rules).length === 0 ? undefined : Math.max(...Object.values(k.rules));
+        return [k.kind, String(k.n), percent(k.randomObject), percent(k.classOracle), percent(k.anchorBlindBound), percent(best), percent(k.changes), String(k.pairs)];
+      })), "",
+    "Rules that know class and kind but not the anchor:", "",
+    ...table(["kind", "rule", "percent right"], ruleRows), "",
+    "## Detector-like proposals (test rooms)", "",
+    `${percent(config.detector.miss)}% of the objects missed, centres off by ${config.detector.centre} m or 4% of the edge, edges by ${percent(config.detector.logSize)}%, ${percent(config.detector.duplicate)}% found twice, ${config.detector.falsePositives.join(" to ")} boxes that are no object.`, "",
+    ...table(["proposals a room", "upper bound Acc@.25", "upper bound Acc@.5", "random Acc@.25", "right class at random Acc@.25"], [[
+      proposals.perScene.toFixed(1), percent(proposals.upper25), percent(proposals.upper50), percent(proposals.random25), percent(proposals.classOracle25),
+    ]]), "",
+    "## Visibility", "",
+    `In ${facts.views} uniformly sampled frames of the test rooms (${seen.objects} objects, measured depth pixels inside the object's box, patches of ${facts.patch}x${facts.patch} pixels):`, "",
+    ...table(["at least 20 pixels", "a patch more than 50% inside", "a patch at least 5% inside"], [[percent(seen.seen), percent(seen.patch50), percent(seen.patch5)]]), "",
+    ...(control.length === 0 ? [] : controlSection(control)),
+    "## Limits", "",
+    "Box-shaped furniture, plain colours, one light, no clutter, templated English: results here say nothing about ScanNet. All rooms come from one generator, so the test rooms measure new rooms, not a new domain.", "",
+    `Classes in ScanNet's label map (NYU40 numbers): ${classNames.map((c) => `${c} ${classes[c].nyu40}`).join(", ")}.`, "",
+  ].join("\n");
+}
+
+function rulesOfKind(m: RoomsManifest["config"]["margins"]): Partial<Record<string, string>> {
+  return {
+    attribute: "the only object of its class, or of its class and colour",
+    closest: `the second is at least ${m.closest} m and ${percent(m.closestShare)}% farther`,
+    farthest: `the second is at least ${m.farthest} m and ${percent(m.farthestShare)}% nearer`,
+    between: `the way from anchor to anchor over the answer is at most ${m.detour} times the straight one, over any other at least ${m.detourGap} more; anchors at least ${m.anchorGap} m apart`,
+    support: "the only one of its class that stands on the anchor",
+    view: `seen from the middle of the room towards the anchor, at least ${m.view} m farther to that side than any other of its class, and in front`,
+  };
+}

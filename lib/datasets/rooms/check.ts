@@ -1,0 +1,127 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../../core/errors";
+import { silent, type ProgressSink } from "../../core/progress";
+import { readProposals } from "../proposals";
+import { readReferIt3D } from "../referit3d";
+import { openScene, readSceneList, readView, readViews, type ScanNetScene } from "../scannet";
+import { readScanRefer } from "../scanrefer";
+import type { Query } from "../scene";
+import { classes } from "./classes";
+import { readManifest, type RoomsManifest } from "./make";
+import { sentencePhrases } from "./phrases";
+import { relationsOf } from "./relations";
+import type { ClassName } from "./shapes";
+
+export interface CheckReport {
+  readonly scenes: number;
+  readonly frames: number;
+  readonly skippedFrames: number;
+  /** Scenes whose <scene>.txt gives no axis alignment. */
+  readonly unaligned: number;
+  /** Sentences of each annotation file that is there. */
+  readonly sentences: Readonly<Record<string, number>>;
+  readonly proposalFiles: number;
+  /** What is wrong, one line each. */
+  readonly problems: readonly string[];
+}
+
+const splits = [
+  { list: "scannetv2_train.txt", scanRefer: "ScanRefer_filtered_train.json", nr3d: "nr3d_train.csv", sr3d: "sr3d_train.csv" },
+  { list: "scannetv2_val.txt", scanRefer: "ScanRefer_filtered_val.json", nr3d: "nr3d_test.csv", sr3d: "sr3d_test.csv" },
+] as const;
+
+const phrases = new Set(sentencePhrases);
+const longest = Math.max(...sentencePhrases.map((p) => p.split(" ").length));
+
+/** Can the sentence be laid out with phrases of the inventory? */
+export function isPhrased(sentence: string): boolean {
+  const parts = sentence.split(" ");
+  const reached = new Array<boolean>(parts.length + 1).fill(false);
+  reached[0] = true;
+  for (let i = 0; i < parts.length; i++) {
+    if (!reached[i]) continue;
+    for (let j = i + 1; j <= Math.min(parts.length, i + longest); j++) if (phrases.has(parts.slice(i, j).join(" "))) reached[j] = true;
+  }
+  return reached[parts.length]!;
+}
+
+/** What is wrong with a sentence about a scene; undefined when nothing is. */
+function problemOf(query: Query, scene: ScanNetScene, manifest: RoomsManifest | undefined): string | undefined {
+  const where = `${query.dataset} ${query.id} "${query.description}"`;
+  const target = scene.objects[query.targetId];
+  if (target === undefined) return `${where}: object ${query.targetId} is not in ${scene.id} (0 to ${scene.objects.length - 1})`;
+  if (manifest === undefined) return undefined;
+  if (target.label !== query.category) return `${where}: object ${query.targetId} is a ${target.label}`;
+  if (!isPhrased(query.description)) return `${where}: not made of the known phrases`;
+  if (query.relation === undefined || query.relation === "attribute") return undefined;
+  const named = query.anchorIds.map((id) => scene.objects[id]);
+  if (named.some((o) => o === undefined || classes[o.label as ClassName]?.role !== "anchor")) return `${where}: an anchor is not there`;
+  const group = scene.objects.filter((o) => o.label === query.category);
+  const answers = relationsOf(group, named.map((o) => o!), manifest.config.margins).filter((r) =>
+    r.kind === query.relation && r.anchors.length === query.anchorIds.length && (r.side === undefined || query.description.includes(r.side)));
+  return answers.length === 1 && answers[0]!.answer === query.targetId ? undefined : `${where}: the scene's geometry does not give object ${query.targetId} alone`;
+}
+
+/**
+ * Opens everything in a data folder of ScanNet's layout, S2-Rooms or real, and says what is wrong. Of a real scene the
+ * middle frame is decoded, of S2-Rooms every frame; of S2-Rooms every relation is derived again from the meshes.
+ */
+export async function checkData(folder: string, imageSize: number, progress: ProgressSink = silent): Promise<CheckReport> {
+  const present = splits.filter((s) => existsSync(join(folder, s.list)));
+  if (present.length === 0) throw new UserError(`${folder} has neither ${splits[0].list} nor ${splits[1].list}; put ScanNet's split lists there, or run "data make"`);
+  const manifest = readManifest(folder);
+  const problems: string[] = [];
+  const note = (error: unknown): void => {
+    if (!(error instanceof UserError)) throw error;
+    problems.push(error.message);
+  };
+  const attempt = <T>(work: () => T): T | undefined => {
+    try {
+      return work();
+    } catch (error) {
+      note(error);
+      return undefined;
+    }
+  };
+  const sentences: Record<string, number> = {};
+  let [opened, frames, skipped, unaligned, proposalFiles, done] = [0, 0, 0, 0, 0, 0];
+  const lists = present.map((split) => ({ split, ids: attempt(() => readSceneList(join(folder, split.list))) ?? [] }));
+  const total = lists.reduce((n, l) => n + l.ids.length, 0);
+  for (const { split, ids } of lists) {
+    const queries = new Map<string, Query[]>();
+    const known = new Set(ids);
+    const readers = {
+      [split.scanRefer]: (file: string) => readScanRefer(file, known),
+      [split.nr3d]: (file: string) => readReferIt3D(file, "nr3d", known),
+      [split.sr3d]: (file: string) => readReferIt3D(file, "sr3d", known),
+    };
+    for (const [name, read] of Object.entries(readers)) {
+      if (!existsSync(join(folder, name))) continue;
+      const found = attempt(() => read(join(folder, name))) ?? [];
+      sentences[name] = found.length;
+      for (const q of found) queries.set(q.sceneId, [...(queries.get(q.sceneId) ?? []), q]);
+    }
+    for (const id of ids) {
+      progress({ task: "data check", done: ++done, total, note: id });
+      const scene = attempt(() => openScene(folder, id));
+      if (scene === undefined) continue;
+      opened++;
+      frames += scene.frames.length;
+      skipped += scene.skippedFrames.length;
+      if (!scene.aligned) unaligned++;
+      try {
+        if (manifest === undefined) await readView(scene, scene.frames[Math.floor(scene.frames.length / 2)]!, imageSize);
+        else await readViews(scene, scene.frames, imageSize);
+      } catch (error) {
+        note(error);
+      }
+      for (const q of queries.get(id) ?? []) {
+        const problem = problemOf(q, scene, manifest);
+        if (problem !== undefined) problems.push(problem);
+      }
+      if (existsSync(join(folder, "proposals", `${id}.json`)) && attempt(() => readProposals(folder, id)) !== undefined) proposalFiles++;
+    }
+  }
+  return { scenes: opened, frames, skippedFrames: skipped, unaligned, sentences, proposalFiles, problems };
+}
