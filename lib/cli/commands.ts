@@ -3,6 +3,7 @@ import type { Commands } from "./dispatch";
 /** Every command: its line in the usage, and its file, loaded when it runs. */
 export const commands: Commands = {
   doctor: { about: "what this machine offers: engine, browser, Jupyter, data", load: () => import("./doctor") },
+  pretrain: { about: "make the weights that a small preset starts from", load: () => import("./pretrain") },
   notebooks: { about: "run or check the notebooks, with or without Jupyter", load: () => import("./notebooks") },
   kernel: { about: "install the notebooks' kernel for Jupyter", load: () => import("./kernel") },
   report: { about: "tables, figures and the report page from finished rows", load: () => import("./report") },

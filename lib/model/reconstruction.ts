@@ -105,13 +105,23 @@ export function reconstruct(
   ids: tfTypes.Tensor2D,
   config: ReconstructionConfig,
 ): Reconstruction {
-  const [S, V, N] = tokens.shape;
-  const side = Math.round(Math.sqrt(N));
   const projected = linear(p.at(projectionName), tokens) as tfTypes.Tensor4D;
-  const fast3r = p.at(fast3rPrefix);
-  const states = fusionDecoder(fast3r.at("decoder"), projected, ids, config);
+  return decodePointmaps(p.at(fast3rPrefix), projected, ids, config);
+}
+
+/**
+ * The frozen part of the branch: Fast3R's decoder and heads on encoder tokens.
+ *
+ * @param p scope at `fast3r`
+ * @param encoded float32[S, V, N, E]
+ * @param ids int32[S, V] image-index row of each view
+ */
+export function decodePointmaps(p: Scope, encoded: tfTypes.Tensor4D, ids: tfTypes.Tensor2D, config: ReconstructionConfig): Reconstruction {
+  const [S, V, N] = encoded.shape;
+  const side = Math.round(Math.sqrt(N));
+  const states = fusionDecoder(p.at("decoder"), encoded, ids, config);
   const head = (name: string): Pointmap =>
-    dptHead(fast3r.at(name).at("dpt"), states, { scenes: S, views: V, rows: side, columns: side, patchSize: config.patchSize });
+    dptHead(p.at(name).at("dpt"), states, { scenes: S, views: V, rows: side, columns: side, patchSize: config.patchSize });
   return {
     ...(config.global ? { global: head("downstream_head") } : {}),
     ...(config.local ? { local: head("downstream_head_local") } : {}),

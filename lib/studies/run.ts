@@ -80,7 +80,7 @@ async function runJobs(jobs: readonly Job[], processes: number, progress: Progre
         const rows = await runChild<Job, Progress, ResultRow[]>(inProject("lib", "studies", "worker.ts"), job, {
           onProgress: progress,
           signal: stop.signal,
-          environment: { S2_THREADS: processes > 1 ? "1" : process.env["S2_THREADS"] ?? "" },
+          environment: processes > 1 ? { S2_ENGINE_THREADS: "1" } : {},
         });
         mkdirSync(resultsFolder(), { recursive: true });
         appendFileSync(localRowsFile(), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));

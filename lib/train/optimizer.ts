@@ -60,10 +60,9 @@ export class AdamW {
       const norm = tf.addN(present.map((g) => tf.sum(tf.square(g)))).add(1e-20).sqrt().asScalar();
       const scale = tf.minimum(tf.div(clipNorm, norm), 1).asScalar();
       const shared = {
-        gradScale: scale,
         beta1: tf.scalar(beta1),
         beta2: tf.scalar(beta2),
-        epsilon: tf.scalar(epsilon),
+        eps: tf.scalar(epsilon),
         correction1: tf.scalar(1 - beta1 ** t),
         correction2: tf.scalar(1 - beta2 ** t),
       };
@@ -75,8 +74,8 @@ export class AdamW {
       const decay = tf.scalar(weightDecay), none = tf.scalar(0);
       for (const [name, variable] of this.variables) {
         const { first, second } = this.#moments.get(name)!;
-        const [value, m, v] = adamw(variable, grads[name]!, first, second, {
-          ...shared, rate: rateOf(this.plan.get(name)!.rate), weightDecay: decays(variable) ? decay : none,
+        const [value, m, v] = adamw(variable, tf.mul(grads[name]!, scale), first, second, {
+          ...shared, lr: rateOf(this.plan.get(name)!.rate), weightDecay: decays(variable) ? decay : none,
         });
         variable.assign(value);
         first.assign(m);

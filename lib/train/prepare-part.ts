@@ -4,7 +4,7 @@ import type { S2Config } from "../config/schema";
 import { serveParent } from "../core/child";
 import { uniformFrames } from "../datasets/frames";
 import { readProposals } from "../datasets/proposals";
-import { openScene, readView } from "../datasets/scannet";
+import { openScene, readViews } from "../datasets/scannet";
 import type { View } from "../datasets/scene";
 import { chooseEngine } from "../engine/choose";
 import { tf } from "../engine/tf";
@@ -63,12 +63,11 @@ async function prepare(task: PrepareTask, progress: (done: number) => void): Pro
   for (const { id, split } of task.scenes) {
     const scene = openScene(data, id);
     const frames = uniformFrames(scene.frames.length, dims.pool).map((i) => scene.frames[i]!);
-    const views = await Promise.all(frames.map((frame) => readView(scene, frame, dims.image)));
+    const views = await readViews(scene, frames, dims.image);
     const record = new ArrayBuffer(layout.bytes);
     const features = tf.tidy(() => visionTower(weights, tf.tensor4d(normalisePixels(views), [dims.pool, dims.image, dims.image, 3]), config.vision).dataSync());
     new Float32Array(record, layout.features, dims.pool * dims.N * dims.C).set(features as Float32Array);
-    const proposalFile = join(data, "proposals", `${id}.json`);
-    const proposals = existsSync(proposalFile) ? readProposals(proposalFile, id) : [];
+    const proposals = existsSync(join(data, "proposals", `${id}.json`)) ? readProposals(data, id) : [];
     const boxes = [...scene.objects.map((o) => o.box), ...proposals.map((p) => p.box)];
     const counts = new Uint16Array(boxes.length * dims.pool * dims.N);
     views.forEach((view, v) => {

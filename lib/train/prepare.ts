@@ -7,16 +7,22 @@ import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
 import type { ProgressSink } from "../core/progress";
 import { inProject } from "../core/root";
-import { readSplit } from "../datasets/splits";
+import { readSceneList } from "../datasets/scannet";
 import type { PreparedPart, PrepareTask } from "./prepare-part";
 import { hasPretrained, visionFingerprint } from "./pretrained";
 import { cacheDims, SceneCache, type CacheIndex } from "./scene-cache";
+
+const splitNames = ["train", "val"] as const;
+
+function sceneIds(folder: string, split: (typeof splitNames)[number]): string[] {
+  return readSceneList(join(folder, `scannetv2_${split}.txt`));
+}
 
 /** Fingerprint of a dataset folder: what its maker wrote, or the hash of its scene lists. */
 export function dataFingerprint(folder: string): string {
   const manifest = join(folder, "rooms.json");
   if (existsSync(manifest)) return (JSON.parse(readFileSync(manifest, "utf8")) as { fingerprint: string }).fingerprint.slice(0, 12);
-  const lists = ["train", "val"].map((s) => readSplit(folder, s as "train" | "val").join("\n"));
+  const lists = splitNames.map((split) => sceneIds(folder, split).join("\n"));
   return createHash("sha256").update(lists.join("\n\n")).digest("hex").slice(0, 12);
 }
 
@@ -37,7 +43,7 @@ export async function prepareScenes(config: S2Config, progress: ProgressSink, pr
     rmSync(building, { recursive: true, force: true });
     mkdirSync(building, { recursive: true });
     try {
-      const scenes = (["train", "val"] as const).flatMap((split) => readSplit(data, split).map((id) => ({ id, split })));
+      const scenes = splitNames.flatMap((split) => sceneIds(data, split).map((id) => ({ id, split })));
       const done = new Array<number>(processes).fill(0);
       const parts = await Promise.all(done.map((_, part) => {
         const task: PrepareTask = { config, dims, folder: building, part, scenes: scenes.filter((_s, i) => i % processes === part) };

@@ -1,0 +1,97 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { resolveConfig } from "../config/resolve";
+import type { S2Config } from "../config/schema";
+import { writeFileAtomic } from "../core/files";
+import { stderrProgress } from "../core/progress";
+import { inProject } from "../core/root";
+import { Rng } from "../core/rng";
+import { unknownName } from "../core/errors";
+import { RoomsConfig, roomSets } from "../datasets/rooms/config";
+import { sentencePhrases } from "../datasets/rooms/phrases";
+import { chooseEngine } from "../engine/choose";
+import type { tf } from "../engine/tf";
+import { phraseTokenizer } from "../io/tokenizer";
+import { writeSafetensors } from "../io/safetensors";
+import { groundToken } from "../model/prompt";
+import { MetricsLog } from "../train/metrics-log";
+import { prepareScenes } from "../train/prepare";
+import { labelledFrames } from "../train/pretrain/frames";
+import { pretrainReconstruction } from "../train/pretrain/reconstruction";
+import { pretrainVision } from "../train/pretrain/vision";
+import { pretrainedFile, type PretrainedPart } from "../train/pretrained";
+import { parseOptions, wholeNumber } from "./options";
+import { printJson } from "./output";
+
+const spec = {
+  name: "pretrain",
+  about: "Makes the weights that a small preset starts from: the tokenizer, the vision tower (dense labels), the reconstruction decoder (pointmaps). Neither sees a coordinate as input.",
+  options: {
+    preset: { type: "string", value: "NAME", help: "nano unless given" },
+    part: { type: "string", value: "PART", help: "tokenizer, vision or reconstruction; all three, in this order, unless given" },
+    steps: { type: "string", value: "N", help: "steps of the part's training" },
+    seed: { type: "string", value: "N", help: "0 unless given" },
+    json: { type: "boolean", help: "print one JSON document" },
+  },
+} as const;
+
+const parts = ["tokenizer", "vision", "reconstruction"] as const;
+
+function save(config: S2Config, part: PretrainedPart, weights: ReadonlyMap<string, tf.Variable>, about: Record<string, string>): void {
+  writeSafetensors(
+    pretrainedFile(config.preset, part),
+    [...weights].map(([name, v]) => [name, { shape: v.shape, data: v.dataSync() as Float32Array }] as const),
+    about,
+  );
+}
+
+/** `s2mllm pretrain` */
+export async function run(args: string[]): Promise<number> {
+  const { values } = parseOptions(spec, args);
+  const config = resolveConfig({ preset: values.preset ?? "nano" });
+  if (values.part !== undefined && !(parts as readonly string[]).includes(values.part)) throw unknownName("part", values.part, parts);
+  const wanted = values.part === undefined ? parts : [values.part as (typeof parts)[number]];
+  const seed = values.seed === undefined ? 0 : wholeNumber("--seed", values.seed);
+  const steps = (usual: number): number => (values.steps === undefined ? usual : wholeNumber("--steps", values.steps, 1));
+  const progress = stderrProgress();
+  const folder = inProject("data", "pretrained", config.preset);
+  const log = (part: string): MetricsLog => {
+    rmSync(join(folder, `${part}.jsonl`), { force: true });
+    return new MetricsLog(join(folder, `${part}.jsonl`));
+  };
+  const summary: Record<string, unknown> = {};
+  if (wanted.includes("tokenizer")) {
+    const words = [...sentencePhrases, "is located at", "object", ":"];
+    writeFileAtomic(join(folder, "tokenizer.json"), `${JSON.stringify(phraseTokenizer(words, [groundToken]), null, 1)}\n`);
+  }
+  if (wanted.includes("vision")) {
+    await chooseEngine();
+    const rooms = RoomsConfig.parse(roomSets.nano);
+    const patch = config.vision.patchSize;
+    const train = labelledFrames(rooms, 1600, 8, patch, new Rng(seed, "pretrain/train-rooms"), progress);
+    const held = labelledFrames(rooms, 80, 8, patch, new Rng(seed, "pretrain/held-out-rooms"), progress);
+    const options = { steps: steps(1500), batch: 64, learningRate: 1.5e-3, seed };
+    const metrics = log("vision");
+    const result = pretrainVision(config, train, held, options, (line) => metrics.append(line), progress);
+    const about = { command: `s2mllm pretrain --preset ${config.preset} --part vision --steps ${options.steps} --seed ${seed}`, ...textOf(result.heldOut) };
+    save(config, "vision", result.weights, about);
+    summary["vision"] = { ...options, ...result.heldOut };
+  }
+  if (wanted.includes("reconstruction")) {
+    const cache = await prepareScenes(config, progress);
+    await chooseEngine();
+    const options = { steps: steps(1200), scenes: 4, views: 4, learningRate: 1e-3, seed };
+    const metrics = log("reconstruction");
+    const result = pretrainReconstruction(config, cache, options, (line) => metrics.append(line), progress);
+    const about = { command: `s2mllm pretrain --preset ${config.preset} --part reconstruction --steps ${options.steps} --seed ${seed}`, ...textOf(result.heldOut) };
+    save(config, "reconstruction", result.weights, about);
+    summary["reconstruction"] = { ...options, ...result.heldOut };
+  }
+  if (values.json === true) printJson(summary);
+  else for (const [part, result] of Object.entries(summary)) process.stdout.write(`${part}: ${JSON.stringify(result)}\n`);
+  return 0;
+}
+
+function textOf(numbers: Readonly<Record<string, number>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(numbers).map(([key, value]) => [key, value.toFixed(4)]));
+}

@@ -1,0 +1,115 @@
+import type { S2Config } from "../../config/schema";
+import { TrainingConfig } from "../../config/schema";
+import type { ProgressSink } from "../../core/progress";
+import { Rng } from "../../core/rng";
+import { tf } from "../../engine/tf";
+import { initParameters } from "../../model/initialise";
+import { decodePointmaps, fast3rPrefix, reconstructionParameters } from "../../model/reconstruction";
+import { Scope } from "../../nn/scope";
+import { pointmapTerms } from "../losses/pointmap";
+import type { MetricsLine } from "../metrics-log";
+import { AdamW } from "../optimizer";
+import { pointmapsOf } from "../pointmaps";
+import type { PreparedScene, SceneCache } from "../scene-cache";
+import { learningRate } from "../schedule";
+
+export interface ReconstructionPretraining {
+  readonly steps: number;
+  /** Scenes a step, and neighbouring views of each. */
+  readonly scenes: number;
+  readonly views: number;
+  readonly learningRate: number;
+  readonly seed: number;
+}
+
+export interface PretrainedReconstruction {
+  readonly weights: Map<string, tf.Variable>;
+  /** Mean distance e on held-out scenes, relative to the scene's mean distance: global and local maps. */
+  readonly heldOut: { readonly globalError: number; readonly localError: number };
+}
+
+/**
+ * Pretraining of the reconstruction decoder and its heads on the features of the frozen vision tower, with Fast3R's own
+ * loss (spec 4.2). Stands in for Fast3R's checkpoint at sizes where none exists.
+ */
+export function pretrainReconstruction(
+  config: S2Config, cache: SceneCache, options: ReconstructionPretraining, log: (line: MetricsLine) => void, progress: ProgressSink,
+): PretrainedReconstruction {
+  const rng = new Rng(options.seed, "pretrain-reconstruction");
+  const specs = reconstructionParameters(config).filter((s) => s.name.startsWith(`${fast3rPrefix}.`));
+  const parameters = initParameters(specs, rng.fork("init"));
+  const plan = new Map(specs.map((s) => [s.name, { training: "train" as const, label: "reconstruction pretraining", rate: 1 }]));
+  const training = TrainingConfig.parse({
+    steps: options.steps, scenes: 1, sentences: 1, learningRate: options.learningRate, beta2: 0.98, weightDecay: 0.02, warmup: 0.03, finalRate: 0.02,
+  });
+  const optimizer = new AdamW(parameters, plan, training);
+  const { N, C, pool } = cache.dims;
+  const whole: S2Config = { ...config, reconstruction: { ...config.reconstruction, scenesPerStep: 0, viewsPerStep: 0 } };
+  const order = Int32Array.from({ length: options.scenes * options.views }, (_, i) => i % options.views);
+
+  const tensors = (scenes: readonly PreparedScene[], first: readonly number[]) => {
+    const items = scenes.map((scene, s) => ({ scene, views: Array.from({ length: options.views }, (_, v) => first[s]! + v), draw: 0 }));
+    const features = new Float32Array(scenes.length * options.views * N * C);
+    items.forEach(({ scene, views }, s) => views.forEach((view, v) => features.set(scene.features(view), (s * options.views + v) * N * C)));
+    const points = pointmapsOf(items, cache, whole);
+    for (const scene of scenes) scene.release();
+    return {
+      x: tf.tensor4d(features, [scenes.length, options.views, N, C]),
+      global: tf.tensor5d(points.global, points.shape),
+      local: tf.tensor5d(points.local, points.shape),
+      valid: tf.tensor4d(points.valid, points.shape.slice(0, 4) as [number, number, number, number]),
+    };
+  };
+  const terms = (batch: ReturnType<typeof tensors>): { loss: tf.Scalar; global: tf.Scalar; local: tf.Scalar } => {
+    const ids = tf.tensor2d(order, [options.scenes, options.views], "int32");
+    const maps = decodePointmaps(new Scope(parameters).at(fast3rPrefix), batch.x, ids, config.reconstruction);
+    const alpha = config.reconstruction.alpha;
+    const all = [
+      ...(maps.global === undefined ? [] : [pointmapTerms(maps.global, batch.global, batch.valid, "joint", alpha)]),
+      ...(maps.local === undefined ? [] : [pointmapTerms(maps.local, batch.local, batch.valid, "each", alpha)]),
+    ];
+    return {
+      loss: tf.concat(all.map((t) => t.confidence)).mean().asScalar(),
+      global: all[0]!.distance.mean().asScalar(),
+      local: all[all.length - 1]!.distance.mean().asScalar(),
+    };
+  };
+  const train = cache.scenes("train"), held = cache.scenes("val");
+  const started = Date.now();
+  for (let step = 0; step < options.steps; step++) {
+    const draw = rng.fork(`step-${step}`);
+    const scenes = Array.from({ length: options.scenes }, () => draw.pick(train));
+    const first = scenes.map(() => draw.int(pool - options.views + 1));
+    const rate = learningRate(step, training);
+    const numbers = tf.tidy(() => {
+      const batch = tensors(scenes, first);
+      let parts: tf.Tensor[] = [];
+      const { grads, value } = tf.variableGrads(() => {
+        const t = terms(batch);
+        parts = [t.global, t.local].map((x) => tf.keep(x.reshape([1])));
+        return t.loss;
+      }, [...parameters.values()]);
+      optimizer.apply(Object.fromEntries([...parameters].map(([name, v]) => [name, grads[v.name] ?? tf.zerosLike(v)])), rate);
+      const all = tf.concat([value.reshape([1]), ...parts]).dataSync();
+      tf.dispose(parts);
+      return all;
+    });
+    const [loss, globalError, localError] = numbers as unknown as [number, number, number];
+    if (step % 20 === 0 || step + 1 === options.steps) log({ step, seconds: (Date.now() - started) / 1000, loss, globalError, localError, rate });
+    progress({ task: "pretrain reconstruction", done: step + 1, total: options.steps, note: `loss ${loss.toFixed(3)} global ${globalError.toFixed(3)} local ${localError.toFixed(3)}` });
+  }
+  let globalError = 0, localError = 0, rounds = 0;
+  for (let at = 0; at + options.scenes <= held.length; at += options.scenes) {
+    const [g, l] = tf.tidy(() => {
+      const t = terms(tensors(held.slice(at, at + options.scenes), new Array<number>(options.scenes).fill(0)));
+      return tf.concat([t.global.reshape([1]), t.local.reshape([1])]);
+    }).dataSync() as unknown as [number, number];
+    globalError += g;
+    localError += l;
+    rounds += 1;
+  }
+  const heldOut = { globalError: globalError / rounds, localError: localError / rounds };
+  log({ step: options.steps, seconds: (Date.now() - started) / 1000, heldOutGlobal: heldOut.globalError, heldOutLocal: heldOut.localError });
+  optimizer.dispose();
+  return { weights: parameters, heldOut };
+}

@@ -1,0 +1,137 @@
+import type { S2Config } from "../config/schema";
+import { planTraining, type PlannedParameter } from "../core/parameters";
+import { Rng } from "../core/rng";
+import { tf } from "../engine/tf";
+import { describeModel, trainRules } from "../model/describe";
+import { disposeParameters } from "../model/initialise";
+import { forward } from "../model/s2mllm";
+import type { SharedPrompt } from "../model/prompt";
+import { batchSizes, makeBatch, type Batch, type BatchSizes } from "./batch";
+import { allSentences, type EncodedScene } from "./data";
+import { lossParts, totalLoss } from "./losses/total";
+import { AdamW } from "./optimizer";
+import { sampleStep } from "./sampler";
+import type { SceneCache } from "./scene-cache";
+import { learningRate } from "./schedule";
+
+/** What one step reports; numbers are means over the step's sentences. */
+export interface StepReport {
+  readonly step: number;
+  readonly rate: number;
+  readonly total: number;
+  readonly ground: number;
+  readonly language: number;
+  readonly recon: number;
+  readonly anchor: number;
+  readonly gradNorm: number;
+  /** Share of the sentences whose highest score is a right answer. */
+  readonly accuracy: number;
+  /** Accuracy of the sentences of each kind. */
+  readonly byKind: Readonly<Record<string, number>>;
+}
+
+/** Fine-tuning of one configuration on prepared scenes. */
+export class Trainer {
+  readonly optimizer: AdamW;
+  readonly plan: ReadonlyMap<string, PlannedParameter>;
+  readonly sizes: BatchSizes;
+  readonly #trainable: Map<string, tf.Variable>;
+  readonly #rng: Rng;
+
+  constructor(
+    readonly config: S2Config,
+    readonly cache: SceneCache,
+    readonly scenes: readonly EncodedScene[],
+    readonly prompt: SharedPrompt,
+    readonly parameters: ReadonlyMap<string, tf.Variable>,
+  ) {
+    this.plan = planTraining(describeModel(config).map((s) => s.name), trainRules(config));
+    this.#trainable = new Map([...parameters].filter(([name]) => this.plan.get(name)!.training === "train"));
+    this.optimizer = new AdamW(this.#trainable, this.plan, config.training);
+    const sizes = batchSizes(allSentences(scenes), scenes.map((s) => s.scene), config.training.sentences, "gt", prompt);
+    this.sizes = config.lossWeights.anchor > 0 ? sizes : { ...sizes, anchors: 0 };
+    this.#rng = new Rng(config.seed, "train");
+  }
+
+  /** The batch of a step and the kinds of its sentences. */
+  batch(step: number): { batch: Batch; kinds: (string | undefined)[] } {
+    const { config, scenes, sizes } = this;
+    const picks = sampleStep(step, { pool: this.cache.dims.pool, sentences: scenes.map((s) => s.queries.length) }, config, this.#rng.fork("data"));
+    const kinds: (string | undefined)[] = [];
+    const items = picks.map((pick) => {
+      const { scene, encoded, queries } = scenes[pick.scene]!;
+      const sentences = pick.sentences.map((s) => ({ encoded: encoded[s]!, positives: [queries[s]!.targetId] }));
+      for (let q = 0; q < sizes.sentences; q++) {
+        const s = pick.sentences[q];
+        kinds.push(s === undefined ? undefined : queries[s]!.relation ?? "other");
+      }
+      return { scene, views: pick.views, sentences, turns: pick.turns, draw: pick.draw };
+    });
+    return { batch: makeBatch(items, this.cache, sizes, this.prompt, config), kinds };
+  }
+
+  /** One update: forward, losses, gradients, AdamW. */
+  step(step: number): StepReport {
+    const { batch, kinds } = this.batch(step);
+    try {
+      return this.update(step, batch, kinds);
+    } finally {
+      batch.dispose();
+    }
+  }
+
+  /** The update of one given batch. */
+  update(step: number, batch: Batch, kinds: readonly (string | undefined)[]): StepReport {
+    const { config } = this;
+    const rate = learningRate(step, config.training);
+    const numbers = tf.tidy(() => {
+      let parts: tf.Tensor[] = [];
+      const { value, grads } = tf.variableGrads(() => {
+        const outputs = forward(this.parameters, batch.inputs, config, { training: true, rng: this.#rng.fork(`noise-${step}`) });
+        const losses = lossParts(this.parameters, outputs, batch.inputs, batch.targets, config);
+        const total = totalLoss(losses, config.lossWeights);
+        const hits = tf.gather(batch.targets.positives.reshape([-1]), bestCells(outputs.scores)).reshape([-1]);
+        const zero = tf.scalar(0);
+        parts = [
+          losses.ground, losses.language ?? zero, losses.recon ?? zero, losses.anchor ?? zero,
+        ].map((t) => tf.keep(t.reshape([1])));
+        parts.push(tf.keep(hits));
+        return total;
+      }, [...this.#trainable.values()]);
+      const named = Object.fromEntries([...this.#trainable].map(([name, variable]) => [name, grads[variable.name]!]));
+      const norm = this.optimizer.apply(named, rate);
+      const all = tf.concat([value.reshape([1]), norm.reshape([1]), ...parts]).dataSync();
+      tf.dispose(parts);
+      return all;
+    });
+    const [total, gradNorm, ground, language, recon, anchor] = numbers as unknown as number[];
+    const hits = numbers.subarray(6);
+    const tally = new Map<string, [number, number]>();
+    let right = 0, count = 0;
+    kinds.forEach((kind, i) => {
+      if (kind === undefined) return;
+      const hit = hits[i]! > 0 ? 1 : 0;
+      const [r, n] = tally.get(kind) ?? [0, 0];
+      tally.set(kind, [r + hit, n + 1]);
+      right += hit;
+      count += 1;
+    });
+    return {
+      step, rate, total: total!, gradNorm: gradNorm!, ground: ground!, language: language!, recon: recon!, anchor: anchor!,
+      accuracy: right / count,
+      byKind: Object.fromEntries([...tally].map(([kind, [r, n]]) => [kind, r / n])),
+    };
+  }
+
+  dispose(): void {
+    this.optimizer.dispose();
+    disposeParameters(this.parameters);
+  }
+}
+
+/** int32[B*Q] index of each sentence's best score in the flattened [B*Q*(O+1)] table. */
+function bestCells(scores: tf.Tensor3D): tf.Tensor1D {
+  const [B, Q, columns] = scores.shape;
+  const best = tf.argMax(scores, -1).reshape([-1]);
+  return best.add(tf.range(0, B * Q, 1, "int32").mul(tf.scalar(columns, "int32"))).toInt() as tf.Tensor1D;
+}
