@@ -3,6 +3,9 @@ import type { Commands } from "./dispatch";
 /** Every command: its line in the usage, and its file, loaded when it runs. */
 export const commands: Commands = {
   doctor: { about: "what this machine offers: engine, browser, Jupyter, data", load: () => import("./doctor") },
+  params: { about: "count the model's parameters by what trains them", load: () => import("./params") },
+  parity: { about: "compare the model with reference numbers and gradients", load: () => import("./parity") },
+  data: { about: "make S2-Rooms, check a data folder, write the data card", load: () => import("./data") },
   pretrain: { about: "make the weights that a small preset starts from", load: () => import("./pretrain") },
   notebooks: { about: "run or check the notebooks, with or without Jupyter", load: () => import("./notebooks") },
   kernel: { about: "install the notebooks' kernel for Jupyter", load: () => import("./kernel") },

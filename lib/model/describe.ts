@@ -10,12 +10,13 @@ import { visionParameters } from "./vision";
 
 /** Every parameter of the model by its checkpoint name; allocates nothing. */
 export function describeModel(config: S2Config): ParameterSpec[] {
+  const { hiddenSize: D, init } = config.language;
   return [
     ...visionParameters(config),
     ...structureParameters(config),
     ...projectorParameters(config),
     ...(config.positions.rays ? psiParameters(config) : []),
-    { name: "model.image_newline", shape: [config.language.hiddenSize], init: { kind: "normal", std: config.language.init === "xavier" ? 1 : config.language.hiddenSize ** -0.5 } },
+    { name: "model.image_newline", shape: [D], init: { kind: "normal", std: init === "xavier" ? 1 : D ** -0.5 } },
     ...languageParameters(config),
     ...groundingParameters(config),
     ...reconstructionParameters(config),
@@ -29,10 +30,11 @@ function anyOf(first: number, last: number): string {
 
 /**
  * What trains (paper: LoRA on vision tower, language model and P; the last K layers, word embeddings, projector, SE
- * module, ψ, P and heads in full; everything else frozen). First match wins.
+ * module, ψ, P and heads in full; everything else frozen). What only a switched-off loss would reach is frozen too.
+ * First match wins.
  */
 export function trainRules(config: S2Config): TrainRule[] {
-  const { lora, language, grounding, reconstruction } = config;
+  const { lora, language, grounding, reconstruction, lossWeights } = config;
   const rules: TrainRule[] = [];
   const rule = (pattern: RegExp, training: TrainRule["training"], label: string, rate?: number): void => {
     rules.push({ pattern, training, label, ...(rate === undefined ? {} : { rate }) });
@@ -50,7 +52,7 @@ export function trainRules(config: S2Config): TrainRule[] {
   if (base > 0) rule(/^model\.layers\./, "frozen", "language layers");
   rule(/^model\.embed_tokens\./, "train", "word embeddings");
   rule(/^model\.norm\./, lora.trainFinalNorm ? "train" : "frozen", "final norm");
-  rule(/^lm_head\./, lora.trainLmHead ? "train" : "frozen", "lm_head");
+  rule(/^lm_head\./, lora.trainLmHead && lossWeights.language > 0 ? "train" : "frozen", "lm_head");
   rule(/^model\.image_newline$/, lora.trainNewline ? "train" : "frozen", "newline token");
   rule(/^model\.mm_projector\./, "train", "projector");
   if (structureEnabled(config.structure)) rule(/^st_attention_block\./, "train", "structure-enhanced module");
@@ -60,8 +62,9 @@ export function trainRules(config: S2Config): TrainRule[] {
     grounding.head === "mlp" ? "grounding head" : `grounding heads, zero target${grounding.sharedSkip ? ", shared skip" : ""}`,
   );
   if (reconstruction.enabled) {
-    if (lora.language) rule(/^encoder_to_decoder_proj\.lora_[AB]\.weight$/, "train", "projection P, LoRA");
-    rule(/^encoder_to_decoder_proj\./, "train", "projection P");
+    const P = lossWeights.recon > 0 ? "train" : "frozen";
+    if (lora.language) rule(/^encoder_to_decoder_proj\.lora_[AB]\.weight$/, P, "projection P, LoRA");
+    rule(/^encoder_to_decoder_proj\./, P, "projection P");
     rule(/^fast3r\./, "frozen", "reconstruction decoder");
   }
   return rules;

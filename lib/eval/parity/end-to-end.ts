@@ -43,7 +43,9 @@ function camerasOf(c: Case): Camera[] {
 
 function configOf(c: Case, s2: boolean): S2Config {
   const stored = c.parameterFiles();
-  const features = c.setting<S2Config["objects"]["features"]>("objfeat", "patch14-pe");
+  // the reference adds φ of the centre whatever the name says, as long as its position encoding is on
+  const features = `${c.setting<string>("objfeat", "patch14").replace(/-pe$/, "")}-pe`;
+  const encoded = c.setting<string>("world_position_embedding_type", "avg-discrete-sin3d").includes("sin3d");
   const layout = stored.has("st_attention_block.temporal_fc.weight");
   const hidden = stored.get("mlp_pe.0.weight")?.shape[0];
   const fc1 = stored.get("st_attention_block.mlp.fc1.weight");
@@ -56,6 +58,7 @@ function configOf(c: Case, s2: boolean): S2Config {
       heads: c.setting("st_heads", 1), ...(fc1 === undefined ? {} : { mlpRatio: fc1.shape[0]! / dv }),
     },
     positions: {
+      coordinates: s2 || encoded, boxCentres: s2 || encoded,
       coordinatesAt: s2 ? "patches" : "pooled", rays: hidden !== undefined, ...(hidden === undefined ? {} : { rayHidden: hidden }),
       voxel: c.setting("voxel"), min: c.setting("min"), max: c.setting("max"),
     },

@@ -60,13 +60,16 @@ export function runFast3r(c: Case): Map<string, Produced> {
   return produced;
 }
 
-/** World points [B, Y*X, 3] moved into camera frames, one pose a sample. */
-function intoCamera(world: readonly number[], poses: readonly number[], B: number): Float64Array {
+/** World points [B, Y*X, 3] moved into camera frames, one pose a sample; zero where not valid, whatever stood there. */
+function intoCamera({ world, valid }: ViewTruth, poses: readonly number[], B: number): Float64Array {
   const size = world.length / B;
   const out = new Float64Array(world.length);
   for (let b = 0; b < B; b++) {
     out.set(transformPoints(invertRigid(poses.slice(16 * b, 16 * b + 16)), world.slice(b * size, (b + 1) * size)), b * size);
   }
+  valid.forEach((ok, i) => {
+    if (ok === 0) out.fill(0, 3 * i, 3 * i + 3);
+  });
   return out;
 }
 
@@ -99,10 +102,10 @@ function runTerms(c: Case, truths: readonly ViewTruth[], total: (terms: readonly
     return () => ({ points: tf.stack(points, 1) as tfTypes.Tensor5D, confidence: tf.stack(confidence, 1) as tfTypes.Tensor4D });
   };
   const parts: { name: "global" | "local"; predicted: () => Predicted; truth: tfTypes.Tensor5D }[] = [
-    { name: "global", predicted: predict(""), truth: five(truths.map((t) => intoCamera(t.world, truths[0]!.pose, B))) },
+    { name: "global", predicted: predict(""), truth: five(truths.map((t) => intoCamera(t, truths[0]!.pose, B))) },
   ];
   if (c.has("view0.pred_pts_local")) {
-    parts.push({ name: "local", predicted: predict("_local"), truth: five(truths.map((t) => intoCamera(t.world, t.pose, B))) });
+    parts.push({ name: "local", predicted: predict("_local"), truth: five(truths.map((t) => intoCamera(t, t.pose, B))) });
   }
   const { outputs, grads } = differentiate(() => {
     const terms = parts.map(({ name, predicted, truth }) => pointmapTerms(predicted(), truth, valid, name === "global" ? "joint" : "each", alpha));

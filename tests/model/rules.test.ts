@@ -1,0 +1,52 @@
+import { describe, expect, test } from "vitest";
+import { parameterTable } from "../../lib/cli/params";
+import { ablations } from "../../lib/config/ablations";
+import { presets } from "../../lib/config/presets";
+import { resolveConfig } from "../../lib/config/resolve";
+
+/** Table of the paper's trainable parameters: spec 5.3, counted from the released configuration. */
+const paper: Record<string, number> = {
+  "last 4 language layers, full": 932_231_168,
+  "word embeddings": 543_510_016,
+  "language layers, LoRA": 161_480_704,
+  "vision tower, LoRA": 33_492_992,
+  projector: 16_980_992,
+  "grounding heads, zero target": 51_412_480,
+  "projection P": 3_671_040,
+  "projection P, LoRA": 294_912,
+  "ray encoding ψ": 1_841_664,
+  "structure-enhanced module": 22_583_808,
+};
+
+describe("llava-video-7b", () => {
+  const table = parameterTable(resolveConfig({ preset: "llava-video-7b" }));
+
+  test.each(Object.entries(paper))("%s: %i trainable parameters", (name, count) => {
+    expect(table.items.find((item) => item.name === name)).toMatchObject({ parameters: count, trainable: true });
+  });
+
+  test("1,767.499776 million train, as the paper's 1767.50", () => {
+    expect(table.trainable).toBe(1_767_499_776);
+    expect(table.items.filter(({ trainable }) => trainable).map(({ name }) => name).sort()).toEqual(Object.keys(paper).sort());
+  });
+
+  test("one Qwen2 layer has 233,057,792 parameters without adapters", () => {
+    const frozen = table.items.find(({ name }) => name === "language layers")!;
+    expect(frozen.parameters / 24).toBe(233_057_792);
+  });
+});
+
+test.each(Object.keys(presets).flatMap((preset) => Object.keys(ablations).map((ablation) => [preset, ablation] as const)))(
+  "%s, %s: every parameter has a rule and every rule a parameter",
+  (preset, ablation) => {
+    expect(parameterTable(resolveConfig({ preset, ablation })).trainable).toBeGreaterThan(0);
+  },
+);
+
+test("what only a switched-off loss reaches is frozen", () => {
+  const items = (ablation: string): Record<string, boolean> =>
+    Object.fromEntries(parameterTable(resolveConfig({ preset: "nano", ablation })).items.map(({ name, trainable }) => [name, trainable]));
+  expect(items("full")["lm_head"]).toBe(true);
+  expect(items("no-lg")["lm_head"]).toBe(false);
+  expect(items("no-sg")["projection P"]).toBeUndefined();
+});
