@@ -69,6 +69,15 @@ export const lab = {
   studies: (): Study[] => Object.values(studies),
   /** Finished rows, of one study or of all. */
   results,
+  /** The first finished run that fits. @throws UserError saying what to run */
+  result(study: string, filter: RowFilter = {}): ResultRow {
+    const [row] = results(study, filter);
+    if (row === undefined) {
+      const asked = Object.entries(filter).map(([k, v]) => `${k} ${v}`).join(", ");
+      throw new UserError(`no finished run of ${study}${asked === "" ? "" : ` with ${asked}`}; make it with: npm start`);
+    }
+    return row;
+  },
   /** A run's single answers. @throws UserError when they were not kept */
   predictions(row: ResultRow): Prediction[] {
     const found = readPredictions(row);
@@ -90,8 +99,8 @@ export const lab = {
   attentionScenes,
   /** Training logs on this machine. */
   training: readTrainingRuns,
-  /** ours | ± | paper | difference | Δ | n, with intervals from the kept answers. */
-  compare: (rows: readonly ResultRow[], paper: PaperTable): Comparison => compareWithAnswers(rows, paper),
+  /** ours | ± | paper | difference | Δ | n, with intervals from the kept answers; of all variants, or of some. */
+  compare: (rows: readonly ResultRow[], paper: PaperTable, only?: readonly string[]): Comparison => compareWithAnswers(rows, paper, only),
   paper: paperTables,
   figures,
   tables: { paper: paperTable, departures: departureTable, runs: runTable },

@@ -1,4 +1,4 @@
-import { from, type ColumnTable } from "arquero";
+import { table, type ColumnTable } from "arquero";
 import type { Prediction, ResultRow } from "../studies/row";
 import { type Interval, type Runs, accuracyInterval, halfWidth, includesZero, pairedDifference, seedHalfWidth } from "./intervals";
 import type { PaperTable } from "./paper";
@@ -118,12 +118,15 @@ function compareOne(
  * Sets finished runs beside one of the paper's tables. Variants that the paper lacks follow after its own.
  *
  * @param answersOf gives single answers for intervals over scenes and seeds; without them intervals are over seeds
+ * @param only these variants; all of the paper's and all that were run when absent
  */
-export function compareRows(rows: readonly ResultRow[], paper: PaperTable, answersOf: AnswersOf = () => undefined): ComparisonRow[] {
+export function compareRows(
+  rows: readonly ResultRow[], paper: PaperTable, answersOf: AnswersOf = () => undefined, only?: readonly string[],
+): ComparisonRow[] {
   const known = paper.rows.flatMap((r) => (r.variant === undefined ? [] : [r.variant]));
   return groupRows(rows).flatMap((group) => {
     const extra = paper.reference === undefined ? [] : [...new Set(group.map((r) => r.variant))].filter((v) => !known.includes(v));
-    const variants = [...known, ...extra];
+    const variants = [...known, ...extra].filter((v) => only?.includes(v) ?? true);
     const reference = group.filter((r) => r.variant === paper.reference);
     return Object.keys(paper.columns).flatMap((metric) =>
       variants.flatMap((variant): ComparisonRow[] => {
@@ -171,11 +174,21 @@ function notesOf(lines: readonly ComparisonRow[], rows: readonly ResultRow[], pa
   return [...notes, ...paper.notes];
 }
 
+const numberColumns = [
+  "preset", "data", "synthetic", "proposals", "setting", "variant", "metric", "ours", "plusMinus", "paper", "difference",
+  "delta", "deltaLow", "deltaHigh", "paperDelta", "effect", "n", "seeds",
+] as const satisfies readonly (keyof ComparisonRow)[];
+
+/** Every column is there, also where no line has a value for it. */
+function numbersOf(lines: readonly ComparisonRow[]): ColumnTable {
+  return table(Object.fromEntries(numberColumns.map((key) => [key, lines.map((l) => l[key])])));
+}
+
 /**
  * The comparison table ours | ± | paper | difference | Δ | n, with preset, data and "synthetic" on every line.
  */
-export function compare(rows: readonly ResultRow[], paper: PaperTable, answersOf?: AnswersOf): Comparison {
-  const lines = compareRows(rows, paper, answersOf);
+export function compare(rows: readonly ResultRow[], paper: PaperTable, answersOf?: AnswersOf, only?: readonly string[]): Comparison {
+  const lines = compareRows(rows, paper, answersOf, only);
   const withDelta = paper.reference !== undefined;
   const columns: Column[] = [
     { key: "setting", label: "setting" },
@@ -217,7 +230,7 @@ export function compare(rows: readonly ResultRow[], paper: PaperTable, answersOf
       data: measured ? `${l.data}, ${l.proposals} boxes${l.synthetic ? ", synthetic" : ""}` : "",
     };
   });
-  return { title: `${paper.title} — ours and the paper's`, columns, rows: shown, notes: notesOf(lines, rows, paper), numbers: from([...lines]), lines };
+  return { title: `${paper.title} — ours and the paper's`, columns, rows: shown, notes: notesOf(lines, rows, paper), numbers: numbersOf(lines), lines };
 }
 
 /** The paper's table alone, blanks left blank. */

@@ -44,8 +44,8 @@ export function errorScene(row: ResultRow, { prediction, pickedLabel }: ErrorCas
 }
 
 /** Comparison with intervals from the kept answers. */
-export function compareWithAnswers(rows: readonly ResultRow[], paper: PaperTable): Comparison {
-  return compare(rows, paper, readPredictions);
+export function compareWithAnswers(rows: readonly ResultRow[], paper: PaperTable, only?: readonly string[]): Comparison {
+  return compare(rows, paper, readPredictions, only);
 }
 
 /** The lab's figures, from finished rows and what they left behind. */

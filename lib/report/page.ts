@@ -20,6 +20,8 @@ a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
 table{border-collapse:collapse;width:100%;font-size:.86rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-weight:600;padding:10px 12px;background:var(--band)}
 th,td{padding:6px 12px;border-top:1px solid var(--line);vertical-align:top}
+td{min-width:7em;max-width:26em}td:first-child{min-width:16em}
+td[style*=right]{white-space:nowrap;min-width:0}
 th{font-weight:600;color:var(--soft);white-space:nowrap}
 tbody tr:hover{background:var(--band)}
 .notes{color:var(--soft);font-size:.88rem;margin:0 0 18px;padding-left:20px}
@@ -27,7 +29,7 @@ figure{margin:18px 0;border:1px solid var(--line);border-radius:8px;overflow:hid
 .plot{width:100%;min-height:200px}
 p.text{white-space:pre-line}
 footer{max-width:1120px;margin:48px auto 0;padding:18px 20px 48px;color:var(--soft);font-size:.88rem;border-top:1px solid var(--line)}
-@media (max-width:600px){h1{font-size:1.5rem}main,header{padding-left:14px;padding-right:14px}figure{padding:0}}
+@media (max-width:600px){h1{font-size:1.5rem}main,header{padding-left:14px;padding-right:14px}figure{padding:0}td:first-child{min-width:11em}}
 @media print{nav{display:none}figure{break-inside:avoid}}
 `;
 
@@ -41,6 +43,7 @@ const script = `
       const change = { "font.color": ink, paper_bgcolor: paper, plot_bgcolor: paper, "title.font.size": narrow.matches ? 13 : 17 };
       for (const key of Object.keys(plot.layout ?? {})) if (/^[xy]axis/.test(key)) change[key + ".gridcolor"] = line;
       if (plot.layout?.scene) for (const a of ["xaxis", "yaxis", "zaxis"]) change["scene." + a + ".gridcolor"] = line;
+      if (narrow.matches) Object.assign(change, { "legend.orientation": "h", "legend.x": 0, "legend.y": plot.layout?.scene ? 0 : -0.22, "legend.yanchor": "top" });
       Plotly.relayout(plot, change);
     }
   };

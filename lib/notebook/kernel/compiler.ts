@@ -4,11 +4,15 @@ import { join } from "node:path";
 interface Builder {
   getAllDependencies(file: unknown): readonly string[];
 }
+type Watch = (path: string, ...rest: unknown[]) => { close(): void };
 interface WatchHost {
+  watchFile: Watch;
+  watchDirectory: Watch;
   afterProgramCreate?: (builder: Builder) => void;
 }
 type CreateHost = (roots: unknown, options: Record<string, unknown>, ...rest: unknown[]) => WatchHost;
 
+const unwatched = { close(): void {} };
 const bundler = 100; // ts.ModuleResolutionKind.Bundler
 
 /**
@@ -18,6 +22,8 @@ const bundler = 100; // ts.ModuleResolutionKind.Bundler
  * - The types of `lib/` are read (so completion works), but `lib/` is neither checked nor compiled again with every
  *   notebook: stock tslab would run its own older compiler over the whole of it. At run time the import goes to
  *   Node's require, where tsx compiles one file at a time and caches the result.
+ * - Files are not watched: a loaded module does not change either, and tslab fails ("pending rebuildTimer") on the next
+ *   cell when a file changes under it. After an edit of lib/, restart the kernel.
  */
 export function prepareCompiler(root: string): void {
   const path = require.resolve("@tslab/typescript-for-tslab");
@@ -27,6 +33,9 @@ export function prepareCompiler(root: string): void {
 
   const adapted: CreateHost = (roots, options, ...rest) => {
     const host = createHost(roots, { ...options, strict: true, moduleResolution: bundler, types: ["node"] }, ...rest);
+    const { watchFile } = host;
+    host.watchFile = (file, ...rest) => (/\/__(tslab__|prev__\.d)\.ts$/.test(file) ? watchFile(file, ...rest) : unwatched);
+    host.watchDirectory = () => unwatched;
     let created: ((builder: Builder) => void) | undefined;
     Object.defineProperty(host, "afterProgramCreate", {
       get: () => (builder: Builder) => {
