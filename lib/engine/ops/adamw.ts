@@ -1,5 +1,6 @@
-import type { NamedTensorMap, Scalar, Tensor } from "@tensorflow/tfjs-core";
+import type { Scalar, Tensor } from "@tensorflow/tfjs-core";
 import { tf } from "../tf";
+import { hasKernel, runFused } from "./fused";
 
 /** Numbers of one AdamW step, as tensors so that another value is no other program. */
 export interface AdamWScalars {
@@ -24,10 +25,7 @@ export interface AdamWScalars {
  * A pure function; the caller assigns the results. On ort-cpu it is one recorded operation.
  */
 export function adamw(param: Tensor, grad: Tensor, m: Tensor, v: Tensor, scalars: AdamWScalars): [param: Tensor, m: Tensor, v: Tensor] {
-  if (tf.getKernel("AdamW", tf.getBackend()) != null) {
-    const inputs = { param, grad, m, v, ...scalars } as unknown as NamedTensorMap;
-    return tf.engine().runKernel("AdamW", inputs) as unknown as [Tensor, Tensor, Tensor];
-  }
+  if (hasKernel("AdamW")) return runFused("AdamW", { param, grad, m, v, ...scalars }) as [Tensor, Tensor, Tensor];
   const { lr, beta1, beta2, eps, weightDecay, correction1, correction2 } = scalars;
   return tf.tidy(() => {
     const m2 = m.mul(beta1).add(grad.mul(tf.sub(1, beta1)));

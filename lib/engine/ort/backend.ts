@@ -198,7 +198,7 @@ export class OrtBackend extends tf.KernelBackend {
     } else {
       this.#record(def, plan.attrs, plan.ins.map((info) => this.#valueOf(info)), values);
     }
-    return infos.length === 1 ? infos[0]! : infos;
+    return infos.length === 1 && plan.list !== true ? infos[0]! : infos;
   }
 
   #record(def: KernelDef, attrs: object, ins: Val[], outs: Val[]): void {

@@ -34,6 +34,8 @@ export function buildGraph(ops: readonly Op[], leaves: readonly Val[], roots: re
     v.name = `in:${i}`;
     return { name: v.name, type: v.dtype, dims: v.shape };
   });
+  const read = new Set(roots);
+  for (const op of ops) for (const v of op.ins) read.add(v);
   const broadcasts = new Map<Val, Operand>();
 
   const nameOf = (v: Val): string => {
@@ -49,12 +51,12 @@ export function buildGraph(ops: readonly Op[], leaves: readonly Val[], roots: re
       const from = op.ins[0];
       broadcasts.set(
         op.outs[0]!,
-        from === undefined ? { name: op.def.emit(new Emission(builder, op, nameOf, looseOf), op.attrs) as string, shape: [] } : looseOf(from),
+        from === undefined ? { name: op.def.emit(new Emission(builder, op, nameOf, looseOf, read), op.attrs) as string, shape: [] } : looseOf(from),
       );
       op.outs[0]!.name = undefined;
       continue;
     }
-    const emitted = op.def.emit(new Emission(builder, op, nameOf, looseOf), op.attrs);
+    const emitted = op.def.emit(new Emission(builder, op, nameOf, looseOf, read), op.attrs);
     const names = typeof emitted === "string" ? [emitted] : emitted;
     op.outs.forEach((v, i) => (v.name = names[i]!));
   }

@@ -74,7 +74,13 @@ export class Emission {
     readonly op: Op,
     private readonly nameOf: (value: Val) => string,
     private readonly looseOf: (value: Val) => Operand,
+    private readonly read: ReadonlySet<Val>,
   ) {}
+
+  /** Somebody reads output `i`; where not, `emit` may return "" for it. */
+  wanted(i: number): boolean {
+    return this.read.has(this.op.outs[i]!);
+  }
 
   /** Name of input `i`. */
   in(i: number): string {

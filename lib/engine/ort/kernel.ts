@@ -14,6 +14,8 @@ export interface RecordPlan<A extends object = object> {
   readonly attrs: A;
   /** Record this operation in place of the kernel's own. */
   readonly as?: KernelDef;
+  /** tfjs expects a list from this kernel, also of one tensor. */
+  readonly list?: boolean;
 }
 
 /** What a kernel call turns into: an operation, the same data under another shape, one repeated number, or numbers known right away. */

@@ -1,4 +1,59 @@
+import type { TensorInfo } from "@tensorflow/tfjs-core";
+import type { Emission } from "../emission";
 import { define, type KernelTable } from "../kernel";
+
+const given = (...tensors: (TensorInfo | undefined)[]): TensorInfo[] => tensors.filter((t): t is TensorInfo => t != null);
+const perRow = (x: TensorInfo): number[] => [...x.shape.slice(0, -1), 1];
+
+function rowMean(e: Emission, x: string): string {
+  return e.node("ReduceMean", [x, e.list([-1])], { keepdims: 1 });
+}
+
+/** Sum over every axis but the last. */
+function overRows(e: Emission, x: string, rank: number): string {
+  return rank === 1 ? x : e.node("ReduceSum", [x, e.list(Array.from({ length: rank - 1 }, (_, i) => i))], { keepdims: 0 });
+}
+
+/** Gradients of ŷ·γ + β with ŷ the normalised rows: at x without the rows' means when `centred`, at γ and at β. */
+function normGradient(e: Emission, hat: string, inverse: string, centred: boolean, scaled: boolean): string[] {
+  const dy = e.in(0);
+  const rank = e.shape(0).length;
+  const g = scaled ? e.node("Mul", [dy, e.in(e.op.ins.length - 1)]) : dy;
+  const along = e.node("Mul", [hat, rowMean(e, e.node("Mul", [g, hat]))]);
+  const across = e.node("Sub", [centred ? e.node("Sub", [g, rowMean(e, g)]) : g, along]);
+  const outs = [e.node("Mul", [across, inverse])];
+  if (scaled) outs.push(e.wanted(1) ? overRows(e, e.node("Mul", [dy, hat]), rank) : "");
+  if (scaled && centred) outs.push(e.wanted(2) ? overRows(e, dy, rank) : "");
+  return outs;
+}
+
+interface NormAttrs {
+  eps: number;
+}
+
+function ones(e: Emission): string {
+  const width = e.shape(0).at(-1)!;
+  return e.constant(new Float32Array(width).fill(1), [width]);
+}
+
+type GeluForm = "exact" | "tanh";
+
+/** Φ(x) + x φ(x) */
+function geluSlope(e: Emission, x: string): string {
+  const cdf = e.node("Mul", [e.node("Add", [e.node("Erf", [e.node("Mul", [x, e.scalar(Math.SQRT1_2)])]), e.scalar(1)]), e.scalar(0.5)]);
+  const density = e.node("Exp", [e.node("Mul", [e.node("Mul", [x, x]), e.scalar(-0.5)])]);
+  return e.node("Add", [cdf, e.node("Mul", [e.node("Mul", [x, density]), e.scalar(1 / Math.sqrt(2 * Math.PI))])]);
+}
+
+/** (1 + t)/2 + x/2 (1 − t²) u' with t = tanh u, u = √(2/π)(x + 0.044715 x³) */
+function tanhGeluSlope(e: Emission, x: string): string {
+  const c = Math.sqrt(2 / Math.PI);
+  const square = e.node("Mul", [x, x]);
+  const poly = (cubic: number): string => e.node("Add", [e.node("Mul", [square, e.scalar(cubic)]), e.scalar(c)]);
+  const t = e.node("Tanh", [e.node("Mul", [x, poly(0.044715 * c)])]);
+  const rise = e.node("Mul", [e.node("Mul", [x, poly(3 * 0.044715 * c)]), e.node("Sub", [e.scalar(1), e.node("Mul", [t, t])])]);
+  return e.node("Mul", [e.node("Add", [e.node("Add", [t, e.scalar(1)]), rise]), e.scalar(0.5)]);
+}
 
 /** Kernels that only this backend has; lib/engine/ops uses them where they exist. */
 export const fusedKernels: KernelTable = {
@@ -20,5 +75,51 @@ export const fusedKernels: KernelTable = {
       const kept = e.node("Mul", [param, e.node("Sub", [one, e.node("Mul", [lr, decay])])]);
       return [e.node("Sub", [kept, step]), m2, v2];
     },
+  ),
+  /** Outputs y, the rows' means and 1/√(variance + eps). */
+  LayerNorm: define<NormAttrs, NormAttrs>(
+    ({ x, gamma, beta }, { eps }) => {
+      const row = { shape: perRow(x!), dtype: "float32" as const };
+      return { ins: given(x, gamma, beta), outs: [{ shape: x!.shape, dtype: "float32" }, row, row], attrs: { eps } };
+    },
+    (e, { eps }) => {
+      const [x, gamma, beta] = e.ins();
+      const inputs = [x!, gamma ?? ones(e), ...(beta === undefined ? [] : [beta])];
+      return e.graph.nodes("LayerNormalization", inputs, { axis: -1, epsilon: { float: eps } }, 3);
+    },
+  ),
+  LayerNormGrad: define<object, { scaled: boolean }>(
+    ({ dy, x, mean, inverse, gamma }) => {
+      const out = { shape: x!.shape, dtype: "float32" as const };
+      const weight = { shape: x!.shape.slice(-1), dtype: "float32" as const };
+      return { ins: given(dy, x, mean, inverse, gamma), outs: gamma == null ? [out] : [out, weight, weight], attrs: { scaled: gamma != null } };
+    },
+    (e, { scaled }) => {
+      const hat = e.node("Mul", [e.node("Sub", [e.in(1), e.in(2)]), e.in(3)]);
+      return normGradient(e, hat, e.in(3), true, scaled);
+    },
+  ),
+  /** Outputs y and 1/√(mean square + eps). */
+  RmsNorm: define<NormAttrs, NormAttrs>(
+    ({ x, gamma }, { eps }) => ({ ins: given(x, gamma), outs: [{ shape: x!.shape, dtype: "float32" }, { shape: perRow(x!), dtype: "float32" }], attrs: { eps } }),
+    (e, { eps }) => {
+      const [x, gamma] = e.ins();
+      return e.graph.nodes("SimplifiedLayerNormalization", [x!, gamma ?? ones(e)], { axis: -1, epsilon: { float: eps }, stash_type: 1 }, 2);
+    },
+  ),
+  RmsNormGrad: define<object, { scaled: boolean }>(
+    ({ dy, x, inverse, gamma }) => {
+      const out = { shape: x!.shape, dtype: "float32" as const };
+      return { ins: given(dy, x, inverse, gamma), outs: gamma == null ? [out] : [out, { shape: x!.shape.slice(-1), dtype: "float32" as const }], attrs: { scaled: gamma != null } };
+    },
+    (e, { scaled }) => normGradient(e, e.node("Mul", [e.in(1), e.in(2)]), e.in(2), false, scaled),
+  ),
+  Gelu: define<{ form: GeluForm }, { form: GeluForm }>(
+    ({ x }, { form }) => ({ ins: [x!], outs: [{ shape: x!.shape, dtype: "float32" }], attrs: { form } }),
+    (e, { form }) => e.contrib(form === "exact" ? "Gelu" : "FastGelu", [e.in(0)]),
+  ),
+  GeluGrad: define<{ form: GeluForm }, { form: GeluForm }>(
+    ({ dy, x }, { form }) => ({ ins: [dy!, x!], outs: [{ shape: x!.shape, dtype: "float32" }], attrs: { form } }),
+    (e, { form }) => e.node("Mul", [e.in(0), form === "exact" ? geluSlope(e, e.in(1)) : tanhGeluSlope(e, e.in(1))]),
   ),
 };

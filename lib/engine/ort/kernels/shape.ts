@@ -141,7 +141,7 @@ export const shapeKernels: KernelTable = {
       const axis = tf.util.parseAxisParam(attrs.axis, x!.shape)[0]!;
       const sizes = splitSizes(x!, attrs.numOrSizeSplits, axis);
       const outs = sizes.map((size) => ({ shape: x!.shape.map((d, i) => (i === axis ? size : d)), dtype: dtypeOf(x!) }));
-      return { ins: [x!], outs, attrs: { axis, sizes } };
+      return { ins: [x!], outs, list: true, attrs: { axis, sizes } };
     },
     (e, { axis, sizes }) => (sizes.length === 1 ? e.in(0) : e.graph.nodes("Split", [e.in(0), e.list(sizes)], { axis }, sizes.length)),
   ),
@@ -150,7 +150,7 @@ export const shapeKernels: KernelTable = {
       const axis = attrs.axis < 0 ? attrs.axis + value!.shape.length : attrs.axis;
       const shape = value!.shape.filter((_, i) => i !== axis);
       const count = value!.shape[axis]!;
-      return { ins: [value!], outs: Array.from({ length: count }, () => ({ shape, dtype: dtypeOf(value!) })), attrs: { axis, count } };
+      return { ins: [value!], outs: Array.from({ length: count }, () => ({ shape, dtype: dtypeOf(value!) })), list: true, attrs: { axis, count } };
     },
     (e, { axis, count }) => {
       const parts = count === 1 ? [e.in(0)] : e.graph.nodes("Split", [e.in(0), e.list(Array<number>(count).fill(1))], { axis }, count);

@@ -1,0 +1,70 @@
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { describe, expect, it } from "vitest";
+import { Rng } from "../../lib/core/rng";
+import { gelu } from "../../lib/engine/ops/gelu";
+import { layerNorm } from "../../lib/engine/ops/layer-norm";
+import { rmsNorm } from "../../lib/engine/ops/rms-norm";
+import { ortStats, resetOrtStats } from "../../lib/engine/ort/register";
+import { tf } from "../../lib/engine/tf";
+import { expectClose, on, read, type Result, worst } from "./compare";
+
+/** Value and gradients of a weighted sum, with inputs drawn from one seed. */
+function evaluate(shapes: readonly number[][], f: (...x: Tensor[]) => Tensor): Tensor[] {
+  const rng = new Rng(13, "fused");
+  const make = (shape: number[]): Tensor => tf.tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.uniform(-3, 3)), shape);
+  const inputs = shapes.map(make);
+  const y = f(...inputs);
+  const weights = make(y.shape);
+  return [y, ...tf.grads((...x: Tensor[]) => f(...x).mul(weights).sum())(inputs)];
+}
+
+// On "cpu" the same functions are plain tfjs operations with tfjs' own gradients: that is the reference.
+const CASES: readonly (readonly [string, number[][], (...x: Tensor[]) => Tensor])[] = [
+  ["layerNorm", [[2, 3, 8], [8], [8]], (x, g, b) => layerNorm(x!, g, b, 1e-5)],
+  ["layerNorm of a matrix", [[5, 8], [8], [8]], (x, g, b) => layerNorm(x!, g, b, 1e-6)],
+  ["layerNorm of one row", [[8], [8], [8]], (x, g, b) => layerNorm(x!, g, b, 1e-6)],
+  ["layerNorm without weights", [[2, 3, 8]], (x) => layerNorm(x!, undefined, undefined, 1e-5)],
+  ["layerNorm with gamma only", [[4, 8], [8]], (x, g) => layerNorm(x!, g, undefined, 1e-5)],
+  ["rmsNorm", [[2, 3, 8], [8]], (x, g) => rmsNorm(x!, g, 1e-6)],
+  ["rmsNorm without weights", [[4, 8]], (x) => rmsNorm(x!, undefined, 1e-6)],
+  ["gelu, exact", [[4, 9]], (x) => gelu(x!, "exact")],
+  ["gelu, tanh", [[4, 9]], (x) => gelu(x!, "tanh")],
+];
+
+describe("fused operations", () => {
+  it.each(CASES)("%s equals plain operations, with gradients", async (name, shapes, f) => {
+    const run = (): Result[] => read(evaluate(shapes, f));
+    const want = await on("cpu", run);
+    expectClose(await on("ort-cpu", run), want, 2e-6, name);
+    expectClose(await on("wasm", run), want, 2e-6, `${name} on wasm`);
+  });
+
+  it("record one operation each way", async () => {
+    await on("ort-cpu", () => {
+      const x = tf.ones([2, 4]);
+      const [g, b] = [tf.ones([4]), tf.zeros([4])];
+      resetOrtStats();
+      layerNorm(x, g, b, 1e-5);
+      rmsNorm(x, g, 1e-5);
+      gelu(x, "exact");
+      expect(ortStats().opsRecorded).toBe(3);
+    });
+  });
+
+  it("leave out weight gradients that nobody takes", async () => {
+    const got = await on("ort-cpu", () => {
+      const x = tf.tensor2d([1, 2, 4, 8], [1, 4]);
+      return read(tf.grad((t: Tensor) => layerNorm(t, tf.ones([4]), tf.zeros([4]), 1e-5).square().sum())(x));
+    });
+    // Σ ŷ² is D whatever x is, up to eps: its gradient vanishes
+    expect(worst(got[0]!.values, [0, 0, 0, 0])).toBeLessThan(1e-4);
+  });
+
+  // x Φ(x) with Φ(1) = 0.8413447 and Φ(2) = 0.9772499; the tanh form evaluated in double precision
+  it.each([["exact", [-0.1586553, 0, 1.9544997]], ["tanh", [-0.158808, 0, 1.9545977]]] as const)("gelu %s has the known values", async (form, want) => {
+    for (const engine of ["cpu", "ort-cpu"] as const) {
+      const got = await on(engine, () => read(gelu(tf.tensor1d([-1, 0, 2]), form)));
+      expect(worst(got[0]!.values, want)).toBeLessThan(1e-6);
+    }
+  });
+});
