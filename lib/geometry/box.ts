@@ -17,7 +17,7 @@ export function boxOfBounds([x0, y0, z0, x1, y1, z1]: Bounds): Box {
  *
  * @param points [n, 3] metres
  * @param indices which points count; all when absent
- * @returns undefined when there is no point
+ * @returns undefined when there is no point; numbers that are NaN when a point has one
  */
 export function boxOfPoints(points: ArrayLike<number>, indices?: ArrayLike<number>): Box | undefined {
   const low = [Infinity, Infinity, Infinity];
@@ -27,8 +27,9 @@ export function boxOfPoints(points: ArrayLike<number>, indices?: ArrayLike<numbe
     const at = 3 * (indices === undefined ? i : indices[i]!);
     for (let k = 0; k < 3; k++) {
       const value = points[at + k]!;
-      if (value < low[k]!) low[k] = value;
-      if (value > high[k]!) high[k] = value;
+      // Math.min and Math.max hand on a NaN; comparisons would hide it
+      low[k] = Math.min(low[k]!, value);
+      high[k] = Math.max(high[k]!, value);
     }
   }
   if (n === 0) return undefined;

@@ -40,7 +40,8 @@ export function readControlRows(file: string): ControlRow[] {
 /** Everything on the card that is measured. */
 export interface RoomsFacts {
   readonly manifest: RoomsManifest;
-  readonly objectsPerRoom: number;
+  /** Least, mean and most in the test rooms. */
+  readonly objects: readonly [number, number, number];
   readonly framesLost: number;
   readonly mix: { readonly train: ReadonlyMap<string, number>; readonly val: ReadonlyMap<string, number> };
   readonly distinctSentences: number;
@@ -73,9 +74,10 @@ export async function measureRooms(folder: string, views: number, patch: number)
   const train = readScanRefer(join(folder, "ScanRefer_filtered_train.json"));
   const val = readScanRefer(join(folder, "ScanRefer_filtered_val.json"));
   const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+  const counts = scenes.map((s) => s.objects.length);
   return {
     manifest,
-    objectsPerRoom: mean(scenes.map((s) => s.objects.length)),
+    objects: [Math.min(...counts), mean(counts), Math.max(...counts)],
     framesLost: scenes.reduce((n, s) => n + s.skippedFrames.length, 0),
     mix: { train: mixOf(train), val: mixOf(val) },
     distinctSentences: new Set(train.map((q) => q.description)).size,
@@ -138,7 +140,7 @@ export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = [])
     "# S2-Rooms", "",
     "Synthetic rooms with posed RGB-D frames, object boxes and referring sentences, on disk in ScanNet's, ScanRefer's and ReferIt3D's own forms. Made so that position decides: several objects share class and colour, and only their place relative to a named anchor tells them apart.", "",
     "## What a room is", "",
-    `- ${config.objects[0]} to ${config.objects[1]} objects (${facts.objectsPerRoom.toFixed(1)} on average in the test rooms) of ${classNames.length} classes and ${colourNames.length} colours, in rooms with sides of ${config.side.join(" to ")} m.`,
+    `- ${facts.objects[0]} to ${facts.objects[2]} objects (${facts.objects[1].toFixed(1)} on average in the test rooms) of ${classNames.length} classes and ${colourNames.length} colours, in rooms with sides of ${config.side.join(" to ")} m.`,
     `- 4 or 5 anchors (${classesOf("anchor").join(", ")}), each with its own pair of class and colour; in about ${percent(config.anchorPairShare)}% of the rooms two of them share the class.`,
     `- 3 to 5 objects of one target class and 3 or 4 of another (${classesOf("target").join(", ")}), all of a class in one colour, all on the floor. In some rooms 2 or 3 small objects of one class (${classesOf("small").join(", ")}) stand on different furniture.`,
     `- One range of heights, ${config.furnitureHeight.join(" to ")} m, for every class on the floor: the height of a box tells nothing about its class.`,

@@ -27,7 +27,7 @@ export const RoomsConfig = z.strictObject({
   /** Length of a room's sides. */
   side: Range.default([4.2, 6.6]),
   height: Range.default([2.5, 3]),
-  /** Objects of a room, least and most. */
+  /** Objects of a room, least and most; two small objects on furniture may come on top of a full room. */
   objects: z.tuple([z.int(), z.int()]).default([11, 15]),
   /** One range for every class that stands on the floor, so that height tells nothing about the class. */
   furnitureHeight: Range.default([0.45, 1.1]),

@@ -45,6 +45,7 @@ function compose(config: RoomsConfig, rng: Rng): Wanted[] {
   const smallClasses = rng.shuffle(classesOf("small"));
   const supports = anchors.filter((a) => classes[a.label].flatTop).length;
   if (rng.next() < config.supportShare && supports >= 2) {
+    // fewer than two would be no question
     wanted.push(...group(smallClasses[0]!, Math.min(supports, 2 + rng.int(2), Math.max(2, most - wanted.length)), "small"));
   }
   // lone objects: plain attribute questions

@@ -113,9 +113,10 @@ export function render(solid: Solid, k: Intrinsics, pose: Float64Array, size: nu
       rays[3 * i] = dx;
       rays[3 * i + 1] = dy;
       rays[3 * i + 2] = dz;
-      const tx = ((dx > 0 ? w / 2 : -w / 2) - ox) / dx;
-      const ty = ((dy > 0 ? d / 2 : -d / 2) - oy) / dy;
-      const tz = ((dz > 0 ? h : 0) - oz) / dz;
+      // a ray along a wall never reaches it
+      const tx = dx === 0 ? Infinity : ((dx > 0 ? w / 2 : -w / 2) - ox) / dx;
+      const ty = dy === 0 ? Infinity : ((dy > 0 ? d / 2 : -d / 2) - oy) / dy;
+      const tz = dz === 0 ? Infinity : ((dz > 0 ? h : 0) - oz) / dz;
       let base = finish.walls;
       let light: number;
       let t: number;

@@ -1,0 +1,79 @@
+import sharp from "sharp";
+import { describe, expect, test } from "vitest";
+import { readCsv, writeCsv } from "../../lib/io/csv";
+import { decodeRgb, encodeJpg } from "../../lib/io/jpg";
+import { readPly, writePly } from "../../lib/io/ply";
+
+describe("jpg", () => {
+  const pixels = Uint8Array.from({ length: 16 * 24 * 3 }, (_, i) => (i % 3 === 0 ? 200 : 10 * (i % 3)));
+
+  test("keeps size and, nearly, colour; the same picture gives the same bytes", async () => {
+    const file = await encodeJpg({ rows: 16, cols: 24, pixels });
+    expect(await encodeJpg({ rows: 16, cols: 24, pixels })).toEqual(file);
+    const back = await decodeRgb(file, "a.jpg");
+    expect([back.rows, back.cols]).toEqual([16, 24]);
+    // quality 92 of a flat colour: within a few grey levels
+    expect(Math.max(...back.pixels.map((x, i) => Math.abs(x - pixels[i]!)))).toBeLessThan(6);
+  });
+
+  test("resizes and cuts where asked, grey images become colour", async () => {
+    const grey = await sharp(new Uint8Array(16 * 24).fill(77), { raw: { width: 24, height: 16, channels: 1 } }).png().toBuffer();
+    const back = await decodeRgb(grey, "a.png", (cols, rows) => {
+      expect([cols, rows]).toEqual([24, 16]);
+      return { cols: 12, rows: 8, left: 2, top: 0, size: 8 };
+    });
+    expect([back.rows, back.cols, back.pixels.length]).toEqual([8, 8, 192]);
+    expect(new Set(back.pixels)).toEqual(new Set([77]));
+  });
+
+  test.each([["cut off", 0.6], ["empty", 0]])("refuses a file that is %s", async (_, share) => {
+    const busy = pixels.map((_, i) => (i * 7919) % 251);
+    const whole = await encodeJpg({ rows: 16, cols: 24, pixels: busy });
+    const file = whole.subarray(0, Math.floor(share * whole.length));
+    await expect(decodeRgb(file, "color/7.jpg")).rejects.toThrow(/^color\/7\.jpg: the image does not decode \(.+ bytes\); export this frame again$/);
+  });
+});
+
+describe("ply", () => {
+  const mesh = { points: Float32Array.of(0, 0, 0, 1, 0, 0, 0, 1.5, -2), colours: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 255), faces: Int32Array.of(0, 1, 2) };
+
+  test("what is written is read", () => {
+    expect(readPly(writePly(mesh), "m.ply")).toEqual(mesh);
+  });
+
+  test("reads other layouts of the same data", () => {
+    // no colours, doubles, an extra property in front, a list of shorts
+    const header = "ply\nformat binary_little_endian 1.0\ncomment made by hand\nelement vertex 1\nproperty uchar flag\nproperty double x\nproperty double y\nproperty double z\nelement face 1\nproperty list uchar ushort vertex_indices\nend_header\n";
+    const body = Buffer.alloc(25 + 7);
+    body[0] = 9;
+    [1.5, -2, 3].forEach((x, i) => body.writeDoubleLE(x, 1 + 8 * i));
+    body[25] = 3;
+    const read = readPly(Buffer.concat([Buffer.from(header), body]), "m.ply");
+    expect([...read.points]).toEqual([1.5, -2, 3]);
+    expect([...read.faces]).toEqual([0, 0, 0]);
+  });
+
+  const file = writePly(mesh);
+  test.each([
+    ["not a ply", Buffer.from("solid x"), "m.ply: not a PLY file (no header)"],
+    ["ascii", Buffer.from("ply\nformat ascii 1.0\nend_header\n"), 'm.ply: format is "ascii", expected binary_little_endian'],
+    ["without coordinates", Buffer.from("ply\nformat binary_little_endian 1.0\nelement vertex 1\nproperty float a\nend_header\n1234"), "m.ply: vertices have no x, y, z"],
+    ["cut in the vertices", file.subarray(0, file.length - 20), "inside its vertex list"],
+    ["cut in the faces", file.subarray(0, file.length - 2), "inside its face list"],
+    ["of an unknown type", Buffer.from("ply\nformat binary_little_endian 1.0\nelement vertex 1\nproperty half x\nend_header\n"), 'm.ply: property "x" has the unknown type "half"'],
+  ])("refuses a file that is %s", (_, bytes, message) => {
+    expect(() => readPly(bytes, "m.ply")).toThrow(message);
+  });
+});
+
+describe("csv", () => {
+  test("text stays text, quotes and commas survive, a blank last line is no row", () => {
+    const text = writeCsv([{ id: "007", say: 'of the "chairs", one', n: 3 }]);
+    expect(readCsv(`${text}\n`, "a.csv", ["id", "n"])).toEqual([{ id: "007", say: 'of the "chairs", one', n: "3" }]);
+    expect(writeCsv([])).toBe("");
+  });
+
+  test("names missing columns and what is there", () => {
+    expect(() => readCsv("a,b\n1,2\n", "a.csv", ["a", "c", "d"])).toThrow("a.csv: columns c, d missing; it has a, b");
+  });
+});

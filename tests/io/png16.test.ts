@@ -1,0 +1,59 @@
+import fc from "fast-check";
+import sharp from "sharp";
+import { describe, expect, test } from "vitest";
+import { UserError } from "../../lib/core/errors";
+import { Rng } from "../../lib/core/rng";
+import { decodePng16, encodePng16, type Grey16 } from "../../lib/io/png16";
+
+function picture(rows: number, cols: number, seed: number): Grey16 {
+  const rng = new Rng(seed, "png16");
+  return { rows, cols, pixels: Uint16Array.from({ length: rows * cols }, () => rng.int(65536)) };
+}
+
+describe("png16", () => {
+  test("what is written is read", () => {
+    fc.assert(fc.property(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 20 }), fc.nat(1000), (rows, cols, seed) => {
+      const image = picture(rows, cols, seed);
+      expect(decodePng16(encodePng16(image), "x.png")).toEqual(image);
+    }), { numRuns: 30 });
+  });
+
+  test("sharp reads the same numbers from our file", async () => {
+    const image = picture(9, 13, 1);
+    // without grey16 sharp would hand out 8-bit colour
+    const { data, info } = await sharp(encodePng16(image)).toColourspace("grey16").raw({ depth: "ushort" }).toBuffer({ resolveWithObject: true });
+    expect([info.height, info.width, info.channels]).toEqual([9, 13, 1]);
+    expect([...new Uint16Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.length))]).toEqual([...image.pixels]);
+  });
+
+  test.each([false, true])("we read sharp's file, row filters included (adaptive: %s)", async (adaptiveFiltering) => {
+    // a smooth slope makes libpng choose several filters
+    const [rows, cols] = [40, 50];
+    const pixels = Uint16Array.from({ length: rows * cols }, (_, i) => 500 + 37 * Math.floor(i / cols) + 11 * (i % cols) + ((i * 7919) % 5));
+    const file = await sharp(pixels, { raw: { width: cols, height: rows, channels: 1 } }).toColourspace("grey16").png({ adaptiveFiltering }).toBuffer();
+    expect([...decodePng16(file, "x.png").pixels]).toEqual([...pixels]);
+  });
+
+  const good = encodePng16(picture(6, 5, 2));
+  const changed = (at: number, to: number): Buffer => {
+    const copy = Buffer.from(good);
+    copy[at] = to;
+    return copy;
+  };
+
+  test.each([
+    ["empty", Buffer.alloc(0), "d/3.png: not a PNG file (0 bytes, no PNG signature)"],
+    ["a jpg", Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 0, 0, 0, 0, 0]), "d/3.png: not a PNG file (10 bytes"],
+    ["cut inside a chunk", good.subarray(0, 60), "d/3.png: PNG is cut off inside its IDAT chunk (60 bytes)"],
+    ["cut between chunks", good.subarray(0, good.length - 12), `d/3.png: PNG is cut off after ${good.length - 12} bytes`],
+    ["a flipped byte", changed(50, good[50]! ^ 1), "d/3.png: PNG chunk IDAT has a wrong checksum"],
+  ])("refuses a file that is %s", (_, file, message) => {
+    expect(() => decodePng16(file, "d/3.png")).toThrow(UserError);
+    expect(() => decodePng16(file, "d/3.png")).toThrow(message);
+  });
+
+  test("refuses 8-bit images", async () => {
+    const file = await sharp(new Uint8Array(12), { raw: { width: 4, height: 3, channels: 1 } }).toColourspace("b-w").png().toBuffer();
+    expect(() => decodePng16(file, "d/3.png")).toThrow("d/3.png: expected a 16-bit grey PNG without interlacing (depth in millimetres), got 8 bits, colour type 0; export depth as uint16");
+  });
+});
