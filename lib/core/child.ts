@@ -1,4 +1,5 @@
 import { fork } from "node:child_process";
+import { UserError } from "./errors";
 
 /** What a child process sends to its parent. */
 export type ChildMessage<P, R> = { readonly kind: "progress"; readonly value: P } | { readonly kind: "done"; readonly value: R } | { readonly kind: "failed"; readonly message: string };
@@ -55,7 +56,7 @@ export function serveParent<I, P, R>(work: (input: I, progress: (value: P) => vo
   process.on("message", (message: { kind: "start"; input: I } | { kind: "stop" }) => {
     if (message.kind === "stop") return stopping.abort();
     work(message.input, (value) => void send({ kind: "progress", value }), stopping.signal)
-      .then((value) => send({ kind: "done", value }), (error: Error) => send({ kind: "failed", message: error.message }))
+      .then((value) => send({ kind: "done", value }), (error: Error) => send({ kind: "failed", message: error instanceof UserError ? error.message : error.stack ?? String(error) }))
       .then(() => process.disconnect?.());
   });
 }

@@ -163,7 +163,8 @@ function sequence(p: Scope, inputs: ModelInputs, image: tfTypes.Tensor3D): { x: 
   const words = gatherRows(p.get("model.embed_tokens.weight") as tfTypes.Tensor2D, ids as tfTypes.Tensor1D);
   const pieces = [before.length, after.length, Q * T].map((length) => ({ length }));
   const present = pieces.filter(({ length }) => length > 0);
-  const split = tf.split(words, present.map(({ length }) => B * length), 0);
+  // tfjs' split has no gradient when there is one piece
+  const split = present.length === 1 ? [words] : tf.split(words, present.map(({ length }) => B * length), 0);
   const [head, tail, own] = pieces.map((piece) => {
     const at = present.indexOf(piece);
     return at < 0 ? [] : [split[at]!.reshape([B, piece.length, D])];

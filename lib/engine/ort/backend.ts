@@ -8,11 +8,17 @@ import { type Compiled, compile, run } from "./session";
 import { defaultSettings, type OrtSettings, type OrtStats } from "./settings";
 import { bytesOf, isDtype, type Numbers, type Op, Val, viewOf } from "./value";
 
-/** What a tfjs data id holds. Strings never reach ONNX; only fallback kernels see them. */
-interface Slot {
-  readonly value: Val | undefined;
-  readonly strings: Uint8Array[] | undefined;
-  refCount: number;
+/** What a tfjs data id holds, and the data id itself for those made here: a weak map's entry an operation is slow to make. */
+class Slot {
+  /** False once disposed of, and while another backend holds the data. */
+  held = true;
+
+  constructor(
+    public value: Val | undefined,
+    /** Strings never reach ONNX; only fallback kernels see them. */
+    public strings: Uint8Array[] | undefined,
+    public refCount: number,
+  ) {}
 }
 
 export const ORT = "ort-cpu";
@@ -22,7 +28,9 @@ export const ORT = "ort-cpu";
  * Graphs are cached by exact structure: operations, attributes, shapes and which results are kept.
  */
 export class OrtBackend extends tf.KernelBackend {
-  readonly #slots: InstanceType<typeof tf.DataStorage<Slot>>;
+  /** Data ids that other backends made. */
+  readonly #foreign = new WeakMap<object, Slot>();
+  #dataIds = 0;
   readonly #pool: BufferPool;
   readonly #cache = new Map<string, Compiled>();
   readonly #signatures = new Map<string, number>();
@@ -34,7 +42,6 @@ export class OrtBackend extends tf.KernelBackend {
 
   constructor() {
     super();
-    this.#slots = new tf.DataStorage<Slot>(this, tf.engine());
     this.#pool = new BufferPool(this.#settings.poolBytes);
   }
 
@@ -67,34 +74,52 @@ export class OrtBackend extends tf.KernelBackend {
   // ── tfjs' data contract ──
 
   override write(values: backend_util.BackendValues, shape: number[], dtype: DataType): object {
-    const dataId = {};
-    this.move(dataId, values, shape, dtype, 1);
-    return dataId;
+    const slot = this.#fill(new Slot(undefined, undefined, 1), values, shape, dtype);
+    this.#dataIds++;
+    return slot;
   }
 
   override move(dataId: object, values: backend_util.BackendValues, shape: number[], dtype: DataType, refCount: number): void {
-    if (dtype === "string") {
-      this.#slots.set(dataId, { value: undefined, strings: values as Uint8Array[], refCount });
-      return;
-    }
-    if (!isDtype(dtype)) {
-      throw new UserError(`${ORT}: a tensor [${shape.join(", ")}] of type ${dtype} cannot be held; use float32, int32 or bool, or the "cpu" engine`);
-    }
-    // tfjs may give the caller's own array: copy, so that later changes to it stay outside.
-    const data = viewOf(this.#pool.take(bytesOf(shape, dtype)), dtype);
-    data.set(values as Numbers);
-    this.#slots.set(dataId, { value: this.#hold(shape, data, dtype), strings: undefined, refCount });
+    const slot = dataId instanceof Slot ? dataId : new Slot(undefined, undefined, refCount);
+    this.#fill(slot, values, shape, dtype);
+    if (slot !== dataId) this.#foreign.set(dataId, slot);
+    slot.held = true;
+    slot.refCount = refCount;
+    this.#dataIds++;
   }
 
-  #hold(shape: number[], data: Numbers, dtype: Val["dtype"]): Val {
+  #fill(slot: Slot, values: backend_util.BackendValues, shape: number[], dtype: DataType): Slot {
+    if (dtype === "string") {
+      slot.strings = values as Uint8Array[];
+      return slot;
+    }
+    if (!isDtype(dtype)) {
+      throw new UserError(`${ORT}: tensors of type ${dtype} are not supported (shape [${shape.join(", ")}]); use float32, int32 or bool, or run with S2_ENGINE=cpu`);
+    }
     const value = new Val(shape, dtype);
-    value.data = data;
+    // tfjs may give the caller's own array: copy, so that later changes to it stay outside.
+    value.data = viewOf(this.#pool.take(bytesOf(shape, dtype)), dtype);
+    value.data.set(values as Numbers);
     value.live = true;
-    return value;
+    slot.value = value;
+    return slot;
+  }
+
+  #find(dataId: object): Slot | undefined {
+    const slot = dataId instanceof Slot ? dataId : this.#foreign.get(dataId);
+    return slot?.held === true ? slot : undefined;
+  }
+
+  /** The slot of a data id; data of another backend is moved here first. */
+  #slot(dataId: object): Slot {
+    const slot = this.#find(dataId);
+    if (slot !== undefined) return slot;
+    tf.engine().moveData(this, dataId);
+    return this.#find(dataId)!;
   }
 
   override readSync(dataId: object): backend_util.BackendValues {
-    const slot = this.#slots.get(dataId);
+    const slot = this.#slot(dataId);
     if (slot.value === undefined) return slot.strings!;
     const value = slot.value;
     if (value.data === undefined && value.error === undefined) this.flush();
@@ -108,28 +133,30 @@ export class OrtBackend extends tf.KernelBackend {
   }
 
   override refCount(dataId: object): number {
-    return this.#slots.has(dataId) ? this.#slots.get(dataId).refCount : 0;
+    return this.#find(dataId)?.refCount ?? 0;
   }
 
   override incRef(dataId: object): void {
-    this.#slots.get(dataId).refCount++;
+    this.#slot(dataId).refCount++;
   }
 
   override disposeData(dataId: object, force = false): boolean {
-    if (!this.#slots.has(dataId)) return true;
-    const slot = this.#slots.get(dataId);
+    const slot = this.#find(dataId);
+    if (slot === undefined) return true;
     slot.refCount--;
     if (!force && slot.refCount > 0) return false;
-    this.#slots.delete(dataId);
+    slot.held = false;
+    this.#dataIds--;
     if (slot.value !== undefined) {
       slot.value.live = false;
       this.#recycle(slot.value);
+      slot.value = undefined;
     }
     return true;
   }
 
   override numDataIds(): number {
-    return this.#slots.numDataIds();
+    return this.#dataIds;
   }
 
   override memory(): { unreliable: boolean } {
@@ -186,13 +213,13 @@ export class OrtBackend extends tf.KernelBackend {
   }
 
   #recordPlan(def: KernelDef, plan: RecordPlan): TensorInfo | TensorInfo[] {
-    const infos = plan.outs.map((out): TensorInfo => ({ dataId: {}, shape: out.shape, dtype: out.dtype }));
     const values = plan.outs.map((out) => {
       const value = new Val(out.shape, out.dtype);
       value.live = true;
       return value;
     });
-    infos.forEach((info, i) => this.#slots.set(info.dataId, { value: values[i]!, strings: undefined, refCount: 1 }));
+    const infos = values.map((value): TensorInfo => ({ dataId: new Slot(value, undefined, 1), shape: value.shape, dtype: value.dtype }));
+    this.#dataIds += infos.length;
     if (values.every((v) => sizeOf(v.shape) === 0)) {
       for (const v of values) v.data = viewOf(new ArrayBuffer(0), v.dtype);
     } else {
@@ -213,8 +240,8 @@ export class OrtBackend extends tf.KernelBackend {
   }
 
   #valueOf(info: TensorInfo): Val {
-    const { value } = this.#slots.get(info.dataId);
-    if (value === undefined) throw new UserError(`${ORT}: a string tensor [${info.shape.join(", ")}] cannot be computed with; use the "cpu" engine`);
+    const { value } = this.#slot(info.dataId);
+    if (value === undefined) throw new UserError(`${ORT}: strings are not computed with (shape [${info.shape.join(", ")}]); use numbers, or run with S2_ENGINE=cpu`);
     if (value.error !== undefined) throw value.error;
     const { shape } = value;
     if (shape.length === info.shape.length && shape.every((d, i) => d === info.shape[i])) return value;
