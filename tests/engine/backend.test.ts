@@ -146,8 +146,29 @@ describe("data", () => {
     t.dispose();
   });
 
-  it("refuses complex numbers with a way out", () => {
-    expect(() => tf.tidy(() => tf.complex([1], [2]))).toThrow(/ort-cpu: .*complex64.*use float32, int32 or bool/);
+  it("refuses complex numbers with a way out, naming the op and its shapes", () => {
+    const said = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
+    const before = tf.memory().numDataBuffers;
+    expect(() => tf.tidy(() => tf.complex([1], [2]))).toThrow(
+      "Complex(real [1] float32, imag [1] float32): ort-cpu: tensors of type complex64 are not supported (shape [1]); use float32, int32 or bool, or run with S2_ENGINE=cpu",
+    );
+    said.mockRestore();
+    expect(tf.memory().numDataBuffers).toBe(before);
+  });
+
+  it("refuses to compute with strings", () => {
+    expect(() => tf.tidy(() => tf.tile(tf.tensor1d(["a"]), [2]))).toThrow("ort-cpu: strings are not computed with (shape [1]); use numbers, or run with S2_ENGINE=cpu");
+  });
+
+  it("moves data to another engine and back", async () => {
+    const x = tf.tensor1d([1, 2, 3]).add(1);
+    await use("cpu");
+    x.square().dataSync();
+    await use("ort-cpu");
+    expect(Array.from(x.square().dataSync())).toEqual([4, 9, 16]);
+    const count = tf.engine().backend.numDataIds();
+    x.dispose();
+    expect(tf.engine().backend.numDataIds()).toBe(count - 1);
   });
 });
 

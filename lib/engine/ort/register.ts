@@ -40,15 +40,16 @@ function describe(inputs: unknown): string {
 
 /** Runs a kernel that ONNX does not cover in plain JavaScript: counted, and said once on stderr. */
 function fallBack(name: string, backend: OrtBackend, inputs: unknown, attrs: NamedAttrMap): TensorInfo | TensorInfo[] {
-  if (tf.getKernel(name, "cpu") == null) {
-    throw new UserError(`${ORT}: ${name}(${describe(inputs)}) is not supported and no fallback exists; write it with other tfjs operations, or choose another engine with S2_ENGINE`);
-  }
   backend.countFallback(name);
   if (!told.has(name)) {
     told.add(name);
     process.stderr.write(`${ORT}: ${name}(${describe(inputs)}) runs in plain JavaScript, which is slow in a training step\n`);
   }
-  return runOnCpu(name, backend, inputs, attrs);
+  try {
+    return runOnCpu(name, backend, inputs, attrs);
+  } catch (error) {
+    throw new UserError(`${name}(${describe(inputs)}): ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 function registerKernel(name: string, def: KernelDef | undefined): void {
