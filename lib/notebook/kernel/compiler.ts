@@ -6,6 +6,7 @@ interface Builder {
 }
 type Watch = (path: string, ...rest: unknown[]) => { close(): void };
 interface WatchHost {
+  readFile(path: string, encoding?: string): string | undefined;
   watchFile: Watch;
   watchDirectory: Watch;
   afterProgramCreate?: (builder: Builder) => void;
@@ -13,6 +14,8 @@ interface WatchHost {
 type CreateHost = (roots: unknown, options: Record<string, unknown>, ...rest: unknown[]) => WatchHost;
 
 const unwatched = { close(): void {} };
+/** Packages that only the inside of lib/ uses: their types (2 MB for the browser driver alone) are not read for cells. */
+const inner = /\/node_modules\/(playwright-core|protobufjs|sharp|onnxruntime-[a-z]+|@webgpu\/types)\/.*\.d\.[cm]?ts$/;
 const bundler = 100; // ts.ModuleResolutionKind.Bundler
 
 /**
@@ -34,6 +37,8 @@ export function prepareCompiler(root: string): void {
   const adapted: CreateHost = (roots, options, ...rest) => {
     const host = createHost(roots, { ...options, strict: true, moduleResolution: bundler, types: ["node"] }, ...rest);
     const { watchFile } = host;
+    const readFile = host.readFile.bind(host);
+    host.readFile = (file, encoding) => (inner.test(file) ? "export {};" : readFile(file, encoding));
     host.watchFile = (file, ...rest) => (/\/__(tslab__|prev__\.d)\.ts$/.test(file) ? watchFile(file, ...rest) : unwatched);
     host.watchDirectory = () => unwatched;
     let created: ((builder: Builder) => void) | undefined;

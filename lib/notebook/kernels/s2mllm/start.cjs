@@ -10,6 +10,8 @@ if (!existsSync(path.join(root, "node_modules", "tslab"))) {
   process.stderr.write(`s2mllm kernel: packages are not installed in ${root}; run npm ci there\n`);
   process.exit(1);
 }
-// tsx compiles lib/ on require: what cells import is then exactly what the command line and the tests run
-require("tsx/cjs/api").register();
-require(path.join(root, "lib", "notebook", "kernel", "launch.ts")).launch(process.argv[2]);
+// tsx compiles lib/ as it is loaded, by require() and by import(): what cells import is then exactly what the command
+// line and the tests run
+void import("tsx").then(() => {
+  require(path.join(root, "lib", "notebook", "kernel", "launch.ts")).launch(process.argv[2]);
+});
