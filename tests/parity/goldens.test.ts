@@ -12,10 +12,10 @@ const folder = inProject("tests", "fixtures", "goldens");
 const goldens = readGoldens(folder);
 
 /** A copy of one golden with its index entry, or its numbers, changed. */
-function changed(name: string, change: (golden: Golden & { tensors: { name: string; role: string }[] }) => void): { folder: string; golden: Golden } {
+function changed(name: string, change: (golden: { tensors: { name: string; role: string }[] }) => void): { folder: string; golden: Golden } {
   const copy = mkdtempSync(join(tmpdir(), "golden-"));
   cpSync(join(folder, `${name}.safetensors`), join(copy, `${name}.safetensors`));
-  const golden = structuredClone(goldens.find(({ file }) => file === `${name}.safetensors`)!) as Golden & { tensors: { name: string; role: string }[] };
+  const golden = structuredClone(goldens.find(({ file }) => file === `${name}.safetensors`)!) as unknown as { tensors: { name: string; role: string }[] };
   change(golden);
   writeFileSync(join(copy, "index.json"), JSON.stringify({ format: 1, goldens: [golden] }));
   copies.push(copy);
