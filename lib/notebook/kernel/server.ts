@@ -164,6 +164,8 @@ export class KernelServer {
       this.#count++;
       this.#publish("execute_input", { code, execution_count: this.#count });
     }
+    // a cell that never yields would keep even the news that it runs from going out
+    await this.#queues.iopub.drained();
     const { failure, value } = await this.cells.run(code);
     this.#streams.flush();
     const dropped: ExecuteRequest[] = [];
