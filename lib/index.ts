@@ -13,7 +13,7 @@ import { type PaperTable, paperTables } from "./report/paper";
 import { departureTable, runTable } from "./report/sections";
 import type { Table } from "./report/table";
 import { studies } from "./studies/definitions";
-import { type Prediction, type ResultRow, readPredictions, readRows } from "./studies/row";
+import { type Prediction, type ResultRow, latestRows, readPredictions, readRows } from "./studies/row";
 import type { Study, StudyRunOptions } from "./studies/types";
 
 export type { AttentionData, Comparison, ErrorCase, Figure, PaperTable, Prediction, ResultRow, Study, StudyRunOptions, Table };
@@ -26,16 +26,9 @@ export interface RowFilter {
   readonly proposals?: "gt" | "detector";
 }
 
-/** The last row of each run (variant, preset, seed, boxes, data): what has been run again replaces what was there. */
-function latest(rows: readonly ResultRow[]): ResultRow[] {
-  const kept = new Map<string, ResultRow>();
-  for (const row of rows) kept.set(JSON.stringify([row.study, row.variant, row.preset, row.seed, row.proposals, row.data]), row);
-  return [...kept.values()];
-}
-
 function results(study?: string, filter: RowFilter = {}): ResultRow[] {
   const wanted = Object.entries(filter);
-  return latest(readRows().filter((r) => study === undefined || r.study === study)).filter((r) =>
+  return latestRows(readRows().filter((r) => study === undefined || r.study === study)).filter((r) =>
     wanted.every(([key, value]) => r[key as keyof RowFilter] === value),
   );
 }

@@ -1,15 +1,15 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { writeFileAtomic } from "../core/files";
 import { inProject } from "../core/root";
 import { attentionScenes, readAttention, readTrainingRuns } from "../report/examples";
 import { saveFigures } from "../report/export";
 import { attentionFramesFigure, attentionMatrixFigure } from "../report/figures/attention";
-import { errorCases, errorScene, figures } from "../report/figure-set";
+import { errorCases, errorScene, figures, keptAnswers } from "../report/figure-set";
 import type { Figure } from "../report/figures/theme";
 import { reportPage } from "../report/page";
 import { reportSections } from "../report/sections";
-import { predictionsFile, readPredictions, readRows, type ResultRow } from "../studies/row";
+import { latestRows, readRows, type ResultRow } from "../studies/row";
+import { failureSignatures } from "../report/signatures";
 import { parseOptions } from "./options";
 import { printJson, printLines } from "./output";
 
@@ -30,10 +30,10 @@ function examples(rows: readonly ResultRow[]): Figure[] {
     const data = readAttention(scene);
     found.push(attentionFramesFigure(data), attentionMatrixFigure(data));
   }
-  const full = rows.find((r) => r.variant === "full" && existsSync(predictionsFile(r)));
+  const full = rows.find((r) => r.variant === "full" && keptAnswers(r) !== undefined);
   if (full === undefined) return found;
   try {
-    const cases = errorCases(full, readPredictions(full) ?? []);
+    const cases = errorCases(full, keptAnswers(full) ?? []);
     found.push(figures.errors(full, cases));
     const shown = cases.find((c) => c.kind === "spatial") ?? cases[0];
     if (shown !== undefined) found.push({ ...errorScene(full, shown), name: "error-case" });
@@ -47,8 +47,9 @@ function examples(rows: readonly ResultRow[]): Figure[] {
 export async function run(args: string[]): Promise<number> {
   const { values } = parseOptions(spec, args);
   const folder = values.out ?? inProject("figures");
-  const rows = readRows();
-  const input = { rows, answersOf: readPredictions, training: readTrainingRuns(), warnings: [], extra: examples(rows) };
+  const rows = latestRows(readRows());
+  const training = readTrainingRuns();
+  const input = { rows, answersOf: keptAnswers, training, warnings: failureSignatures(rows, training), extra: examples(rows) };
   const page = join(folder, "report.html");
   const saved = await saveFigures(reportSections(input).flatMap((s) => s.figures), folder);
   writeFileAtomic(page, reportPage(input));

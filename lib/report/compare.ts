@@ -1,5 +1,6 @@
 import { table, type ColumnTable } from "arquero";
 import type { Prediction, ResultRow } from "../studies/row";
+import { boxNames } from "./figures/theme";
 import { type Interval, type Runs, accuracyInterval, halfWidth, includesZero, pairedDifference, seedHalfWidth } from "./intervals";
 import type { PaperTable } from "./paper";
 import { type Column, type Table, decimal, signed } from "./table";
@@ -12,7 +13,7 @@ export interface ComparisonRow {
   readonly preset: string;
   readonly data: string;
   readonly synthetic: boolean;
-  readonly proposals: string;
+  readonly proposals: ResultRow["proposals"];
   readonly setting: string;
   readonly variant: string;
   readonly metric: string;
@@ -63,6 +64,14 @@ export function groupRows(rows: readonly ResultRow[]): ResultRow[][] {
     group.set(run, row);
   }
   return [...groups.values()].map((g) => [...g.values()]);
+}
+
+/**
+ * The one group that a figure shows: the one with most runs, true boxes before detected ones where they are as many.
+ */
+export function mainGroup(rows: readonly ResultRow[]): ResultRow[] {
+  const groups = groupRows(rows).sort((a, b) => b.length - a.length || Number(a[0]!.proposals !== "gt") - Number(b[0]!.proposals !== "gt"));
+  return groups[0] ?? [];
 }
 
 function runsOf(rows: readonly ResultRow[], answersOf: AnswersOf): Runs | undefined {
@@ -169,7 +178,7 @@ function notesOf(lines: readonly ComparisonRow[], rows: readonly ResultRow[], pa
   const seeds = new Set(measured.map((l) => l.seeds));
   if (seeds.has(1)) notes.push("One seed: ± and intervals are over scenes only and leave out the spread between trainings.");
   if ([...seeds].some((s) => s > 1)) notes.push("± is half a 95 % interval, bootstrapped over scenes and seeds; Δ is paired on the same sentences and seeds.");
-  const bounds = new Map(rows.map((r) => [`${r.preset}, ${r.data}, ${r.proposals} boxes`, r.upperBound.acc25]));
+  const bounds = new Map(rows.map((r) => [`${r.preset}, ${r.data}, ${boxNames[r.proposals]}`, r.upperBound.acc25]));
   for (const [what, bound] of bounds) notes.push(`The boxes offered allow at most ${decimal(bound)} % Acc@0.25 (${what}).`);
   return [...notes, ...paper.notes];
 }
@@ -227,7 +236,7 @@ export function compare(rows: readonly ResultRow[], paper: PaperTable, answersOf
       n: measured ? String(l.n) : "",
       seeds: measured ? String(l.seeds) : "",
       preset: measured ? l.preset : "",
-      data: measured ? `${l.data}, ${l.proposals} boxes${l.synthetic ? ", synthetic" : ""}` : "",
+      data: measured ? `${l.data}, ${boxNames[l.proposals]}${l.synthetic ? ", synthetic" : ""}` : "",
     };
   });
   return { title: `${paper.title} — ours and the paper's`, columns, rows: shown, notes: notesOf(lines, rows, paper), numbers: numbersOf(lines), lines };

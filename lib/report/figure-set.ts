@@ -1,5 +1,5 @@
 import { type Prediction, readPredictions, type ResultRow } from "../studies/row";
-import { type Comparison, compare, compareRows } from "./compare";
+import { type Comparison, compare, compareRows, mainGroup } from "./compare";
 import { type ErrorCase, classifyError, countErrors, isRight } from "./errors";
 import { type ExampleScene, readExample } from "./examples";
 import { ablationFigure } from "./figures/ablation";
@@ -43,17 +43,30 @@ export function errorScene(row: ResultRow, { prediction, pickedLabel }: ErrorCas
   });
 }
 
-/** Comparison with intervals from the kept answers. */
-export function compareWithAnswers(rows: readonly ResultRow[], paper: PaperTable, only?: readonly string[]): Comparison {
-  return compare(rows, paper, readPredictions, only);
+/** A run's kept answers, unless they belong to another run of the same name: then their accuracy is not the row's. */
+export function keptAnswers(row: ResultRow): Prediction[] | undefined {
+  const answers = readPredictions(row);
+  if (answers === undefined || answers.length !== row.n) return undefined;
+  const accuracy = (100 * answers.filter(isRight).length) / answers.length;
+  return Math.abs(accuracy - row.metrics.acc25) < 0.5 ? answers : undefined;
 }
 
-/** The lab's figures, from finished rows and what they left behind. */
+/** Comparison with intervals from the kept answers. */
+export function compareWithAnswers(rows: readonly ResultRow[], paper: PaperTable, only?: readonly string[]): Comparison {
+  return compare(rows, paper, keptAnswers, only);
+}
+
+/**
+ * The lab's figures, from finished rows and what they left behind. A figure shows one group of runs (preset, data, boxes),
+ * never an average over several; its title says which.
+ */
 export const figures = {
-  ablation: (rows: readonly ResultRow[], paper: PaperTable = table5): Figure =>
-    ablationFigure(compareRows(rows, paper, readPredictions), dataLabel(rows)),
-  frames: frameCountFigure,
-  relations: relationFigure,
+  ablation: (rows: readonly ResultRow[], paper: PaperTable = table5): Figure => {
+    const group = mainGroup(rows);
+    return ablationFigure(compareRows(group, paper, keptAnswers), dataLabel(group));
+  },
+  frames: (rows: readonly ResultRow[]): Figure => frameCountFigure(mainGroup(rows)),
+  relations: (rows: readonly ResultRow[], variants?: readonly string[]): Figure => relationFigure(mainGroup(rows), variants),
   training: trainingFigure,
   attentionFrames: (data: AttentionData, asking = 0): Figure => attentionFramesFigure(data, asking),
   attentionMatrix: attentionMatrixFigure,

@@ -1,9 +1,9 @@
-import { type Comparison, compare, compareRows, groupRows, type AnswersOf } from "./compare";
+import { type Comparison, compare, compareRows, groupRows, mainGroup, type AnswersOf } from "./compare";
 import { departures } from "./departures";
 import { ablationFigure } from "./figures/ablation";
 import { frameCountFigure } from "./figures/frames";
 import { relationFigure } from "./figures/relations";
-import { type Figure, dataLabel } from "./figures/theme";
+import { type Figure, boxNames, dataLabel } from "./figures/theme";
 import { type TrainingRun, trainingFigure } from "./figures/training";
 import { paperTables, table5 } from "./paper";
 import { type Table, decimal } from "./table";
@@ -40,7 +40,7 @@ export function runTable(rows: readonly ResultRow[]): Table {
       number("random", "random (%)"), number("bound", "upper bound (%)"), text("engine", "engine"), number("seconds", "seconds"), text("commit", "commit"),
     ],
     rows: rows.map((r) => ({
-      study: r.study, variant: r.variant, seed: String(r.seed), preset: r.preset, frames: String(r.frames), proposals: r.proposals,
+      study: r.study, variant: r.variant, seed: String(r.seed), preset: r.preset, frames: String(r.frames), proposals: boxNames[r.proposals],
       data: `${r.data}${r.synthetic ? ", synthetic" : ""} (${r.dataFingerprint.slice(0, 8)})`, n: String(r.n),
       acc25: decimal(r.metrics.acc25), acc50: decimal(r.metrics.acc50), random: decimal(r.baselines.random),
       bound: decimal(r.upperBound.acc25), engine: r.engine, seconds: r.seconds.toFixed(0), commit: r.commit.slice(0, 8),
@@ -80,10 +80,10 @@ export function reportSections({ rows, answersOf, training, warnings, extra }: R
       tables: [compare(components, table5, answersOf)],
       figures: components.length === 0 ? [] : ablationFigures(components, answersOf),
     },
-    { id: "frames", heading: "Number of views", tables: [], figures: components.length === 0 ? [] : [frameCountFigure(components)] },
+    { id: "frames", heading: "Number of views", tables: [], figures: components.length === 0 ? [] : [frameCountFigure(mainGroup(components))] },
     {
       id: "relations", heading: "Kinds of sentence", tables: [],
-      figures: components.length === 0 ? [] : [relationFigure(components)],
+      figures: components.length === 0 ? [] : [relationFigure(mainGroup(components))],
     },
     { id: "tables", heading: "The paper's other tables", tables: comparisons, figures: [] },
     { id: "examples", heading: "Attention and error cases", tables: [], figures: extra },

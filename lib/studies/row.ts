@@ -120,9 +120,18 @@ export function readRows(path: string = resultsFolder()): ResultRow[] {
     .flatMap((f) => rowsOfFile(join(path, f)));
 }
 
+/** The last row of each run (study, variant, preset, seed, boxes, data): what was run again replaces what was there. */
+export function latestRows(rows: readonly ResultRow[]): ResultRow[] {
+  const kept = new Map<string, ResultRow>();
+  for (const row of rows) kept.set(JSON.stringify([row.study, row.variant, row.preset, row.seed, row.proposals, row.data]), row);
+  return [...kept.values()];
+}
+
+export type RunName = Pick<ResultRow, "study" | "variant" | "preset" | "seed" | "proposals">;
+
 /** Where a run's answers lie, below the results folder. */
-export function predictionsFile(run: Pick<ResultRow, "study" | "variant" | "seed" | "proposals">, folder = resultsFolder()): string {
-  return join(folder, "predictions", run.study, `${run.variant}-s${run.seed}-${run.proposals}.json.gz`);
+export function predictionsFile(run: RunName, folder = resultsFolder()): string {
+  return join(folder, "predictions", run.study, `${run.preset}-${run.variant}-s${run.seed}-${run.proposals}.json.gz`);
 }
 
 /**
@@ -132,7 +141,7 @@ export function predictionsFile(run: Pick<ResultRow, "study" | "variant" | "seed
  * @throws UserError when the file is damaged
  */
 export function readPredictions(
-  run: Pick<ResultRow, "study" | "variant" | "seed" | "proposals">,
+  run: RunName,
   folder = resultsFolder(),
 ): Prediction[] | undefined {
   const file = predictionsFile(run, folder);

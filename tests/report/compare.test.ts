@@ -88,13 +88,13 @@ describe("the table", () => {
   test("marks synthetic rows and puts their differences in brackets", () => {
     const full = comparison.rows[0]!;
     expect(full).toMatchObject({ setting: "full, 16 frames (full)", ours: "62.0", paper: "59.18", difference: "(+2.8)", preset: "nano" });
-    expect(full["data"]).toBe("rooms/sample, gt boxes, synthetic");
+    expect(full["data"]).toBe("rooms/sample, true boxes, synthetic");
     expect(comparison.notes[0]).toMatch(/^Rows marked "synthetic" were measured on S2-Rooms, the paper's on ScanRefer/);
   });
 
   test("real rows are compared plainly", () => {
     const real = compare([sampleRow({ synthetic: false, data: "scannet" })], table1);
-    expect(real.rows[0]).toMatchObject({ difference: "+0.8", data: "scannet, gt boxes" });
+    expect(real.rows[0]).toMatchObject({ difference: "+0.8", data: "scannet, true boxes" });
     expect(real.notes.join()).not.toContain("synthetic");
   });
 

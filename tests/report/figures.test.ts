@@ -101,6 +101,6 @@ test("the running mean looks back", () => {
 });
 
 test("the label of real data does not say synthetic", () => {
-  expect(dataLabel([sampleRow({ synthetic: false, data: "scannet" })])).toBe("scannet, preset nano, 1 seed");
+  expect(dataLabel([sampleRow({ synthetic: false, data: "scannet" })])).toBe("scannet, preset nano, true boxes, 1 seed");
   expect(dataLabel([])).toBe("no finished run yet");
 });

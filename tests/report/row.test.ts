@@ -49,7 +49,7 @@ test("predictions come back as written, absent ones as undefined, damaged ones a
   const file = predictionsFile(row, folder);
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, "plain text");
-  expect(() => readPredictions(row, folder)).toThrow(/full-s0-gt\.json\.gz: not a gzipped JSON file/);
+  expect(() => readPredictions(row, folder)).toThrow(/nano-full-s0-gt\.json\.gz: not a gzipped JSON file/);
 });
 
 test("S2_RESULTS names another folder", () => {

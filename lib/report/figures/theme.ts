@@ -54,12 +54,14 @@ export function layoutOf(title: string, subtitle: string, more: Partial<Layout> 
   };
 }
 
+export const boxNames = { gt: "true boxes", detector: "detected boxes" } as const;
+
 /** What the numbers were measured on; synthetic data always says so. */
-export function dataLabel(rows: readonly Pick<ResultRow, "data" | "synthetic" | "preset" | "seed">[]): string {
+export function dataLabel(rows: readonly Pick<ResultRow, "data" | "synthetic" | "preset" | "seed" | "proposals">[]): string {
   const unique = (values: readonly string[]): string => [...new Set(values)].join(", ");
   const data = unique(rows.map((r) => (r.synthetic ? "S2-Rooms (synthetic)" : r.data)));
   const seeds = new Set(rows.map((r) => r.seed)).size;
-  return rows.length === 0 ? "no finished run yet" : `${data}, preset ${unique(rows.map((r) => r.preset))}, ${seeds} seed${seeds === 1 ? "" : "s"}`;
+  return rows.length === 0 ? "no finished run yet" : `${data}, preset ${unique(rows.map((r) => r.preset))}, ${unique(rows.map((r) => boxNames[r.proposals]))}, ${seeds} seed${seeds === 1 ? "" : "s"}`;
 }
 
 export const syntheticLabel = "S2-Rooms (synthetic)";
