@@ -202,6 +202,7 @@ export function compare(rows: readonly ResultRow[], paper: PaperTable, answersOf
   const columns: Column[] = [
     { key: "setting", label: "setting" },
     { key: "metric", label: "metric" },
+    { key: "data", label: "our data" },
     { key: "ours", label: "ours", numeric: true },
     { key: "plusMinus", label: "±", numeric: true },
     { key: "paper", label: "paper", numeric: true },
@@ -217,7 +218,6 @@ export function compare(rows: readonly ResultRow[], paper: PaperTable, answersOf
     { key: "n", label: "n", numeric: true },
     { key: "seeds", label: "seeds", numeric: true },
     { key: "preset", label: "preset" },
-    { key: "data", label: "data" },
   ];
   const shown = lines.map((l) => {
     const measured = l.ours !== undefined;

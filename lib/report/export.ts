@@ -26,7 +26,7 @@ export function figureJson({ data, layout }: Figure): string {
 /** The element of one figure, and its entry in the list that `plotlyScript` draws. */
 export function figureElement(figure: Figure, id: string): string {
   const { data, layout } = figure;
-  return `<figure><div id="${id}" class="plot" role="img" aria-label="${escapeHtml(figure.alt)}"></div></figure>
+  return `<figure><div id="${id}" class="plot" style="height:${layout.height ?? 440}px" role="img" aria-label="${escapeHtml(figure.alt)}"></div></figure>
 <script>(window.figures ??= []).push(${scriptJson([id, data, layout, drawing])});</script>`;
 }
 

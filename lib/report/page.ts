@@ -20,7 +20,7 @@ a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
 table{border-collapse:collapse;width:100%;font-size:.86rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-weight:600;padding:10px 12px;background:var(--band)}
 th,td{padding:6px 12px;border-top:1px solid var(--line);vertical-align:top}
-td{min-width:7em;max-width:26em}td:first-child{min-width:16em}
+td{min-width:8.6em;max-width:26em}td:first-child{min-width:16em}
 td[style*=right]{white-space:nowrap;min-width:0}
 th{font-weight:600;color:var(--soft);white-space:nowrap}
 tbody tr:hover{background:var(--band)}

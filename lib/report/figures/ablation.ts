@@ -6,7 +6,7 @@ function bars(lines: readonly ComparisonRow[], name: string, color: string): Fig
   return {
     type: "bar", orientation: "h", name, y: lines.map((l) => l.setting), x: lines.map((l) => l.delta!), marker: { color },
     error_x: {
-      type: "data", symmetric: false, color: colours.ink, thickness: 1.5, width: 4,
+      type: "data", symmetric: false, color: colours.grey, thickness: 1.5, width: 4,
       array: lines.map((l) => (l.deltaHigh ?? l.delta!) - l.delta!),
       arrayminus: lines.map((l) => l.delta! - (l.deltaLow ?? l.delta!)),
     },

@@ -1,7 +1,7 @@
 import { relationKinds } from "../../datasets/scene";
 import type { ResultRow } from "../../studies/row";
 import { seedHalfWidth } from "../intervals";
-import { type Figure, dataLabel, emptyFigure, layoutOf, sequence } from "./theme";
+import { type Figure, colours, dataLabel, emptyFigure, layoutOf, sequence } from "./theme";
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
@@ -22,7 +22,7 @@ export function relationFigure(rows: readonly ResultRow[], variants: readonly st
         type: "bar", name: variant, x: kinds,
         y: values.map((v) => (v.length === 0 ? null : mean(v))),
         marker: { color: sequence[i % sequence.length]! },
-        error_y: { type: "data", array: values.map((v) => seedHalfWidth(v) ?? 0), thickness: 1.5, width: 4 },
+        error_y: { type: "data", array: values.map((v) => seedHalfWidth(v) ?? 0), color: colours.grey, thickness: 1.5, width: 4 },
         hovertemplate: `%{x}: %{y:.1f} %<extra>${variant}</extra>`,
       };
     }),

@@ -10,6 +10,12 @@ const units: Readonly<Record<string, string>> = {
   ground: "grounding loss (nats)", language: "language loss (nats a token)", recon: "reconstruction loss", anchor: "anchor loss (nats)",
 };
 
+/** Lines that have a loss; none when it is switched off, which is logged as 0 throughout. */
+function logged(run: TrainingRun, key: string): readonly MetricsLine[] {
+  const lines = run.metrics.filter((m) => typeof m[key] === "number");
+  return lines.some((m) => m[key] !== 0) ? lines : [];
+}
+
 /** Moving average over `window` steps, which leaves the shape readable at nano batch sizes. */
 export function smooth(values: readonly number[], window: number): number[] {
   return values.map((_, i) => {
@@ -18,15 +24,15 @@ export function smooth(values: readonly number[], window: number): number[] {
   });
 }
 
-/** Loss curves: one panel a loss, one line a run; the pale line is the raw value. */
+/** Loss curves: one panel a loss below the other, one line a run; the pale line is the raw value. */
 export function trainingFigure(runs: readonly TrainingRun[], keys: readonly string[] = ["ground", "language", "recon"]): Figure {
   const title = "Training";
-  const shown = keys.filter((k) => runs.some((r) => r.metrics.some((m) => typeof m[k] === "number")));
+  const shown = keys.filter((k) => runs.some((r) => logged(r, k).length > 0));
   if (shown.length === 0) return emptyFigure("training", title, "needs the metrics.jsonl of a training run");
   const axisName = (letter: string, i: number): string => (i === 0 ? letter : `${letter}${i + 1}`);
   const data = shown.flatMap((key, k) =>
     runs.flatMap((run, i): Figure["data"] => {
-      const lines = run.metrics.filter((m) => typeof m[key] === "number");
+      const lines = logged(run, key);
       if (lines.length === 0) return [];
       const x = lines.map((m) => m.step);
       const y = lines.map((m) => m[key]!);
@@ -39,16 +45,18 @@ export function trainingFigure(runs: readonly TrainingRun[], keys: readonly stri
     }),
   );
   const axes: Record<string, object> = {};
+  const last = shown.length - 1;
   shown.forEach((key, k) => {
     const suffix = k === 0 ? "" : String(k + 1);
-    axes[`xaxis${suffix}`] = { title: { text: "step" }, anchor: axisName("y", k), gridcolor: "#E4E4E4" };
-    axes[`yaxis${suffix}`] = { title: { text: units[key] ?? key }, anchor: axisName("x", k), gridcolor: "#E4E4E4", linecolor: colours.grey };
+    const plain = { gridcolor: "#E4E4E4", linecolor: colours.grey, automargin: true };
+    axes[`xaxis${suffix}`] = { ...plain, anchor: axisName("y", k), ...(k === last ? { title: { text: "step", font: { size: 13 } } } : {}) };
+    axes[`yaxis${suffix}`] = { ...plain, anchor: axisName("x", k), title: { text: units[key] ?? key, font: { size: 12 } } };
   });
   const { xaxis: _x, yaxis: _y, ...layout } = layoutOf(title, `${syntheticLabel}; running mean over the raw values`);
   return {
     name: "training",
     alt: `Losses (${shown.join(", ")}) of ${runs.map((r) => r.label).join(", ")} over training steps.`,
     data,
-    layout: { ...layout, grid: { rows: 1, columns: shown.length, pattern: "independent", xgap: 0.18 }, ...axes },
+    layout: { ...layout, grid: { rows: shown.length, columns: 1, pattern: "independent", ygap: 0.18 }, height: 190 + 190 * shown.length, ...axes },
   };
 }
