@@ -30,7 +30,8 @@ const spec = {
     preset: { type: "string", value: "NAME", help: "nano unless given" },
     part: { type: "string", value: "PART", help: "tokenizer, vision or reconstruction; all three, in this order, unless given" },
     steps: { type: "string", value: "N", help: "steps of the part's training" },
-    seed: { type: "string", value: "N", help: "0 unless given" },
+    seed: { type: "string", value: "N", help: "0 unless given; it draws rooms, batches and initial weights" },
+    continue: { type: "boolean", help: "vision: go on from the present weights, with a new schedule and new rooms" },
     json: { type: "boolean", help: "print one JSON document" },
   },
 } as const;
@@ -55,7 +56,7 @@ export async function run(args: string[]): Promise<number> {
   const steps = (usual: number): number => (values.steps === undefined ? usual : wholeNumber("--steps", values.steps, 1));
   const progress = stderrProgress();
   const folder = inProject("data", "pretrained", config.preset);
-  const log = (part: string): MetricsLog => {
+  const log = (part: "vision" | "vision-continued" | "reconstruction"): MetricsLog => {
     rmSync(join(folder, `${part}.jsonl`), { force: true });
     return new MetricsLog(join(folder, `${part}.jsonl`));
   };
@@ -70,12 +71,13 @@ export async function run(args: string[]): Promise<number> {
     const patch = config.vision.patchSize;
     const train = labelledFrames(rooms, 1600, 8, patch, new Rng(seed, "pretrain/train-rooms"), progress);
     const held = labelledFrames(rooms, 80, 8, patch, new Rng(seed, "pretrain/held-out-rooms"), progress);
-    const options = { steps: steps(1500), batch: 64, learningRate: 1.5e-3, seed };
-    const metrics = log("vision");
+    const from = values.continue === true ? pretrainedFile(config.preset, "vision") : undefined;
+    const options = { steps: steps(1500), batch: 64, learningRate: from === undefined ? 1.5e-3 : 1e-3, seed, ...(from === undefined ? {} : { from }) };
+    const metrics = log(from === undefined ? "vision" : "vision-continued");
     const result = pretrainVision(config, train, held, options, (line) => metrics.append(line), progress);
-    const about = { command: `s2mllm pretrain --preset ${config.preset} --part vision --steps ${options.steps} --seed ${seed}`, ...textOf(result.heldOut) };
+    const about = { command: `s2mllm pretrain --preset ${config.preset} --part vision${from === undefined ? "" : " --continue"} --steps ${options.steps} --seed ${seed}`, ...textOf(result.heldOut) };
     save(config, "vision", result.weights, about);
-    summary["vision"] = { ...options, ...result.heldOut };
+    summary["vision"] = { steps: options.steps, seed, ...result.heldOut };
   }
   if (wanted.includes("reconstruction")) {
     const cache = await prepareScenes(config, progress);

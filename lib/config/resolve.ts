@@ -74,6 +74,9 @@ export function parseConfig(value: unknown, origin: string): S2Config {
   divides(lm.heads, lm.hiddenSize, "language.hiddenSize must be divisible by language.heads");
   divides(lm.kvHeads, lm.heads, "language.heads must be divisible by language.kvHeads");
   divides(2, lm.hiddenSize / lm.heads, "the language model's head size must be even for its rotary positions");
+  if (lm.copyValues && lm.kvHeads !== lm.heads) {
+    throw new UserError(`config from ${origin}: language.copyValues needs kvHeads = heads, got ${lm.kvHeads} and ${lm.heads}`, 2);
+  }
   divides(vision.heads, vision.hiddenSize, "vision.hiddenSize must be divisible by vision.heads");
   if (structure.interView || structure.intraView) {
     divides(structure.heads, vision.hiddenSize, "vision.hiddenSize must be divisible by structure.heads");

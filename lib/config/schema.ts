@@ -29,6 +29,8 @@ export const LanguageModelConfig = z.strictObject({
    * "xavier": Xavier with word embeddings N(0, 1), for training from random numbers.
    */
   init: z.enum(["huggingface", "xavier"]).default("huggingface"),
+  /** Value and output projections start as 0.7 times the identity, so that a token passes on what it attends to. Needs kvHeads = heads. */
+  copyValues: z.boolean().default(false),
 });
 
 /** LLaVA's two-layer projector and the pooling of its tokens. */

@@ -5,7 +5,7 @@ export type Init =
   | { readonly kind: "zeros" | "ones" }
   | { readonly kind: "normal"; readonly std: number }
   | { readonly kind: "uniform"; readonly limit: number }
-  | { readonly kind: "identity" };
+  | { readonly kind: "identity"; readonly scale?: number };
 
 /** A parameter before anything is allocated. */
 export interface ParameterSpec {

@@ -22,7 +22,7 @@ export function initialValues(spec: ParameterSpec, rng: Rng): Float32Array {
       return values.map(() => own.uniform(-init.limit, init.limit));
     case "identity": {
       const width = spec.shape[1]!;
-      for (let i = 0; i < Math.min(spec.shape[0]!, width); i++) values[i * width + i] = 1;
+      for (let i = 0; i < Math.min(spec.shape[0]!, width); i++) values[i * width + i] = init.scale ?? 1;
       return values;
     }
   }

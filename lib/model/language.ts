@@ -1,6 +1,6 @@
 import type * as tfTypes from "@tensorflow/tfjs-core";
 import type { S2Config } from "../config/schema";
-import type { ParameterSpec } from "../core/parameters";
+import type { Init, ParameterSpec } from "../core/parameters";
 import { tf } from "../engine/tf";
 import { swiGlu } from "../nn/activations";
 import {
@@ -159,7 +159,7 @@ export function languageModel(
 }
 
 export function languageParameters(config: S2Config): ParameterSpec[] {
-  const { vocabSize, hiddenSize: D, intermediateSize: M, layers, heads, kvHeads, init } = config.language;
+  const { vocabSize, hiddenSize: D, intermediateSize: M, layers, heads, kvHeads, init, copyValues } = config.language;
   const kvWidth = (D / heads) * kvHeads;
   const loraRank = config.lora.language ? config.lora.rank : undefined;
   const list: ParameterSpec[] = [
@@ -169,14 +169,15 @@ export function languageParameters(config: S2Config): ParameterSpec[] {
   ];
   for (let layer = 0; layer < layers; layer++) {
     const at = `model.layers.${layer}`;
-    const add = (name: string, width: number, out: number, bias: boolean, gain = 1): void => {
-      list.push(...linearParameters({ name: `${at}.${name}`, in: width, out, bias, weightInit: weightInit(init, width, out, gain), loraRank }));
+    const add = (name: string, width: number, out: number, bias: boolean, gain = 1, start?: Init): void => {
+      list.push(...linearParameters({ name: `${at}.${name}`, in: width, out, bias, weightInit: start ?? weightInit(init, width, out, gain), loraRank }));
     };
+    const copied: Init | undefined = copyValues ? { kind: "identity", scale: 0.7 } : undefined;
     list.push({ name: `${at}.input_layernorm.weight`, shape: [D], init: { kind: "ones" } });
     add("self_attn.q_proj", D, D, true);
     add("self_attn.k_proj", D, kvWidth, true);
-    add("self_attn.v_proj", D, kvWidth, true);
-    add("self_attn.o_proj", D, D, false, 0.7);
+    add("self_attn.v_proj", D, kvWidth, true, 1, copied);
+    add("self_attn.o_proj", D, D, false, 0.7, copied);
     list.push({ name: `${at}.post_attention_layernorm.weight`, shape: [D], init: { kind: "ones" } });
     add("mlp.gate_proj", D, M, false);
     add("mlp.up_proj", D, M, false);

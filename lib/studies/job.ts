@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { resolveConfig } from "../config/resolve";
+import { inProject } from "../core/root";
 import type { S2Config } from "../config/schema";
 
 /** One training run of a study. */
@@ -20,4 +21,9 @@ export function jobConfig(job: Job): S2Config {
 export function configHash(job: Job): string {
   const { seed: _seed, ...rest } = jobConfig(job);
   return createHash("sha256").update(JSON.stringify(rest)).digest("hex").slice(0, 12);
+}
+
+/** Folder of a run's log, checkpoint and weights. */
+export function runFolder(job: Job): string {
+  return inProject("data", "runs", job.study, `${job.preset}-${job.variant}-s${job.seed}-${configHash(job)}`);
 }

@@ -9,7 +9,7 @@ import { inProject } from "../core/root";
 import { prepareScenes } from "../train/prepare";
 import { studies } from "./definitions";
 import { configHash, type Job } from "./job";
-import { readRows, resultsFolder, type ResultRow } from "./row";
+import { localRows, readRows, resultsFolder, type ResultRow } from "./row";
 import type { Study, StudyRunOptions } from "./types";
 
 /** The study called `name`. @throws UserError listing the known ones */
@@ -20,7 +20,7 @@ export function studyNamed(name: string): Study {
 
 /** File of rows made on this machine; the committed ones lie beside it. */
 export function localRowsFile(): string {
-  return join(resultsFolder(), "local.jsonl");
+  return join(resultsFolder(), localRows);
 }
 
 function rowsOf(file: string): ResultRow[] {

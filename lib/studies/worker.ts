@@ -1,24 +1,21 @@
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname } from "node:path";
 import { gzipSync } from "node:zlib";
-import type { S2Config } from "../config/schema";
 import { serveParent } from "../core/child";
 import { writeFileAtomic } from "../core/files";
 import type { Progress, ProgressSink } from "../core/progress";
-import { inProject, projectRoot } from "../core/root";
-import { readScanRefer } from "../datasets/scanrefer";
+import { projectRoot } from "../core/root";
 import { chooseEngine } from "../engine/choose";
+import { attentionFile, interViewAttention } from "../eval/attention";
 import { predict, type Answer } from "../eval/predict";
-import { boundsOf, classesOf, scoreAnswers } from "../eval/score";
-import { encodeScenes, groupByScene, loadTokenizer } from "../train/data";
+import { boundsOf, scoreAnswers } from "../eval/score";
+import { openSession } from "../eval/session";
+import { encodeScenes } from "../train/data";
 import { fineTune } from "../train/fine-tune";
-import { prepareScenes } from "../train/prepare";
-import type { ProposalSource, SceneCache } from "../train/scene-cache";
-import { configHash, jobConfig, type Job } from "./job";
-import { predictionsFile, type Prediction, type ResultRow } from "./row";
+import { configHash, jobConfig, runFolder, type Job } from "./job";
+import { predictionsFile, resultsFolder, type Prediction, type ResultRow } from "./row";
 
-/** Commit of the project's files, with "+" when they were changed since; "unknown" outside a checkout. */
+/** Commit of the project's files, with "+" when lib was changed since; "unknown" outside a checkout. */
 function commitOf(): string {
   try {
     const git = (...args: string[]): string => execFileSync("git", args, { cwd: projectRoot(), encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
@@ -28,54 +25,44 @@ function commitOf(): string {
   }
 }
 
-/** Folder of a run's log, checkpoint and weights. */
-export function runFolder(job: Job): string {
-  return inProject("data", "runs", job.study, `${job.preset}-${job.variant}-s${job.seed}-${configHash(job)}`);
-}
-
-function toPrediction(answer: Answer): Prediction {
-  const { query, chosen, iou, scores } = answer;
+function toPrediction({ query, chosen, iou }: Answer): Prediction {
   return {
     queryId: query.id, sceneId: query.sceneId, category: query.category, kind: query.relation ?? "other", target: query.targetId,
-    predicted: chosen, iou: Number(iou.toFixed(4)), scores: scores.map((s) => Number(s.toFixed(3))), description: query.description, anchors: [...query.anchorIds],
+    predicted: chosen, iou: Number(iou.toFixed(4)), description: query.description, anchors: [...query.anchorIds],
   };
 }
 
-function folderName(config: S2Config): string {
-  return `${basename(dirname(config.data.folder))}/${basename(config.data.folder)}`;
-}
-
+/** Trains one job and evaluates it with every kind of proposal; leaves answers, and attention maps of the first seed. */
 async function runJob(job: Job, progress: ProgressSink, stop: AbortSignal): Promise<ResultRow[]> {
   const config = jobConfig(job);
   const { engine } = await chooseEngine();
-  const cache = await prepareScenes(config, progress);
-  const tokenizer = loadTokenizer(config);
-  const data = inProject(config.data.folder);
-  const group = (split: "train" | "val") => {
-    const scenes = cache.scenes(split);
-    return groupByScene(scenes, readScanRefer(join(data, `ScanRefer_filtered_${split}.json`), new Set(scenes.map((s) => s.id))));
-  };
-  const { scenes, prompt } = encodeScenes(group("train"), tokenizer, config);
-  const folder = runFolder(job);
+  const session = await openSession(config, progress);
+  const { cache, tokenizer } = session;
+  const { scenes, prompt } = encodeScenes(session.sentences("train"), tokenizer, config);
   const name = `${job.variant} seed ${job.seed}`;
-  const { parameters, seconds } = await fineTune({ config, cache, scenes, prompt, folder, name, progress, signal: stop });
-  const test = group("val");
-  const classOf = classesOf(join(data, "scannetv2-labels.combined.tsv"));
-  const sources: ProposalSource[] = hasDetections(cache) ? ["gt", "detector"] : ["gt"];
-  return sources.map((source) => {
+  const { parameters, seconds } = await fineTune({ config, cache, scenes, prompt, folder: runFolder(job), name, progress, signal: stop });
+  const test = session.sentences("val");
+  const rows = session.sources.map((source): ResultRow => {
     const answers = predict(parameters, config, cache, test, tokenizer, { source, progress: (p) => progress({ ...p, task: `${name}, ${p.task}` }) });
     const row: ResultRow = {
-      study: job.study, variant: job.variant, preset: job.preset, seed: job.seed, data: folderName(config), dataFingerprint: cache.index.dataFingerprint,
-      config: configHash(job), synthetic: existsSync(join(data, "rooms.json")), commit: commitOf(), engine, frames: config.data.frames, proposals: source,
-      n: answers.length, seconds: Number(seconds.toFixed(1)), metrics: scoreAnswers(answers, classOf), ...boundsOf(test, source),
+      study: job.study, variant: job.variant, preset: job.preset, seed: job.seed, data: `${basename(dirname(session.folder))}/${basename(session.folder)}`,
+      dataFingerprint: cache.index.dataFingerprint, config: configHash(job), synthetic: session.synthetic, commit: commitOf(), engine,
+      frames: config.data.frames, proposals: source, n: answers.length, seconds: Number(seconds.toFixed(1)),
+      metrics: scoreAnswers(answers, session.classOf), ...boundsOf(test, source),
     };
-    writeFileAtomic(predictionsFile(row), gzipSync(JSON.stringify(answers.map(toPrediction))));
+    writeFileAtomic(predictionsFile(row), gzipSync(JSON.stringify(answers.map(toPrediction)), { level: 9 }));
     return row;
   });
-}
-
-function hasDetections(cache: SceneCache): boolean {
-  return cache.scenes("val").every((s) => s.entry.proposals.length > 0);
+  if (job.variant === "full" && job.seed === 0) {
+    const [first] = test;
+    // a patch in the middle of the picture, where objects are
+    const patch = Math.floor(cache.dims.side / 2) * cache.dims.side + Math.floor(cache.dims.side / 2);
+    const maps = interViewAttention(parameters, config, cache, first!, tokenizer, session.folder, patch);
+    if (maps !== undefined) {
+      writeFileAtomic(attentionFile(resultsFolder(), maps.sceneId, job.variant, job.seed), JSON.stringify({ variant: job.variant, seed: job.seed, ...maps }));
+    }
+  }
+  return rows;
 }
 
 serveParent<Job, Progress, ResultRow[]>(runJob);

@@ -8,6 +8,7 @@ import { initParameters } from "../../model/initialise";
 import { visionParameters, visionPrefix, visionTower } from "../../model/vision";
 import { linear, linearParameters } from "../../nn/linear";
 import { Scope } from "../../nn/scope";
+import { loadWeights } from "../checkpoint";
 import type { MetricsLine } from "../metrics-log";
 import { AdamW } from "../optimizer";
 import { learningRate } from "../schedule";
@@ -31,6 +32,8 @@ export interface VisionPretraining {
   readonly batch: number;
   readonly learningRate: number;
   readonly seed: number;
+  /** Weights to go on from, as safetensors; random ones when absent. */
+  readonly from?: string;
 }
 
 export interface PretrainedVision {
@@ -64,6 +67,7 @@ export function pretrainVision(
     ...linearParameters({ name: `${heads}.colour`, in: vision.hiddenSize, out: train.colours, weightInit: { kind: "uniform", limit } }),
   ];
   const parameters = initParameters(specs, rng.fork("init"));
+  if (options.from !== undefined) loadWeights(options.from, parameters, [...parameters.keys()].filter((name) => !name.startsWith(heads)));
   const plan = new Map([...parameters.keys()].map((name) => [name, { training: "train" as const, label: "dense pretraining", rate: 1 }]));
   const training = TrainingConfig.parse({
     steps: options.steps, scenes: 1, sentences: 1, learningRate: options.learningRate, beta2: 0.98, weightDecay: 0.02, warmup: 0.03, finalRate: 0.02,

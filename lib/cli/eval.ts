@@ -1,0 +1,76 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseConfig } from "../config/resolve";
+import { UserError } from "../core/errors";
+import { writeFileAtomic } from "../core/files";
+import { stderrProgress } from "../core/progress";
+import { Rng } from "../core/rng";
+import { chooseEngine } from "../engine/choose";
+import { predict, type Answer } from "../eval/predict";
+import { boundsOf, scoreAnswers } from "../eval/score";
+import { openSession, type Session } from "../eval/session";
+import { multipleTargets } from "../eval/splits";
+import { describeModel } from "../model/describe";
+import { initParameters } from "../model/initialise";
+import { loadWeights } from "../train/checkpoint";
+import type { ProposalSource } from "../train/scene-cache";
+import { parseOptions, wrongUsage } from "./options";
+import { printJson, printLines } from "./output";
+
+const spec = {
+  name: "eval",
+  positionals: "FOLDER",
+  about: "Evaluates the weights of a finished run (a folder that train or study made) on the test scenes.",
+  options: {
+    proposals: { type: "string", value: "SOURCE", help: "gt or detector; what the run's config says unless given" },
+    export: { type: "string", value: "FILE", help: "write predictions as the authors' JSON lines" },
+    json: { type: "boolean", help: "print one JSON document" },
+  },
+} as const;
+
+/** One line of the authors' prediction files: boxes as centre and full size, metres. */
+function exported(answers: readonly Answer[], session: Session, source: ProposalSource): string {
+  const boxes = new Map(session.cache.scenes("val").map((s) => [s.id, s]));
+  const multiple = multipleTargets(
+    answers.map(({ query }) => ({ sceneId: query.sceneId, objectId: String(query.targetId), objectName: query.category })), session.classOf,
+  );
+  return answers.map(({ query, chosen }, i) => {
+    const scene = boxes.get(query.sceneId)!;
+    return `${JSON.stringify({
+      sample_id: query.id, pred_response: scene.boxes(source)[chosen], gt_response: scene.entry.objects[query.targetId]!.box,
+      question_type: multiple[i]! ? "multiple" : "unique",
+    })}\n`;
+  }).join("");
+}
+
+/** `s2mllm eval FOLDER` */
+export async function run(args: string[]): Promise<number> {
+  const { values, positionals } = parseOptions(spec, args);
+  const [folder] = positionals;
+  if (folder === undefined || positionals.length > 1) throw wrongUsage(spec, "takes the folder of one finished run");
+  if (!existsSync(join(folder, "model.safetensors"))) throw new UserError(`${folder}: no model.safetensors; expected the folder of a finished run (s2mllm train makes one)`);
+  const config = parseConfig(JSON.parse(readFileSync(join(folder, "config.json"), "utf8")), join(folder, "config.json"));
+  if (values.proposals !== undefined && values.proposals !== "gt" && values.proposals !== "detector") {
+    throw wrongUsage(spec, `--proposals takes gt or detector, got "${values.proposals}"`);
+  }
+  const source: ProposalSource = values.proposals ?? config.data.proposals;
+  const progress = stderrProgress();
+  const { engine } = await chooseEngine();
+  const session = await openSession(config, progress);
+  const parameters = initParameters(describeModel(config), new Rng(config.seed, "init"));
+  loadWeights(join(folder, "model.safetensors"), parameters);
+  const test = session.sentences("val");
+  const answers = predict(parameters, config, session.cache, test, session.tokenizer, { source, progress });
+  if (values.export !== undefined) writeFileAtomic(values.export, exported(answers, session, source));
+  const outcome = { folder, engine, proposals: source, synthetic: session.synthetic, n: answers.length, metrics: scoreAnswers(answers, session.classOf), ...boundsOf(test, source) };
+  if (values.json === true) printJson(outcome);
+  else {
+    const { metrics: m } = outcome;
+    printLines([
+      `${answers.length} sentences, ${source} proposals${session.synthetic ? ", synthetic data" : ""}`,
+      `Acc@0.25 ${m.acc25.toFixed(1)}  Acc@0.5 ${m.acc50.toFixed(1)}  (random ${outcome.baselines.random.toFixed(1)}, right class at random ${outcome.baselines.rightClass.toFixed(1)}, best possible ${outcome.upperBound.acc25.toFixed(1)})`,
+      ...Object.entries(m.byRelation).map(([kind, value]) => `${kind.padEnd(12)}${value.toFixed(1).padStart(6)}${m.pairAccuracy[kind] === undefined ? "" : `   pairs ${m.pairAccuracy[kind]!.toFixed(1)}`}`),
+    ]);
+  }
+  return 0;
+}

@@ -1,0 +1,50 @@
+import { join } from "node:path";
+import { resolveConfig } from "../config/resolve";
+import { onInterrupt } from "../core/interrupt";
+import { stderrProgress } from "../core/progress";
+import { inProject } from "../core/root";
+import { chooseEngine } from "../engine/choose";
+import { openSession } from "../eval/session";
+import { encodeScenes } from "../train/data";
+import { fineTune } from "../train/fine-tune";
+import { parseOptions, wholeNumber } from "./options";
+import { printJson, printLines } from "./output";
+
+const spec = {
+  name: "train",
+  about: "Fine-tunes one configuration and keeps its log and weights. Run again after an interrupt to go on from the checkpoint.",
+  options: {
+    preset: { type: "string", value: "NAME", help: "nano unless given" },
+    ablation: { type: "string", value: "NAME", help: "full unless given" },
+    seed: { type: "string", value: "N", help: "0 unless given" },
+    set: { type: "string", value: "PATH=VALUE", multiple: true, help: "change one config value, such as training.steps=200" },
+    out: { type: "string", value: "FOLDER", help: "data/runs/<preset>-<ablation>-s<seed> unless given" },
+    json: { type: "boolean", help: "print one JSON document" },
+  },
+} as const;
+
+/** `s2mllm train` */
+export async function run(args: string[]): Promise<number> {
+  const { values } = parseOptions(spec, args);
+  const [preset, ablation] = [values.preset ?? "nano", values.ablation ?? "full"];
+  const seed = values.seed === undefined ? 0 : wholeNumber("--seed", values.seed);
+  const config = resolveConfig({ preset, ablation, seed, set: values.set ?? [] });
+  const folder = values.out ?? inProject("data", "runs", `${preset}-${ablation}-s${seed}`);
+  const progress = stderrProgress();
+  const { engine } = await chooseEngine();
+  const session = await openSession(config, progress);
+  const { scenes, prompt } = encodeScenes(session.sentences("train"), session.tokenizer, config);
+  const stop = new AbortController();
+  const forget = onInterrupt(() => stop.abort());
+  try {
+    const { seconds } = await fineTune({
+      config, cache: session.cache, scenes, prompt, folder, name: `${ablation} seed ${seed}`, progress, signal: stop.signal,
+    });
+    const outcome = { folder, engine, steps: config.training.steps, seconds: Number(seconds.toFixed(1)), weights: join(folder, "model.safetensors") };
+    if (values.json === true) printJson(outcome);
+    else printLines([`${outcome.weights}: ${outcome.steps} steps in ${outcome.seconds} s on ${engine}`]);
+    return 0;
+  } finally {
+    forget();
+  }
+}

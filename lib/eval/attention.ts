@@ -1,0 +1,62 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { S2Config } from "../config/schema";
+import { uniformFrames } from "../datasets/frames";
+import { openScene } from "../datasets/scannet";
+import { tf } from "../engine/tf";
+import type { Tokenizer } from "../io/tokenizer";
+import { encodeSentence, sharedPrompt } from "../model/prompt";
+import { forward } from "../model/s2mllm";
+import { batchSizes, makeBatch } from "../train/batch";
+import type { SceneSentences } from "../train/data";
+import type { SceneCache } from "../train/scene-cache";
+
+/** Inter-view attention of one patch position: how each view's patch spreads over the same patch of all views. */
+export interface InterViewAttention {
+  readonly sceneId: string;
+  /** Index of the patch in its view's grid, row-major, and the grid's side. */
+  readonly patch: number;
+  readonly grid: number;
+  /** Frames in the model's order, as data URLs. */
+  readonly views: readonly { readonly frame: string; readonly image: string }[];
+  readonly heads: number;
+  /** [heads, V, V] flattened; each asking view's row sums to 1. */
+  readonly weights: readonly number[];
+}
+
+/**
+ * Runs the structure-enhanced module on one scene and keeps the weights of one patch.
+ *
+ * @returns undefined when the configuration has no inter-view attention
+ */
+export function interViewAttention(
+  parameters: ReadonlyMap<string, tf.Tensor>, config: S2Config, cache: SceneCache, item: SceneSentences, tokenizer: Tokenizer, folder: string, patch: number,
+): InterViewAttention | undefined {
+  if (!config.structure.interView) return undefined;
+  const prompt = sharedPrompt(tokenizer, config.prompt);
+  const query = item.queries[0]!;
+  const encoded = encodeSentence(tokenizer, query, query.category, config.prompt);
+  const views = uniformFrames(cache.dims.pool, config.data.frames);
+  const sizes = { ...batchSizes([encoded], [item.scene], 1, "gt", prompt), labels: 0, anchors: 0 };
+  const quiet: S2Config = { ...config, lossWeights: { ...config.lossWeights, recon: 0 } };
+  const batch = makeBatch([{ scene: item.scene, views, turns: 0, draw: 0, sentences: [{ encoded, positives: [query.targetId] }] }], cache, sizes, prompt, quiet);
+  const all = tf.tidy(() => forward(parameters, batch.inputs, quiet, { intermediates: "all" }).intermediates.get("structure.interView")!);
+  const [, N, H, V] = all.shape as [number, number, number, number, number];
+  const flat = all.dataSync();
+  all.dispose();
+  batch.dispose();
+  const scene = openScene(folder, item.scene.id);
+  return {
+    sceneId: item.scene.id, patch, grid: Math.round(Math.sqrt(N)), heads: H,
+    views: views.map((view) => {
+      const frame = item.scene.entry.frames[view]!;
+      return { frame, image: `data:image/jpeg;base64,${readFileSync(scene.colourFile(frame)).toString("base64")}` };
+    }),
+    weights: Array.from(flat.subarray(patch * H * V * V, (patch + 1) * H * V * V), (w) => Number(w.toFixed(4))),
+  };
+}
+
+/** Where a run's maps lie below the results folder. */
+export function attentionFile(results: string, scene: string, variant: string, seed: number): string {
+  return join(results, "attention", `${scene}-${variant}-s${seed}.json`);
+}
