@@ -6,9 +6,9 @@ export const ablations = {
   /** Multi-level position encoding off on patches and tokens; φ of box centres kept. */
   "no-mpe": { positions: { coordinates: false, rays: false } },
   /** The stronger form: no coordinate reaches the model. The anchor loss goes too, since it reads box positions. */
-  "no-mpe-boxes": { positions: { coordinates: false, rays: false, boxCentres: false }, lossWeights: { anchor: 0 } },
+  "no-mpe-boxes": { positions: { coordinates: false, rays: false, boxCentres: false }, lossWeights: { anchor: 0, anchorAttention: 0 } },
   /** Position encoding off, without the anchor loss that this arm cannot satisfy. */
-  "no-mpe-no-anchor": { positions: { coordinates: false, rays: false }, lossWeights: { anchor: 0 } },
+  "no-mpe-no-anchor": { positions: { coordinates: false, rays: false }, lossWeights: { anchor: 0, anchorAttention: 0 } },
   "no-phi": { positions: { coordinates: false } },
   "no-psi": { positions: { rays: false } },
   /** Structure-enhanced module off. */
@@ -27,6 +27,7 @@ export const ablations = {
   /** The two additions that nano training needs, removed. */
   "no-shared-skip": { grounding: { sharedSkip: false } },
   "no-anchor-loss": { lossWeights: { anchor: 0 } },
+  "no-anchor-attention": { lossWeights: { anchorAttention: 0 } },
   /** The authors' released behaviour where it differs from the paper. */
   released: { structure: { layout: "released" }, reconstruction: { local: false }, prompt: { evaluation: "gold" } },
 } as const;

@@ -35,7 +35,7 @@ const nano: S2ConfigInput = {
     rank: 8, alpha: 16, dropout: 0, fullLayers: 4, vision: false, language: false,
     trainLmHead: true, trainNewline: true, trainFinalNorm: true,
   },
-  lossWeights: { language: 0.3, anchor: 0.5 },
+  lossWeights: { language: 0.3, anchor: 0.5, anchorAttention: 0.5 },
   prompt: { template: "compact" },
   training: {
     steps: 1700, scenes: 4, sentences: 24, learningRate: 1.5e-3, beta2: 0.98, weightDecay: 0.02,

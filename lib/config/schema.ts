@@ -154,6 +154,8 @@ export const LossWeights = z.strictObject({
   language: z.number().min(0).default(1),
   /** Anchor grounding, training only; not in the paper. */
   anchor: z.number().min(0).default(0),
+  /** Attention of anchor nouns on the image tokens that show the anchor, training only; not in the paper. */
+  anchorAttention: z.number().min(0).default(0),
 });
 
 export const PromptConfig = z.strictObject({

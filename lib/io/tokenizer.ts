@@ -8,6 +8,8 @@ export class Tokenizer {
   readonly #ids: Map<string, number>;
   readonly #tokens: string[] = [];
   readonly #unknown: number | undefined;
+  /** Sentences recur (one a room, two passes an evaluation): most are looked up. */
+  readonly #known = new Map<string, readonly number[]>();
 
   constructor(
     readonly json: TokenizerJson,
@@ -41,12 +43,16 @@ export class Tokenizer {
   /** @throws UserError for a word outside the vocabulary when the tokenizer has no unknown token */
   encode(text: string): number[] {
     if (text === "") return [];
+    const known = this.#known.get(text);
+    if (known !== undefined) return [...known];
     const { ids, tokens } = this.#hf.encode(text, { add_special_tokens: false });
-    return ids.map((id: number | undefined, i: number) => {
-      const known = id ?? this.#unknown;
-      if (known === undefined) throw new UserError(`tokenizer ${this.origin}: no token for "${tokens[i]}" in "${text}"`);
-      return known;
+    const found = ids.map((id: number | undefined, i: number) => {
+      const sure = id ?? this.#unknown;
+      if (sure === undefined) throw new UserError(`tokenizer ${this.origin}: no token for "${tokens[i]}" in "${text}"`);
+      return sure;
     });
+    this.#known.set(text, found);
+    return [...found];
   }
 
   /** Id of one token. @throws UserError when it is not in the vocabulary */

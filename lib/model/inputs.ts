@@ -60,6 +60,10 @@ export interface Targets {
   readonly anchorScenes?: tf.Tensor1D;
   readonly anchorObjects?: tf.Tensor1D;
   readonly anchorWeights?: tf.Tensor1D;
+  /** int32[A] row of the noun among the sentences' own tokens, flattened to [B*Q*T]. */
+  readonly anchorTextRows?: tf.Tensor1D;
+  /** float32[A, P] 1 where a token of the prefix shows the anchor (a pooled token with one of its patches). */
+  readonly anchorTokens?: tf.Tensor2D;
   /** float32[S, v, Y, X, 3] pointmaps of the scenes and views the reconstruction loss looks at, metres, and masks. */
   readonly localPoints?: tf.Tensor5D;
   readonly globalPoints?: tf.Tensor5D;

@@ -35,6 +35,8 @@ export interface LanguageWants {
    * float32[B, heads, Q, T, P+T].
    */
   readonly onAttention?: (layer: number, part: "prefix" | "sentences", weights: tfTypes.Tensor) => void;
+  /** Layers whose weights are worth their cost; all unless given. With a list, only the sentences' weights are made. */
+  readonly attentionLayers?: "all" | readonly number[];
 }
 
 export interface LanguageOutput {
@@ -90,7 +92,8 @@ function selfAttention(p: Scope, h_RD: tfTypes.Tensor2D, pass: Pass, layer: numb
   const qp = q_prefix!.reshape([B, P, H, G, K]).transpose([0, 2, 3, 1, 4]).reshape([B, H, G * P, K]);
   const [kp, vp] = [k_prefix!.transpose([0, 2, 1, 3]), v_prefix!.transpose([0, 2, 1, 3])];
   const prefixOptions = { ...options, bias: pass.prefixBias };
-  wants.onAttention?.(layer, "prefix", attentionWeights(qp, kp, prefixOptions).reshape([B, config.heads, P, P]));
+  const all = wants.onAttention !== undefined && (wants.attentionLayers ?? "all") === "all";
+  if (all) wants.onAttention!(layer, "prefix", attentionWeights(qp, kp, prefixOptions).reshape([B, config.heads, P, P]));
   const out_prefix = attend(qp, kp, vp, prefixOptions)
     .reshape([B, H, G, P, K]).transpose([0, 3, 1, 2, 4]).reshape([B, P, config.heads * K]);
   if (Q === 0) return out_prefix.reshape([B * P, config.heads * K]);
@@ -103,7 +106,7 @@ function selfAttention(p: Scope, h_RD: tfTypes.Tensor2D, pass: Pass, layer: numb
     ownValues: v_text!.reshape([B, Q, T, H, K]).transpose([0, 3, 1, 2, 4]),
   };
   const textOptions = { ...options, bias: causalBias(T, G) };
-  wants.onAttention?.(layer, "sentences", sharedPrefixWeights(parts, textOptions)
+  if (all || (Array.isArray(wants.attentionLayers) && wants.attentionLayers.includes(layer))) wants.onAttention?.(layer, "sentences", sharedPrefixWeights(parts, textOptions)
     .reshape([B, H, Q, G, T, P + T]).transpose([0, 1, 3, 2, 4, 5]).reshape([B, config.heads, Q, T, P + T]));
   const out_text = attendSharedPrefix(parts, textOptions)
     .reshape([B, H, Q, G, T, K]).transpose([0, 2, 4, 1, 3, 5]).reshape([B, Q * T, config.heads * K]);

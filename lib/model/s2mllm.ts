@@ -10,7 +10,7 @@ import { linear } from "../nn/linear";
 import { Scope } from "../nn/scope";
 import { groundingScores } from "./grounding";
 import type { ModelInputs } from "./inputs";
-import { languageModel, type LanguageOutput, type SequenceLayout } from "./language";
+import { languageModel, type LanguageOutput, type LanguageWants, type SequenceLayout } from "./language";
 import { boxPositions, objectFeatures } from "./objects";
 import { poolTokens } from "./pooling";
 import { phi, psi } from "./positions";
@@ -34,6 +34,8 @@ export interface Outputs {
   readonly hidden: tfTypes.Tensor2D;
   /** float32[B*L, D] residual stream after decoder layer `grounding.anchorLayer`. */
   readonly anchorStates: tfTypes.Tensor2D;
+  /** float32[B*Q*T, P+T] attention of each sentence token in the layer before `anchorStates`, mean of its heads; on request. */
+  readonly sentenceAttention?: tfTypes.Tensor2D;
   /** float32[B, O, D] φ of the box centres, what anchors are compared with. */
   readonly boxPositions: tfTypes.Tensor3D;
   /** float32[B, O, D] */
@@ -208,9 +210,18 @@ export function forward(
   const { x, layout } = sequence(p, inputs, scene.image);
   keep.encoding("embeddings", x);
   const anchorLayer = Math.min(config.grounding.anchorLayer, config.language.layers);
+  const watched = options.training === true && config.lossWeights.anchorAttention > 0 ? anchorLayer - 1 : undefined;
+  let sentenceAttention: tfTypes.Tensor2D | undefined;
+  const onAttention: LanguageWants["onAttention"] = (layer, part, weights) => {
+    keep.attention?.(`language.${layer}.${part}`, weights);
+    if (layer === watched && part === "sentences") {
+      sentenceAttention = weights.mean(1).reshape([-1, weights.shape[weights.rank - 1]!]) as tfTypes.Tensor2D;
+    }
+  };
   const language: LanguageOutput = languageModel(p.at("model"), x, config.language, layout, {
     states: [anchorLayer],
-    ...(keep.attention === undefined ? {} : { onAttention: (layer, part, weights) => keep.attention!(`language.${layer}.${part}`, weights) }),
+    onAttention,
+    attentionLayers: keep.attention !== undefined ? "all" : watched === undefined ? [] : [watched],
   });
   const { hidden } = language;
   const [B, Q] = inputs.text.shape;
@@ -221,6 +232,7 @@ export function forward(
     scores: groundingScores(p, scene.objects, queries, config.grounding.head),
     hidden,
     anchorStates: language.states.get(anchorLayer)!,
+    ...(sentenceAttention === undefined ? {} : { sentenceAttention }),
     boxPositions: scene.boxPositions,
     objects: scene.objects,
     logitsAt: (rows) => linear(p.at("lm_head"), gatherRows(hidden, rows)) as tfTypes.Tensor2D,

@@ -5,7 +5,7 @@ const table5: readonly AblationName[] = [
   "full", "no-sg", "no-mpe", "no-mpe-boxes", "no-mpe-no-anchor", "no-attn", "no-lg",
   "frames-2", "frames-4", "frames-12", "language-only",
 ];
-const additions: readonly AblationName[] = ["full", "no-shared-skip", "no-anchor-loss"];
+const additions: readonly AblationName[] = ["full", "no-shared-skip", "no-anchor-loss", "no-anchor-attention"];
 
 /** Every study of the lab. */
 export const studies = {

@@ -84,6 +84,7 @@ export function makeBatch(
   const labelIds = new Int32Array(B * Q * sizes.labels);
   const labelWeights = new Float32Array(B * Q * sizes.labels);
   const A = B * Q * sizes.anchors;
+  const anchorTextRows = new Int32Array(A), anchorTokens = new Float32Array(A * P);
   const anchorRows = new Int32Array(A), anchorScenes = new Int32Array(A), anchorObjects = new Int32Array(A), anchorWeights = new Float32Array(A);
   const total = scenes.reduce((n, s) => n + s.sentences.length, 0);
   let label = 0, anchor = 0;
@@ -134,6 +135,8 @@ export function makeBatch(
       if (sizes.anchors > 0) {
         for (const { at, object } of encoded.anchors) {
           anchorRows[anchor] = row + at;
+          anchorTextRows[anchor] = (b * Q + q) * T + at;
+          showing(members.subarray(object * V * N, (object + 1) * V * N), anchorTokens.subarray(anchor * P, (anchor + 1) * P), prompt, cache, V);
           anchorScenes[anchor] = b;
           anchorObjects[anchor] = b * O + object;
           anchorWeights[anchor++] = 1;
@@ -173,6 +176,8 @@ export function makeBatch(
       anchorScenes: keep(tf.tensor1d(anchorScenes, "int32")),
       anchorObjects: keep(tf.tensor1d(anchorObjects, "int32")),
       anchorWeights: keep(tf.tensor1d(anchorWeights)),
+      anchorTextRows: keep(tf.tensor1d(anchorTextRows, "int32")),
+      anchorTokens: keep(tf.tensor2d(anchorTokens, [A, P])),
     }),
     ...(points === undefined ? {} : {
       localPoints: keep(tf.tensor5d(points.local, points.shape)),
@@ -199,4 +204,16 @@ function reconstructionInputs(
     }
   });
   return { reconRows: keep(tf.tensor2d(rows, [S, v], "int32")), reconImageIds: keep(tf.tensor2d(ids, [S, v], "int32")) };
+}
+
+/** Marks the prefix tokens that show an object: pooled tokens with at least one of its patches. */
+function showing(members: Uint8Array, out: Float32Array, prompt: SharedPrompt, cache: SceneCache, V: number): void {
+  const { side, pooledSide, N } = cache.dims;
+  for (let i = 0; i < V * N; i++) {
+    if (members[i] !== 1) continue;
+    const view = Math.floor(i / N), row = Math.floor((i % N) / side), col = i % side;
+    const y = Math.min(pooledSide - 1, Math.floor((row * pooledSide) / side)), x = Math.min(pooledSide - 1, Math.floor((col * pooledSide) / side));
+    // each pooled row is closed by a newline token
+    out[prompt.before.length + (view * pooledSide + y) * (pooledSide + 1) + x] = 1;
+  }
 }

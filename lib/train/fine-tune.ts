@@ -76,7 +76,7 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
   for (let step = first; step < steps; step++) {
     const report = trainer.step(step);
     if (!Number.isFinite(report.total)) throw new Error(`${options.name}: the loss is ${report.total} at step ${step}; lower training.learningRate`);
-    for (const key of ["total", "ground", "language", "recon", "anchor", "gradNorm", "accuracy"] as const) add(key, report[key]);
+    for (const key of ["total", "ground", "language", "recon", "anchor", "anchorAttention", "gradNorm", "accuracy"] as const) add(key, report[key]);
     for (const [kind, value] of Object.entries(report.byKind)) add(`accuracy/${kind}`, value);
     if ((step + 1) % logEvery === 0 || step + 1 === steps) {
       const means = Object.fromEntries([...sums].map(([key, [sum, n]]) => [key, Number((sum / n).toPrecision(5))]));

@@ -23,6 +23,7 @@ export interface StepReport {
   readonly language: number;
   readonly recon: number;
   readonly anchor: number;
+  readonly anchorAttention: number;
   readonly gradNorm: number;
   /** Share of the sentences whose highest score is a right answer. */
   readonly accuracy: number;
@@ -49,7 +50,7 @@ export class Trainer {
     this.#trainable = new Map([...parameters].filter(([name]) => this.plan.get(name)!.training === "train"));
     this.optimizer = new AdamW(this.#trainable, this.plan, config.training);
     const sizes = batchSizes(allSentences(scenes), scenes.map((s) => s.scene), config.training.sentences, "gt", prompt);
-    this.sizes = config.lossWeights.anchor > 0 ? sizes : { ...sizes, anchors: 0 };
+    this.sizes = config.lossWeights.anchor + config.lossWeights.anchorAttention > 0 ? sizes : { ...sizes, anchors: 0 };
     this.#rng = new Rng(config.seed, "train");
   }
 
@@ -93,7 +94,7 @@ export class Trainer {
         const hits = tf.gather(batch.targets.positives.reshape([-1]), bestCells(outputs.scores)).reshape([-1]);
         const zero = tf.scalar(0);
         parts = [
-          losses.ground, losses.language ?? zero, losses.recon ?? zero, losses.anchor ?? zero,
+          losses.ground, losses.language ?? zero, losses.recon ?? zero, losses.anchor ?? zero, losses.anchorAttention ?? zero,
         ].map((t) => tf.keep(t.reshape([1])));
         parts.push(tf.keep(hits));
         return total;
@@ -104,8 +105,8 @@ export class Trainer {
       tf.dispose(parts);
       return all;
     });
-    const [total, gradNorm, ground, language, recon, anchor] = numbers as unknown as number[];
-    const hits = numbers.subarray(6);
+    const [total, gradNorm, ground, language, recon, anchor, anchorAttention] = numbers as unknown as number[];
+    const hits = numbers.subarray(7);
     const tally = new Map<string, [number, number]>();
     let right = 0, count = 0;
     kinds.forEach((kind, i) => {
@@ -117,7 +118,7 @@ export class Trainer {
       count += 1;
     });
     return {
-      step, rate, total: total!, gradNorm: gradNorm!, ground: ground!, language: language!, recon: recon!, anchor: anchor!,
+      step, rate, total: total!, gradNorm: gradNorm!, ground: ground!, language: language!, recon: recon!, anchor: anchor!, anchorAttention: anchorAttention!,
       accuracy: right / count,
       byKind: Object.fromEntries([...tally].map(([kind, [r, n]]) => [kind, r / n])),
     };

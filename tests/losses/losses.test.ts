@@ -198,7 +198,7 @@ describe("pointmaps", () => {
 
 test("the total weighs each part; an absent one adds nothing", () => {
   const parts = { ground: tf.scalar(1), language: tf.scalar(10), recon: tf.scalar(100), anchor: tf.scalar(1000) };
-  const weights = { ground: 1, language: 0.5, recon: 0.3, anchor: 0.1 };
+  const weights = { ground: 1, language: 0.5, recon: 0.3, anchor: 0.1, anchorAttention: 0 };
   expectTensorClose(totalLoss(parts, weights), 136);
   expectTensorClose(totalLoss({ ground: tf.scalar(2) }, weights), 2);
 });

@@ -108,3 +108,21 @@ export function anchorLoss(
     return weightedMean(negativeLogShare(scores.div(temperature), right, candidates), weights);
   });
 }
+
+/**
+ * Anchor attention (not in the paper, training only): an anchor noun's attention should fall on the image tokens that
+ * show the anchor, -ln of the share that does.
+ *
+ * @param attention float32[A, P+T] the nouns' attention over prefix and own sentence; rows sum to 1
+ * @param tokens float32[A, P] 1 where a prefix token shows the anchor; a row without any counts as padding
+ * @param weights float32[A] 0 for padding
+ */
+export function anchorAttentionLoss(attention: tfTypes.Tensor2D, tokens: tfTypes.Tensor2D, weights: tfTypes.Tensor1D): tfTypes.Scalar {
+  const { A, P } = expectShape("anchorAttentionLoss", "tokens", tokens.shape, "A P") as { A: number; P: number };
+  expectShape("anchorAttentionLoss", "attention", attention.shape, "A S", { A });
+  expectShape("anchorAttentionLoss", "weights", weights.shape, "A", { A });
+  return tf.tidy(() => {
+    const share = attention.slice([0, 0], [A, P]).mul(tokens).sum(1).add(1e-6);
+    return weightedMean(share.log().neg(), weights.mul(tokens.max(1)));
+  });
+}

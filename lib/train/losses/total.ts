@@ -5,7 +5,7 @@ import { anchorScores } from "../../model/grounding";
 import type { ModelInputs, Targets } from "../../model/inputs";
 import { modelScope, type Outputs } from "../../model/s2mllm";
 import { gatherRows } from "../../nn/gather";
-import { anchorLoss, groundingBce, groundingLoss } from "./ground";
+import { anchorAttentionLoss, anchorLoss, groundingBce, groundingLoss } from "./ground";
 import { languageLoss } from "./language";
 import { reconstructionLoss } from "./pointmap";
 
@@ -15,6 +15,7 @@ export interface LossParts {
   readonly language?: tfTypes.Scalar;
   readonly recon?: tfTypes.Scalar;
   readonly anchor?: tfTypes.Scalar;
+  readonly anchorAttention?: tfTypes.Scalar;
 }
 
 /** Every part of the loss that the config weighs above 0. */
@@ -50,6 +51,10 @@ export function lossParts(
     const scores = anchorScores(modelScope(parameters, config), gatherRows(outputs.anchorStates, anchorRows), outputs.boxPositions);
     parts.anchor = anchorLoss(scores, inputs.objectMask, anchorScenes!, anchorObjects!, anchorWeights!, grounding.temperature);
   }
+  if (weights.anchorAttention > 0 && outputs.sentenceAttention !== undefined && targets.anchorTextRows !== undefined) {
+    const rows = gatherRows(outputs.sentenceAttention, targets.anchorTextRows);
+    parts.anchorAttention = anchorAttentionLoss(rows, targets.anchorTokens!, anchorWeights!);
+  }
   return parts;
 }
 
@@ -57,7 +62,7 @@ export function lossParts(
 export function totalLoss(parts: LossParts, weights: S2Config["lossWeights"]): tfTypes.Scalar {
   return tf.tidy(() => {
     let total: tfTypes.Tensor = parts.ground.mul(weights.ground);
-    for (const name of ["language", "recon", "anchor"] as const) {
+    for (const name of ["language", "recon", "anchor", "anchorAttention"] as const) {
       const part = parts[name];
       if (part !== undefined) total = total.add(part.mul(weights[name]));
     }
