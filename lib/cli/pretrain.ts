@@ -56,7 +56,7 @@ export async function run(args: string[]): Promise<number> {
   const steps = (usual: number): number => (values.steps === undefined ? usual : wholeNumber("--steps", values.steps, 1));
   const progress = stderrProgress();
   const folder = inProject("data", "pretrained", config.preset);
-  const log = (part: "vision" | "vision-continued" | "reconstruction"): MetricsLog => {
+  const log = (part: string): MetricsLog => {
     rmSync(join(folder, `${part}.jsonl`), { force: true });
     return new MetricsLog(join(folder, `${part}.jsonl`));
   };
@@ -73,7 +73,7 @@ export async function run(args: string[]): Promise<number> {
     const held = labelledFrames(rooms, 80, 8, patch, new Rng(seed, "pretrain/held-out-rooms"), progress);
     const from = values.continue === true ? pretrainedFile(config.preset, "vision") : undefined;
     const options = { steps: steps(1500), batch: 64, learningRate: from === undefined ? 1.5e-3 : 1e-3, seed, ...(from === undefined ? {} : { from }) };
-    const metrics = log(from === undefined ? "vision" : "vision-continued");
+    const metrics = log(from === undefined ? "vision" : `vision-continued-${seed}`);
     const result = pretrainVision(config, train, held, options, (line) => metrics.append(line), progress);
     const about = { command: `s2mllm pretrain --preset ${config.preset} --part vision${from === undefined ? "" : " --continue"} --steps ${options.steps} --seed ${seed}`, ...textOf(result.heldOut) };
     save(config, "vision", result.weights, about);

@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { UserError } from "./errors";
 
 /** What a child process sends to its parent. */
-export type ChildMessage<P, R> = { readonly kind: "progress"; readonly value: P } | { readonly kind: "done"; readonly value: R } | { readonly kind: "failed"; readonly message: string };
+export type ChildMessage<P, R> = { readonly kind: "progress"; readonly value: P } | { readonly kind: "done"; readonly value: R } | { readonly kind: "failed"; readonly message: string; readonly user: boolean };
 
 export interface ChildOptions<P> {
   readonly onProgress?: (value: P) => void;
@@ -15,7 +15,7 @@ export interface ChildOptions<P> {
  * Runs a TypeScript module of this project in a process of its own and resolves to its answer.
  * The module calls `serveParent`.
  *
- * @throws Error with the child's message when it fails or dies
+ * @throws UserError where the child threw one; Error with the child's stack when it fails otherwise, or when it dies
  */
 export function runChild<I, P, R>(module: string, input: I, options: ChildOptions<P> = {}): Promise<R> {
   return new Promise((resolve, reject) => {
@@ -38,11 +38,12 @@ export function runChild<I, P, R>(module: string, input: I, options: ChildOption
     child.on("message", (message: ChildMessage<P, R>) => {
       if (message.kind === "progress") options.onProgress?.(message.value);
       else if (message.kind === "done") settle(() => resolve(message.value));
-      else settle(() => reject(new Error(message.message)));
+      else settle(() => reject(message.user ? new UserError(message.message) : new Error(message.message)));
     });
     child.on("error", (error) => settle(() => reject(error)));
     child.on("exit", (code, signal) => settle(() => reject(new Error(`${module} ended without an answer (${signal ?? `exit status ${code}`})`))));
     child.send({ kind: "start", input });
+    if (options.signal?.aborted === true) stop();
   });
 }
 
@@ -56,7 +57,10 @@ export function serveParent<I, P, R>(work: (input: I, progress: (value: P) => vo
   process.on("message", (message: { kind: "start"; input: I } | { kind: "stop" }) => {
     if (message.kind === "stop") return stopping.abort();
     work(message.input, (value) => void send({ kind: "progress", value }), stopping.signal)
-      .then((value) => send({ kind: "done", value }), (error: Error) => send({ kind: "failed", message: error instanceof UserError ? error.message : error.stack ?? String(error) }))
+      .then((value) => send({ kind: "done", value }), (error: Error) => {
+        const user = error instanceof UserError;
+        return send({ kind: "failed", user, message: user ? error.message : error.stack ?? String(error) });
+      })
       .then(() => process.disconnect?.());
   });
 }

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { UserError } from "./errors";
 
 function isRoot(folder: string): boolean {
@@ -21,7 +21,7 @@ export function projectRoot(): string {
   throw new UserError(`no s2mllm-lab package.json above ${process.cwd()}; run from inside the project`);
 }
 
-/** A path inside the project. */
+/** A path inside the project; an absolute one stays as it is. */
 export function inProject(...parts: string[]): string {
-  return join(projectRoot(), ...parts);
+  return resolve(projectRoot(), ...parts);
 }

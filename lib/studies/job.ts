@@ -27,3 +27,11 @@ export function configHash(job: Job): string {
 export function runFolder(job: Job): string {
   return inProject("data", "runs", job.study, `${job.preset}-${job.variant}-s${job.seed}-${configHash(job)}`);
 }
+
+/** Every combination of variant and seed. */
+export function jobsOf(request: {
+  readonly study: string; readonly preset: string; readonly variants: readonly string[]; readonly seeds: readonly number[]; readonly set?: readonly string[];
+}): Job[] {
+  const { study, preset, variants, seeds, set = [] } = request;
+  return variants.flatMap((variant) => seeds.map((seed): Job => ({ study, variant, preset, seed, set })));
+}

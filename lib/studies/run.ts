@@ -8,7 +8,7 @@ import { silent, type Progress, type ProgressSink } from "../core/progress";
 import { inProject } from "../core/root";
 import { prepareScenes } from "../train/prepare";
 import { studies } from "./definitions";
-import { configHash, type Job } from "./job";
+import { configHash, jobsOf, type Job } from "./job";
 import { localRows, readRows, resultsFolder, type ResultRow } from "./row";
 import type { Study, StudyRunOptions } from "./types";
 
@@ -55,7 +55,7 @@ export async function runStudy(name: string, options: StudyRunOptions): Promise<
   const progress = options.onProgress ?? silent;
   const variants = options.variants ?? study.variants;
   for (const variant of variants) if (!study.variants.includes(variant)) throw unknownName(`variant of ${name}`, variant, study.variants);
-  const jobs = variants.flatMap((variant) => options.seeds.map((seed): Job => ({ study: name, variant, preset: options.preset, seed, set: options.set ?? [] })));
+  const jobs = jobsOf({ study: name, preset: options.preset, variants, seeds: options.seeds, set: options.set });
   const again = options.retrain ?? [];
   const finished = finishedRows(name, jobs);
   const local = finishedRows(name, jobs, { onlyLocal: true });

@@ -32,7 +32,7 @@ export function sampleStep(step: number, sizes: SceneSizes, config: S2Config, rn
   return Array.from({ length: config.training.scenes }, (_, i) => {
     const position = step * config.training.scenes + i;
     const epoch = Math.floor(position / usable.length);
-    const scene = epochOrder(usable, rng, epoch)[position % usable.length]!;
+    const scene = usable[epochOrder(usable.length, rng, epoch)[position % usable.length]!]!;
     const all = Array.from({ length: sizes.pool }, (_, v) => v);
     const views = config.data.trainFrames === "random"
       ? draw.shuffle(all).slice(0, config.data.frames).sort((a, b) => a - b)
@@ -45,8 +45,8 @@ export function sampleStep(step: number, sizes: SceneSizes, config: S2Config, rn
 
 let cached: { key: string; order: number[] } | undefined;
 
-function epochOrder(usable: readonly number[], rng: Rng, epoch: number): number[] {
-  const key = `${rng.seed}/${rng.label}/${epoch}/${usable.length}`;
-  if (cached?.key !== key) cached = { key, order: rng.fork(`epoch-${epoch}`).shuffle(usable) };
+function epochOrder(count: number, rng: Rng, epoch: number): number[] {
+  const key = `${rng.seed}/${rng.label}/${epoch}/${count}`;
+  if (cached?.key !== key) cached = { key, order: rng.fork(`epoch-${epoch}`).shuffle(Array.from({ length: count }, (_, i) => i)) };
   return cached.order;
 }

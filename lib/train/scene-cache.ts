@@ -31,7 +31,8 @@ export function cacheDims(config: S2Config): CacheDims {
   const side = Math.floor(vision.imageSize / vision.patchSize);
   const pooledSide = projector.pooling === "bilinear" ? Math.ceil(side / projector.poolStride) : Math.floor(side / projector.poolStride);
   return {
-    pool: config.data.pool === 0 ? config.data.frames : config.data.pool,
+    // as many as the model sees, at least: a draw from fewer would give training other shapes than evaluation
+    pool: Math.max(config.data.pool, config.data.frames),
     N: side * side, side, patchPixels: vision.patchSize ** 2, C: vision.hiddenSize,
     M: pooledSide * pooledSide, pooledSide, pointmap: side * reconstruction.patchSize, image: vision.imageSize,
   };

@@ -1,0 +1,72 @@
+import { join } from "node:path";
+import { roomSets, RoomsConfig } from "../datasets/rooms/config";
+import { makeRooms } from "../datasets/rooms/make";
+import { resolveConfig } from "../config/resolve";
+import { stderrProgress, type ProgressSink } from "../core/progress";
+import { inProject } from "../core/root";
+import { compareWithAnswers } from "../report/figure-set";
+import { paperTables } from "../report/paper";
+import { toText } from "../report/table";
+import { localRows, latestRows, readRows, resultsFolder, type ResultRow } from "../studies/row";
+import { finishedRows, runStudy, studyNamed } from "../studies/run";
+import { jobsOf } from "../studies/job";
+import { run as notebooks } from "./notebooks";
+import { parseOptions } from "./options";
+import { printJson, printLines } from "./output";
+import { run as report } from "./report";
+
+const spec = {
+  name: "start",
+  about:
+    "The whole road at nano size: makes S2-Rooms, fine-tunes the full model and the model without position encoding on this machine, " +
+    "reads the other finished runs, runs the notebooks, writes figures/report.html and prints the paper's Table 5 beside ours. Run again, it does only what is missing.",
+  options: { json: { type: "boolean", help: "print the rows as one JSON document" } },
+} as const;
+
+/** What `npm start` trains itself; the other rows were made by the same code and are read. */
+const retrained = ["full", "no-mpe"];
+
+function note(text: string): void {
+  process.stderr.write(`\n== ${text}\n`);
+}
+
+/** How this machine's runs compare with the committed ones of the same variant and seed. */
+function reproduction(rows: readonly ResultRow[]): string[] {
+  const committed = readRows(join(resultsFolder(), "table5.jsonl"));
+  return rows.flatMap((row) => {
+    if (row.proposals !== "gt") return [];
+    const other = committed.find((r) => r.variant === row.variant && r.seed === row.seed && r.proposals === "gt" && r.preset === row.preset && r.config === row.config);
+    const there = other === undefined ? "no committed run to compare with" : `committed run ${other.metrics.acc25.toFixed(1)}`;
+    return [`${row.variant} seed ${row.seed} trained here: Acc@0.25 ${row.metrics.acc25.toFixed(1)} (${there}), ${Math.round(row.seconds)} s`];
+  });
+}
+
+/** `s2mllm start`, which is `npm start` */
+export async function run(args: string[]): Promise<number> {
+  const { values } = parseOptions(spec, args);
+  const progress: ProgressSink = stderrProgress(5);
+  const config = resolveConfig({ preset: "nano" });
+  note("S2-Rooms: a synthetic data set in ScanNet's layout");
+  await makeRooms(inProject(config.data.folder), RoomsConfig.parse(roomSets.nano), { progress });
+  note(`Study table5: ${retrained.join(" and ")} are trained here, finished runs are read`);
+  const study = studyNamed("table5");
+  await runStudy("table5", { preset: "nano", seeds: [0], variants: retrained, retrain: retrained, onProgress: progress });
+  // every seed and variant that is finished, committed or made here
+  const committed = readRows(resultsFolder()).filter((r) => r.study === "table5" && r.preset === "nano");
+  const seeds = [...new Set(committed.map((r) => r.seed))].sort((a, b) => a - b);
+  const jobs = jobsOf({ study: "table5", preset: "nano", variants: study.variants, seeds });
+  const rows = latestRows([...finishedRows("table5", jobs).values()].flat());
+  note("Notebooks");
+  const ran = await notebooks(["run", "--all"]);
+  note("Figures and report page");
+  const reported = await report([]);
+  if (values.json === true) printJson({ rows });
+  else {
+    printLines([
+      toText(compareWithAnswers(rows, paperTables.table5)), "",
+      ...reproduction(readRows(join(resultsFolder(), localRows)).filter((r) => r.study === "table5")), "",
+      `Open ${inProject("figures", "report.html")} for the figures, or notebooks/00-tour.ipynb in Jupyter.`,
+    ]);
+  }
+  return ran === 0 ? reported : ran;
+}
