@@ -48,7 +48,8 @@ export async function run(args: string[]): Promise<number> {
   const { values, positionals } = parseOptions(spec, args);
   const [folder] = positionals;
   if (folder === undefined || positionals.length > 1) throw wrongUsage(spec, "takes the folder of one finished run");
-  if (!existsSync(join(folder, "model.safetensors"))) throw new UserError(`${folder}: no model.safetensors; expected the folder of a finished run (s2mllm train makes one)`);
+  const absent = ["model.safetensors", "config.json"].find((name) => !existsSync(join(folder, name)));
+  if (absent !== undefined) throw new UserError(`${folder}: no ${absent}; expected the folder of a finished run (s2mllm train makes one)`);
   const config = parseConfig(JSON.parse(readFileSync(join(folder, "config.json"), "utf8")), join(folder, "config.json"));
   if (values.proposals !== undefined && values.proposals !== "gt" && values.proposals !== "detector") {
     throw wrongUsage(spec, `--proposals takes gt or detector, got "${values.proposals}"`);

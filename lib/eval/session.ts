@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { S2Config } from "../config/schema";
+import { UserError } from "../core/errors";
 import type { ProgressSink } from "../core/progress";
 import { inProject } from "../core/root";
 import { readScanRefer } from "../datasets/scanrefer";
@@ -23,6 +24,7 @@ export interface Session {
   readonly synthetic: boolean;
   /** The proposals that the test scenes offer. */
   readonly sources: readonly ProposalSource[];
+  /** @throws UserError when no sentence speaks of the split's scenes; those that speak of others are counted and reported */
   sentences(split: "train" | "val"): SceneSentences[];
 }
 
@@ -39,7 +41,15 @@ export async function openSession(config: S2Config, progress: ProgressSink): Pro
     sources: detected ? ["gt", "detector"] : ["gt"],
     sentences: (split) => {
       const scenes = cache.scenes(split);
-      return groupByScene(scenes, readScanRefer(join(folder, `ScanRefer_filtered_${split}.json`), new Set(scenes.map((s) => s.id))));
+      const file = join(folder, `ScanRefer_filtered_${split}.json`);
+      const all = readScanRefer(file);
+      const known = new Set(scenes.map((s) => s.id));
+      const queries = all.filter((q) => known.has(q.sceneId));
+      if (queries.length === 0) throw new UserError(`${file}: none of its ${all.length} sentences speaks of a scene in scannetv2_${split}.txt (${scenes.length} scenes); check that the two belong together`);
+      if (queries.length < all.length) {
+        progress({ task: `sentences (${split})`, done: queries.length, total: queries.length, note: `${all.length - queries.length} left out: their scenes are not in scannetv2_${split}.txt` });
+      }
+      return groupByScene(scenes, queries);
     },
   };
 }

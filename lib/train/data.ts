@@ -12,7 +12,7 @@ export interface SceneSentences {
   readonly queries: readonly Query[];
 }
 
-/** Groups sentences by scene, in the order of the prepared scenes. @throws UserError for a sentence whose scene or target is not there */
+/** Groups sentences by scene, in the order of the prepared scenes. @throws UserError for a sentence whose scene, target or anchor is not there */
 export function groupByScene(scenes: readonly PreparedScene[], queries: readonly Query[]): SceneSentences[] {
   const byScene = new Map<string, Query[]>(scenes.map((s) => [s.id, []]));
   for (const query of queries) {
@@ -23,8 +23,9 @@ export function groupByScene(scenes: readonly PreparedScene[], queries: readonly
   return scenes.map((scene) => {
     const list = byScene.get(scene.id)!;
     for (const query of list) {
-      if (scene.entry.objects[query.targetId] === undefined) {
-        throw new UserError(`sentence ${query.id}: object ${query.targetId} is not in scene ${scene.id}, which has objects 0 to ${scene.entry.objects.length - 1}`);
+      const missing = [query.targetId, ...query.anchorIds].find((id) => scene.entry.objects[id] === undefined);
+      if (missing !== undefined) {
+        throw new UserError(`sentence ${query.id}: object ${missing} is not in scene ${scene.id}, which has objects 0 to ${scene.entry.objects.length - 1}`);
       }
     }
     return { scene, queries: list };

@@ -2,6 +2,7 @@ import { closeSync, existsSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { S2Config } from "../config/schema";
 import { serveParent } from "../core/child";
+import { UserError } from "../core/errors";
 import { uniformFrames } from "../datasets/frames";
 import { readProposals } from "../datasets/proposals";
 import { openScene, readViews } from "../datasets/scannet";
@@ -31,24 +32,25 @@ export type PreparedPart = readonly (CachedScene & { readonly split: string })[]
 export function normalisePixels(views: readonly View[]): Float32Array {
   const size = views[0]!.colour.length;
   const out = new Float32Array(views.length * size);
-  views.forEach((view, v) => {
-    for (let i = 0; i < size; i++) out[v * size + i] = view.colour[i]! / 127.5 - 1;
+  views.forEach(({ colour }, v) => {
+    for (let i = 0, at = v * size; i < size; i++, at++) out[at] = towerValue[colour[i]!]!;
   });
   return out;
 }
+const towerValue = Float32Array.from({ length: 256 }, (_, level) => level / 127.5 - 1);
 
 function pointmapDepth(view: View, side: number): Uint16Array {
+  const { depth, size } = view;
   const out = new Uint16Array(side * side);
-  const step = view.size / side;
-  for (let y = 0; y < side; y++) {
-    for (let x = 0; x < side; x++) {
-      out[y * side + x] = Math.round(view.depth[Math.floor((y + 0.5) * step) * view.size + Math.floor((x + 0.5) * step)]! * 1000);
-    }
+  const nearest = Int32Array.from({ length: side }, (_, i) => Math.floor((i + 0.5) * (size / side)));
+  for (let y = 0, i = 0; y < side; y++) {
+    const row = nearest[y]! * size;
+    for (let x = 0; x < side; x++, i++) out[i] = Math.round(depth[row + nearest[x]!]! * 1000);
   }
   return out;
 }
 
-async function prepare(task: PrepareTask, progress: (done: number) => void): Promise<PreparedPart> {
+async function prepare(task: PrepareTask, progress: (done: number) => void, stop: AbortSignal): Promise<PreparedPart> {
   const { config, dims, folder, part } = task;
   await chooseEngine({ threads: 1 });
   const layout = recordLayout(dims);
@@ -61,12 +63,15 @@ async function prepare(task: PrepareTask, progress: (done: number) => void): Pro
   const out: (CachedScene & { split: string })[] = [];
   let membersAt = 0;
   for (const { id, split } of task.scenes) {
+    if (stop.aborted) throw new UserError(`preparing scenes was stopped after ${out.length} of ${task.scenes.length}; run the same command again`);
     const scene = openScene(data, id);
     const frames = uniformFrames(scene.frames.length, dims.pool).map((i) => scene.frames[i]!);
     const views = await readViews(scene, frames, dims.image);
     const record = new ArrayBuffer(layout.bytes);
-    const features = tf.tidy(() => visionTower(weights, tf.tensor4d(normalisePixels(views), [dims.pool, dims.image, dims.image, 3]), config.vision).dataSync());
-    new Float32Array(record, layout.features, dims.pool * dims.N * dims.C).set(features as Float32Array);
+    // read outside of tidy: it would look for tensors in every number of an array that it returns
+    const features = tf.tidy(() => visionTower(weights, tf.tensor4d(normalisePixels(views), [dims.pool, dims.image, dims.image, 3]), config.vision));
+    new Float32Array(record, layout.features, dims.pool * dims.N * dims.C).set(features.dataSync() as Float32Array);
+    features.dispose();
     const proposals = existsSync(join(data, "proposals", `${id}.json`)) ? readProposals(data, id) : [];
     const boxes = [...scene.objects.map((o) => o.box), ...proposals.map((p) => p.box)];
     const counts = new Uint16Array(boxes.length * dims.pool * dims.N);

@@ -5,6 +5,7 @@ import type { S2Config } from "../config/schema";
 import { runChild } from "../core/child";
 import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
+import { onInterrupt } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
 import { inProject } from "../core/root";
 import { readSceneList } from "../datasets/scannet";
@@ -26,9 +27,23 @@ export function dataFingerprint(folder: string): string {
   return createHash("sha256").update(lists.join("\n\n")).digest("hex").slice(0, 12);
 }
 
+/** The results of all; when one fails the others are asked to stop and waited for, so that none writes on behind. */
+async function allOrStop<T>(stop: AbortController, work: readonly Promise<T>[]): Promise<T[]> {
+  let first: { readonly error: unknown } | undefined;
+  const settled = await Promise.all(work.map((w) => w.catch((error: unknown) => {
+    first ??= { error };
+    stop.abort();
+    return undefined;
+  })));
+  if (first !== undefined) throw first.error;
+  return settled as T[];
+}
+
 /**
  * Opens the prepared scenes of a configuration, preparing them first where they are missing: features of the frozen
  * vision tower, patch coordinates, rays, depth and box membership of every scene, made by two processes.
+ *
+ * @throws UserError for a scene that cannot be read, or after an interrupt; nothing half-made stays
  */
 export async function prepareScenes(config: S2Config, progress: ProgressSink, processes = 2): Promise<SceneCache> {
   const data = inProject(config.data.folder);
@@ -42,18 +57,23 @@ export async function prepareScenes(config: S2Config, progress: ProgressSink, pr
     const building = `${folder}.${process.pid}.tmp`;
     rmSync(building, { recursive: true, force: true });
     mkdirSync(building, { recursive: true });
+    const stop = new AbortController();
+    const forget = onInterrupt(() => stop.abort());
     try {
       const scenes = splitNames.flatMap((split) => sceneIds(data, split).map((id) => ({ id, split })));
       const done = new Array<number>(processes).fill(0);
-      const parts = await Promise.all(done.map((_, part) => {
+      const parts = await allOrStop(stop, done.map((_, part) => {
         const task: PrepareTask = { config, dims, folder: building, part, scenes: scenes.filter((_s, i) => i % processes === part) };
         return runChild<PrepareTask, number, PreparedPart>(inProject("lib", "train", "prepare-part.ts"), task, {
+          signal: stop.signal,
           onProgress: (n) => {
             done[part] = n;
             progress({ task: "prepare scenes", done: done.reduce((a, b) => a + b), total: scenes.length });
           },
         });
       }));
+      const lost = parts.flat().reduce((n, s) => n + s.skippedFrames, 0);
+      if (lost > 0) progress({ task: "prepare scenes", done: scenes.length, total: scenes.length, note: `${lost} frames without a finite pose left out` });
       const byId = new Map(parts.flat().map((s) => [s.id, s]));
       const splits: Record<string, PreparedPart[number][]> = { train: [], val: [] };
       for (const { id, split } of scenes) splits[split]!.push(byId.get(id)!);
@@ -62,6 +82,7 @@ export async function prepareScenes(config: S2Config, progress: ProgressSink, pr
       rmSync(folder, { recursive: true, force: true });
       renameSync(building, folder);
     } finally {
+      forget();
       rmSync(building, { recursive: true, force: true });
     }
   }
