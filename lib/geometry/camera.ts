@@ -29,16 +29,16 @@ export function unproject(
   const [r00, r01, r02, tx, r10, r11, r12, ty, r20, r21, r22, tz] = Array.from(pose) as [
     number, number, number, number, number, number, number, number, number, number, number, number,
   ];
-  let at = 0;
-  for (let v = 0; v < rows; v++) {
+  const a = Float64Array.from({ length: cols }, (_, u) => (u - k.cx) / k.fx);
+  for (let v = 0, i = 0, at = 0; v < rows; v++) {
     const b = (v - k.cy) / k.fy;
-    for (let u = 0; u < cols; u++, at += 3) {
-      const d = depth[v * cols + u]!;
+    for (let u = 0; u < cols; u++, i++, at += 3) {
+      const d = depth[i]!;
       if (d === 0 && holes === "nan") {
         out[at] = out[at + 1] = out[at + 2] = NaN;
         continue;
       }
-      const x = ((u - k.cx) / k.fx) * d;
+      const x = a[u]! * d;
       const y = b * d;
       out[at] = r00 * x + r01 * y + r02 * d + tx;
       out[at + 1] = r10 * x + r11 * y + r12 * d + ty;

@@ -17,13 +17,9 @@ export function patchGrid(imageRows: number, imageCols: number, patch: number): 
   return { imageCols, rows: Math.floor(imageRows / patch), cols: Math.floor(imageCols / patch), patch };
 }
 
-/** Calls `visit(patch number, offset of the pixel in the image)` for every pixel of every patch. */
-function eachPixel(grid: PatchGrid, visit: (patch: number, pixel: number) => void): void {
-  const { rows, cols, patch, imageCols } = grid;
-  for (let y = 0; y < rows * patch; y++) {
-    const first = Math.floor(y / patch) * cols;
-    for (let x = 0; x < cols * patch; x++) visit(first + Math.floor(x / patch), y * imageCols + x);
-  }
+/** Offset in the image of each patch's first pixel. */
+function patchCorners({ rows, cols, patch, imageCols }: PatchGrid): Int32Array {
+  return Int32Array.from({ length: rows * cols }, (_, i) => (Math.floor(i / cols) * imageCols + (i % cols)) * patch);
 }
 
 export interface PatchMeans {
@@ -40,37 +36,55 @@ export interface PatchMeans {
  * @param world [image rows, image cols, 3] metres, NaN where not measured
  */
 export function patchMeans(world: ArrayLike<number>, grid: PatchGrid): PatchMeans {
-  const n = grid.rows * grid.cols;
-  const sum = new Float64Array(3 * n);
-  const count = new Int32Array(n);
-  eachPixel(grid, (patch, pixel) => {
-    const x = world[3 * pixel]!;
-    if (Number.isNaN(x)) return;
-    sum[3 * patch]! += x;
-    sum[3 * patch + 1]! += world[3 * pixel + 1]!;
-    sum[3 * patch + 2]! += world[3 * pixel + 2]!;
-    count[patch]!++;
-  });
-  const mean_N3 = new Float32Array(3 * n);
-  const known_N = new Uint8Array(n);
-  for (let i = 0; i < n; i++) {
-    if (count[i] === 0) continue;
+  const { patch, imageCols } = grid;
+  const corners = patchCorners(grid);
+  const mean_N3 = new Float32Array(3 * corners.length);
+  const known_N = new Uint8Array(corners.length);
+  corners.forEach((corner, i) => {
+    let sumX = 0, sumY = 0, sumZ = 0, count = 0;
+    for (let v = 0; v < patch; v++) {
+      let at = 3 * (corner + v * imageCols);
+      for (let u = 0; u < patch; u++, at += 3) {
+        const x = world[at]!;
+        if (Number.isNaN(x)) continue;
+        sumX += x;
+        sumY += world[at + 1]!;
+        sumZ += world[at + 2]!;
+        count++;
+      }
+    }
+    if (count === 0) return;
     known_N[i] = 1;
-    for (let k = 0; k < 3; k++) mean_N3[3 * i + k] = sum[3 * i + k]! / count[i]!;
-  }
+    mean_N3[3 * i] = sumX / count;
+    mean_N3[3 * i + 1] = sumY / count;
+    mean_N3[3 * i + 2] = sumZ / count;
+  });
   return { mean_N3, known_N };
 }
 
 /** Least and greatest world coordinate of each patch, float32[N, 2, 3]; ±Infinity where nothing was measured. */
 export function patchRanges(world: ArrayLike<number>, grid: PatchGrid): Float32Array {
-  const out = new Float32Array(grid.rows * grid.cols * 6);
-  for (let i = 0; i < out.length; i++) out[i] = i % 6 < 3 ? Infinity : -Infinity;
-  eachPixel(grid, (patch, pixel) => {
-    for (let k = 0; k < 3; k++) {
-      const value = world[3 * pixel + k]!;
-      if (value < out[6 * patch + k]!) out[6 * patch + k] = value;
-      if (value > out[6 * patch + 3 + k]!) out[6 * patch + 3 + k] = value;
+  const { patch, imageCols } = grid;
+  const corners = patchCorners(grid);
+  const out = new Float32Array(corners.length * 6);
+  corners.forEach((corner, i) => {
+    let x0 = Infinity, y0 = Infinity, z0 = Infinity, x1 = -Infinity, y1 = -Infinity, z1 = -Infinity;
+    for (let v = 0; v < patch; v++) {
+      let at = 3 * (corner + v * imageCols);
+      for (let u = 0; u < patch; u++, at += 3) {
+        const x = world[at]!;
+        const y = world[at + 1]!;
+        const z = world[at + 2]!;
+        // comparisons with NaN are false: unmeasured pixels change nothing
+        if (x < x0) x0 = x;
+        if (x > x1) x1 = x;
+        if (y < y0) y0 = y;
+        if (y > y1) y1 = y;
+        if (z < z0) z0 = z;
+        if (z > z1) z1 = z;
+      }
     }
+    out.set([x0, y0, z0, x1, y1, z1], 6 * i);
   });
   return out;
 }
@@ -85,17 +99,16 @@ export function pixelsInside(world: ArrayLike<number>, grid: PatchGrid, boxes: r
   const n = grid.rows * grid.cols;
   const out = new Int32Array(boxes.length * n);
   const ranges = patchRanges(world, grid);
-  const { cols, patch, imageCols } = grid;
+  const corners = patchCorners(grid);
+  const { patch, imageCols } = grid;
   boxes.forEach((box, o) => {
     const [x0, y0, z0, x1, y1, z1] = boundsOf(box);
     for (let i = 0; i < n; i++) {
       const r = 6 * i;
       if (ranges[r]! > x1 || ranges[r + 3]! < x0 || ranges[r + 1]! > y1 || ranges[r + 4]! < y0 || ranges[r + 2]! > z1 || ranges[r + 5]! < z0) continue;
-      const top = Math.floor(i / cols) * patch;
-      const left = (i % cols) * patch;
       let count = 0;
-      for (let v = top; v < top + patch; v++) {
-        let at = 3 * (v * imageCols + left);
+      for (let v = 0; v < patch; v++) {
+        let at = 3 * (corners[i]! + v * imageCols);
         for (let u = 0; u < patch; u++, at += 3) {
           const x = world[at]!;
           if (!(x >= x0 && x <= x1)) continue;

@@ -31,8 +31,9 @@ function embedPatches(p: Scope, pixels: tfTypes.Tensor4D, size: number): tfTypes
     .reshape([n, rows, size, columns, size, channels])
     .transpose([0, 1, 3, 2, 4, 5])
     .reshape([n * rows * columns, size * size * channels]);
-  const filter = weight.transpose([2, 3, 1, 0]).reshape([size * size * channels, width]);
-  return tf.matMul(patches, filter).add(p.get("bias")).reshape([n, rows * columns, width]);
+  // [out, in] as in `linear`: rounds alike whether or not the runtime may merge the addition into the product
+  const filter = weight.transpose([0, 2, 3, 1]).reshape([width, size * size * channels]);
+  return tf.matMul(patches, filter, false, true).add(p.get("bias")).reshape([n, rows * columns, width]);
 }
 
 function encoderLayer(p: Scope, x_nNC: tfTypes.Tensor, config: VisionConfig): tfTypes.Tensor {
