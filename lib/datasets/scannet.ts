@@ -1,5 +1,4 @@
 import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError, closest } from "../core/errors";
 import { boxOfPoints } from "../geometry/box";
@@ -160,7 +159,8 @@ export function openScene(folder: string, id: string): ScanNetScene {
   }
   const files = findFrames(scan);
   const { colourFrames, depthFrames } = files;
-  const odd = colourFrames.find((f) => !depthFrames.includes(f)) ?? depthFrames.find((f) => !colourFrames.includes(f));
+  const [inColour, inDepth] = [new Set(colourFrames), new Set(depthFrames)];
+  const odd = colourFrames.find((f) => !inDepth.has(f)) ?? depthFrames.find((f) => !inColour.has(f));
   if (colourFrames.length === 0 || odd !== undefined) {
     throw new UserError(
       `${scan}: expected as many colour as depth frames, got ${colourFrames.length} colour and ${depthFrames.length} depth` +
@@ -199,9 +199,10 @@ export function squareCrop(cols: number, rows: number, size: number): Crop {
   return { cols: wide ? long : size, rows: wide ? size : long, left: wide ? cut : 0, top: wide ? 0 : cut, size };
 }
 
-async function bytesOf(file: string): Promise<Uint8Array> {
+// frames are small: handing a read to another thread costs more than the read
+function bytesOf(file: string): Uint8Array {
   try {
-    return await readFile(file);
+    return readFileSync(file);
   } catch (error) {
     throw new UserError(`${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? "error"}); export this frame again`);
   }
@@ -220,19 +221,19 @@ export async function readView(scene: ScanNetScene, frame: string, size: number)
   }
   const depthFile = scene.depthFile(frame);
   const colourFile = scene.colourFile(frame);
-  const [depthBytes, colourBytes] = await Promise.all([bytesOf(depthFile), bytesOf(colourFile)]);
-  const measured = decodePng16(depthBytes, depthFile);
+  const measured = decodePng16(bytesOf(depthFile), depthFile);
   const crop = squareCrop(measured.cols, measured.rows, size);
-  const { pixels } = await decodeRgb(colourBytes, colourFile, (cols, rows) =>
+  const { pixels } = await decodeRgb(bytesOf(colourFile), colourFile, (cols, rows) =>
     // the colour image is stretched to the depth image's shape
     cols === size && rows === size ? undefined : crop);
   checkIntrinsics(scene.intrinsics, measured, `${scene.folder} (depth camera)`);
   const depth = new Float32Array(size * size);
   const scaleX = measured.cols / crop.cols;
   const scaleY = measured.rows / crop.rows;
+  const columns = Int32Array.from({ length: size }, (_, u) => Math.floor((u + crop.left) * scaleX));
   for (let v = 0, i = 0; v < size; v++) {
     const row = Math.floor((v + crop.top) * scaleY) * measured.cols;
-    for (let u = 0; u < size; u++, i++) depth[i] = measured.pixels[row + Math.floor((u + crop.left) * scaleX)]! / 1000;
+    for (let u = 0; u < size; u++, i++) depth[i] = measured.pixels[row + columns[u]!]! / 1000;
   }
   const intrinsics = cropIntrinsics(scaleIntrinsics(scene.intrinsics, 1 / scaleX, 1 / scaleY), crop.left, crop.top);
   return { frame, size, colour: pixels, depth, intrinsics, pose: scene.poses[index]! };
