@@ -50,9 +50,14 @@ export function saveCheckpoint(folder: string, parameters: ReadonlyMap<string, t
   const building = `${folder}.${process.pid}.tmp`;
   rmSync(building, { recursive: true, force: true });
   mkdirSync(building, { recursive: true });
-  saveWeights(join(building, "model.safetensors"), parameters);
-  saveWeights(join(building, "optimizer.safetensors"), optimizer.state());
-  writeFileAtomic(join(building, "state.json"), JSON.stringify({ ...state, updates: optimizer.updates }));
+  try {
+    saveWeights(join(building, "model.safetensors"), parameters);
+    saveWeights(join(building, "optimizer.safetensors"), optimizer.state());
+    writeFileAtomic(join(building, "state.json"), JSON.stringify({ ...state, updates: optimizer.updates }));
+  } catch (error) {
+    rmSync(building, { recursive: true, force: true });
+    throw error;
+  }
   const old = `${folder}.old.tmp`;
   rmSync(old, { recursive: true, force: true });
   if (existsSync(folder)) renameSync(folder, old);
