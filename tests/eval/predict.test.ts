@@ -1,0 +1,129 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { run } from "../../lib/cli/eval";
+import type { S2Config } from "../../lib/config/schema";
+import { silent } from "../../lib/core/progress";
+import type { tf } from "../../lib/engine/tf";
+import { interViewAttention } from "../../lib/eval/attention";
+import { predict, type Answer } from "../../lib/eval/predict";
+import type { Session } from "../../lib/eval/session";
+import { iou } from "../../lib/geometry/box";
+import { disposeParameters } from "../../lib/model/initialise";
+import { encodeScenes, type SceneSentences } from "../../lib/train/data";
+import { fineTune } from "../../lib/train/fine-tune";
+import { tinyWorld, type TinyWorld } from "../setup/tiny-world";
+
+let world: TinyWorld;
+let session: Session;
+let folder: string;
+let config: S2Config;
+let parameters: Map<string, tf.Variable>;
+let scenes: SceneSentences[];
+beforeAll(async () => {
+  world = await tinyWorld(303, { trainRooms: 1, testRooms: 3 });
+  config = world.config(["training.steps=2", "training.scenes=2"]);
+  session = await world.session(config);
+  folder = mkdtempSync(join(tmpdir(), "s2-run-"));
+  const encoded = encodeScenes(session.sentences("train"), session.tokenizer, config);
+  ({ parameters } = await fineTune({ config, cache: session.cache, ...encoded, folder, name: "test", progress: silent }));
+  scenes = session.sentences("val");
+}, 180_000);
+afterAll(() => {
+  disposeParameters(parameters);
+  world.remove();
+  rmSync(folder, { recursive: true });
+});
+
+const answers = (evaluation: S2Config["prompt"]["evaluation"], source: "gt" | "detector" = "gt", sentences?: number): Answer[] =>
+  predict(parameters, { ...config, prompt: { ...config.prompt, evaluation } }, session.cache, scenes, session.tokenizer, { source, sentences });
+
+describe("predict", () => {
+  const boxesOf = (answer: Answer, source: "gt" | "detector") => scenes.find((s) => s.scene.id === answer.query.sceneId)!.scene.boxes(source);
+
+  test.each([["generated", "gt"], ["gold", "gt"], ["object", "gt"], ["generated", "detector"]] as const)("%s, %s proposals: every sentence once, a finite score for each proposal, padding never chosen", (mode, source) => {
+    const all = answers(mode, source);
+    expect(all.map((a) => a.query.id).sort()).toEqual(scenes.flatMap((s) => s.queries.map((q) => q.id)).sort());
+    for (const answer of all) {
+      const boxes = boxesOf(answer, source);
+      expect(answer.scores.length).toBe(boxes.length + 1); // the last is "no object"
+      expect(answer.scores.every((s) => Number.isFinite(s) && Math.abs(s) <= 1.0001)).toBe(true);
+      expect(answer.scores[answer.chosen]).toBe(Math.max(...answer.scores.slice(0, boxes.length)));
+      const target = scenes.find((s) => s.scene.id === answer.query.sceneId)!.scene.entry.objects[answer.query.targetId]!.box;
+      expect(answer.iou).toBe(iou(boxes[answer.chosen]!, target));
+      expect(answer.written !== undefined).toBe(mode === "generated");
+    }
+    // rooms with different numbers of proposals, so that one of them is padded
+    expect(new Set(scenes.map((s) => s.scene.boxes(source).length)).size).toBeGreaterThan(1);
+  }, 120_000);
+
+  test("answers do not depend on which sentences share a pass", () => {
+    const [together, few] = [answers("gold", "gt", 6), answers("gold", "gt", 4)];
+    const byId = new Map(few.map((a) => [a.query.id, a]));
+    for (const answer of together) {
+      const same = byId.get(answer.query.id)!;
+      answer.scores.forEach((score, o) => expect(same.scores[o]).toBeCloseTo(score, 5));
+    }
+  }, 120_000);
+});
+
+test("inter-view attention: each view's weights over the views sum to 1", () => {
+  const maps = interViewAttention(parameters, config, session.cache, scenes[0]!, session.tokenizer, session.folder, 27)!;
+  const V = config.data.frames;
+  expect(maps).toMatchObject({ sceneId: scenes[0]!.scene.id, patch: 27, grid: 8, heads: config.structure.heads });
+  expect(maps.views.length).toBe(V);
+  expect(maps.views[0]!.image).toMatch(/^data:image\/jpeg;base64,\/9j\//);
+  expect(maps.weights.length).toBe(maps.heads * V * V);
+  for (let row = 0; row < maps.weights.length; row += V) {
+    const sum = maps.weights.slice(row, row + V).reduce((a, b) => a + b);
+    expect(Math.abs(sum - 1)).toBeLessThanOrEqual(V * 5e-5 + 1e-6); // stored with four digits
+  }
+  const off = { ...config, structure: { ...config.structure, interView: false } };
+  expect(interViewAttention(parameters, off, session.cache, scenes[0]!, session.tokenizer, session.folder, 27)).toBeUndefined();
+});
+
+describe("s2mllm eval", () => {
+  async function evaluate(...args: string[]): Promise<{ status: number; out: string }> {
+    let out = "";
+    vi.spyOn(process.stdout, "write").mockImplementation((text) => ((out += String(text)), true));
+    vi.spyOn(process.stderr, "write").mockImplementation(() => true);
+    try {
+      return { status: await run(args), out };
+    } finally {
+      vi.restoreAllMocks();
+    }
+  }
+
+  test("scores a finished run and exports one JSON line a sentence", async () => {
+    const file = join(folder, "out", "predictions.jsonl");
+    const { status, out } = await evaluate(folder, "--json", "--export", file);
+    expect(status).toBe(0);
+    const report = JSON.parse(out) as { n: number; metrics: { acc25: number }; upperBound: unknown };
+    expect(report).toMatchObject({ n: 18, proposals: "gt", synthetic: true, upperBound: { acc25: 100, acc50: 100 } });
+    const lines = readFileSync(file, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line) as { sample_id: string; pred_response: number[]; gt_response: number[]; question_type: string });
+    expect(lines.map((l) => l.sample_id).sort()).toEqual(scenes.flatMap((s) => s.queries.map((q) => q.id)).sort());
+    for (const line of lines) {
+      expect(Object.keys(line)).toEqual(["sample_id", "pred_response", "gt_response", "question_type"]);
+      for (const box of [line.pred_response, line.gt_response]) {
+        expect(box.length).toBe(6);
+        expect(box.every(Number.isFinite) && box.slice(3).every((size) => size > 0)).toBe(true);
+      }
+      expect(["unique", "multiple"]).toContain(line.question_type);
+    }
+    const hits = lines.filter((l) => iou(l.pred_response as never, l.gt_response as never) >= 0.25).length;
+    expect(report.metrics.acc25).toBeCloseTo((100 * hits) / 18, 3);
+  }, 120_000);
+
+  test("a folder that is no finished run, and wrong usage", async () => {
+    const empty = mkdtempSync(join(tmpdir(), "s2-empty-"));
+    await expect(evaluate(empty)).rejects.toThrow(/no model\.safetensors; expected the folder of a finished run/);
+    writeFileSync(join(empty, "model.safetensors"), "");
+    await expect(evaluate(empty)).rejects.toThrow(/no config\.json; expected the folder of a finished run/);
+    writeFileSync(join(empty, "config.json"), JSON.stringify({ ...config, tranining: {} }));
+    await expect(evaluate(empty)).rejects.toThrow('unknown key "tranining" at the top level (did you mean "training"?)');
+    rmSync(empty, { recursive: true });
+    await expect(evaluate(folder, "--proposals", "best")).rejects.toMatchObject({ exitCode: 2, message: expect.stringContaining('--proposals takes gt or detector, got "best"') as string });
+    await expect(evaluate()).rejects.toMatchObject({ exitCode: 2 });
+  });
+});
