@@ -27,7 +27,9 @@ export function runChild<I, P, R>(module: string, input: I, options: ChildOption
       detached: false,
     });
     let settled = false;
-    const stop = (): void => void child.connected && child.send({ kind: "stop" });
+    const stop = (): void => {
+      if (child.connected) child.send({ kind: "stop" });
+    };
     options.signal?.addEventListener("abort", stop, { once: true });
     const settle = (act: () => void): void => {
       if (settled) return;

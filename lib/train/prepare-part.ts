@@ -63,7 +63,7 @@ async function prepare(task: PrepareTask, progress: (done: number) => void, stop
   const out: (CachedScene & { split: string })[] = [];
   let membersAt = 0;
   for (const { id, split } of task.scenes) {
-    if (stop.aborted) throw new UserError(`preparing scenes was stopped after ${out.length} of ${task.scenes.length}; run the same command again`);
+    if (stop.aborted) throw new UserError("preparing scenes was interrupted; run the same command again");
     const scene = openScene(data, id);
     const frames = uniformFrames(scene.frames.length, dims.pool).map((i) => scene.frames[i]!);
     const views = await readViews(scene, frames, dims.image);

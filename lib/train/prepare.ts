@@ -72,6 +72,7 @@ export async function prepareScenes(config: S2Config, progress: ProgressSink, pr
           },
         });
       }));
+      if (stop.signal.aborted) throw new UserError("preparing scenes was interrupted; run the same command again");
       const lost = parts.flat().reduce((n, s) => n + s.skippedFrames, 0);
       if (lost > 0) progress({ task: "prepare scenes", done: scenes.length, total: scenes.length, note: `${lost} frames without a finite pose left out` });
       const byId = new Map(parts.flat().map((s) => [s.id, s]));
