@@ -6,6 +6,7 @@ import { saveFigures } from "../report/export";
 import { attentionFramesFigure, attentionMatrixFigure } from "../report/figures/attention";
 import { errorCases, compareWithAnswers, errorScene, figures, keptAnswers } from "../report/figure-set";
 import type { Figure } from "../report/figures/theme";
+import { effectTable } from "../report/effects";
 import { reportPage } from "../report/page";
 import { paperTables } from "../report/paper";
 import { toMarkdown } from "../report/table";
@@ -57,7 +58,8 @@ export async function run(args: string[]): Promise<number> {
   writeFileAtomic(page, reportPage(input));
   if (saved.skipped !== undefined) process.stderr.write(`${saved.skipped}\n`);
   const table = join(folder, "table5.md");
-  writeFileAtomic(table, `${toMarkdown(compareWithAnswers(rows.filter((r) => r.study === "table5"), paperTables.table5))}\n`);
+  const components = rows.filter((r) => r.study === "table5");
+  writeFileAtomic(table, `${[compareWithAnswers(components, paperTables.table5), effectTable(components, keptAnswers)].map(toMarkdown).join("\n\n")}\n`);
   const files = [page, table, ...saved.files];
   if (values.json === true) printJson({ rows: rows.length, files, skipped: saved.skipped ?? null });
   else printLines([`${page}: ${rows.length} finished runs, ${saved.files.length} figure files`]);

@@ -4,7 +4,8 @@ import { makeRooms } from "../datasets/rooms/make";
 import { resolveConfig } from "../config/resolve";
 import { stderrProgress, type ProgressSink } from "../core/progress";
 import { inProject } from "../core/root";
-import { compareWithAnswers } from "../report/figure-set";
+import { effectTable } from "../report/effects";
+import { compareWithAnswers, keptAnswers } from "../report/figure-set";
 import { paperTables } from "../report/paper";
 import { toText } from "../report/table";
 import { localRows, latestRows, readRows, resultsFolder, type ResultRow } from "../studies/row";
@@ -63,7 +64,7 @@ export async function run(args: string[]): Promise<number> {
   if (values.json === true) printJson({ rows });
   else {
     printLines([
-      toText(compareWithAnswers(rows, paperTables.table5)), "",
+      toText(compareWithAnswers(rows, paperTables.table5)), "", toText(effectTable(rows, keptAnswers)), "",
       ...reproduction(readRows(join(resultsFolder(), localRows)).filter((r) => r.study === "table5")), "",
       `Open ${inProject("figures", "report.html")} for the figures, or notebooks/00-tour.ipynb in Jupyter.`,
     ]);

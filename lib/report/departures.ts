@@ -30,6 +30,26 @@ export const departures: readonly Departure[] = [
     why: "teaches where the landmark is, before the relation to it",
   },
   {
+    what: "anchor attention loss", config: "lossWeights.anchorAttention",
+    paper: "none", here: "while training, a landmark noun's attention is drawn to the landmark's patches, at nano",
+    why: "a language model that starts from random numbers finds the landmark far earlier",
+  },
+  {
+    what: "language model at the start", config: "language.init, language.copyValues",
+    paper: "pretrained", here: "random at nano; value and output projections start near the identity",
+    why: "no public weights exist at this size; a token can then pass on what it attends to",
+  },
+  {
+    what: "training views", config: "data.trainFrames, training.rotate",
+    paper: "uniform sampling", here: "another draw of the prepared views each step, scenes turned by quarter turns, at nano",
+    why: "2,450 rooms are few",
+  },
+  {
+    what: "object features", config: "objects.fallbackShare",
+    paper: "patches more than half inside the box, else a zero vector", here: "at nano the best patch counts when none is, from 5 % on",
+    why: "a nano patch is coarse: a fifth of the objects would have no feature",
+  },
+  {
     what: "prompt", config: "prompt.template",
     paper: "Qwen's chat form with an instruction", here: "image, sentence, answer at nano",
     why: "a small language model gains nothing from a constant text",
