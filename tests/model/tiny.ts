@@ -10,7 +10,7 @@ export function tinyConfig(change: Record<string, unknown> = {}): S2Config {
   const small = {
     preset: "tiny",
     vision: { imageSize: 16, patchSize: 4, hiddenSize: 12, intermediateSize: 16, layers: 2, heads: 3 },
-    language: { vocabSize: 23, hiddenSize: 16, intermediateSize: 20, layers: 2, heads: 4, kvHeads: 2, ropeTheta: 100, init: "xavier" },
+    language: { vocabSize: 23, hiddenSize: 16, intermediateSize: 20, layers: 2, heads: 4, kvHeads: 2, copyValues: false, ropeTheta: 100, init: "xavier" },
     structure: { heads: 3, outputInit: "normal" },
     positions: { rayHidden: 6 },
     reconstruction: {
