@@ -25,7 +25,7 @@ describe.skipIf(jupyter === undefined && process.env["CI"] !== "true")("in Jupyt
     const kernelspec = { name: "s2mllm", display_name: "s2mllm", language: "typescript" };
     writeFileSync(file, JSON.stringify({ cells, metadata: { kernelspec }, nbformat: 4, nbformat_minor: 5 }));
     expect(jupyter, "jupyter-nbconvert on PATH").toBeDefined();
-    const args = ["--to", "notebook", "--execute", "--inplace", "--allow-errors", "--ExecutePreprocessor.record_timing=False", file];
+    const args = ["--to", "notebook", "--execute", "--inplace", "--allow-errors", "--ExecutePreprocessor.record_timing=False", "--ExecutePreprocessor.startup_timeout=240", file];
     const env = { ...process.env, JUPYTER_PATH: jupyterPath(), PYDEVD_DISABLE_FILE_VALIDATION: "1" };
     const { status, stderr } = spawnSync(jupyter!, args, { encoding: "utf8", env });
     return { status, said: stderr, outputs: readNotebook(file).cells.map((c) => c.outputs ?? []) };
@@ -42,5 +42,5 @@ describe.skipIf(jupyter === undefined && process.env["CI"] !== "true")("in Jupyt
     expect(printed).toBe(Array.from({ length: 20_000 }, (_, i) => `line ${i}\n`).join(""));
     expect(outputs[1]).toMatchObject([{ output_type: "execute_result", execution_count: 2 }]);
     expect(outputs[2]).toMatchObject([{ output_type: "error", ename: "Error", evalue: "boom" }]);
-  }, 180_000);
+  }, 360_000);
 });

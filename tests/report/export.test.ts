@@ -91,7 +91,7 @@ describe.skipIf(path === undefined && process.env["CI"] !== "true")("with a Chro
         const errors: string[] = [];
         page.on("pageerror", (error) => errors.push(error.message));
         page.on("console", (message) => void (message.type() === "error" && errors.push(message.text())));
-        await page.goto(pathToFileURL(join(folder, file)).href);
+        await page.goto(pathToFileURL(join(folder, file)).href, { timeout: 120_000 }); // software drawing on a busy machine
         await page.waitForSelector("html[data-drawn=yes]", { timeout: 120_000 });
         const expected = file === "figure.html" ? 1 : await page.locator(".plot").count();
         expect(expected).toBeGreaterThan(file === "figure.html" ? 0 : 3);
