@@ -5,7 +5,8 @@ const kept = new Map<string, tfTypes.Tensor>();
 
 /**
  * A tensor that depends on nothing but `key` (a mask, a table, an interpolation matrix), made once per engine and kept,
- * so that steps of the same shape neither rebuild nor upload it again.
+ * so that steps of the same shape neither rebuild nor upload it again. Best made from an array: where `make` computes,
+ * the first step computes it along, as a graph of its own that must be compiled.
  */
 export function constant<T extends tfTypes.Tensor>(key: string, make: () => T): T {
   const id = `${tf.getBackend()}/${key}`;
@@ -24,7 +25,7 @@ export function releaseConstants(): void {
 
 /** Zeros of `shape`, kept. */
 export function zeros(shape: number[]): tfTypes.Tensor {
-  return constant(`zeros/${shape.join("x")}`, () => tf.zeros(shape));
+  return constant(`zeros/${shape.join("x")}`, () => tf.tensor(new Float32Array(tf.util.sizeFromShape(shape)), shape));
 }
 
 /**

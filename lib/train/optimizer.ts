@@ -27,12 +27,14 @@ export class AdamW {
     private readonly plan: ReadonlyMap<string, PlannedParameter>,
     private readonly config: S2Config["training"],
   ) {
-    for (const [name, variable] of variables) {
-      this.#moments.set(name, {
-        first: tf.variable(tf.zeros(variable.shape), false),
-        second: tf.variable(tf.zeros(variable.shape), false),
-      });
-    }
+    // numbers rather than tf.zeros, which is an operation: the first update would be a graph of its own
+    const zeros = (variable: tf.Variable): tf.Variable => {
+      const start = tf.tensor(new Float32Array(variable.size), variable.shape);
+      const moment = tf.variable(start, false);
+      start.dispose();
+      return moment;
+    };
+    for (const [name, variable] of variables) this.#moments.set(name, { first: zeros(variable), second: zeros(variable) });
   }
 
   /** Updates applied so far. */
@@ -96,7 +98,8 @@ export class AdamW {
       for (const [key, variable] of [[`m.${name}`, moments.first], [`v.${name}`, moments.second]] as const) {
         const tensor = state.get(key);
         if (tensor === undefined) throw new UserError(`optimizer state lacks "${key}"; the checkpoint belongs to another configuration`);
-        variable.assign(tensor);
+        // assigning a variable to itself would free its numbers
+        if (tensor !== variable) variable.assign(tensor);
       }
     }
     this.#updates = updates;

@@ -39,7 +39,7 @@ export function groundingLoss(
   expectShape("groundingLoss", "sentenceMask", sentenceMask.shape, "B Q", sizes);
   return tf.tidy(() => {
     const [B, , J] = scores.shape;
-    const none = constant(`ground/none/${J}`, () => tf.oneHot(tf.tensor1d([J - 1], "int32"), J).toFloat().reshape([1, 1, J]));
+    const none = constant(`ground/none/${J}`, () => tf.tensor3d(new Float32Array(J).fill(1, J - 1), [1, 1, J]));
     const empty = tf.sub(1, positives.max(-1, true));
     const right = positives.add(empty.mul(none));
     const candidates = objectMask.pad([[0, 0], [0, 1]], 1).reshape([B, 1, J]);
@@ -102,7 +102,11 @@ export function anchorLoss(
     expectShape("anchorLoss", name, tensor.shape, "A", { A: sizes.A! });
   }
   return tf.tidy(() => {
-    const own = constant(`anchor/${B}/${O}`, () => tf.eye(B).reshape([B, B, 1]).tile([1, 1, O]).reshape([B, B * O]) as tfTypes.Tensor2D);
+    const own = constant(`anchor/${B}/${O}`, () => {
+      const table = new Float32Array(B * B * O);
+      for (let b = 0; b < B; b++) table.fill(1, (b * B + b) * O, (b * B + b + 1) * O);
+      return tf.tensor2d(table, [B, B * O]);
+    });
     const candidates = tf.gather(own, scenes).mul(objectMask.reshape([1, B * O]));
     const right = tf.oneHot(objects, B * O).toFloat();
     return weightedMean(negativeLogShare(scores.div(temperature), right, candidates), weights);
