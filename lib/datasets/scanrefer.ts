@@ -17,6 +17,32 @@ const Entry = z.looseObject({
     anchors_types: z.array(z.string()),
   }).optional(),
 });
+type Entry = z.infer<typeof Entry>;
+
+const isText = (v: unknown): v is string => typeof v === "string";
+const isId = (v: unknown): boolean => typeof v === "string" || (typeof v === "number" && Number.isFinite(v));
+const isTexts = (v: unknown): boolean => Array.isArray(v) && v.every(isText);
+const isObject = (v: unknown): v is Record<string, unknown> => typeof v === "object" && v !== null && !Array.isArray(v);
+
+function isRoomsField(v: unknown): boolean {
+  return isObject(v) && (relationKinds as readonly unknown[]).includes(v["kind"]) && Array.isArray(v["anchor_ids"]) &&
+    v["anchor_ids"].every(Number.isSafeInteger) && isTexts(v["anchors_types"]);
+}
+
+/** The same as `Entry`, without its cost: seventy thousand entries are read at every start. */
+function isEntry(v: unknown): v is Entry {
+  return isObject(v) && isText(v["scene_id"]) && isId(v["object_id"]) && isText(v["object_name"]) && isId(v["ann_id"]) &&
+    isText(v["description"]) && (v["token"] === undefined || isTexts(v["token"])) && (v["s2_rooms"] === undefined || isRoomsField(v["s2_rooms"]));
+}
+
+/** @throws UserError saying what `Entry` does not accept */
+function checkEntry(value: unknown, where: string): Entry {
+  if (isEntry(value)) return value;
+  const parsed = Entry.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new UserError(`${where}: ${issue.path.join(".")}: ${issue.message}; download the file again`);
+}
 
 /**
  * Queries of a ScanRefer file.
@@ -34,34 +60,31 @@ export function readScanRefer(file: string, scenes?: ReadonlySet<string>): Query
   }
   if (!Array.isArray(list)) throw new UserError(`${file}: expected a list of annotations, got ${typeof list}; download it again`);
   const entries = list.map((value: unknown, i) => {
-    const parsed = Entry.safeParse(value);
-    if (!parsed.success) {
-      const issue = parsed.error.issues[0]!;
-      throw new UserError(`${file}: annotation ${i}: ${issue.path.join(".")}: ${issue.message}; download the file again`);
-    }
-    const entry = parsed.data;
+    const entry = checkEntry(value, `${file}: annotation ${i}`);
     const target = Number(entry.object_id);
     if (!Number.isInteger(target) || target < 0) throw new UserError(`${file}: annotation ${i} (${entry.scene_id}): object_id must be a whole number, got "${entry.object_id}"`);
     if (entry.description.trim() === "") throw new UserError(`${file}: annotation ${i} (${entry.scene_id}, object ${target}) has an empty description; remove it`);
-    return { ...entry, target, category: entry.object_name.replaceAll("_", " ") };
+    return { entry, target, category: entry.object_name.replaceAll("_", " ") };
   });
   // as ScanRefer counts: the referred objects of one class in one scene
   const referred = new Map<string, Set<number>>();
-  for (const e of entries) {
-    const key = `${e.scene_id}|${e.category}`;
-    referred.set(key, (referred.get(key) ?? new Set()).add(e.target));
+  for (const { entry, category, target } of entries) {
+    const key = `${entry.scene_id}|${category}`;
+    const targets = referred.get(key);
+    if (targets === undefined) referred.set(key, new Set([target]));
+    else targets.add(target);
   }
-  return entries.filter((e) => scenes === undefined || scenes.has(e.scene_id)).map((e): Query => ({
-    id: `${e.scene_id}|${e.target}|${e.ann_id}`,
+  return entries.filter(({ entry }) => scenes === undefined || scenes.has(entry.scene_id)).map(({ entry: e, category, target }): Query => ({
+    id: `${e.scene_id}|${target}|${e.ann_id}`,
     dataset: "scanrefer",
     sceneId: e.scene_id,
-    targetId: e.target,
-    category: e.category,
+    targetId: target,
+    category,
     description: e.description,
     tokens: (e.token ?? e.description.toLowerCase().split(/\s+/)).map((t) => t.toLowerCase()),
     relation: e.s2_rooms?.kind,
     anchorIds: e.s2_rooms?.anchor_ids ?? [],
     anchorWords: e.s2_rooms?.anchors_types ?? [],
-    sameClass: referred.get(`${e.scene_id}|${e.category}`)!.size,
+    sameClass: referred.get(`${e.scene_id}|${category}`)!.size,
   }));
 }

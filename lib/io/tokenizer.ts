@@ -42,9 +42,18 @@ export class Tokenizer {
 
   /** @throws UserError for a word outside the vocabulary when the tokenizer has no unknown token */
   encode(text: string): number[] {
+    return this.#lookUp(text).slice();
+  }
+
+  /** How many tokens a text has. @throws UserError as `encode` */
+  count(text: string): number {
+    return this.#lookUp(text).length;
+  }
+
+  #lookUp(text: string): readonly number[] {
     if (text === "") return [];
     const known = this.#known.get(text);
-    if (known !== undefined) return [...known];
+    if (known !== undefined) return known;
     const { ids, tokens } = this.#hf.encode(text, { add_special_tokens: false });
     const found = ids.map((id: number | undefined, i: number) => {
       const sure = id ?? this.#unknown;
@@ -52,7 +61,7 @@ export class Tokenizer {
       return sure;
     });
     this.#known.set(text, found);
-    return [...found];
+    return found;
   }
 
   /** Id of one token. @throws UserError when it is not in the vocabulary */

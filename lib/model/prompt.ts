@@ -30,7 +30,7 @@ const system = "You are a helpful assistant.";
 const instruction = "The video shows the 3D space of one scene. Find the object that fits the description.";
 
 function concat(parts: readonly (readonly number[])[]): number[] {
-  return parts.flatMap((p) => [...p]);
+  return ([] as number[]).concat(...parts);
 }
 
 /** Prompt of spec 2.11: Qwen's ChatML around the image, or nothing at all for "compact". */
@@ -58,9 +58,15 @@ function answerText(category: string, config: S2Config["prompt"]): { upTo: strin
     : { upTo: `The ${category} is located at ${groundToken}`, behind: " in global coordinates." };
 }
 
+const noMarks: ReadonlySet<number> = new Set();
+
 /** The tokens of a description and of the turn marks behind it, without the answer. */
-function questionIds(tokenizer: Tokenizer, description: string, config: S2Config["prompt"]): { ids: number[]; marks: Set<number> } {
-  if (config.template === "compact") return { ids: [...tokenizer.encode(description), tokenizer.id(":")], marks: new Set() };
+function questionIds(tokenizer: Tokenizer, description: string, config: S2Config["prompt"]): { ids: number[]; marks: ReadonlySet<number> } {
+  if (config.template === "compact") {
+    const ids = tokenizer.encode(description);
+    ids.push(tokenizer.id(":"));
+    return { ids, marks: noMarks };
+  }
   const start = tokenizer.id("<|im_start|>");
   const end = tokenizer.id("<|im_end|>");
   const newline = tokenizer.encode("\n");
@@ -95,10 +101,14 @@ export function encodeSentence(tokenizer: Tokenizer, query: Query, category: str
   if (ids[ground] !== tokenizer.id(groundToken)) {
     throw new UserError(`sentence ${query.id}: the tokenizer ${tokenizer.origin} splits ${groundToken}; add it as a special token`);
   }
-  const words = config.template === "compact" ? tokenizer.encode(query.description).length : question.ids.length;
+  // of the compact prompt all but the colon
+  const words = config.template === "compact" ? question.ids.length - 1 : question.ids.length;
   // the assistant's role header is part of its turn: <|im_start|> assistant newline
   const turn = config.template === "compact" ? question.ids.length : question.ids.length - 1 - tokenizer.encode("assistant").length - tokenizer.encode("\n").length;
-  const supervised = ids.flatMap((id, at) => (at >= turn || question.marks.has(id) ? [at] : []));
+  const supervised: number[] = [];
+  for (let at = question.marks.size === 0 ? turn : 0; at < ids.length; at++) {
+    if (at >= turn || question.marks.has(ids[at]!)) supervised.push(at);
+  }
   const anchors = query.anchorIds.flatMap((object, i) => {
     const word = query.anchorWords[i];
     const at = word === undefined ? undefined : nounToken(tokenizer, query.description, word, query.anchorWords.slice(0, i));
@@ -113,7 +123,7 @@ function nounToken(tokenizer: Tokenizer, description: string, word: string, earl
   for (let skip = earlier.filter((w) => w === word).length; ; skip--) {
     const start = description.indexOf(word, from);
     if (start < 0) return undefined;
-    if (skip === 0) return tokenizer.encode(description.slice(0, start + word.length)).length - 1;
+    if (skip === 0) return tokenizer.count(description.slice(0, start + word.length)) - 1;
     from = start + word.length;
   }
 }
