@@ -44,6 +44,12 @@ describe("ScanRefer", () => {
 
   test.each<[string, unknown, string]>([
     ["a missing field", [{ ...entry, ann_id: undefined }], "a.json: annotation 0: ann_id:"],
+    ["a name that is no text", [entry, { ...entry, object_name: 3 }], "a.json: annotation 1: object_name:"],
+    ["tokens that are no texts", [{ ...entry, token: ["the", 3] }], "a.json: annotation 0: token.1:"],
+    ["an unknown kind", [{ ...entry, s2_rooms: { kind: "near", anchor_ids: [], anchors_types: [] } }], "a.json: annotation 0: s2_rooms.kind:"],
+    ["half an anchor", [{ ...entry, s2_rooms: { kind: "between", anchor_ids: [1, 2.5], anchors_types: [] } }], "a.json: annotation 0: s2_rooms.anchor_ids.1:"],
+    ["anchors without words", [{ ...entry, s2_rooms: { kind: "between", anchor_ids: [] } }], "a.json: annotation 0: s2_rooms.anchors_types:"],
+    ["an entry that is a list", [[entry]], "a.json: annotation 0:"],
     ["an empty sentence", [entry, { ...entry, description: "  " }], "a.json: annotation 1 (scene0011_00, object 3) has an empty description; remove it"],
     ["an odd object id", [{ ...entry, object_id: "chair" }], 'a.json: annotation 0 (scene0011_00): object_id must be a whole number, got "chair"'],
     ["no list", { entries: [] }, "a.json: expected a list of annotations, got object"],
