@@ -49,7 +49,8 @@ const lines = (t: string): string[] => t.match(/[^\n]*\n|[^\n]+$/g) ?? [];
 
 /** Long texts as arrays of lines, the form in which Jupyter itself saves them. */
 function split(output: Output): object {
-  if (output.output_type === "stream") return { ...output, text: lines(output.text) };
+  // a file that was read holds lines already
+  if (output.output_type === "stream") return { ...output, text: lines([output.text].flat().join("")) };
   if (output.output_type === "error") return output;
   const data = Object.entries(output.data).map(([type, value]) => {
     const plain = typeof value === "string" && (type.startsWith("text/") || type === "image/svg+xml");
