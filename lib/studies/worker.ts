@@ -35,6 +35,7 @@ function toPrediction({ query, chosen, iou }: Answer): Prediction {
 /** Trains one job and evaluates it with every kind of proposal; leaves answers, and attention maps of the first seed. */
 async function runJob(job: Job, progress: ProgressSink, stop: AbortSignal): Promise<ResultRow[]> {
   const config = jobConfig(job);
+  const commit = commitOf();
   const { engine } = await chooseEngine();
   const session = await openSession(config, progress);
   const { cache, tokenizer } = session;
@@ -46,7 +47,7 @@ async function runJob(job: Job, progress: ProgressSink, stop: AbortSignal): Prom
     const answers = predict(parameters, config, cache, test, tokenizer, { source, progress: (p) => progress({ ...p, task: `${name}, ${p.task}` }) });
     const row: ResultRow = {
       study: job.study, variant: job.variant, preset: job.preset, seed: job.seed, data: `${basename(dirname(session.folder))}/${basename(session.folder)}`,
-      dataFingerprint: cache.index.dataFingerprint, config: configHash(job), synthetic: session.synthetic, commit: commitOf(), engine,
+      dataFingerprint: cache.index.dataFingerprint, config: configHash(job), synthetic: session.synthetic, commit, engine,
       frames: config.data.frames, proposals: source, n: answers.length, seconds: Number(seconds.toFixed(1)),
       metrics: scoreAnswers(answers, session.classOf), ...boundsOf(test, source),
     };
