@@ -29,7 +29,7 @@ beforeAll(async () => {
   const encoded = encodeScenes(session.sentences("train"), session.tokenizer, config);
   ({ parameters } = await fineTune({ config, cache: session.cache, ...encoded, folder, name: "test", progress: silent }));
   scenes = session.sentences("val");
-}, 180_000);
+}, 300_000);
 afterAll(() => {
   disposeParameters(parameters);
   world.remove();
@@ -56,7 +56,7 @@ describe("predict", () => {
     }
     // rooms with different numbers of proposals, so that one of them is padded
     expect(new Set(scenes.map((s) => s.scene.boxes(source).length)).size).toBeGreaterThan(1);
-  }, 120_000);
+  }, 300_000);
 
   test("answers do not depend on which sentences share a pass", () => {
     const [together, few] = [answers("gold", "gt", 6), answers("gold", "gt", 4)];
@@ -65,7 +65,7 @@ describe("predict", () => {
       const same = byId.get(answer.query.id)!;
       answer.scores.forEach((score, o) => expect(same.scores[o]).toBeCloseTo(score, 5));
     }
-  }, 120_000);
+  }, 300_000);
 });
 
 test("inter-view attention: each view's weights over the views sum to 1", () => {
@@ -113,7 +113,7 @@ describe("s2mllm eval", () => {
     }
     const hits = lines.filter((l) => iou(l.pred_response as never, l.gt_response as never) >= 0.25).length;
     expect(report.metrics.acc25).toBeCloseTo((100 * hits) / 18, 3);
-  }, 120_000);
+  }, 300_000);
 
   test("a folder that is no finished run, and wrong usage", async () => {
     const empty = mkdtempSync(join(tmpdir(), "s2-empty-"));

@@ -88,7 +88,7 @@ describe("running", () => {
   const small = ["data.frames=2", "data.pool=3", "language.layers=1", "lora.fullLayers=1", "reconstruction.enabled=false", "lossWeights.recon=0", "training.scenes=1"];
   beforeAll(async () => {
     world = await tinyWorld(404, { trainRooms: 2, lostPoseEvery: 1 });
-  }, 120_000);
+  }, 300_000);
   afterAll(() => {
     for (const folder of folders) rmSync(folder, { recursive: true, force: true });
     world.remove();

@@ -18,7 +18,7 @@ let session: Session;
 beforeAll(async () => {
   world = await tinyWorld(202, { trainRooms: 1 });
   session = await world.session(resolveConfig({ preset: "nano", set: [`data.folder=${world.folder}`, ...small] }));
-}, 120_000);
+}, 300_000);
 afterAll(() => world.remove());
 
 test.each(names)("%s takes a step", (name) => {
@@ -35,7 +35,7 @@ test.each(names)("%s takes a step", (name) => {
   expect(report.anchor !== 0).toBe(config.lossWeights.anchor > 0 && batch.targets.anchorWeights !== undefined && tf.tidy(() => batch.targets.anchorWeights!.sum().dataSync()[0]!) > 0);
   batch.dispose();
   trainer.dispose();
-}, 60_000);
+}, 180_000);
 
 test.each(Object.keys(presets).flatMap((preset) => names.map((name) => [preset, name] as const)))("%s, %s builds by shape", (preset, name) => {
   const config = resolveConfig({ preset, ablation: name });

@@ -22,7 +22,7 @@ beforeAll(async () => {
   world = await tinyWorld(101);
   session = await world.session(world.config());
   top = mkdtempSync(join(tmpdir(), "s2-runs-"));
-});
+}, 300_000);
 afterAll(() => {
   world.remove();
   rmSync(top, { recursive: true });
@@ -46,7 +46,7 @@ test("the whole nano model learns one batch by heart, and holds no more tensors 
   expect(Object.values(last.byKind)).toEqual(Object.values(last.byKind).map(() => 1));
   batch.dispose();
   trainer.dispose();
-}, 240_000);
+}, 300_000);
 
 test("sentences that share an encoding have the losses that they have one by one", () => {
   const trainer = world.trainer(session);
@@ -75,7 +75,7 @@ test("sentences that share an encoding have the losses that they have one by one
   expect(Math.abs(together.language - mean("language"))).toBeLessThan(1e-5);
   console.log(`4 sentences one by one take ${(alone.reduce((sum, l) => sum + l.milliseconds, 0) / together.milliseconds).toFixed(1)} times as long as together (forward pass)`);
   trainer.dispose();
-}, 120_000);
+}, 300_000);
 
 describe("a run", () => {
   const stopped = AbortSignal.abort();
@@ -100,7 +100,7 @@ describe("a run", () => {
     expect([...a].filter(([name, t]) => Buffer.compare(bytesOf(t.data), bytesOf(b.get(name)!.data)) !== 0).map(([name]) => name)).toEqual([]);
     expect(readMetrics(join(parts, "metrics.jsonl")).map((l) => l.step)).toEqual(readMetrics(join(whole, "metrics.jsonl")).map((l) => l.step));
     expect(JSON.parse(readFileSync(join(parts, "config.json"), "utf8"))).toEqual(config());
-  }, 180_000);
+  }, 300_000);
 });
 
 function bytesOf(data: ArrayBufferView): Buffer {
