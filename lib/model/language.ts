@@ -6,6 +6,7 @@ import { swiGlu } from "../nn/activations";
 import {
   MASKED, attend, attendSharedPrefix, attentionWeights, causalBias, sharedPrefixWeights, type SharedPrefix,
 } from "../nn/attention";
+import { gatherRows } from "../nn/gather";
 import { linear, linearParameters } from "../nn/linear";
 import { rmsNorm } from "../nn/norms";
 import { rotaryTable, rotaryTableAt, rotate, type RotaryTable } from "../nn/rope";
@@ -40,8 +41,13 @@ export interface LanguageWants {
 }
 
 export interface LanguageOutput {
-  /** float32[B*L, D] after the final norm. */
+  /** float32[B*L, D] after the final norm; made when asked for, inside the scope of the pass. */
   readonly hidden: tfTypes.Tensor2D;
+  /**
+   * Some rows of `hidden`, int32[n] → float32[n, D]. Behind its attention the last layer treats each row by itself, so
+   * that only these rows pay for its MLP.
+   */
+  readonly hiddenAt: (rows: tfTypes.Tensor1D) => tfTypes.Tensor2D;
   /** The requested residual streams, float32[B*L, D], by layer. */
   readonly states: ReadonlyMap<number, tfTypes.Tensor2D>;
 }
@@ -113,9 +119,14 @@ function selfAttention(p: Scope, h_RD: tfTypes.Tensor2D, pass: Pass, layer: numb
   return tf.concat([out_prefix, out_text], 1).reshape([B * L, config.heads * K]);
 }
 
-function decoderLayer(p: Scope, x_RD: tfTypes.Tensor2D, pass: Pass, layer: number): tfTypes.Tensor2D {
-  const eps = pass.config.rmsNormEps;
-  const mixed = selfAttention(p.at("self_attn"), rmsNorm(p.at("input_layernorm"), x_RD, eps) as tfTypes.Tensor2D, pass, layer);
+/** What a layer's attention gives: float32[B*L, heads*K]. */
+function mixRows(p: Scope, x_RD: tfTypes.Tensor2D, pass: Pass, layer: number): tfTypes.Tensor2D {
+  const h = rmsNorm(p.at("input_layernorm"), x_RD, pass.config.rmsNormEps) as tfTypes.Tensor2D;
+  return selfAttention(p.at("self_attn"), h, pass, layer) as tfTypes.Tensor2D;
+}
+
+/** The rest of a layer, each row by itself. */
+function finishRows(p: Scope, x_RD: tfTypes.Tensor2D, mixed: tfTypes.Tensor2D, eps: number): tfTypes.Tensor2D {
   const y = x_RD.add(linear(p.at("self_attn").at("o_proj"), mixed));
   const h = rmsNorm(p.at("post_attention_layernorm"), y, eps);
   const mlp = p.at("mlp");
@@ -154,11 +165,29 @@ export function languageModel(
   };
   const states = new Map<number, tfTypes.Tensor2D>();
   let rows = x.reshape([B * L, D]) as tfTypes.Tensor2D;
-  for (let layer = 0; layer <= config.layers; layer++) {
+  const eps = config.rmsNormEps;
+  const last = p.at(`layers.${config.layers - 1}`);
+  let mixed = rows;
+  for (let layer = 0; layer < config.layers; layer++) {
     if (wants.states?.includes(layer) === true) states.set(layer, rows);
-    if (layer < config.layers) rows = decoderLayer(p.at(`layers.${layer}`), rows, pass, layer);
+    const at = p.at(`layers.${layer}`);
+    mixed = mixRows(at, rows, pass, layer);
+    if (layer < config.layers - 1) rows = finishRows(at, rows, mixed, eps);
   }
-  return { hidden: rmsNorm(p.at("norm"), rows, config.rmsNormEps) as tfTypes.Tensor2D, states };
+  const normed = (x_RD: tfTypes.Tensor2D): tfTypes.Tensor2D => rmsNorm(p.at("norm"), x_RD, eps) as tfTypes.Tensor2D;
+  if (wants.states?.includes(config.layers) === true) {
+    const end = finishRows(last, rows, mixed, eps);
+    states.set(config.layers, end);
+    const hidden = normed(end);
+    return { hidden, hiddenAt: (at) => gatherRows(hidden, at), states };
+  }
+  return {
+    get hidden() {
+      return normed(finishRows(last, rows, mixed, eps));
+    },
+    hiddenAt: (at) => normed(finishRows(last, gatherRows(rows, at), gatherRows(mixed, at), eps)),
+    states,
+  };
 }
 
 export function languageParameters(config: S2Config): ParameterSpec[] {

@@ -30,7 +30,7 @@ export interface ForwardOptions {
 export interface Outputs {
   /** "infonce": cosines float32[B, Q, O+1], last column "no object"; "mlp": dot products float32[B, Q, O]. */
   readonly scores: tfTypes.Tensor3D;
-  /** float32[B*L, D] states after the final norm. */
+  /** float32[B*L, D] states after the final norm; made when asked for, inside the scope of the pass. */
   readonly hidden: tfTypes.Tensor2D;
   /** float32[B*L, D] residual stream after decoder layer `grounding.anchorLayer`. */
   readonly anchorStates: tfTypes.Tensor2D;
@@ -223,19 +223,20 @@ export function forward(
     onAttention,
     attentionLayers: keep.attention !== undefined ? "all" : watched === undefined ? [] : [watched],
   });
-  const { hidden } = language;
   const [B, Q] = inputs.text.shape;
-  const queries = gatherRows(hidden, inputs.groundRows).reshape([B, Q, config.language.hiddenSize]) as tfTypes.Tensor3D;
+  const queries = language.hiddenAt(inputs.groundRows).reshape([B, Q, config.language.hiddenSize]) as tfTypes.Tensor3D;
   const { reconRows, reconImageIds } = inputs;
   const branch = config.reconstruction.enabled && reconRows !== undefined && reconImageIds !== undefined;
   return {
     scores: groundingScores(p, scene.objects, queries, config.grounding.head),
-    hidden,
+    get hidden() {
+      return language.hidden;
+    },
     anchorStates: language.states.get(anchorLayer)!,
     ...(sentenceAttention === undefined ? {} : { sentenceAttention }),
     boxPositions: scene.boxPositions,
     objects: scene.objects,
-    logitsAt: (rows) => linear(p.at("lm_head"), gatherRows(hidden, rows)) as tfTypes.Tensor2D,
+    logitsAt: (rows) => linear(p.at("lm_head"), language.hiddenAt(rows)) as tfTypes.Tensor2D,
     ...(branch ? { reconstruction: reconstructViews(p, scene.visual, reconRows, reconImageIds, config) } : {}),
     visual: scene.visual,
     intermediates,

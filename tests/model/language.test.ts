@@ -122,6 +122,18 @@ describe("on request", () => {
     expect([...states.keys()]).toEqual([0, 2]);
   });
 
+  test("single rows are those of the whole, with the same gradient", () => {
+    const rows = tf.tensor1d([3, 17, 3, 9], "int32");
+    for (const states of [[], [config.language.layers]]) {
+      const some = (y: tf.Tensor): tf.Tensor => languageModel(p, y as tf.Tensor3D, config.language, layout, { states }).hiddenAt(rows);
+      const all = (y: tf.Tensor): tf.Tensor => tf.gather(languageModel(p, y as tf.Tensor3D, config.language, layout).hidden, rows);
+      expectTensorClose(some(x), all(x), { atol: 1e-6 });
+      const weights = tf.randomNormal([4, 16], 0, 1, "float32", 4);
+      const slope = (f: (y: tf.Tensor) => tf.Tensor): tf.Tensor => tf.grad((y: tf.Tensor) => f(y).mul(weights).sum())(x);
+      expectTensorClose(slope(some), slope(all), { rtol: 1e-4, atol: 1e-5 });
+    }
+  });
+
   test("attention weights sum to 1, and none looks ahead", () => {
     const seen = new Map<string, tf.Tensor>();
     languageModel(p, x, config.language, layout, { onAttention: (layer, part, weights) => void seen.set(`${layer}.${part}`, weights) });
