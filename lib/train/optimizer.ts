@@ -67,17 +67,18 @@ export class AdamW {
         eps: tf.scalar(epsilon),
         correction1: tf.scalar(1 - beta1 ** t),
         correction2: tf.scalar(1 - beta2 ** t),
+        gradScale: scale,
       };
       const rates = new Map<number, tf.Scalar>();
       const rateOf = (factor: number): tf.Scalar => {
         if (!rates.has(factor)) rates.set(factor, tf.scalar(rate * factor));
         return rates.get(factor)!;
       };
-      const decay = tf.scalar(weightDecay), none = tf.scalar(0);
+      const decay = tf.scalar(weightDecay);
       for (const [name, variable] of this.variables) {
         const { first, second } = this.#moments.get(name)!;
-        const [value, m, v] = adamw(variable, tf.mul(grads[name]!, scale), first, second, {
-          ...shared, lr: rateOf(this.plan.get(name)!.rate), weightDecay: decays(variable) ? decay : none,
+        const [value, m, v] = adamw(variable, grads[name]!, first, second, {
+          ...shared, lr: rateOf(this.plan.get(name)!.rate), ...(decays(variable) ? { weightDecay: decay } : {}),
         });
         variable.assign(value);
         first.assign(m);

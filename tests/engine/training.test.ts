@@ -128,6 +128,20 @@ describe("adamw", () => {
   });
 });
 
+describe("adamw's options", () => {
+  it.each(["ort-cpu", "cpu"] as const)("on %s: a scaled gradient is that gradient, no decay is a decay of 0", async (engine) => {
+    await use(engine);
+    tf.tidy(() => {
+      const s = tf.scalar;
+      const scalars = { lr: s(0.1), beta1: s(0.9), beta2: s(0.98), eps: s(1e-4), correction1: s(0.19), correction2: s(0.0396) };
+      const [param, grad, first, second] = [[1, -2, 3], [0.5, -4, 0], [0.1, 0.2, -0.3], [0.4, 0.5, 0.6]].map((x) => tf.tensor1d(x));
+      const short = adamw(param!, grad!, first!, second!, { ...scalars, gradScale: s(0.25) });
+      const long = adamw(param!, grad!.mul(0.25), first!, second!, { ...scalars, weightDecay: s(0) });
+      short.forEach((t, i) => expect(worst(Array.from(t.dataSync()), Array.from(long[i]!.dataSync()))).toBeLessThan(1e-6));
+    });
+  });
+});
+
 describe("several threads", () => {
   it("add rows with the same id without losing any", async () => {
     const { configureOrt } = await import("../../lib/engine/ort/register");

@@ -8,12 +8,14 @@ export interface AdamWScalars {
   readonly beta1: Scalar;
   readonly beta2: Scalar;
   readonly eps: Scalar;
-  /** Decoupled decay; 0 for parameters that do not decay. */
-  readonly weightDecay: Scalar;
+  /** Decoupled decay; absent for parameters that do not decay. */
+  readonly weightDecay?: Scalar;
   /** 1 − beta1^t at step t = 1, 2, … */
   readonly correction1: Scalar;
   /** 1 − beta2^t */
   readonly correction2: Scalar;
+  /** Factor on the gradient, for clipping; 1 when absent. */
+  readonly gradScale?: Scalar;
 }
 
 /**
@@ -26,11 +28,13 @@ export interface AdamWScalars {
  */
 export function adamw(param: Tensor, grad: Tensor, m: Tensor, v: Tensor, scalars: AdamWScalars): [param: Tensor, m: Tensor, v: Tensor] {
   if (hasKernel("AdamW")) return runFused("AdamW", { param, grad, m, v, ...scalars }) as [Tensor, Tensor, Tensor];
-  const { lr, beta1, beta2, eps, weightDecay, correction1, correction2 } = scalars;
+  const { lr, beta1, beta2, eps, weightDecay, correction1, correction2, gradScale } = scalars;
   return tf.tidy(() => {
-    const m2 = m.mul(beta1).add(grad.mul(tf.sub(1, beta1)));
-    const v2 = v.mul(beta2).add(grad.square().mul(tf.sub(1, beta2)));
+    const g = gradScale === undefined ? grad : grad.mul(gradScale);
+    const m2 = m.mul(beta1).add(g.mul(tf.sub(1, beta1)));
+    const v2 = v.mul(beta2).add(g.square().mul(tf.sub(1, beta2)));
     const step = m2.mul(lr.div(correction1)).div(v2.div(correction2).sqrt().add(eps));
-    return [param.mul(tf.sub(1, lr.mul(weightDecay))).sub(step), m2, v2];
+    const kept = weightDecay === undefined ? param : param.mul(tf.sub(1, lr.mul(weightDecay)));
+    return [kept.sub(step), m2, v2];
   });
 }

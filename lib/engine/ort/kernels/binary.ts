@@ -98,7 +98,10 @@ export const binaryKernels: KernelTable = {
       const ins = inputs as unknown as TensorInfo[];
       return { ins, outs: [{ shape: ins[0]!.shape, dtype: dtypeOf(ins[0]!) }], attrs: {} };
     },
-    (e) => e.ins().reduce((a, b) => e.node("Add", [a, b])),
+    (e) => {
+      const names = e.ins();
+      return names.length > 2 && e.out.dtype === "float32" ? e.node("Sum", names) : names.reduce((a, b) => e.node("Add", [a, b]));
+    },
   ),
   Select: define<object, { dtype: Dtype }>(
     ({ condition, t, e }) => {

@@ -55,26 +55,48 @@ function tanhGeluSlope(e: Emission, x: string): string {
   return e.node("Mul", [e.node("Add", [e.node("Add", [t, e.scalar(1)]), rise]), e.scalar(0.5)]);
 }
 
+interface AdamWAttrs {
+  decays: boolean;
+  scaled: boolean;
+}
+
+/**
+ * As few passes over the parameter as the formula allows: clipping goes into the factors of g and g², and with
+ * q = √c₂ the step is (lr q / c₁) m' / (√v' + q ε). Equal scalar nodes of several parameters become one when ONNX
+ * Runtime loads the graph.
+ */
+function adamw(e: Emission, { decays, scaled }: AdamWAttrs): string[] {
+  const names = e.ins();
+  const [param, grad, m, v, lr, beta1, beta2, eps, correction1, correction2] = names as [string, string, string, string, string, string, string, string, string, string];
+  const node = (op: string, a: string, b: string): string => e.node(op, [a, b]);
+  const one = e.scalar(1);
+  const scale = scaled ? names.at(-1)! : undefined;
+  const fresh = (beta: string, factor: string | undefined): string => {
+    const share = node("Sub", one, beta);
+    return factor === undefined ? share : node("Mul", share, factor);
+  };
+  const m2 = node("Add", node("Mul", m, beta1), node("Mul", grad, fresh(beta1, scale)));
+  const v2 = node("Add", node("Mul", v, beta2), node("Mul", node("Mul", grad, grad), fresh(beta2, scale && node("Mul", scale, scale))));
+  const q = e.node("Sqrt", [correction2]);
+  const rate = node("Div", node("Mul", lr, q), correction1);
+  const step = node("Div", node("Mul", m2, rate), node("Add", e.node("Sqrt", [v2]), node("Mul", eps, q)));
+  const kept = decays ? node("Mul", param, node("Sub", one, node("Mul", lr, names[10]!))) : param;
+  return [node("Sub", kept, step), m2, v2];
+}
+
 /** Kernels that only this backend has; lib/engine/ops uses them where they exist. */
 export const fusedKernels: KernelTable = {
   /** See lib/engine/ops/adamw.ts for the formula. */
-  AdamW: define<object, object>(
-    ({ param, grad, m, v, lr, beta1, beta2, eps, weightDecay, correction1, correction2 }) => {
+  AdamW: define<object, AdamWAttrs>(
+    ({ param, grad, m, v, lr, beta1, beta2, eps, correction1, correction2, weightDecay, gradScale }) => {
       const out = { shape: param!.shape, dtype: "float32" as const };
-      return { ins: [param!, grad!, m!, v!, lr!, beta1!, beta2!, eps!, weightDecay!, correction1!, correction2!], outs: [out, out, out], attrs: {} };
+      return {
+        ins: given(param, grad, m, v, lr, beta1, beta2, eps, correction1, correction2, weightDecay, gradScale),
+        outs: [out, out, out],
+        attrs: { decays: weightDecay != null, scaled: gradScale != null },
+      };
     },
-    (e) => {
-      const [param, grad, m, v, lr, beta1, beta2, eps, decay, correction1, correction2] = e.ins() as [string, string, string, string, string, string, string, string, string, string, string];
-      const one = e.scalar(1);
-      const blend = (beta: string, old: string, fresh: string): string =>
-        e.node("Add", [e.node("Mul", [old, beta]), e.node("Mul", [fresh, e.node("Sub", [one, beta])])]);
-      const m2 = blend(beta1, m, grad);
-      const v2 = blend(beta2, v, e.node("Mul", [grad, grad]));
-      const root = e.node("Sqrt", [e.node("Div", [v2, correction2])]);
-      const step = e.node("Div", [e.node("Mul", [m2, e.node("Div", [lr, correction1])]), e.node("Add", [root, eps])]);
-      const kept = e.node("Mul", [param, e.node("Sub", [one, e.node("Mul", [lr, decay])])]);
-      return [e.node("Sub", [kept, step]), m2, v2];
-    },
+    adamw,
   ),
   /** Outputs y, the rows' means and 1/√(variance + eps). */
   LayerNorm: define<NormAttrs, NormAttrs>(
