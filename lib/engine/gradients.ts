@@ -77,7 +77,17 @@ function resizeBilinear(tf: Core): Backward {
   });
 }
 
-/** Replaces those of tfjs' gradients that are wrong or slow, on every engine. */
+/** A kernel of the project's own, see lib/engine/ops/plane-conv.ts; frozen filters ask for none of theirs. */
+function planeConv(tf: Core): Backward {
+  const run = (name: string, inputs: Record<string, Tensor>, attrs: Record<string, unknown>): Tensor => tf.engine().runKernel(name, inputs, attrs as core.NamedAttrMap);
+  return (dy, [x, filter], { stride }) => ({
+    x: () => run("PlaneConvInputGrad", { dy, filter: filter! }, { stride, shape: x!.shape }),
+    filter: () => run("PlaneConvFilterGrad", { x: x!, dy }, { stride, shape: filter!.shape }),
+    bias: () => tf.sum(dy, [0, 2, 3]),
+  });
+}
+
+/** Replaces those of tfjs' gradients that are wrong or slow, on every engine, and adds those of the project's own kernels. */
 export function registerGradients(tf: Core): void {
   const register = (kernelName: string, inputsToSave: string[], gradFunc: Backward): void => tf.registerGradient({ kernelName, inputsToSave, gradFunc: gradFunc as never });
   register("Sum", ["x"], sum(tf));
@@ -87,4 +97,5 @@ export function registerGradients(tf: Core): void {
   register("Minimum", ["a", "b"], choice(tf, tf.lessEqual));
   register("SquaredDifference", ["a", "b"], squaredDifference(tf));
   register("ResizeBilinear", ["images"], resizeBilinear(tf));
+  register("PlaneConv", ["x", "filter"], planeConv(tf));
 }

@@ -1,35 +1,34 @@
 import type * as tfTypes from "@tensorflow/tfjs-core";
 import type { Init, ParameterSpec } from "../core/parameters";
-import { tf } from "../engine/tf";
+import { planeConv } from "../engine/ops/plane-conv";
 import type { Scope } from "./scope";
 
-function withBias(p: Scope, y: tfTypes.Tensor4D): tfTypes.Tensor4D {
-  return p.has("bias") ? y.add(p.get("bias")) : y;
+const biasOf = (p: Scope): tfTypes.Tensor | undefined => (p.has("bias") ? p.get("bias") : undefined);
+
+/**
+ * Convolution of an odd side with zeros around, so that stride 1 keeps the size; weights [out, in, side, side].
+ *
+ * @param x float32[n, in, Y, X]
+ */
+export function conv(p: Scope, x: tfTypes.Tensor4D, stride = 1): tfTypes.Tensor4D {
+  return planeConv(x, p.get("weight") as tfTypes.Tensor4D, biasOf(p), stride);
 }
 
-/** 1x1 convolution; weights [out, in, 1, 1]. */
-export function conv1(p: Scope, x: tfTypes.Tensor4D): tfTypes.Tensor4D {
-  const weight = p.get("weight");
-  const [out, width] = weight.shape as [number, number];
-  const [n, Y, X] = x.shape;
-  const y = tf.matMul(x.reshape([n * Y * X, width]), weight.reshape([out, width]), false, true);
-  return withBias(p, y.reshape([n, Y, X, out]));
-}
-
-/** 3x3 convolution with one pixel of zeros around; weights [out, in, 3, 3]. */
-export function conv3(p: Scope, x: tfTypes.Tensor4D, stride = 1): tfTypes.Tensor4D {
-  const filter = p.get("weight").transpose([2, 3, 1, 0]) as tfTypes.Tensor4D;
-  return withBias(p, tf.conv2d(x, filter, stride, 1));
-}
-
-/** Transposed convolution whose stride is its side, so that the patches do not overlap; weights [in, out, s, s]. */
+/**
+ * Transposed convolution whose stride is its side, so that the patches do not overlap; weights [in, out, side, side].
+ *
+ * @param x float32[n, in, Y, X]
+ * @returns float32[n, out, Y * side, X * side]
+ */
 export function upconv(p: Scope, x: tfTypes.Tensor4D): tfTypes.Tensor4D {
   const weight = p.get("weight");
   const [width, out, side] = weight.shape as [number, number, number];
-  const [n, Y, X] = x.shape;
-  const filter = weight.transpose([0, 2, 3, 1]).reshape([width, side * side * out]);
-  const y = tf.matMul(x.reshape([n * Y * X, width]), filter).reshape([n, Y, X, side, side, out]);
-  return withBias(p, y.transpose([0, 1, 3, 2, 4, 5]).reshape([n, Y * side, X * side, out]));
+  const [n, , Y, X] = x.shape;
+  const filter = weight.reshape([width, out * side * side]).transpose().reshape([out * side * side, width, 1, 1]);
+  const y = planeConv(x, filter as tfTypes.Tensor4D, undefined).reshape([n, out, side, side, Y, X]);
+  const bias = biasOf(p);
+  const grid = y.transpose([0, 1, 4, 2, 5, 3]).reshape([n, out, Y * side, X * side]) as tfTypes.Tensor4D;
+  return bias === undefined ? grid : grid.add(bias.reshape([out, 1, 1]));
 }
 
 export function convParameters(name: string, shape: [number, number, number, number], init: Init, bias = true, biasSize = shape[0]): ParameterSpec[] {

@@ -50,3 +50,18 @@ export function mapGrid(x: tfTypes.Tensor4D, rows: tfTypes.Tensor3D, columns: tf
   const tall = tf.matMul(rows, x.reshape([n, Y, X * D]));
   return tf.matMul(columns, tall.reshape([n * outY, X, D])).reshape([n, outY, outX, D]);
 }
+
+/**
+ * `mapGrid` on planes.
+ *
+ * @param x float32[n, D, Y, X]
+ * @param rows float32[1, Y', Y]
+ * @param columns float32[1, X', X]
+ * @returns float32[n, D, Y', X']
+ */
+export function mapPlanes(x: tfTypes.Tensor4D, rows: tfTypes.Tensor3D, columns: tfTypes.Tensor3D): tfTypes.Tensor4D {
+  const [n, D, Y, X] = x.shape;
+  const [outY, outX] = [rows.shape[1], columns.shape[1]];
+  const wide = tf.matMul(x.reshape([n * D * Y, X]), columns.reshape([outX, X]), false, true);
+  return tf.matMul(rows, wide.reshape([n * D, Y, outX])).reshape([n, D, outY, outX]);
+}

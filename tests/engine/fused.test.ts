@@ -1,8 +1,9 @@
-import type { Tensor } from "@tensorflow/tfjs-core";
+import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 import { Rng } from "../../lib/core/rng";
 import { gelu } from "../../lib/engine/ops/gelu";
 import { layerNorm } from "../../lib/engine/ops/layer-norm";
+import { planeConv } from "../../lib/engine/ops/plane-conv";
 import { rmsNorm } from "../../lib/engine/ops/rms-norm";
 import { ortStats, resetOrtStats } from "../../lib/engine/ort/register";
 import { tf } from "../../lib/engine/tf";
@@ -29,6 +30,10 @@ const CASES: readonly (readonly [string, number[][], (...x: Tensor[]) => Tensor]
   ["rmsNorm without weights", [[4, 8]], (x) => rmsNorm(x!, undefined, 1e-6)],
   ["gelu, exact", [[4, 9]], (x) => gelu(x!, "exact")],
   ["gelu, tanh", [[4, 9]], (x) => gelu(x!, "tanh")],
+  ["planeConv 3x3", [[2, 3, 5, 4], [4, 3, 3, 3], [4]], (x, f, b) => planeConv(x as Tensor4D, f as Tensor4D, b)],
+  ["planeConv 3x3, even size, stride 2", [[2, 3, 4, 6], [2, 3, 3, 3], [2]], (x, f, b) => planeConv(x as Tensor4D, f as Tensor4D, b, 2)],
+  ["planeConv 3x3, odd size, stride 2", [[1, 3, 5, 7], [2, 3, 3, 3]], (x, f) => planeConv(x as Tensor4D, f as Tensor4D, undefined, 2)],
+  ["planeConv 1x1", [[2, 3, 2, 3], [4, 3, 1, 1], [4]], (x, f, b) => planeConv(x as Tensor4D, f as Tensor4D, b)],
 ];
 
 describe("fused operations", () => {
@@ -48,6 +53,16 @@ describe("fused operations", () => {
       rmsNorm(x, g, 1e-5);
       gelu(x, "exact");
       expect(ortStats().opsRecorded).toBe(3);
+    });
+  });
+
+  it("record no gradient of a frozen filter", async () => {
+    await on("ort-cpu", () => {
+      const [x, filter] = [tf.ones([1, 2, 4, 4]), tf.ones([2, 2, 3, 3])] as [Tensor4D, Tensor4D];
+      resetOrtStats();
+      tf.grad((t: Tensor) => planeConv(t as Tensor4D, filter, undefined))(x, tf.ones([1, 2, 4, 4]));
+      // forward and the input's gradient
+      expect(ortStats().opsRecorded).toBe(2);
     });
   });
 

@@ -4,11 +4,11 @@ import { Rng } from "../../lib/core/rng";
 import { tf } from "../../lib/engine/tf";
 import { gelu, geluTanh, swiGlu } from "../../lib/nn/activations";
 import { constant, releaseConstants, spread } from "../../lib/nn/constants";
-import { conv1, conv3, upconv } from "../../lib/nn/conv";
+import { conv, upconv } from "../../lib/nn/conv";
 import { gatherRows } from "../../lib/nn/gather";
 import { dropout, linear, mergedWeight } from "../../lib/nn/linear";
 import { layerNorm, rmsNorm, standardise, unit } from "../../lib/nn/norms";
-import { averageMatrix, cornerMatrix, halfPixelMatrix, mapGrid } from "../../lib/nn/resize";
+import { averageMatrix, cornerMatrix, halfPixelMatrix, mapGrid, mapPlanes } from "../../lib/nn/resize";
 import { Scope } from "../../lib/nn/scope";
 import { expectTensorClose, numericGrad } from "../setup/tensors";
 
@@ -134,41 +134,46 @@ describe("grid maps", () => {
     const f = (y: tf.Tensor): tf.Tensor => mapGrid(y as tf.Tensor4D, cornerMatrix(3, 6), averageMatrix(4, 2));
     expect(f(x).shape).toEqual([2, 6, 2, 2]);
     checkGradient(f, x);
+    const planes = (y: tf.Tensor): tf.Tensor => mapPlanes(y as tf.Tensor4D, cornerMatrix(3, 6), averageMatrix(4, 2));
+    expectTensorClose(planes(x.transpose([0, 3, 1, 2])).transpose([0, 2, 3, 1]), f(x));
+    checkGradient(planes, x.transpose([0, 3, 1, 2]));
   });
 });
 
 describe("convolutions against a sum over the window", () => {
-  const x = random([1, 4, 5, 2]) as tf.Tensor4D;
+  const x = random([1, 2, 4, 5]) as tf.Tensor4D;
 
   test.each([1, 2])("3x3, stride %i", (stride) => {
     const w = random([3, 2, 3, 3], 2);
     const [xs, ws] = [x.arraySync(), w.arraySync() as number[][][][]];
     const out: number[] = [];
-    for (let i = 0; i < 4; i += stride) for (let j = 0; j < 5; j += stride) for (let o = 0; o < 3; o++) {
+    for (let o = 0; o < 3; o++) for (let i = 0; i < 4; i += stride) for (let j = 0; j < 5; j += stride) {
       let sum = 0;
       for (let c = 0; c < 2; c++) for (let a = 0; a < 3; a++) for (let b = 0; b < 3; b++) {
-        sum += (xs[0]![i + a - 1]?.[j + b - 1]?.[c] ?? 0) * ws[o]![c]![a]![b]!;
+        sum += (xs[0]![c]![i + a - 1]?.[j + b - 1] ?? 0) * ws[o]![c]![a]![b]!;
       }
       out.push(sum);
     }
-    expectTensorClose(conv3(scopeOf({ weight: w }), x, stride), out, { atol: 1e-5 });
-    checkGradient((y) => conv3(scopeOf({ weight: w }), y as tf.Tensor4D, stride), x);
+    expectTensorClose(conv(scopeOf({ weight: w }), x, stride), out, { atol: 1e-5 });
+    checkGradient((y) => conv(scopeOf({ weight: w }), y as tf.Tensor4D, stride), x);
   });
 
   test("transposed, side 2: each pixel becomes its own 2x2 patch", () => {
     const w = random([2, 3, 2, 2], 3);
     const [xs, ws] = [x.arraySync(), w.arraySync() as number[][][][]];
-    const y = upconv(scopeOf({ weight: w }), x).arraySync();
+    const y = upconv(scopeOf({ weight: w, bias: tf.tensor1d([0, 0, 7]) }), x).arraySync();
     for (const [i, j, o] of [[0, 0, 0], [7, 9, 2], [3, 6, 1]] as const) {
-      const pixel = xs[0]![i >> 1]![j >> 1]!;
-      const wanted = pixel[0]! * ws[0]![o]![i % 2]![j % 2]! + pixel[1]! * ws[1]![o]![i % 2]![j % 2]!;
-      expect(y[0]![i]![j]![o]).toBeCloseTo(wanted, 5);
+      const [first, second] = [xs[0]![0]![i >> 1]![j >> 1]!, xs[0]![1]![i >> 1]![j >> 1]!];
+      const wanted = first * ws[0]![o]![i % 2]![j % 2]! + second * ws[1]![o]![i % 2]![j % 2]! + (o === 2 ? 7 : 0);
+      expect(y[0]![o]![i]![j]).toBeCloseTo(wanted, 5);
     }
+    checkGradient((v) => upconv(scopeOf({ weight: v }), x), w);
   });
 
   test("1x1 is a linear map of the channels", () => {
     const w = random([3, 2, 1, 1], 4);
-    expectTensorClose(conv1(scopeOf({ weight: w, bias: tf.ones([3]) }), x), linear(scopeOf({ weight: w.reshape([3, 2]), bias: tf.ones([3]) }), x));
+    const pixels = linear(scopeOf({ weight: w.reshape([3, 2]), bias: tf.ones([3]) }), x.transpose([0, 2, 3, 1]));
+    expectTensorClose(conv(scopeOf({ weight: w, bias: tf.ones([3]) }), x), pixels.transpose([0, 3, 1, 2]));
   });
 });
 

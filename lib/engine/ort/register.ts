@@ -10,6 +10,7 @@ import { convKernels } from "./kernels/conv";
 import { fusedKernels } from "./kernels/fused";
 import { indexKernels } from "./kernels/index";
 import { matmulKernels } from "./kernels/matmul";
+import { planeConvKernels } from "./kernels/plane-conv";
 import { reduceKernels } from "./kernels/reduce";
 import { resizeKernels } from "./kernels/resize";
 import { shapeKernels } from "./kernels/shape";
@@ -25,6 +26,7 @@ export const ortKernels: KernelTable = {
   ...matmulKernels,
   ...indexKernels,
   ...convKernels,
+  ...planeConvKernels,
   ...resizeKernels,
   ...fusedKernels,
 };

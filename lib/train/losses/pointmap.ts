@@ -23,16 +23,21 @@ export interface ViewTerms {
 
 const FLOOR = 1e-8;
 
-/** Length of each point; the floor sits inside the root, whose slope at 0 is infinite. */
-function lengths(points: tfTypes.Tensor): tfTypes.Tensor {
-  return points.square().sum(-1).add(1e-20).sqrt();
+/** Coordinates as planes, [S, V, 3, Y, X]: rows of a whole image are worked on much faster than rows of three numbers. */
+function asPlanes(points: tfTypes.Tensor5D): tfTypes.Tensor5D {
+  return points.transpose([0, 1, 4, 2, 3]) as tfTypes.Tensor5D;
 }
 
-/** Points divided by the mean distance from the origin of the valid ones. */
-function normalised(points: tfTypes.Tensor5D, valid: tfTypes.Tensor4D, scaling: Scaling): tfTypes.Tensor {
+/** Length of each point of planes; the floor sits inside the root, whose slope at 0 is infinite. */
+function lengths(planes: tfTypes.Tensor): tfTypes.Tensor {
+  return planes.square().sum(2).add(1e-20).sqrt();
+}
+
+/** Planes divided by the mean distance of the valid points from the origin. */
+function normalised(planes: tfTypes.Tensor5D, valid: tfTypes.Tensor4D, scaling: Scaling): tfTypes.Tensor {
   const axes = scaling === "joint" ? [1, 2, 3] : [2, 3];
-  const mean = lengths(points).mul(valid).sum(axes, true).div(valid.sum(axes, true).maximum(FLOOR)).maximum(FLOOR);
-  return points.div(mean.expandDims(-1));
+  const mean = lengths(planes).mul(valid).sum(axes, true).div(valid.sum(axes, true).maximum(FLOOR)).maximum(FLOOR);
+  return planes.div(mean.expandDims(2));
 }
 
 /**
@@ -57,7 +62,7 @@ export function pointmapTerms(
   expectShape("pointmapTerms", "truth", truth.shape, "S V Y X 3", sizes);
   expectShape("pointmapTerms", "valid", valid.shape, "S V Y X", sizes);
   return tf.tidy(() => {
-    const e = lengths(normalised(predicted.points, valid, scaling).sub(normalised(truth, valid, scaling)));
+    const e = lengths(normalised(asPlanes(predicted.points), valid, scaling).sub(normalised(asPlanes(truth), valid, scaling)));
     const weighted = predicted.confidence.mul(e).sub(predicted.confidence.log().mul(alpha));
     const count = valid.sum([0, 2, 3]).maximum(1);
     const mean = (x: tfTypes.Tensor): tfTypes.Tensor1D => x.mul(valid).sum([0, 2, 3]).div(count);
