@@ -86,8 +86,8 @@ function selfAttention(p: Scope, h_RD: tfTypes.Tensor2D, pass: Pass, layer: numb
   const L = P + Q * T;
   const [H, G] = [config.kvHeads, config.heads / config.kvHeads];
   const K = config.hiddenSize / config.heads;
-  const both = tf.concat([linear(p.at("q_proj"), h_RD), linear(p.at("k_proj"), h_RD)], 1).reshape([B, L, config.heads + H, K]);
-  const [q, k] = tf.split(rotate(both, pass.table), [config.heads, H], 2) as [tfTypes.Tensor, tfTypes.Tensor];
+  const q = rotate(linear(p.at("q_proj"), h_RD).reshape([B, L, config.heads, K]), pass.table);
+  const k = rotate(linear(p.at("k_proj"), h_RD).reshape([B, L, H, K]), pass.table);
   const v = linear(p.at("v_proj"), h_RD).reshape([B, L, H, K]);
   const cut = (x: tfTypes.Tensor): tfTypes.Tensor[] => (Q === 0 ? [x] : tf.split(x, [P, Q * T], 1));
   const [q_prefix, q_text] = cut(q);

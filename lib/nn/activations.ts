@@ -17,12 +17,13 @@ export function swiGlu(gate: tfTypes.Tensor, up: tfTypes.Tensor): tfTypes.Tensor
   const op = tf.customGrad((g, u, save) => {
     const s = (g as tfTypes.Tensor).sigmoid();
     const a = (g as tfTypes.Tensor).mul(s);
-    (save as tfTypes.GradSaveFunc)([s, a, u as tfTypes.Tensor]);
+    const y = a.mul(u as tfTypes.Tensor);
+    (save as tfTypes.GradSaveFunc)([s, a, u as tfTypes.Tensor, y]);
     return {
-      value: a.mul(u as tfTypes.Tensor),
-      // silu' = s + silu (1 - s)
-      gradFunc: (dy: tfTypes.Tensor, [sig, silu, other]: tfTypes.Tensor[]) => [
-        dy.mul(other!).mul(sig!.add(silu!).sub(silu!.mul(sig!))),
+      value: y,
+      // silu' = s + silu (1 - s); times u that is s (u - y) + y
+      gradFunc: (dy: tfTypes.Tensor, [sig, silu, other, out]: tfTypes.Tensor[]) => [
+        other!.sub(out!).mul(sig!).add(out!).mul(dy),
         dy.mul(silu!),
       ],
     };

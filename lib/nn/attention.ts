@@ -12,8 +12,9 @@ export interface AttentionOptions {
   readonly bias?: tfTypes.Tensor;
 }
 
-function scores(q: tfTypes.Tensor, k: tfTypes.Tensor, { scale, bias }: AttentionOptions): tfTypes.Tensor {
-  const s = tf.matMul(q, k, false, true).mul(scale);
+/** @param q queries times the scale: they are fewer numbers than the scores */
+function scores(q: tfTypes.Tensor, k: tfTypes.Tensor, bias: tfTypes.Tensor | undefined): tfTypes.Tensor {
+  const s = tf.matMul(q, k, false, true);
   return bias === undefined ? s : s.add(bias);
 }
 
@@ -27,9 +28,10 @@ function scores(q: tfTypes.Tensor, k: tfTypes.Tensor, { scale, bias }: Attention
 export function attend(q: tfTypes.Tensor, k: tfTypes.Tensor, v: tfTypes.Tensor, options: AttentionOptions): tfTypes.Tensor {
   const op = tf.customGrad((q0, k0, v0, save) => {
     const [qq, kk, vv] = [q0, k0, v0] as [tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor];
-    const weights = tf.softmax(scores(qq, kk, options));
+    const scaled = qq.mul(options.scale);
+    const weights = tf.softmax(scores(scaled, kk, options.bias));
     const out = tf.matMul(weights, vv);
-    (save as tfTypes.GradSaveFunc)([qq, kk, vv, weights, out]);
+    (save as tfTypes.GradSaveFunc)([scaled, kk, vv, weights, out]);
     return {
       value: out,
       // rowsum(dA·A) = rowsum(dO·O), which is far smaller
@@ -38,7 +40,7 @@ export function attend(q: tfTypes.Tensor, k: tfTypes.Tensor, v: tfTypes.Tensor, 
         const ds = tf.matMul(dy, vs!, false, true).sub(d).mul(a!);
         return [
           tf.matMul(ds, ks!).mul(options.scale),
-          tf.matMul(ds, qs!, true, false).mul(options.scale),
+          tf.matMul(ds, qs!, true, false),
           tf.matMul(a!, dy, true, false),
         ];
       },
@@ -49,7 +51,7 @@ export function attend(q: tfTypes.Tensor, k: tfTypes.Tensor, v: tfTypes.Tensor, 
 
 /** The weights that `attend` uses, for maps; float32[..., T, S]. */
 export function attentionWeights(q: tfTypes.Tensor, k: tfTypes.Tensor, options: AttentionOptions): tfTypes.Tensor {
-  return tf.softmax(scores(q, k, options));
+  return tf.softmax(scores(q.mul(options.scale), k, options.bias));
 }
 
 export interface SharedPrefix {
@@ -63,23 +65,21 @@ export interface SharedPrefix {
   readonly ownValues: tfTypes.Tensor;
 }
 
-function jointWeights(parts: SharedPrefix, options: AttentionOptions): tfTypes.Tensor {
+/** @param parts queries times the scale */
+function jointWeights(parts: SharedPrefix, bias: tfTypes.Tensor | undefined): tfTypes.Tensor {
   const { queries, prefixKeys, ownKeys } = parts;
   const [B, H, Q, R] = queries.shape as [number, number, number, number];
   const K = queries.shape[4]!;
   const P = prefixKeys.shape[2]!;
   const cross = tf.matMul(queries.reshape([B, H, Q * R, K]), prefixKeys, false, true).reshape([B, H, Q, R, P]);
-  let own: tfTypes.Tensor = tf.matMul(queries, ownKeys, false, true);
-  // added before the scale, so that the scale is one multiplication of both parts: the mask is large either way
-  if (options.bias !== undefined) own = own.add(options.bias);
-  return tf.softmax(tf.concat([cross, own], 4).mul(options.scale));
+  return tf.softmax(tf.concat([cross, scores(queries, ownKeys, bias)], 4));
 }
 
 /**
  * Attention of sentences that share a prefix: each row sees the whole prefix and, as `bias` allows, its own sentence;
  * one softmax over both. Equal to attention over Q separate sequences.
  *
- * @param options bias float32[R, T] is added to the sentence's own scores before scaling
+ * @param options bias float32[R, T] is added to the sentence's own scores
  * @returns float32[B, H, Q, R, K]
  */
 export function attendSharedPrefix(parts: SharedPrefix, options: AttentionOptions): tfTypes.Tensor {
@@ -90,13 +90,12 @@ export function attendSharedPrefix(parts: SharedPrefix, options: AttentionOption
   const flat = [B, H, Q * R, K];
   const op = tf.customGrad((q0, kp0, vp0, ko0, vo0, save) => {
     const [q, kp, vp, ko, vo] = [q0, kp0, vp0, ko0, vo0] as tfTypes.Tensor[];
-    const weights = jointWeights(
-      { queries: q!, prefixKeys: kp!, prefixValues: vp!, ownKeys: ko!, ownValues: vo! }, options,
-    );
+    const scaled = q!.mul(options.scale);
+    const weights = jointWeights({ queries: scaled, prefixKeys: kp!, prefixValues: vp!, ownKeys: ko!, ownValues: vo! }, options.bias);
     const [ap, ao] = tf.split(weights, [P, T], 4) as [tfTypes.Tensor, tfTypes.Tensor];
     const ap_flat = ap.reshape([B, H, Q * R, P]);
     const out = tf.matMul(ap_flat, vp!).reshape(queries.shape).add(tf.matMul(ao, vo!));
-    (save as tfTypes.GradSaveFunc)([q!, kp!, vp!, ko!, vo!, ap_flat, ao, out]);
+    (save as tfTypes.GradSaveFunc)([scaled, kp!, vp!, ko!, vo!, ap_flat, ao, out]);
     return {
       value: out,
       gradFunc: (dy: tfTypes.Tensor, saved: tfTypes.Tensor[]) => {
@@ -111,9 +110,9 @@ export function attendSharedPrefix(parts: SharedPrefix, options: AttentionOption
         const dq = tf.matMul(dsp, kps).reshape(qs.shape).add(tf.matMul(dso, kos));
         return [
           dq.mul(options.scale),
-          tf.matMul(dsp, q_flat, true, false).mul(options.scale),
+          tf.matMul(dsp, q_flat, true, false),
           tf.matMul(aps, dy_flat, true, false),
-          tf.matMul(dso, qs, true, false).mul(options.scale),
+          tf.matMul(dso, qs, true, false),
           tf.matMul(aos, dy, true, false),
         ];
       },
@@ -124,7 +123,7 @@ export function attendSharedPrefix(parts: SharedPrefix, options: AttentionOption
 
 /** The weights that `attendSharedPrefix` uses: float32[B, H, Q, R, P+T]. */
 export function sharedPrefixWeights(parts: SharedPrefix, options: AttentionOptions): tfTypes.Tensor {
-  return jointWeights(parts, options);
+  return jointWeights({ ...parts, queries: parts.queries.mul(options.scale) }, options.bias);
 }
 
 /** float32[G*T, T] MASKED where a later token would be seen; G copies of the same mask, one a query head of a group. */

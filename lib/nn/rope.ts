@@ -1,4 +1,5 @@
 import type * as tfTypes from "@tensorflow/tfjs-core";
+import { rotary } from "../engine/ops/rotary";
 import { tf } from "../engine/tf";
 import { constant } from "./constants";
 
@@ -49,26 +50,11 @@ export function rotaryTableAt(positions: readonly (readonly number[])[], width: 
   return fill(positions.flat(), [positions.length, positions[0]!.length], width, theta);
 }
 
-/** The other half of each head, times the sine. */
-function crossTerm(x: tfTypes.Tensor, sin: tfTypes.Tensor): tfTypes.Tensor {
-  const [first, second] = tf.split(x, 2, -1) as [tfTypes.Tensor, tfTypes.Tensor];
-  return tf.concat([second, first], -1).mul(sin);
-}
-
 /**
  * Rotary positions in the half-split form: element i is paired with i + K/2.
  *
  * @param x float32[B, L, H, K]
  */
 export function rotate(x: tfTypes.Tensor, table: RotaryTable): tfTypes.Tensor {
-  const op = tf.customGrad((input, save) => {
-    const v = input as tfTypes.Tensor;
-    (save as tfTypes.GradSaveFunc)([table.cos, table.sin]);
-    return {
-      value: v.mul(table.cos).add(crossTerm(v, table.sin)),
-      // the transpose of a rotation turns back
-      gradFunc: (dy: tfTypes.Tensor, [cos, sin]: tfTypes.Tensor[]) => dy.mul(cos!).sub(crossTerm(dy, sin!)),
-    };
-  });
-  return op(x);
+  return rotary(x, table.cos, table.sin);
 }

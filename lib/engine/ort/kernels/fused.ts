@@ -36,6 +36,18 @@ function ones(e: Emission): string {
   return e.constant(new Float32Array(width).fill(1), [width]);
 }
 
+/** ONNX Runtime takes a table of half heads with one row a token, and the tokens' rows in it. */
+function rotary(e: Emission, { back }: { back: boolean }): string {
+  const [B, L, H, K] = e.shape(0) as [number, number, number, number];
+  const [tables, half] = [e.shape(1)[0]!, K / 2];
+  // the sine's first half is that of the opposite turn
+  const halfOf = (i: number, first: boolean): string =>
+    e.reshape(e.slice(e.in(i), [3], [first ? 0 : half], [first ? half : K]), [tables * L, half]);
+  const rows = tables === 1 ? e.list([0]) : e.constant(Array.from({ length: B * L }, (_, i) => i), [B, L], "int64");
+  const turned = e.contrib("RotaryEmbedding", [e.reshape(e.in(0), [B, L, H * K]), rows, halfOf(1, true), halfOf(2, back)], { interleaved: 0 });
+  return e.reshape(turned, [B, L, H, K]);
+}
+
 type GeluForm = "exact" | "tanh";
 
 /** Φ(x) + x φ(x) */
@@ -135,6 +147,11 @@ export const fusedKernels: KernelTable = {
       return { ins: given(dy, x, inverse, gamma), outs: gamma == null ? [out] : [out, { shape: x!.shape.slice(-1), dtype: "float32" as const }], attrs: { scaled: gamma != null } };
     },
     (e, { scaled }) => normGradient(e, e.node("Mul", [e.in(1), e.in(2)]), e.in(2), false, scaled),
+  ),
+  /** See lib/engine/ops/rotary.ts. */
+  Rotary: define<{ back: boolean }, { back: boolean }>(
+    ({ x, cos, sin }, { back }) => ({ ins: [x!, cos!, sin!], outs: [{ shape: x!.shape, dtype: "float32" }], attrs: { back } }),
+    rotary,
   ),
   Gelu: define<{ form: GeluForm }, { form: GeluForm }>(
     ({ x }, { form }) => ({ ins: [x!], outs: [{ shape: x!.shape, dtype: "float32" }], attrs: { form } }),
