@@ -69,10 +69,10 @@ export async function run(args: string[]): Promise<number> {
     await chooseEngine();
     const rooms = RoomsConfig.parse(roomSets.nano);
     const patch = config.vision.patchSize;
-    const train = labelledFrames(rooms, 1600, 8, patch, new Rng(seed, "pretrain/train-rooms"), progress);
+    const train = labelledFrames(rooms, 3000, 8, patch, new Rng(seed, "pretrain/train-rooms"), progress);
     const held = labelledFrames(rooms, 80, 8, patch, new Rng(seed, "pretrain/held-out-rooms"), progress);
     const from = values.continue === true ? pretrainedFile(config.preset, "vision") : undefined;
-    const options = { steps: steps(1500), batch: 64, learningRate: from === undefined ? 1.5e-3 : 1e-3, seed, ...(from === undefined ? {} : { from }) };
+    const options = { steps: steps(4000), batch: 64, learningRate: from === undefined ? 1.5e-3 : 1e-3, seed, ...(from === undefined ? {} : { from }) };
     const metrics = log(from === undefined ? "vision" : `vision-continued-${seed}`);
     const result = pretrainVision(config, train, held, options, (line) => metrics.append(line), progress);
     const about = { command: `s2mllm pretrain --preset ${config.preset} --part vision${from === undefined ? "" : " --continue"} --steps ${options.steps} --seed ${seed}`, ...textOf(result.heldOut) };

@@ -9,6 +9,9 @@ interface Moments {
   readonly second: tf.Variable;
 }
 
+/** What changes from update to update, as tensors so that an update is always the same program. */
+export type UpdateNumbers = Readonly<Record<"rate" | "correction1" | "correction2", tf.Scalar>>;
+
 /** One dimension or fewer: biases, norms and single vectors take no weight decay (the usual rule for AdamW). */
 function decays(variable: tf.Variable): boolean {
   return variable.shape.length > 1;
@@ -42,17 +45,22 @@ export class AdamW {
     return this.#updates;
   }
 
+  /** Counts an update and gives the numbers it needs; the caller frees them. @param rate learning rate */
+  begin(rate: number): UpdateNumbers {
+    const { beta1, beta2 } = this.config;
+    this.#updates += 1;
+    return { rate: tf.scalar(rate), correction1: tf.scalar(1 - beta1 ** this.#updates), correction2: tf.scalar(1 - beta2 ** this.#updates) };
+  }
+
   /**
-   * One update.
+   * One update: a pure function of the gradients, the variables and `numbers`.
    *
    * @param grads by parameter name; a trainable parameter without one is an error
-   * @param rate learning rate
+   * @param numbers what `begin` gave
    * @returns the gradient norm before clipping (scalar, for the log)
    */
-  apply(grads: Readonly<Record<string, tf.Tensor>>, rate: number): tf.Scalar {
+  apply(grads: Readonly<Record<string, tf.Tensor>>, { rate, correction1, correction2 }: UpdateNumbers): tf.Scalar {
     const { beta1, beta2, epsilon, weightDecay, clipNorm } = this.config;
-    this.#updates += 1;
-    const t = this.#updates;
     return tf.tidy(() => {
       const present = [...this.variables.keys()].map((name) => {
         const grad = grads[name];
@@ -65,13 +73,13 @@ export class AdamW {
         beta1: tf.scalar(beta1),
         beta2: tf.scalar(beta2),
         eps: tf.scalar(epsilon),
-        correction1: tf.scalar(1 - beta1 ** t),
-        correction2: tf.scalar(1 - beta2 ** t),
+        correction1,
+        correction2,
         gradScale: scale,
       };
       const rates = new Map<number, tf.Scalar>();
       const rateOf = (factor: number): tf.Scalar => {
-        if (!rates.has(factor)) rates.set(factor, tf.scalar(rate * factor));
+        if (!rates.has(factor)) rates.set(factor, factor === 1 ? rate : rate.mul(factor));
         return rates.get(factor)!;
       };
       const decay = tf.scalar(weightDecay);

@@ -1,15 +1,17 @@
 import type { S2Config } from "../config/schema";
 import { planTraining, type PlannedParameter } from "../core/parameters";
 import { Rng } from "../core/rng";
+import { RepeatedStep, runOnce } from "../engine/step";
 import { tf } from "../engine/tf";
 import { describeModel, trainRules } from "../model/describe";
 import { disposeParameters } from "../model/initialise";
 import { forward } from "../model/s2mllm";
+import type { ModelInputs, Targets } from "../model/inputs";
 import type { SharedPrompt } from "../model/prompt";
 import { batchSizes, makeBatch, type Batch, type BatchSizes } from "./batch";
 import { allSentences, type EncodedScene } from "./data";
 import { lossParts, totalLoss } from "./losses/total";
-import { AdamW } from "./optimizer";
+import { AdamW, type UpdateNumbers } from "./optimizer";
 import { sampleStep } from "./sampler";
 import type { SceneCache } from "./scene-cache";
 import { learningRate } from "./schedule";
@@ -38,6 +40,7 @@ export class Trainer {
   readonly sizes: BatchSizes;
   readonly #trainable: Map<string, tf.Variable>;
   readonly #rng: Rng;
+  readonly #repeated = new RepeatedStep((tensors) => this.#compute(tensors, undefined));
 
   constructor(
     readonly config: S2Config,
@@ -85,28 +88,14 @@ export class Trainer {
   update(step: number, batch: Batch, kinds: readonly (string | undefined)[]): StepReport {
     const { config } = this;
     const rate = learningRate(step, config.training);
-    const numbers = tf.tidy(() => {
-      let parts: tf.Tensor[] = [];
-      const { value, grads } = tf.variableGrads(() => {
-        const outputs = forward(this.parameters, batch.inputs, config, { training: true, rng: this.#rng.fork(`noise-${step}`) });
-        const losses = lossParts(this.parameters, outputs, batch.inputs, batch.targets, config);
-        const total = totalLoss(losses, config.lossWeights);
-        const hits = tf.gather(batch.targets.positives.reshape([-1]), bestCells(outputs.scores)).reshape([-1]);
-        const zero = tf.scalar(0);
-        parts = [
-          losses.ground, losses.language ?? zero, losses.recon ?? zero, losses.anchor ?? zero, losses.anchorAttention ?? zero,
-        ].map((t) => tf.keep(t.reshape([1])));
-        parts.push(tf.keep(hits));
-        return total;
-      }, [...this.#trainable.values()]);
-      const named = Object.fromEntries([...this.#trainable].map(([name, variable]) => [name, grads[variable.name]!]));
-      const norm = this.optimizer.apply(named, rate);
-      const all = tf.concat([value.reshape([1]), norm.reshape([1]), ...parts]).dataSync();
-      tf.dispose(parts);
-      return all;
-    });
-    const [total, gradNorm, ground, language, recon, anchor, anchorAttention] = numbers as unknown as number[];
-    const hits = numbers.subarray(7);
+    const numbers = this.optimizer.begin(rate);
+    const given = tensorsOf(batch, numbers);
+    const { structure, lora } = config;
+    const random = structure.dropPath > 0 || lora.dropout > 0;
+    const values = random ? runOnce((tensors) => this.#compute(tensors, this.#rng.fork(`noise-${step}`)), given) : this.#repeated.run(given);
+    tf.dispose(Object.values(numbers));
+    const [total, gradNorm, ground, language, recon, anchor, anchorAttention] = values as unknown as number[];
+    const hits = values.subarray(7);
     const tally = new Map<string, [number, number]>();
     let right = 0, count = 0;
     kinds.forEach((kind, i) => {
@@ -124,10 +113,52 @@ export class Trainer {
     };
   }
 
+  /** The step's program: losses, gradients, update. @returns float32[7 + B*Q] losses, gradient norm, hits */
+  #compute(given: tf.NamedTensorMap, rng: Rng | undefined): tf.Tensor {
+    const { config } = this;
+    const { inputs, targets, numbers } = regroup(given, this.prompt);
+    let parts: tf.Tensor[] = [];
+    const { value, grads } = tf.variableGrads(() => {
+      const outputs = forward(this.parameters, inputs, config, { training: true, ...(rng === undefined ? {} : { rng }) });
+      const losses = lossParts(this.parameters, outputs, inputs, targets, config);
+      const hits = tf.gather(targets.positives.reshape([-1]), bestCells(outputs.scores)).reshape([-1]);
+      const zero = tf.scalar(0);
+      parts = [
+        losses.ground, losses.language ?? zero, losses.recon ?? zero, losses.anchor ?? zero, losses.anchorAttention ?? zero,
+      ].map((t) => tf.keep(t.reshape([1])));
+      parts.push(tf.keep(hits));
+      return totalLoss(losses, config.lossWeights);
+    }, [...this.#trainable.values()]);
+    const named = Object.fromEntries([...this.#trainable].map(([name, variable]) => [name, grads[variable.name]!]));
+    const norm = this.optimizer.apply(named, numbers);
+    const all = tf.concat([value.reshape([1]), norm.reshape([1]), ...parts]);
+    tf.dispose(parts);
+    return all;
+  }
+
   dispose(): void {
     this.optimizer.dispose();
     disposeParameters(this.parameters);
   }
+}
+
+/** Every tensor of a step under one name each. */
+function tensorsOf(batch: Batch, numbers: UpdateNumbers): tf.NamedTensorMap {
+  const groups = { inputs: batch.inputs, targets: batch.targets, numbers };
+  return Object.fromEntries(Object.entries(groups).flatMap(([group, members]) =>
+    Object.entries(members).flatMap(([name, t]) => (t instanceof tf.Tensor ? [[`${group}.${name}`, t] as const] : []))));
+}
+
+/** The way back from `tensorsOf`. */
+function regroup(tensors: tf.NamedTensorMap, { before, after }: SharedPrompt): { inputs: ModelInputs; targets: Targets; numbers: UpdateNumbers } {
+  const of = (group: string): tf.NamedTensorMap => Object.fromEntries(
+    Object.entries(tensors).filter(([name]) => name.startsWith(`${group}.`)).map(([name, t]) => [name.slice(group.length + 1), t]),
+  );
+  return {
+    inputs: { before, after, ...of("inputs") } as unknown as ModelInputs,
+    targets: of("targets") as unknown as Targets,
+    numbers: of("numbers") as unknown as UpdateNumbers,
+  };
 }
 
 /** int32[B*Q] index of each sentence's best score in the flattened [B*Q*(O+1)] table. */

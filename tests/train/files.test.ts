@@ -65,7 +65,7 @@ describe("weights and checkpoints", () => {
   test("a checkpoint brings back weights, moments and step", () => {
     const place = join(folder, "checkpoint");
     const first = world(1);
-    tf.tidy(() => first.optimizer.apply({ a: tf.fill([2, 3], 0.5) }, 0.1));
+    tf.tidy(() => first.optimizer.apply({ a: tf.fill([2, 3], 0.5) }, first.optimizer.begin(0.1)));
     saveCheckpoint(place, first.parameters, first.optimizer, { ...identity, step: 7, seconds: 3.5 });
     saveCheckpoint(place, first.parameters, first.optimizer, { ...identity, step: 8, seconds: 4 });
     expect(readdirSync(folder)).toEqual(["checkpoint"]);
@@ -73,7 +73,7 @@ describe("weights and checkpoints", () => {
     expect(resumeCheckpoint(place, second.parameters, second.optimizer, identity)).toMatchObject({ step: 8, seconds: 4 });
     expect(second.optimizer.updates).toBe(1);
     expect(Array.from(second.parameters.get("frozen")!.dataSync())).toEqual([1, 1]);
-    for (const optimizer of [first.optimizer, second.optimizer]) tf.tidy(() => optimizer.apply({ a: tf.fill([2, 3], -0.25) }, 0.1));
+    for (const optimizer of [first.optimizer, second.optimizer]) tf.tidy(() => optimizer.apply({ a: tf.fill([2, 3], -0.25) }, optimizer.begin(0.1)));
     expect(Array.from(second.parameters.get("a")!.dataSync())).toEqual(Array.from(first.parameters.get("a")!.dataSync()));
   });
 

@@ -32,7 +32,7 @@ function gradients(step: number): Record<string, number[]> {
 function apply(optimizer: AdamW, step: number, rate: number): number {
   return tf.tidy(() => {
     const grads = Object.fromEntries(Object.entries(gradients(step)).map(([name, g]) => [name, tf.tensor(g, shapes[name]!)]));
-    return optimizer.apply(grads, rate).dataSync()[0]!;
+    return optimizer.apply(grads, optimizer.begin(rate)).dataSync()[0]!;
   });
 }
 
@@ -82,7 +82,7 @@ describe("AdamW", () => {
 
   test("a gradient or a state that is missing is named", () => {
     const optimizer = new AdamW(variables(), plan, config);
-    expect(() => optimizer.apply({ matrix: tf.zeros([3, 4]), slow: tf.zeros([2, 2]) }, 0.01)).toThrow('parameter "bias" has no gradient in this configuration; freeze it by a training rule');
+    expect(() => optimizer.apply({ matrix: tf.zeros([3, 4]), slow: tf.zeros([2, 2]) }, optimizer.begin(0.01))).toThrow('parameter "bias" has no gradient in this configuration; freeze it by a training rule');
     const state = optimizer.state();
     state.delete("v.slow");
     expect(() => optimizer.restore(state, 1)).toThrow('optimizer state lacks "v.slow"; the checkpoint belongs to another configuration');
@@ -92,7 +92,7 @@ describe("AdamW", () => {
     const own = variables();
     const before = own.get("bias")!.dataSync().slice();
     const optimizer = new AdamW(own, plan, config);
-    tf.tidy(() => optimizer.apply(Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, tf.zeros(shape)])), 0.01));
+    tf.tidy(() => optimizer.apply(Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, tf.zeros(shape)])), optimizer.begin(0.01)));
     expect(own.get("bias")!.dataSync()).toEqual(before);
     expect(own.get("matrix")!.dataSync().every(Number.isFinite)).toBe(true);
   });

@@ -4,7 +4,8 @@ import { boundsOf, cornersOf } from "../../geometry/box";
 import { invertRigid } from "../../geometry/rigid";
 import { colours } from "./classes";
 import type { Layout } from "./layout";
-import type { Tone } from "./shapes";
+import { marked } from "./patterns";
+import type { Part, Tone } from "./shapes";
 
 type Rgb = readonly [number, number, number];
 
@@ -32,6 +33,9 @@ function toned(base: Rgb, tone: Tone): Rgb {
     case "main": return base;
     case "dark": return mix([20, 20, 20], 0.55);
     case "light": return mix([250, 250, 250], 0.5);
+    case "contrast": return base[0] * 0.3 + base[1] * 0.59 + base[2] * 0.11 > 140 ? toned(base, "dark") : toned(base, "light");
+    case "glow": return mix([255, 250, 225], 0.3);
+    case "leaf": return [62, 112, 48];
     case "wood": return [150, 112, 72];
     case "metal": return [150, 152, 158];
     case "screen": return [30, 34, 44];
@@ -46,19 +50,25 @@ export interface Solid {
   readonly bounds: Float64Array;
   readonly cylinder: Uint8Array;
   readonly tint: Float64Array;
+  /** Colour of the marks of a part with a pattern. */
+  readonly markTint: Float64Array;
+  readonly parts: readonly Part[];
   /** First part of each object, and the end. */
   readonly starts: readonly number[];
 }
 
 export function solidOf(layout: Layout, finish: Finish): Solid {
-  const parts = layout.objects.flatMap((o) => o.parts.map((part) => ({ part, tint: toned(colours[o.colour], part.tone) })));
+  const parts = layout.objects.flatMap((o) => o.parts);
+  const tints = layout.objects.flatMap((o) => o.parts.map((part) => toned(colours[o.colour], part.tone)));
+  const markTints = layout.objects.flatMap((o) => o.parts.map((part) => toned(colours[o.colour], part.pattern?.tone ?? part.tone)));
   const starts = [0];
   for (const o of layout.objects) starts.push(starts[starts.length - 1]! + o.parts.length);
   return {
-    layout, finish, starts,
-    bounds: Float64Array.from(parts.flatMap((p) => [...p.part.bounds])),
-    cylinder: Uint8Array.from(parts.map((p) => (p.part.shape === "cylinder" ? 1 : 0))),
-    tint: Float64Array.from(parts.flatMap((p) => [...p.tint])),
+    layout, finish, starts, parts,
+    bounds: Float64Array.from(parts.flatMap((p) => [...p.bounds])),
+    cylinder: Uint8Array.from(parts.map((p) => (p.shape === "cylinder" ? 1 : 0))),
+    tint: Float64Array.from(tints.flat()),
+    markTint: Float64Array.from(markTints.flat()),
   };
 }
 
@@ -90,7 +100,7 @@ function screenRect(box: Parameters<typeof cornersOf>[0], k: Intrinsics, worldTo
  * it is the depth. All parts are axis-aligned boxes or upright cylinders.
  */
 export function render(solid: Solid, k: Intrinsics, pose: Float64Array, size: number): Picture {
-  const { layout, finish, bounds, cylinder, tint, starts } = solid;
+  const { layout, finish, bounds, cylinder, tint, markTint, parts, starts } = solid;
   const pixels = size * size;
   const depth = new Float32Array(pixels);
   const objects = new Int16Array(pixels).fill(-1);
@@ -234,10 +244,20 @@ export function render(solid: Solid, k: Intrinsics, pose: Float64Array, size: nu
         if (hit < 0) continue;
         depth[i] = near;
         objects[i] = id;
-        const light = shade(nx, ny, nz);
-        colour[3 * i] = tint[3 * hit]! * light;
-        colour[3 * i + 1] = tint[3 * hit + 1]! * light;
-        colour[3 * i + 2] = tint[3 * hit + 2]! * light;
+        const { pattern, tone, shape } = parts[hit]!;
+        // a lamp's shade has no dark side
+        const light = tone === "glow" ? 1.05 : shade(nx, ny, nz);
+        let paint = tint;
+        if (pattern !== undefined) {
+          const x = ox + near * dx - (bx0 + bx1) / 2;
+          const y = oy + near * dy - (by0 + by1) / 2;
+          const level = nz !== 0 ? x : shape === "cylinder" ? (Math.atan2(y, x) * (bx1 - bx0)) / 2 : nx !== 0 ? y : x;
+          const up = nz !== 0 ? y : oz + near * dz - bz0;
+          if (marked(pattern.kind, level / pattern.period, up / pattern.period)) paint = markTint;
+        }
+        colour[3 * i] = paint[3 * hit]! * light;
+        colour[3 * i + 1] = paint[3 * hit + 1]! * light;
+        colour[3 * i + 2] = paint[3 * hit + 2]! * light;
       }
     }
   });

@@ -1,9 +1,11 @@
-import type { backend_util, BackendTimingInfo, DataType, TensorInfo } from "@tensorflow/tfjs-core";
+import type { backend_util, BackendTimingInfo, DataType, NamedTensorMap, Tensor, TensorInfo, Variable } from "@tensorflow/tfjs-core";
+import type { RepeatsSteps, StepRunner } from "../step";
 import { tf } from "../tf";
 import { UserError } from "../../core/errors";
 import { buildGraph } from "./build";
 import { EXPAND, type Inputs, type KernelDef, type RecordPlan, reshaped, sizeOf, VIEW } from "./kernel";
 import { BufferPool } from "./pool";
+import { StepReplay } from "./replay";
 import { type Compiled, compile, run } from "./session";
 import { defaultSettings, type OrtSettings, type OrtStats } from "./settings";
 import { bytesOf, isDtype, type Numbers, type Op, Val, viewOf } from "./value";
@@ -23,11 +25,18 @@ class Slot {
 
 export const ORT = "ort-cpu";
 
+/** A graph about to run: its structure, what it reads and what it fills. */
+export interface RanGraph {
+  readonly key: string;
+  readonly leaves: readonly Val[];
+  readonly roots: readonly Val[];
+}
+
 /**
  * A tfjs backend that records kernel calls and, when somebody reads, runs everything pending as one ONNX graph.
  * Graphs are cached by exact structure: operations, attributes, shapes and which results are kept.
  */
-export class OrtBackend extends tf.KernelBackend {
+export class OrtBackend extends tf.KernelBackend implements RepeatsSteps {
   /** Data ids that other backends made. */
   readonly #foreign = new WeakMap<object, Slot>();
   #dataIds = 0;
@@ -37,8 +46,9 @@ export class OrtBackend extends tf.KernelBackend {
   #cacheBytes = 0;
   #pending: Op[] = [];
   #batch = 0;
+  #watcher: ((graph: RanGraph) => void) | undefined;
   #settings: OrtSettings = defaultSettings();
-  readonly #stats: OrtStats = { opsRecorded: 0, opsRun: 0, runs: 0, graphsCompiled: 0, graphsCached: 0, compileMs: 0, runMs: 0, fallbacks: {} };
+  readonly #stats: OrtStats = { opsRecorded: 0, opsRun: 0, runs: 0, graphsCompiled: 0, graphsCached: 0, compileMs: 0, runMs: 0, repeats: 0, fallbacks: {} };
 
   constructor() {
     super();
@@ -64,7 +74,7 @@ export class OrtBackend extends tf.KernelBackend {
   }
 
   resetStats(): void {
-    Object.assign(this.#stats, { opsRecorded: 0, opsRun: 0, runs: 0, graphsCompiled: 0, compileMs: 0, runMs: 0, fallbacks: {} });
+    Object.assign(this.#stats, { opsRecorded: 0, opsRun: 0, runs: 0, graphsCompiled: 0, compileMs: 0, runMs: 0, repeats: 0, fallbacks: {} });
   }
 
   countFallback(kernel: string): void {
@@ -325,12 +335,17 @@ export class OrtBackend extends tf.KernelBackend {
       this.#cache.delete(key);
     }
     this.#cache.set(key, compiled);
+    this.#watcher?.({ key, leaves, roots });
+    this.#execute(compiled, leaves, roots);
+    this.#stats.opsRun += ops.length;
+  }
+
+  #execute(compiled: Compiled, leaves: readonly Val[], roots: readonly Val[]): void {
     for (const v of roots) v.data = viewOf(this.#pool.take(bytesOf(v.shape, v.dtype)), v.dtype);
     const start = performance.now();
     run(compiled, leaves, roots);
     this.#stats.runMs += performance.now() - start;
     this.#stats.runs++;
-    this.#stats.opsRun += ops.length;
   }
 
   /** The exact structure of a program as a string, and the values it takes in. */
@@ -361,6 +376,63 @@ export class OrtBackend extends tf.KernelBackend {
     }
     for (const v of roots) code.push(v.number);
     return { key: Buffer.from(Uint32Array.from(code).buffer).toString("latin1"), leaves };
+  }
+
+  // ── repeating ──
+
+  stepRunner(body: (inputs: NamedTensorMap) => Tensor): StepRunner {
+    return new StepReplay(this, body);
+  }
+
+  /** Runs `f`; `seen` is told of every graph just before it runs. */
+  watched<T>(seen: (graph: RanGraph) => void, f: () => T): T {
+    this.flush();
+    this.#watcher = seen;
+    try {
+      return f();
+    } finally {
+      this.#watcher = undefined;
+    }
+  }
+
+  /** What a data id stands for; undefined for strings and for data of another backend. */
+  valueAt(dataId: object): Val | undefined {
+    return this.#find(dataId)?.value;
+  }
+
+  /** Runs a graph that ran before on these leaves; undefined when it is no longer kept. */
+  rerun(key: string, leaves: readonly Val[], like: readonly Pick<Val, "shape" | "dtype">[]): Val[] | undefined {
+    const compiled = this.#cache.get(key);
+    if (compiled === undefined) return undefined;
+    this.#cache.delete(key);
+    this.#cache.set(key, compiled);
+    const roots = like.map(({ shape, dtype }) => new Val(shape, dtype));
+    this.#execute(compiled, leaves, roots);
+    this.#stats.repeats++;
+    return roots;
+  }
+
+  /** `variable.assign` without a tensor in between, where nothing else holds the variable's numbers. */
+  assign(variable: Variable, value: Val): void {
+    value.live = true;
+    const slot = this.#slot(variable.dataId);
+    if (slot.refCount === 1 && slot.value !== undefined) {
+      slot.value.live = false;
+      this.#recycle(slot.value);
+      slot.value = value;
+      return;
+    }
+    this.#dataIds++;
+    const tensor = tf.engine().makeTensorFromTensorInfo({ dataId: new Slot(value, undefined, 1), shape: variable.shape, dtype: variable.dtype });
+    variable.assign(tensor);
+    tensor.dispose();
+  }
+
+  /** A copy of the numbers of a value that nothing else holds; its memory is free afterwards. */
+  takeNumbers(value: Val): Numbers {
+    const numbers = value.data!.slice();
+    this.#recycle(value);
+    return numbers;
   }
 
   /** Drops least recently used graphs until what is left needs at most `bytes`. */

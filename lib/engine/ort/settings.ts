@@ -40,6 +40,8 @@ export interface OrtStats {
   /** Operations left after dropping those whose results nobody holds. */
   opsRun: number;
   runs: number;
+  /** Runs of a step that was not recorded again. */
+  repeats: number;
   graphsCompiled: number;
   /** Compiled graphs held now. */
   graphsCached: number;

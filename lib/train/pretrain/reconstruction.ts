@@ -2,13 +2,14 @@ import type { S2Config } from "../../config/schema";
 import { TrainingConfig } from "../../config/schema";
 import type { ProgressSink } from "../../core/progress";
 import { Rng } from "../../core/rng";
+import { RepeatedStep } from "../../engine/step";
 import { tf } from "../../engine/tf";
 import { initParameters } from "../../model/initialise";
 import { decodePointmaps, fast3rPrefix, reconstructionParameters } from "../../model/reconstruction";
 import { Scope } from "../../nn/scope";
 import { pointmapTerms } from "../losses/pointmap";
 import type { MetricsLine } from "../metrics-log";
-import { AdamW } from "../optimizer";
+import { AdamW, type UpdateNumbers } from "../optimizer";
 import { pointmapsOf } from "../pointmaps";
 import type { PreparedScene, SceneCache } from "../scene-cache";
 import { learningRate } from "../schedule";
@@ -27,6 +28,9 @@ export interface PretrainedReconstruction {
   /** Mean distance e on held-out scenes, relative to the scene's mean distance: global and local maps. */
   readonly heldOut: { readonly globalError: number; readonly localError: number };
 }
+
+/** Features of neighbouring views and the pointmaps behind them. */
+type Examples = { readonly x: tf.Tensor4D; readonly global: tf.Tensor5D; readonly local: tf.Tensor5D; readonly valid: tf.Tensor4D };
 
 /**
  * Pretraining of the reconstruction decoder and its heads on the features of the frozen vision tower, with Fast3R's own
@@ -47,7 +51,7 @@ export function pretrainReconstruction(
   const whole: S2Config = { ...config, reconstruction: { ...config.reconstruction, scenesPerStep: 0, viewsPerStep: 0 } };
   const order = Int32Array.from({ length: options.scenes * options.views }, (_, i) => i % options.views);
 
-  const tensors = (scenes: readonly PreparedScene[], first: readonly number[]) => {
+  const tensors = (scenes: readonly PreparedScene[], first: readonly number[]): Examples => {
     const items = scenes.map((scene, s) => ({ scene, views: Array.from({ length: options.views }, (_, v) => first[s]! + v), draw: 0 }));
     const features = new Float32Array(scenes.length * options.views * N * C);
     items.forEach(({ scene, views }, s) => views.forEach((view, v) => features.set(scene.features(view), (s * options.views + v) * N * C)));
@@ -60,7 +64,7 @@ export function pretrainReconstruction(
       valid: tf.tensor4d(points.valid, points.shape.slice(0, 4) as [number, number, number, number]),
     };
   };
-  const terms = (batch: ReturnType<typeof tensors>): { loss: tf.Scalar; global: tf.Scalar; local: tf.Scalar } => {
+  const terms = (batch: Examples): { loss: tf.Scalar; global: tf.Scalar; local: tf.Scalar } => {
     const ids = tf.tensor2d(order, [options.scenes, options.views], "int32");
     const maps = decodePointmaps(new Scope(parameters).at(fast3rPrefix), batch.x, ids, config.reconstruction);
     const alpha = config.reconstruction.alpha;
@@ -74,6 +78,19 @@ export function pretrainReconstruction(
       local: all[all.length - 1]!.distance.mean().asScalar(),
     };
   };
+  const update = new RepeatedStep((given) => {
+    const { x, global, local, valid, ...numbers } = given as unknown as Examples & UpdateNumbers;
+    let parts: tf.Tensor[] = [];
+    const { grads, value } = tf.variableGrads(() => {
+      const t = terms({ x, global, local, valid });
+      parts = [t.global, t.local].map((part) => tf.keep(part.reshape([1])));
+      return t.loss;
+    }, [...parameters.values()]);
+    optimizer.apply(Object.fromEntries([...parameters].map(([name, v]) => [name, grads[v.name] ?? tf.zerosLike(v)])), numbers);
+    const all = tf.concat([value.reshape([1]), ...parts]);
+    tf.dispose(parts);
+    return all;
+  });
   const train = cache.scenes("train"), held = cache.scenes("val");
   const started = Date.now();
   for (let step = 0; step < options.steps; step++) {
@@ -81,19 +98,9 @@ export function pretrainReconstruction(
     const scenes = Array.from({ length: options.scenes }, () => draw.pick(train));
     const first = scenes.map(() => draw.int(pool - options.views + 1));
     const rate = learningRate(step, training);
-    const numbers = tf.tidy(() => {
-      const batch = tensors(scenes, first);
-      let parts: tf.Tensor[] = [];
-      const { grads, value } = tf.variableGrads(() => {
-        const t = terms(batch);
-        parts = [t.global, t.local].map((x) => tf.keep(x.reshape([1])));
-        return t.loss;
-      }, [...parameters.values()]);
-      optimizer.apply(Object.fromEntries([...parameters].map(([name, v]) => [name, grads[v.name] ?? tf.zerosLike(v)])), rate);
-      const all = tf.concat([value.reshape([1]), ...parts]).dataSync();
-      tf.dispose(parts);
-      return all;
-    });
+    const given = { ...tensors(scenes, first), ...optimizer.begin(rate) };
+    const numbers = update.run(given);
+    tf.dispose(given);
     const [loss, globalError, localError] = numbers as unknown as [number, number, number];
     if (step % 20 === 0 || step + 1 === options.steps) log({ step, seconds: (Date.now() - started) / 1000, loss, globalError, localError, rate });
     progress({ task: "pretrain reconstruction", done: step + 1, total: options.steps, note: `loss ${loss.toFixed(3)} global ${globalError.toFixed(3)} local ${localError.toFixed(3)}` });

@@ -3,14 +3,15 @@ import { TrainingConfig } from "../../config/schema";
 import type { ProgressSink } from "../../core/progress";
 import { Rng } from "../../core/rng";
 import type { ParameterSpec } from "../../core/parameters";
+import { RepeatedStep } from "../../engine/step";
 import { tf } from "../../engine/tf";
 import { initParameters } from "../../model/initialise";
-import { visionParameters, visionPrefix, visionTower } from "../../model/vision";
+import { patchSide, visionParameters, visionPrefix, visionTower } from "../../model/vision";
 import { linear, linearParameters } from "../../nn/linear";
 import { Scope } from "../../nn/scope";
 import { loadWeights } from "../checkpoint";
 import type { MetricsLine } from "../metrics-log";
-import { AdamW } from "../optimizer";
+import { AdamW, type UpdateNumbers } from "../optimizer";
 import { learningRate } from "../schedule";
 
 /** Pictures with what each patch mostly shows. No coordinate, no sentence. */
@@ -43,7 +44,30 @@ export interface PretrainedVision {
   readonly heldOut: { readonly classAccuracy: number; readonly colourAccuracy: number };
 }
 
+/** Pictures and the labels of their patches. */
+type Examples = { readonly x: tf.Tensor4D; readonly classes: tf.Tensor1D; readonly colours: tf.Tensor1D };
+
 const heads = "dense_heads";
+
+/**
+ * Starting values of the learned position embedding: sines of row and column, as plain vision transformers of little data use
+ * them, so that neighbours look alike from the first step. float32[side * side, width]
+ */
+function gridWaves(side: number, width: number): Float32Array {
+  const bands = width / 4;
+  const out = new Float32Array(side * side * width);
+  for (let cell = 0; cell < side * side; cell++) {
+    [Math.floor(cell / side), cell % side].forEach((place, axis) => {
+      for (let band = 0; band < bands; band++) {
+        const angle = place / 30 ** (band / bands);
+        const at = cell * width + 2 * axis * bands + band;
+        out[at] = 0.5 * Math.sin(angle);
+        out[at + bands] = 0.5 * Math.cos(angle);
+      }
+    });
+  }
+  return out;
+}
 
 /** Cross-entropy of rows, mean; labels int32[n]. */
 function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scalar {
@@ -67,7 +91,12 @@ export function pretrainVision(
     ...linearParameters({ name: `${heads}.colour`, in: vision.hiddenSize, out: train.colours, weightInit: { kind: "uniform", limit } }),
   ];
   const parameters = initParameters(specs, rng.fork("init"));
-  if (options.from !== undefined) loadWeights(options.from, parameters, [...parameters.keys()].filter((name) => !name.startsWith(heads)));
+  if (options.from === undefined) {
+    const positions = parameters.get(`${visionPrefix}.embeddings.position_embedding.weight`)!;
+    const waves = tf.tensor(gridWaves(patchSide(vision), vision.hiddenSize), positions.shape);
+    positions.assign(waves);
+    waves.dispose();
+  } else loadWeights(options.from, parameters, [...parameters.keys()].filter((name) => !name.startsWith(heads)));
   const plan = new Map([...parameters.keys()].map((name) => [name, { training: "train" as const, label: "dense pretraining", rate: 1 }]));
   const training = TrainingConfig.parse({
     steps: options.steps, scenes: 1, sentences: 1, learningRate: options.learningRate, beta2: 0.98, weightDecay: 0.02, warmup: 0.03, finalRate: 0.02,
@@ -77,7 +106,7 @@ export function pretrainVision(
   const pixels = config.vision.imageSize ** 2 * 3;
   const patches = train.classOf.length / train.count;
 
-  const tensors = (frames: LabelledFrames, picks: readonly number[], flips: readonly boolean[]): { x: tf.Tensor4D; classes: tf.Tensor1D; colours: tf.Tensor1D } => {
+  const tensors = (frames: LabelledFrames, picks: readonly number[], flips: readonly boolean[]): Examples => {
     const S = config.vision.imageSize, side = Math.round(Math.sqrt(patches));
     const x = new Float32Array(picks.length * pixels);
     const classes = new Int32Array(picks.length * patches), colours = new Int32Array(picks.length * patches);
@@ -129,6 +158,15 @@ export function pretrainVision(
     return { classAccuracy: classHits / objects, colourAccuracy: colourHits / objects };
   };
 
+  const update = new RepeatedStep((given) => {
+    const { x, classes, colours, ...numbers } = given as unknown as Examples & UpdateNumbers;
+    const { value, grads } = tf.variableGrads(() => {
+      const [a, b] = logits(x);
+      return crossEntropy(a, classes).add(crossEntropy(b, colours)).asScalar();
+    }, [...parameters.values()]);
+    optimizer.apply(Object.fromEntries([...parameters].map(([name, v]) => [name, grads[v.name]!])), numbers);
+    return value;
+  });
   const started = Date.now();
   let epoch: number[] = [];
   for (let step = 0; step < options.steps; step++) {
@@ -136,15 +174,9 @@ export function pretrainVision(
     if (epoch.length < options.batch) epoch = draw.fork("epoch").shuffle(Array.from({ length: train.count }, (_, i) => i));
     const picks = epoch.splice(0, options.batch);
     const rate = learningRate(step, training);
-    const loss = tf.tidy(() => {
-      const { x, classes, colours } = tensors(train, picks, picks.map(() => draw.next() < 0.5));
-      const { value, grads } = tf.variableGrads(() => {
-        const [a, b] = logits(x);
-        return crossEntropy(a, classes).add(crossEntropy(b, colours)).asScalar();
-      }, [...parameters.values()]);
-      optimizer.apply(Object.fromEntries([...parameters].map(([name, v]) => [name, grads[v.name]!])), rate);
-      return value.dataSync()[0]!;
-    });
+    const given = { ...tensors(train, picks, picks.map(() => draw.next() < 0.5)), ...optimizer.begin(rate) };
+    const loss = update.run(given)[0]!;
+    tf.dispose(given);
     if (step % 20 === 0 || step + 1 === options.steps) log({ step, seconds: (Date.now() - started) / 1000, loss, rate });
     if ((step + 1) % 250 === 0 && step + 1 < options.steps) {
       const now = evaluate();

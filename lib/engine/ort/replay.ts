@@ -1,0 +1,130 @@
+import type { NamedTensorMap, Tensor, Variable } from "@tensorflow/tfjs-core";
+import { tf } from "../tf";
+import { runOnce, type StepNumbers, type StepRunner } from "../step";
+import type { OrtBackend, RanGraph } from "./backend";
+import { Val } from "./value";
+
+/** Where a graph takes a leaf from: the step's inputs, a variable as it is now, or numbers that never change. */
+type Source = { readonly input: string } | { readonly variable: Variable } | { readonly constant: Val };
+
+interface Program {
+  readonly key: string;
+  readonly sources: readonly Source[];
+  /** Shape of each leaf; a variable may come to be stored in another. */
+  readonly shapes: readonly (readonly number[])[];
+  /** What each result of the graph is for; the one without a variable is the step's answer. */
+  readonly sinks: readonly (Variable | undefined)[];
+  readonly results: readonly Pick<Val, "shape" | "dtype">[];
+}
+
+/** How often a step is recorded without two equal programs in a row before it is left alone. */
+const patience = 4;
+
+/**
+ * Records a step until two recordings agree (same graph, same constants), then runs the graph straight from the variables and
+ * inputs. One program for each combination of input shapes.
+ */
+export class StepReplay implements StepRunner {
+  readonly #known = new Map<string, { program: Program | undefined; agreed: boolean; tries: number }>();
+
+  constructor(private readonly backend: OrtBackend, private readonly body: (inputs: NamedTensorMap) => Tensor) {}
+
+  run(inputs: NamedTensorMap): StepNumbers {
+    const shapes = JSON.stringify(Object.entries(inputs).map(([name, t]) => [name, t.dtype, t.shape]));
+    const known = this.#known.get(shapes) ?? { program: undefined, agreed: false, tries: 0 };
+    this.#known.set(shapes, known);
+    if (known.agreed) {
+      const numbers = this.#repeat(known.program!, inputs);
+      if (numbers !== undefined) return numbers;
+      Object.assign(known, { program: undefined, agreed: false, tries: 0 });
+    }
+    if (known.tries >= patience) return runOnce(this.body, inputs);
+    const { numbers, program } = this.#record(inputs);
+    known.agreed = program !== undefined && known.program !== undefined && same(program, known.program);
+    known.program = program;
+    known.tries += 1;
+    return numbers;
+  }
+
+  #record(inputs: NamedTensorMap): { numbers: StepNumbers; program: Program | undefined } {
+    const { backend } = this;
+    const sourceOf = new Map<Val, Source>();
+    const variables = Object.values(tf.engine().registeredVariables);
+    for (const variable of variables) {
+      const value = backend.valueAt(variable.dataId);
+      if (value !== undefined) sourceOf.set(value, { variable });
+    }
+    for (const [input, tensor] of Object.entries(inputs)) {
+      const value = backend.valueAt(tensor.dataId);
+      if (value !== undefined) sourceOf.set(value, { input });
+    }
+    let answer: Tensor | undefined;
+    const programs: (Program | undefined)[] = [];
+    const seen = ({ key, leaves, roots }: RanGraph): void => {
+      const sinkOf = new Map<Val, Variable>();
+      for (const variable of Object.values(tf.engine().registeredVariables)) {
+        const value = backend.valueAt(variable.dataId);
+        if (value !== undefined) sinkOf.set(value, variable);
+      }
+      const result = answer === undefined ? undefined : backend.valueAt(answer.dataId);
+      const whole = result !== undefined && roots.includes(result) && roots.every((r) => r === result || sinkOf.has(r));
+      programs.push(!whole ? undefined : {
+        key,
+        sources: leaves.map((leaf) => sourceOf.get(leaf) ?? { constant: copyOf(leaf) }),
+        shapes: leaves.map((leaf) => leaf.shape),
+        sinks: roots.map((r) => (r === result ? undefined : sinkOf.get(r)!)),
+        results: roots.map(({ shape, dtype }) => ({ shape, dtype })),
+      });
+    };
+    const numbers = backend.watched(seen, () => runOnce((given) => (answer = this.body(given)), inputs));
+    return { numbers, program: programs.length === 1 ? programs[0] : undefined };
+  }
+
+  /** Runs the program; undefined when it can no longer be used. */
+  #repeat(program: Program, inputs: NamedTensorMap): StepNumbers | undefined {
+    const { backend } = this;
+    if (program.sources.some((s) => "variable" in s && s.variable.isDisposed)) return undefined;
+    if (program.sinks.some((s) => s?.isDisposed === true)) return undefined;
+    backend.flush();
+    const leaves: Val[] = [];
+    for (const [i, source] of program.sources.entries()) {
+      const leaf = "constant" in source ? source.constant : backend.valueAt("input" in source ? inputs[source.input]!.dataId : source.variable.dataId);
+      const shape = program.shapes[i]!;
+      if (leaf === undefined || leaf.shape.length !== shape.length || leaf.shape.some((d, k) => d !== shape[k])) return undefined;
+      leaves.push(leaf);
+    }
+    const results = backend.rerun(program.key, leaves, program.results);
+    if (results === undefined) return undefined;
+    let numbers: StepNumbers | undefined;
+    results.forEach((value, i) => {
+      const variable = program.sinks[i];
+      if (variable !== undefined) backend.assign(variable, value);
+      else numbers = backend.takeNumbers(value);
+    });
+    return numbers!;
+  }
+}
+
+function copyOf(value: Val): Val {
+  const copy = new Val(value.shape, value.dtype);
+  copy.data = value.data!.slice();
+  return copy;
+}
+
+/** Equal graphs that take and give the same things; constants are compared by their numbers. */
+function same(a: Program, b: Program): boolean {
+  if (a.key !== b.key) return false;
+  const sources = a.sources.every((x, i) => {
+    const y = b.sources[i]!;
+    if ("input" in x) return "input" in y && x.input === y.input;
+    if ("variable" in x) return "variable" in y && x.variable === y.variable;
+    // bytes, so that NaN equals itself
+    return "constant" in y && Buffer.compare(bytes(x.constant), bytes(y.constant)) === 0;
+  });
+  return sources && a.sinks.every((sink, i) => sink === b.sinks[i]);
+}
+
+function bytes(value: Val): Uint8Array {
+  const { buffer, byteOffset, byteLength } = value.data!;
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}

@@ -1,0 +1,44 @@
+import type { KernelBackend, NamedTensorMap, Tensor } from "@tensorflow/tfjs-core";
+import { tf } from "./tf";
+
+export type StepNumbers = Float32Array | Int32Array | Uint8Array;
+
+/** Runs a step's body, or what it knows to be the same program. */
+export interface StepRunner {
+  run(inputs: NamedTensorMap): StepNumbers;
+}
+
+/** An engine that can repeat a step without going through its operations again. */
+export interface RepeatsSteps {
+  stepRunner(body: (inputs: NamedTensorMap) => Tensor): StepRunner;
+}
+
+/**
+ * A computation that is done again and again on other numbers, such as a training step. The body may read its inputs and
+ * tf variables and may assign variables; it returns one tensor, whose numbers `run` gives. Whatever else it makes must be the
+ * same at every call: no random draws, no counters. Engines that can then skip the body once they know it.
+ */
+export class RepeatedStep {
+  readonly #runners = new WeakMap<object, StepRunner>();
+
+  constructor(private readonly body: (inputs: NamedTensorMap) => Tensor) {}
+
+  /** The numbers of the body's result. */
+  run(inputs: NamedTensorMap): StepNumbers {
+    const backend = tf.backend() as KernelBackend & Partial<RepeatsSteps>;
+    if (backend.stepRunner === undefined) return runOnce(this.body, inputs);
+    let runner = this.#runners.get(backend);
+    if (runner === undefined) this.#runners.set(backend, (runner = backend.stepRunner(this.body)));
+    return runner.run(inputs);
+  }
+}
+
+/** The body, read after its intermediate results are gone. */
+export function runOnce(body: (inputs: NamedTensorMap) => Tensor, inputs: NamedTensorMap): StepNumbers {
+  const result = tf.tidy(() => body(inputs));
+  try {
+    return result.dataSync();
+  } finally {
+    result.dispose();
+  }
+}
