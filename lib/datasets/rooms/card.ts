@@ -144,6 +144,7 @@ export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = [])
     `- 4 or 5 anchors (${classesOf("anchor").join(", ")}), each with its own pair of class and colour; in about ${percent(config.anchorPairShare)}% of the rooms two of them share the class.`,
     `- 3 to 5 objects of one target class and 3 or 4 of another (${classesOf("target").join(", ")}), all of a class in one colour, all on the floor. In some rooms 2 or 3 small objects of one class (${classesOf("small").join(", ")}) stand on different furniture.`,
     `- One range of heights, ${config.furnitureHeight.join(" to ")} m, for every class on the floor: the height of a box tells nothing about its class.`,
+    "- Every class has parts and a surface of its own (slats, quilt, books, leaves, ribs, ...) in the object's colour and a second tone, so that a patch can tell the class; the place of a pattern tells nothing about the place of the object.",
     `- ${config.frames} frames of ${config.image}x${config.image} pixels from a hand-held walk, field of view ${config.fieldOfView}°; depth noise ${percent(config.depthNoise)}%, holes ${percent(config.holeBlobs)}% in blobs and ${percent(config.holePixels)}% in single pixels; pose error ${config.poseShift} m and ${config.poseTurn}° (standard deviation an axis). ${config.lostPoseEvery === 0 ? "No frame has an infinite pose" : `Every ${config.lostPoseEvery}th room has one more frame with an infinite pose`} (${facts.framesLost} in the test rooms).`,
     "- Poses and meshes are stored turned and shifted; `axisAlignment` in `<scene>.txt` brings them upright with the middle of the floor at the origin.", "",
     "## Sentences", "",
@@ -169,7 +170,7 @@ export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = [])
     ...table(["at least 20 pixels", "a patch more than 50% inside", "a patch at least 5% inside"], [[percent(seen.seen), percent(seen.patch50), percent(seen.patch5)]]), "",
     ...(control.length === 0 ? [] : controlSection(control)),
     "## Limits", "",
-    "Box-shaped furniture, plain colours, one light, no clutter, templated English: results here say nothing about ScanNet. All rooms come from one generator, so the test rooms measure new rooms, not a new domain.", "",
+    "Box-shaped furniture, one surface pattern a class, eight colours, one light, no clutter, templated English: results here say nothing about ScanNet. All rooms come from one generator, so the test rooms measure new rooms, not a new domain.", "",
     `Classes in ScanNet's label map (NYU40 numbers): ${classNames.map((c) => `${c} ${classes[c].nyu40}`).join(", ")}.`, "",
   ].join("\n");
 }
