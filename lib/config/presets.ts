@@ -20,7 +20,7 @@ const llavaVideo7b: S2ConfigInput = {
 const nano: S2ConfigInput = {
   preset: "nano",
   vision: { imageSize: 112, patchSize: 14, hiddenSize: 96, intermediateSize: 384, layers: 4, heads: 4 },
-  language: { vocabSize: 256, hiddenSize: 128, intermediateSize: 352, layers: 4, heads: 4, kvHeads: 4, ropeTheta: 1e4, init: "xavier", copyValues: true },
+  language: { vocabSize: 256, hiddenSize: 128, intermediateSize: 192, layers: 4, heads: 4, kvHeads: 4, ropeTheta: 1e4, init: "xavier", copyValues: true },
   projector: { outputNorm: "layer", pooling: "average" },
   structure: { heads: 4, dropPath: 0, outputInit: "zero" },
   positions: { rayHidden: 64, rayScale: 1 },

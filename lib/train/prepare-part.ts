@@ -8,6 +8,7 @@ import { readProposals } from "../datasets/proposals";
 import { openScene, readViews } from "../datasets/scannet";
 import type { View } from "../datasets/scene";
 import { chooseEngine } from "../engine/choose";
+import { RepeatedStep } from "../engine/step";
 import { tf } from "../engine/tf";
 import { cellRays, unproject } from "../geometry/camera";
 import { patchGrid, patchMeans, pixelsInside } from "../geometry/patches";
@@ -56,6 +57,7 @@ async function prepare(task: PrepareTask, progress: (done: number) => void, stop
   const layout = recordLayout(dims);
   const data = inProject(config.data.folder);
   const weights = new Scope(new Map([...readSafetensors(pretrainedFile(config.preset, "vision"))].map(([n, t]) => [n, tf.tensor(t.data as Float32Array, t.shape)]))).at(visionPrefix);
+  const tower = new RepeatedStep(({ pixels }) => visionTower(weights, pixels as tf.Tensor4D, config.vision));
   const records = openSync(join(folder, `records-${part}.bin`), "w");
   const members = openSync(join(folder, `members-${part}.bin`), "w");
   const grid = patchGrid(dims.image, dims.image, config.vision.patchSize);
@@ -68,10 +70,9 @@ async function prepare(task: PrepareTask, progress: (done: number) => void, stop
     const frames = uniformFrames(scene.frames.length, dims.pool).map((i) => scene.frames[i]!);
     const views = await readViews(scene, frames, dims.image);
     const record = new ArrayBuffer(layout.bytes);
-    // read outside of tidy: it would look for tensors in every number of an array that it returns
-    const features = tf.tidy(() => visionTower(weights, tf.tensor4d(normalisePixels(views), [dims.pool, dims.image, dims.image, 3]), config.vision));
-    new Float32Array(record, layout.features, dims.pool * dims.N * dims.C).set(features.dataSync() as Float32Array);
-    features.dispose();
+    const pixels = tf.tensor4d(normalisePixels(views), [dims.pool, dims.image, dims.image, 3]);
+    new Float32Array(record, layout.features, dims.pool * dims.N * dims.C).set(tower.run({ pixels }));
+    pixels.dispose();
     const proposals = existsSync(join(data, "proposals", `${id}.json`)) ? readProposals(data, id) : [];
     const boxes = [...scene.objects.map((o) => o.box), ...proposals.map((p) => p.box)];
     const counts = new Uint16Array(boxes.length * dims.pool * dims.N);
