@@ -2,12 +2,10 @@ import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readSync, renameS
 import { dirname } from "node:path";
 import { UserError } from "../core/errors";
 import { sizeOf } from "../core/parameters";
+import { bytesOf, decode, dtypeOf, widen, type Dtype, type StoredData } from "./dtypes";
+import { parseHeader, type Header, type TensorEntry } from "./safetensors-header";
 
-const bytesOf = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, BOOL: 1 } as const;
-export type Dtype = keyof typeof bytesOf;
-
-/** Numbers as they come out of a file: every float as float32, booleans as 0 and 1. */
-export type StoredData = Float32Array | BigInt64Array | Int32Array | Uint8Array;
+export type { StoredData } from "./dtypes";
 
 export interface StoredTensor {
   readonly dtype: Dtype;
@@ -15,19 +13,12 @@ export interface StoredTensor {
   readonly data: StoredData;
 }
 
-/** Where one tensor lies in its file. */
-export interface TensorEntry {
-  readonly dtype: Dtype;
-  readonly shape: number[];
-  /** First byte in the file, and the one behind the last. */
-  readonly begin: number;
-  readonly end: number;
-}
-
 /** The format's own limit on its header. */
 const HEADER_LIMIT = 100_000_000;
 /** One read or write call moves at most this much: Node's calls stop at 2 GB. */
 const CHUNK = 1 << 29;
+/** Half-precision numbers are widened in pieces of this many bytes, so that no second copy of a tensor is held. */
+const PIECE = 1 << 23;
 
 function readRange(file: number, begin: number, bytes: Uint8Array, what: string): void {
   for (let at = 0; at < bytes.length; ) {
@@ -37,93 +28,21 @@ function readRange(file: number, begin: number, bytes: Uint8Array, what: string)
   }
 }
 
-function halfToFloat(h: number): number {
-  const sign = h & 0x8000 ? -1 : 1;
-  const exponent = (h >> 10) & 0x1f;
-  const fraction = h & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-function decode(dtype: Dtype, bytes: Uint8Array): StoredData {
-  const { buffer, byteOffset } = bytes;
-  const count = bytes.length / bytesOf[dtype];
-  switch (dtype) {
-    case "F32":
-      return new Float32Array(buffer, byteOffset, count);
-    case "F64":
-      return Float32Array.from(new Float64Array(buffer, byteOffset, count));
-    case "F16":
-      return Float32Array.from(new Uint16Array(buffer, byteOffset, count), halfToFloat);
-    case "BF16": {
-      // the upper half of a float32
-      const wide = new Uint32Array(count);
-      new Uint16Array(buffer, byteOffset, count).forEach((h, i) => (wide[i] = h << 16));
-      return new Float32Array(wide.buffer);
-    }
-    case "I64":
-      return new BigInt64Array(buffer, byteOffset, count);
-    case "I32":
-      return new Int32Array(buffer, byteOffset, count);
-    case "I16":
-      return Int32Array.from(new Int16Array(buffer, byteOffset, count));
-    case "I8":
-      return Int32Array.from(new Int8Array(buffer, byteOffset, count));
-    case "U8":
-    case "BOOL":
-      return bytes;
-  }
-}
-
-function parseHeader(path: string, text: string, dataStart: number, fileSize: number): { entries: Map<string, TensorEntry>; metadata: Record<string, string> } {
-  const bad = (why: string): UserError => new UserError(`${path}: not a sound safetensors file: ${why}`);
-  let header: unknown;
-  try {
-    header = JSON.parse(text);
-  } catch (error) {
-    throw bad(`its header is not JSON (${(error as Error).message})`);
-  }
-  if (typeof header !== "object" || header === null || Array.isArray(header)) throw bad("its header is not a JSON object");
-  const { __metadata__: metadata, ...tensors } = header as Record<string, unknown>;
-  const entries = new Map<string, TensorEntry>();
-  for (const [name, value] of Object.entries(tensors)) {
-    const { dtype, shape, data_offsets: offsets } = (value ?? {}) as { dtype?: string; shape?: unknown; data_offsets?: unknown };
-    if (dtype === undefined || !(dtype in bytesOf)) {
-      throw bad(`tensor "${name}" has dtype ${JSON.stringify(dtype)}; known: ${Object.keys(bytesOf).join(", ")}`);
-    }
-    const natural = (list: unknown): list is number[] => Array.isArray(list) && list.every((n) => Number.isSafeInteger(n) && n >= 0);
-    if (!natural(shape)) throw bad(`tensor "${name}" has shape ${JSON.stringify(shape)}; expected a list of sizes`);
-    if (!natural(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
-      throw bad(`tensor "${name}" has data_offsets ${JSON.stringify(offsets)}; expected [begin, end]`);
-    }
-    const wanted = sizeOf(shape) * bytesOf[dtype as Dtype];
-    if (offsets[1]! - offsets[0]! !== wanted) {
-      throw bad(`tensor "${name}" of ${dtype} [${shape.join(", ")}] needs ${wanted} bytes, its data_offsets span ${offsets[1]! - offsets[0]!}`);
-    }
-    if (dataStart + offsets[1]! > fileSize) {
-      throw bad(`tensor "${name}" ends at byte ${dataStart + offsets[1]!}, the file at ${fileSize}; it was cut off, copy it again`);
-    }
-    entries.set(name, { dtype: dtype as Dtype, shape, begin: dataStart + offsets[0]!, end: dataStart + offsets[1]! });
-  }
-  let last = ["", dataStart] as [string, number];
-  for (const [name, { begin, end }] of [...entries].sort((a, b) => a[1].begin - b[1].begin || a[1].end - b[1].end)) {
-    if (begin < last[1]) throw bad(`tensors "${last[0]}" and "${name}" overlap`);
-    if (begin > last[1]) throw bad(`${begin - last[1]} bytes before tensor "${name}" belong to no tensor`);
-    last = [name, end];
-  }
-  if (last[1] !== fileSize) throw bad(`${fileSize - last[1]} bytes at its end belong to no tensor`);
-  return { entries, metadata: (metadata ?? {}) as Record<string, string> };
-}
-
 /** An open safetensors file; tensors are read one at a time, so files larger than the memory work. */
 export class SafetensorsFile {
   private constructor(
     readonly path: string,
     private readonly file: number,
-    readonly entries: ReadonlyMap<string, TensorEntry>,
-    readonly metadata: Readonly<Record<string, string>>,
+    private readonly header: Header,
   ) {}
+
+  get entries(): ReadonlyMap<string, TensorEntry> {
+    return this.header.entries;
+  }
+
+  get metadata(): Readonly<Record<string, string>> {
+    return this.header.metadata;
+  }
 
   /** @throws UserError when the file does not exist or its header is unsound */
   static open(path: string): SafetensorsFile {
@@ -134,7 +53,9 @@ export class SafetensorsFile {
       throw new UserError(`${path}: cannot be opened (${(error as NodeJS.ErrnoException).code})`);
     }
     try {
-      const size = fstatSync(file).size;
+      const stat = fstatSync(file);
+      if (!stat.isFile()) throw new UserError(`${path}: not a file; expected a .safetensors file`);
+      const { size } = stat;
       if (size < 8) throw new UserError(`${path}: not a safetensors file: it has ${size} bytes, a header length alone has 8`);
       const prefix = new Uint8Array(8);
       readRange(file, 0, prefix, path);
@@ -144,21 +65,55 @@ export class SafetensorsFile {
       }
       const header = new Uint8Array(length);
       readRange(file, 8, header, path);
-      const { entries, metadata } = parseHeader(path, new TextDecoder().decode(header), 8 + length, size);
-      return new SafetensorsFile(path, file, entries, metadata);
+      return new SafetensorsFile(path, file, parseHeader(path, header, 8 + length, size));
     } catch (error) {
       closeSync(file);
       throw error;
     }
   }
 
-  /** @throws UserError when there is no such tensor */
-  read(name: string): StoredTensor {
+  /**
+   * One tensor, or its rows `first` to `end - 1`. Half precision becomes float32.
+   *
+   * @throws UserError when there is no such tensor
+   */
+  read(name: string, rows?: readonly [first: number, end: number]): StoredTensor {
+    const { dtype, shape, begin, bytes } = this.#range(name, rows);
+    if (dtype !== "F16" && dtype !== "BF16") return { dtype, shape, data: decode(dtype, this.#bytes(name, begin, bytes)) };
+    const data = new Float32Array(bytes / 2);
+    const piece = new Uint8Array(Math.min(PIECE, bytes));
+    for (let at = 0; at < bytes; at += piece.length) {
+      const part = piece.subarray(0, Math.min(piece.length, bytes - at));
+      readRange(this.file, begin + at, part, `${this.path}, tensor "${name}"`);
+      widen(dtype, new Uint16Array(part.buffer, 0, part.length / 2), data.subarray(at / 2, (at + part.length) / 2));
+    }
+    return { dtype, shape, data };
+  }
+
+  /** A tensor's bytes as they are stored: half precision stays half. @throws UserError when there is no such tensor */
+  raw(name: string): { readonly dtype: Dtype; readonly shape: number[]; readonly bytes: Uint8Array } {
+    const { dtype, shape, begin, bytes } = this.#range(name, undefined);
+    return { dtype, shape, bytes: this.#bytes(name, begin, bytes) };
+  }
+
+  #range(name: string, rows: readonly [number, number] | undefined): { dtype: Dtype; shape: number[]; begin: number; bytes: number } {
     const entry = this.entries.get(name);
     if (entry === undefined) throw new UserError(`${this.path}: no tensor "${name}" in it`);
-    const bytes = new Uint8Array(entry.end - entry.begin);
-    readRange(this.file, entry.begin, bytes, `${this.path}, tensor "${name}"`);
-    return { dtype: entry.dtype, shape: [...entry.shape], data: decode(entry.dtype, bytes) };
+    const { dtype, shape, begin, end } = entry;
+    if (rows === undefined) return { dtype, shape: [...shape], begin, bytes: end - begin };
+    const [first, last] = rows;
+    const [count, ...rest] = shape;
+    if (count === undefined || first < 0 || last < first || last > count) {
+      throw new Error(`${this.path}, tensor "${name}": rows ${first} to ${last} of shape [${shape.join(", ")}]`);
+    }
+    const width = sizeOf(rest) * bytesOf[dtype];
+    return { dtype, shape: [last - first, ...rest], begin: begin + first * width, bytes: (last - first) * width };
+  }
+
+  #bytes(name: string, begin: number, count: number): Uint8Array {
+    const bytes = new Uint8Array(count);
+    readRange(this.file, begin, bytes, `${this.path}, tensor "${name}"`);
+    return bytes;
   }
 
   close(): void {
@@ -185,15 +140,26 @@ export function numbersOf({ data }: Pick<StoredTensor, "data">): number[] {
   });
 }
 
-export interface TensorToWrite {
-  readonly shape: readonly number[];
-  readonly data: StoredData;
+/** Numbers, or bytes of a stated type that are asked for when their turn comes. */
+export type TensorToWrite =
+  | { readonly shape: readonly number[]; readonly data: StoredData }
+  | { readonly shape: readonly number[]; readonly dtype: Dtype; readonly bytes: () => Uint8Array };
+
+/** Bytes that a tensor takes in a file. @throws Error when its numbers do not fill its shape */
+export function storedSize(name: string, tensor: TensorToWrite): number {
+  if ("data" in tensor && sizeOf(tensor.shape) !== tensor.data.length) {
+    throw new Error(`writeSafetensors: "${name}" has ${tensor.data.length} numbers for shape [${tensor.shape.join(", ")}]`);
+  }
+  return sizeOf(tensor.shape) * bytesOf["data" in tensor ? dtypeOf(tensor.data) : tensor.dtype];
 }
 
-function dtypeOf(data: StoredData): Dtype {
-  if (data instanceof Float32Array) return "F32";
-  if (data instanceof BigInt64Array) return "I64";
-  return data instanceof Int32Array ? "I32" : "U8";
+function bytesToWrite(name: string, tensor: TensorToWrite): Uint8Array {
+  if ("data" in tensor) return new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength);
+  const bytes = tensor.bytes();
+  if (bytes.length !== storedSize(name, tensor)) {
+    throw new Error(`writeSafetensors: "${name}" gave ${bytes.length} bytes for ${tensor.dtype} [${tensor.shape.join(", ")}]`);
+  }
+  return bytes;
 }
 
 /**
@@ -209,10 +175,10 @@ export function writeSafetensors(
   const list = [...tensors];
   const header: Record<string, unknown> = Object.keys(metadata).length === 0 ? {} : { __metadata__: metadata };
   let at = 0;
-  for (const [name, { shape, data }] of list) {
-    if (sizeOf(shape) !== data.length) throw new Error(`writeSafetensors: "${name}" has ${data.length} numbers for shape [${shape.join(", ")}]`);
-    header[name] = { dtype: dtypeOf(data), shape, data_offsets: [at, at + data.byteLength] };
-    at += data.byteLength;
+  for (const [name, tensor] of list) {
+    const size = storedSize(name, tensor);
+    header[name] = { dtype: "data" in tensor ? dtypeOf(tensor.data) : tensor.dtype, shape: tensor.shape, data_offsets: [at, at + size] };
+    at += size;
   }
   const text = new TextEncoder().encode(JSON.stringify(header));
   const padded = new Uint8Array(Math.ceil(text.length / 8) * 8).fill(0x20);
@@ -223,17 +189,20 @@ export function writeSafetensors(
   mkdirSync(dirname(path), { recursive: true });
   const temporary = `${path}.${process.pid}.tmp`;
   const file = openSync(temporary, "w");
+  let open = true;
   try {
     const write = (bytes: Uint8Array): void => {
       for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, Math.min(CHUNK, bytes.length - done));
     };
     write(length);
     write(padded);
-    for (const [, { data }] of list) write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    for (const [name, tensor] of list) write(bytesToWrite(name, tensor));
     fsyncSync(file);
+    open = false;
     closeSync(file);
     renameSync(temporary, path);
   } catch (error) {
+    if (open) closeSync(file);
     rmSync(temporary, { force: true });
     throw error;
   }

@@ -1,0 +1,64 @@
+import { UserError } from "../core/errors";
+import { sizeOf } from "../core/parameters";
+import { bytesOf, type Dtype } from "./dtypes";
+import { isJsonObject, parseJsonObject, type JsonObject } from "./json";
+
+/** Where one tensor lies in its file. */
+export interface TensorEntry {
+  readonly dtype: Dtype;
+  readonly shape: number[];
+  /** First byte in the file, and the one behind the last. */
+  readonly begin: number;
+  readonly end: number;
+}
+
+export interface Header {
+  readonly entries: ReadonlyMap<string, TensorEntry>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+const natural = (list: unknown): list is number[] => Array.isArray(list) && list.every((n) => Number.isSafeInteger(n) && n >= 0);
+
+function entryOf(name: string, value: unknown, dataStart: number, fileSize: number, bad: (why: string) => UserError): TensorEntry {
+  const { dtype, shape, data_offsets: offsets }: JsonObject = isJsonObject(value) ? value : {};
+  if (typeof dtype !== "string" || !Object.hasOwn(bytesOf, dtype)) {
+    throw bad(`tensor "${name}" has dtype ${JSON.stringify(dtype)}; known: ${Object.keys(bytesOf).join(", ")}`);
+  }
+  if (!natural(shape)) throw bad(`tensor "${name}" has shape ${JSON.stringify(shape)}; expected a list of sizes`);
+  if (!natural(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
+    throw bad(`tensor "${name}" has data_offsets ${JSON.stringify(offsets)}; expected [begin, end]`);
+  }
+  const [begin, end] = offsets as [number, number];
+  const wanted = sizeOf(shape) * bytesOf[dtype as Dtype];
+  if (end - begin !== wanted) {
+    throw bad(`tensor "${name}" of ${dtype} [${shape.join(", ")}] needs ${wanted} bytes, its data_offsets span ${end - begin}`);
+  }
+  if (dataStart + end > fileSize) {
+    throw bad(`tensor "${name}" ends at byte ${dataStart + end}, the file at ${fileSize}; it was cut off, copy it again`);
+  }
+  return { dtype: dtype as Dtype, shape, begin: dataStart + begin, end: dataStart + end };
+}
+
+/**
+ * Reads a safetensors header and checks it: known types, sizes that agree with the shapes, tensors that follow each
+ * other without overlap or hole up to the end of the file, no name twice.
+ *
+ * @param bytes the header without its length
+ * @throws UserError naming file and tensor
+ */
+export function parseHeader(path: string, bytes: Uint8Array, dataStart: number, fileSize: number): Header {
+  const bad = (why: string): UserError => new UserError(`${path}: not a sound safetensors file: ${why}`);
+  const { __metadata__: metadata = {}, ...tensors } = parseJsonObject(bytes, (why) => bad(`its header ${why}`));
+  if (!isJsonObject(metadata) || Object.values(metadata).some((v) => typeof v !== "string")) {
+    throw bad(`its __metadata__ is ${JSON.stringify(metadata).slice(0, 80)}; expected texts by name`);
+  }
+  const entries = new Map(Object.entries(tensors).map(([name, value]) => [name, entryOf(name, value, dataStart, fileSize, bad)]));
+  let last = ["", dataStart] as [string, number];
+  for (const [name, { begin, end }] of [...entries].sort((a, b) => a[1].begin - b[1].begin || a[1].end - b[1].end)) {
+    if (begin < last[1]) throw bad(`tensors "${last[0]}" and "${name}" overlap`);
+    if (begin > last[1]) throw bad(`${begin - last[1]} bytes before tensor "${name}" belong to no tensor`);
+    last = [name, end];
+  }
+  if (last[1] !== fileSize) throw bad(`${fileSize - last[1]} bytes at its end belong to no tensor`);
+  return { entries, metadata: metadata as Record<string, string> };
+}
