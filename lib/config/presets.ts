@@ -14,6 +14,26 @@ const llavaVideo7b: S2ConfigInput = {
 };
 
 /**
+ * The paper's baseline (spec: arXiv 2412.00493): the same skeleton, fully fine-tuned, without structure module, ψ and
+ * reconstruction; φ is added behind the pooling, and grounding samples have no language loss.
+ */
+const video3dLlm: S2ConfigInput = {
+  ...llavaVideo7b,
+  preset: "video-3d-llm",
+  vision: { ...llavaVideo7b.vision, postNorm: true },
+  structure: { interView: false, intraView: false },
+  positions: { rays: false, coordinatesAt: "pooled" },
+  reconstruction: { ...llavaVideo7b.reconstruction, enabled: false },
+  lora: {
+    vision: false, fullVision: true, language: false, fullLayers: 28, trainLmHead: true, trainNewline: true, trainFinalNorm: true,
+  },
+  lossWeights: { recon: 0, language: 0 },
+  prompt: { answer: "ground" },
+  training: { steps: 1000, scenes: 1, sentences: 1, accumulate: 16, learningRate: 1e-5, visionRate: 0.2, warmup: 0.03 },
+  data: { folder: "data/scannet", frames: 32 },
+};
+
+/**
  * The whole model at a size that one CPU core trains in minutes. Departs from the paper where its fields say so:
  * frozen vision tower, LayerNorm after the projector, shared skip and anchor loss in grounding, compact prompt.
  */
@@ -44,5 +64,5 @@ const nano: S2ConfigInput = {
   data: { folder: "data/rooms/nano", frames: 8, pool: 12, trainFrames: "random" },
 };
 
-export const presets = { "llava-video-7b": llavaVideo7b, nano } as const satisfies Record<string, S2ConfigInput>;
+export const presets = { "llava-video-7b": llavaVideo7b, "video-3d-llm": video3dLlm, nano } as const satisfies Record<string, S2ConfigInput>;
 export type PresetName = keyof typeof presets;

@@ -12,6 +12,8 @@ export const VisionConfig = z.strictObject({
   layers: z.int().min(1),
   heads: z.int().min(1),
   layerNormEps: z.number().positive().default(1e-6),
+  /** Keeps SigLIP's norm behind the last layer, as LLaVA's checkpoints do. Nothing reads it: it only counts. */
+  postNorm: z.boolean().optional(),
 });
 
 /** Qwen2 decoder. */
@@ -137,6 +139,8 @@ export const LoraConfig = z.strictObject({
   fullLayers: z.int().min(0).default(4),
   /** false: the vision tower is frozen and its features can be cached. */
   vision: z.boolean().default(true),
+  /** The vision tower's own weights train: full fine-tuning, as the baseline Video-3D-LLM. */
+  fullVision: z.boolean().optional(),
   /** Adapters on the language model and the projection P; false where all of their weights train anyway. */
   language: z.boolean().default(true),
   /** Frozen in the paper because they are pretrained; a language model that starts from random numbers trains them. */

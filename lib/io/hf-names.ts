@@ -20,6 +20,10 @@ const spellings: readonly (readonly [RegExp, string])[] = [
 const unusedNames: readonly RegExp[] = [
   // pooling head and last norm of SigLIP; LLaVA reads the stream before them
   /vision_model\.(post_layernorm|head)\./,
+  /vision_model\.embeddings\.position_ids$/,
+  // SigLIP's text side
+  /^text_model\./,
+  /^logit_(scale|bias)$/,
   // Fast3R's own image encoder
   /^(fast3r\.)?encoder\./,
   // never run: the coarsest fusion step has nothing finer to refine; aliases of layer1_rn…layer4_rn
@@ -43,6 +47,8 @@ export interface NameMatch {
   /** Tensors that the model knows it has no use for. */
   readonly unused: readonly string[];
   readonly misshapen: readonly { readonly name: string; readonly expected: readonly number[]; readonly got: readonly number[] }[];
+  /** Tensors that spell the name of another one that was found. */
+  readonly doubled: readonly { readonly name: string; readonly first: string }[];
 }
 
 /** Compares a checkpoint's tensors with the model's parameters; reads no numbers. */
@@ -53,6 +59,7 @@ export function matchNames(specs: readonly ParameterSpec[], tensors: ReadonlyMap
   const unexpected: string[] = [];
   const unused: string[] = [];
   const misshapen: { name: string; expected: readonly number[]; got: readonly number[] }[] = [];
+  const doubled: { name: string; first: string }[] = [];
   for (const [name, { shape }] of tensors) {
     const canonical = canonicalName(name);
     const spec = wanted.get(canonical);
@@ -61,12 +68,13 @@ export function matchNames(specs: readonly ParameterSpec[], tensors: ReadonlyMap
       const beyond = layer !== undefined && visionLayers > 0 && Number(layer) >= visionLayers;
       (beyond || unusedNames.some((pattern) => pattern.test(canonical)) ? unused : unexpected).push(name);
     } else if (spec.shape.join() !== shape.join()) misshapen.push({ name, expected: spec.shape, got: shape });
+    else if (found.has(canonical)) doubled.push({ name, first: found.get(canonical)! });
     else found.set(canonical, name);
   }
   const seen = new Set([...found.keys(), ...misshapen.map(({ name }) => canonicalName(name))]);
   const missing = specs.map((spec) => spec.name).filter((name) => !seen.has(name));
   return {
-    found, missing, unused, misshapen,
+    found, missing, unused, misshapen, doubled,
     unexpected: unexpected.map((name) => {
       const near = missing.length > 50 ? undefined : closest(canonicalName(name), missing);
       return near === undefined ? { name } : { name, near };
@@ -83,6 +91,7 @@ export function matchProblems(match: NameMatch): string[] {
   return [
     ...match.missing.map((name) => `missing: ${name}`),
     ...match.misshapen.map(({ name, expected, got }) => `${name}: expected [${expected.join(", ")}], got [${got.join(", ")}]`),
+    ...match.doubled.map(({ name, first }) => `${name}: means the same parameter as ${first}`),
     ...match.unexpected.map(({ name, near }) => `unexpected: ${name}${near === undefined ? "" : ` (near: ${near})`}`),
   ];
 }

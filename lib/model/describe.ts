@@ -44,7 +44,9 @@ export function trainRules(config: S2Config): TrainRule[] {
   if (lora.vision) {
     rule(/^model\.vision_tower\..*\.lora_[AB]\.weight$/, "train", "vision tower, LoRA", config.training.visionRate);
   }
-  rule(/^model\.vision_tower\./, "frozen", "vision tower");
+  if (config.vision.postNorm === true) rule(/^model\.vision_tower\..*\.post_layernorm\./, "frozen", "vision tower, last norm (nothing reads it)");
+  if (lora.fullVision === true) rule(/^model\.vision_tower\./, "train", "vision tower, full", config.training.visionRate);
+  else rule(/^model\.vision_tower\./, "frozen", "vision tower");
   if (lora.language) rule(/^model\.layers\..*\.lora_[AB]\.weight$/, "train", "language layers, LoRA");
   if (full > 0) {
     rule(new RegExp(`^model\\.layers\\.${anyOf(base, language.layers)}\\.`), "train", `last ${full} language layers, full`);

@@ -107,5 +107,6 @@ export function visionParameters(config: S2Config): ParameterSpec[] {
       ...linearParameters({ name: `${at}.mlp.fc2`, in: M, out: C, weightInit: weightInit(init, M, C, 0.7), loraRank }),
     );
   }
+  if (config.vision.postNorm === true) list.push(...layerNormParameters(`${visionPrefix}.post_layernorm`, C));
   return list;
 }

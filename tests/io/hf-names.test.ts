@@ -42,10 +42,16 @@ describe("matchNames", () => {
     ]);
   });
 
+  test("two spellings of one parameter are not silently one", () => {
+    const twice = new Map(complete);
+    twice.set("mm_projector.0.bias", { shape: [128] });
+    expect(matchProblems(matchNames(specs, twice))).toEqual(["mm_projector.0.bias: means the same parameter as model.mm_projector.0.bias"]);
+  });
+
   test("what the tower, the head and the reference never run is no surprise", () => {
     const more = new Map(complete);
     const idle = [
-      "vision_model.post_layernorm.weight", "vision_model.head.probe", "vision_model.encoder.layers.4.mlp.fc1.weight",
+      "vision_model.post_layernorm.weight", "vision_model.head.probe", "text_model.head.weight", "logit_scale", "vision_model.encoder.layers.4.mlp.fc1.weight",
       "encoder.enc_blocks.0.norm1.weight", "downstream_head.dpt.scratch.refinenet4.resConfUnit1.conv1.weight",
       "downstream_head.dpt.scratch.layer_rn.0.weight", "model.layers.0.self_attn.rotary_emb.inv_freq",
     ];

@@ -36,6 +36,22 @@ describe("llava-video-7b", () => {
   });
 });
 
+describe("video-3d-llm", () => {
+  const table = parameterTable(resolveConfig({ preset: "video-3d-llm" }));
+  const item = (name: string): { parameters: number; trainable: boolean } => table.items.find((i) => i.name === name)!;
+
+  test("8,078.786592 million in all, as the paper's 8078.79 (spec 5.3)", () => {
+    expect(table.total).toBe(8_078_786_592);
+  });
+
+  test("all of it trains but lm_head, which no grounding loss reaches, and a norm that nothing reads", () => {
+    expect(table.items.filter(({ trainable }) => !trainable).map(({ name }) => name)).toEqual(["vision tower, last norm (nothing reads it)", "lm_head"]);
+    expect(table.total - table.trainable).toBe(151_649 * 3584 + 2 * 1152);
+    expect(item("last 28 language layers, full")).toMatchObject({ parameters: 28 * 233_057_792, trainable: true });
+    expect(item("grounding heads, zero target")).toMatchObject({ parameters: 51_412_480, trainable: true });
+  });
+});
+
 test.each(Object.keys(presets).flatMap((preset) => Object.keys(ablations).map((ablation) => [preset, ablation] as const)))(
   "%s, %s: every parameter has a rule and every rule a parameter",
   (preset, ablation) => {
