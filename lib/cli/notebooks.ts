@@ -4,9 +4,8 @@ import { findChromium } from "../core/programs";
 import { silent, stderrProgress } from "../core/progress";
 import { readNotebook } from "../notebook/document";
 import { notebookNames, notebookPath } from "../notebook/folder";
-import { checkLimits } from "../notebook/limits";
-import { type NotebookRun, describeFailure, runNotebook } from "../notebook/runner";
-import { typeCheck } from "../notebook/type-check";
+import { type ReuseOptions, runIfChanged } from "../notebook/reuse";
+import { type NotebookRun, describeFailure } from "../notebook/runner";
 import { noChromium } from "../report/browser";
 import { parseOptions, wholeNumber, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
@@ -15,7 +14,8 @@ const spec = {
   name: "notebooks",
   positionals: "run|check [NAME …]",
   about:
-    "run: executes notebooks from top to bottom in a fresh kernel and saves their outputs; no Jupyter is needed.\n" +
+    "run: executes notebooks from top to bottom in a fresh kernel and saves their outputs; no Jupyter is needed. With --all " +
+    "it leaves out those whose outputs were made from the same cells, code and results.\n" +
     "check: type-checks their cells and checks that they are thin, without running them.",
   options: {
     all: { type: "boolean", help: "every notebook in notebooks/ (also when no name is given to check)" },
@@ -24,25 +24,45 @@ const spec = {
   },
 } as const;
 
-async function runAll(paths: readonly string[], seconds: number, json: boolean): Promise<number> {
-  if (findChromium() === undefined) process.stderr.write(`${noChromium}\n`);
+/** What became of notebooks that were asked for. */
+export interface NotebooksOutcome {
+  readonly runs: readonly NotebookRun[];
+  /** Names of those that did not have to be run. */
+  readonly unchanged: readonly string[];
+  /** Whether each one was run to its end or needed no run. */
+  readonly complete: boolean;
+}
+
+/** Runs notebooks one after the other; an interrupt stops before the next one. */
+export async function runNotebooks(paths: readonly string[], options: ReuseOptions = {}): Promise<NotebooksOutcome> {
   const runs: NotebookRun[] = [];
+  const unchanged: string[] = [];
   let stopped = false;
   const forget = onInterrupt(() => (stopped = true));
   for (const path of paths) {
     if (stopped) break;
-    const run = await runNotebook(path, { cellTimeoutSeconds: seconds, onProgress: json ? silent : stderrProgress() });
-    runs.push(run);
-    if (run.failure !== undefined) process.stderr.write(`${describeFailure(run.failure)}\n`);
+    const run = await runIfChanged(path, options);
+    if (run === undefined) unchanged.push(basename(path, ".ipynb"));
+    else runs.push(run);
+    if (run?.failure !== undefined) process.stderr.write(`${describeFailure(run.failure)}\n`);
   }
   forget();
-  const failed = runs.filter((r) => r.failure !== undefined).length;
-  if (json) printJson({ notebooks: runs });
-  else printLines([`${runs.length - failed} of ${paths.length} notebooks ran to their end`]);
-  return failed === 0 && runs.length === paths.length ? 0 : 1;
+  if (runs.length > 0 && findChromium() === undefined) process.stderr.write(`${noChromium}\n`);
+  return { runs, unchanged, complete: runs.every((r) => r.failure === undefined) && runs.length + unchanged.length === paths.length };
 }
 
-function check(paths: readonly string[], json: boolean): number {
+/** The outcome in one line, or two where some were left out. */
+export function describeNotebooks({ runs, unchanged }: NotebooksOutcome): string[] {
+  const ended = runs.filter((r) => r.failure === undefined).length;
+  return [
+    ...(unchanged.length === 0 ? [] : [`not run, since nothing that their outputs were made from has changed: ${unchanged.join(", ")}`]),
+    ...(runs.length === 0 ? [] : [`${ended} of ${runs.length} notebooks ran to their end`]),
+  ];
+}
+
+async function check(paths: readonly string[], json: boolean): Promise<number> {
+  // loaded here: running notebooks needs no second compiler
+  const [{ checkLimits }, { typeCheck }] = await Promise.all([import("../notebook/limits"), import("../notebook/type-check")]);
   const notebooks = new Map(paths.map((p) => [basename(p, ".ipynb"), readNotebook(p)]));
   const findings = [...[...notebooks].flatMap(([name, notebook]) => checkLimits(name, notebook)), ...typeCheck(notebooks)];
   if (json) printJson({ notebooks: [...notebooks.keys()], findings });
@@ -65,5 +85,9 @@ export async function run(args: string[]): Promise<number> {
   const paths = (names.length === 0 ? notebookNames() : names).map((n) => notebookPath(n));
   if (action === "check") return check(paths, values.json === true);
   const seconds = values.timeout === undefined ? 3600 : wholeNumber("--timeout", values.timeout, 1);
-  return runAll(paths, seconds, values.json === true);
+  const json = values.json === true;
+  const outcome = await runNotebooks(paths, { always: values.all !== true, cellTimeoutSeconds: seconds, onProgress: json ? silent : stderrProgress() });
+  if (json) printJson({ notebooks: outcome.runs, unchanged: outcome.unchanged });
+  else printLines(describeNotebooks(outcome));
+  return outcome.complete ? 0 : 1;
 }

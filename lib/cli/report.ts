@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { writeFileAtomic } from "../core/files";
 import { inProject } from "../core/root";
 import { attentionScenes, readAttention, readTrainingRuns } from "../report/examples";
-import { saveFigures } from "../report/export";
+import { saveFigures, type SavedFigures } from "../report/export";
 import { attentionFramesFigure, attentionMatrixFigure } from "../report/figures/attention";
 import { errorCases, compareWithAnswers, errorScene, figures, keptAnswers } from "../report/figure-set";
 import type { Figure } from "../report/figures/theme";
@@ -46,22 +46,39 @@ function examples(rows: readonly ResultRow[]): Figure[] {
   return found;
 }
 
-/** `s2mllm report` */
-export async function run(args: string[]): Promise<number> {
-  const { values } = parseOptions(spec, args);
-  const folder = values.out ?? inProject("figures");
+export interface WrittenReport {
+  readonly page: string;
+  /** Finished runs that it shows. */
+  readonly rows: number;
+  readonly figures: SavedFigures;
+  readonly files: readonly string[];
+}
+
+/** Writes the page, the figures and Table 5 from the finished rows. */
+export async function writeReport(folder = inProject("figures")): Promise<WrittenReport> {
   const rows = latestRows(readRows());
   const training = readTrainingRuns();
   const input = { rows, answersOf: keptAnswers, training, warnings: failureSignatures(rows, training), extra: examples(rows) };
+  const sections = reportSections(input);
   const page = join(folder, "report.html");
-  const saved = await saveFigures(reportSections(input).flatMap((s) => s.figures), folder);
-  writeFileAtomic(page, reportPage(input));
+  const saved = await saveFigures(sections.flatMap((s) => s.figures), folder);
+  writeFileAtomic(page, reportPage(input, sections));
   if (saved.skipped !== undefined) process.stderr.write(`${saved.skipped}\n`);
   const table = join(folder, "table5.md");
   const components = rows.filter((r) => r.study === "table5");
   writeFileAtomic(table, `${[compareWithAnswers(components, paperTables.table5), effectTable(components, keptAnswers)].map(toMarkdown).join("\n\n")}\n`);
-  const files = [page, table, ...saved.files];
-  if (values.json === true) printJson({ rows: rows.length, files, skipped: saved.skipped ?? null });
-  else printLines([`${page}: ${rows.length} finished runs, ${saved.files.length} figure files`]);
+  return { page, rows: rows.length, figures: saved, files: [page, table, ...saved.files] };
+}
+
+export function describeReport({ page, rows, figures: saved }: WrittenReport): string {
+  return `${page}: ${rows} finished runs, ${saved.files.length} figure files`;
+}
+
+/** `s2mllm report` */
+export async function run(args: string[]): Promise<number> {
+  const { values } = parseOptions(spec, args);
+  const written = await writeReport(values.out);
+  if (values.json === true) printJson({ rows: written.rows, files: written.files, skipped: written.figures.skipped ?? null });
+  else printLines([describeReport(written)]);
   return 0;
 }

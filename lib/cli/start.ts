@@ -4,6 +4,7 @@ import { makeRooms } from "../datasets/rooms/make";
 import { resolveConfig } from "../config/resolve";
 import { stderrProgress, type ProgressSink } from "../core/progress";
 import { inProject } from "../core/root";
+import { notebookNames, notebookPath } from "../notebook/folder";
 import { effectTable } from "../report/effects";
 import { compareWithAnswers, keptAnswers } from "../report/figure-set";
 import { paperTables } from "../report/paper";
@@ -11,10 +12,10 @@ import { toText } from "../report/table";
 import { localRows, latestRows, readRows, resultsFolder, type ResultRow } from "../studies/row";
 import { finishedRows, runStudy, studyNamed } from "../studies/run";
 import { jobsOf } from "../studies/job";
-import { run as notebooks } from "./notebooks";
+import { describeNotebooks, runNotebooks } from "./notebooks";
 import { parseOptions } from "./options";
 import { printJson, printLines } from "./output";
-import { run as report } from "./report";
+import { describeReport, writeReport } from "./report";
 
 const spec = {
   name: "start",
@@ -27,8 +28,12 @@ const spec = {
 /** What `npm start` trains itself; the other rows were made by the same code and are read. */
 const retrained = ["full", "no-mpe"];
 
+function say(lines: readonly string[]): void {
+  process.stderr.write(`${lines.join("\n")}\n`);
+}
+
 function note(text: string): void {
-  process.stderr.write(`\n== ${text}\n`);
+  say(["", `== ${text}`]);
 }
 
 /** How this machine's runs compare with the committed ones of the same variant and seed. */
@@ -58,9 +63,10 @@ export async function run(args: string[]): Promise<number> {
   const jobs = jobsOf({ study: "table5", preset: "nano", variants: study.variants, seeds });
   const rows = latestRows([...finishedRows("table5", jobs).values()].flat());
   note("Notebooks");
-  const ran = await notebooks(["run", "--all"]);
+  const ran = await runNotebooks(notebookNames().map((name) => notebookPath(name)), { onProgress: progress });
+  say(describeNotebooks(ran));
   note("Figures and report page");
-  const reported = await report([]);
+  say([describeReport(await writeReport())]);
   if (values.json === true) printJson({ rows });
   else {
     printLines([
@@ -69,5 +75,5 @@ export async function run(args: string[]): Promise<number> {
       `Open ${inProject("figures", "report.html")} for the figures, or notebooks/00-tour.ipynb in Jupyter.`,
     ]);
   }
-  return ran === 0 ? reported : ran;
+  return ran.complete ? 0 : 1;
 }

@@ -10,6 +10,8 @@ if (!existsSync(path.join(root, "node_modules", "tslab"))) {
   process.stderr.write(`s2mllm kernel: packages are not installed in ${root}; run npm ci there\n`);
   process.exit(1);
 }
+// before tsx, which would look through its nine megabytes: a sixth of the kernel's start
+require("@tslab/typescript-for-tslab");
 // tsx compiles lib/ as it is loaded, by require() and by import(): what cells import is then exactly what the command
 // line and the tests run
 void import("tsx").then(() => {
