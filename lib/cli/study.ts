@@ -3,7 +3,10 @@ import { compareWithAnswers } from "../report/figure-set";
 import { runTable } from "../report/sections";
 import { paperTables } from "../report/paper";
 import { toText } from "../report/table";
-import { runStudy, studyNamed } from "../studies/run";
+import { jobsOf } from "../studies/job";
+import { publishRuns } from "../studies/publish";
+import { readRows } from "../studies/row";
+import { localRowsFile, runStudy, studyNamed } from "../studies/run";
 import { parseOptions, wholeNumber, wholeNumbers, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 
@@ -18,9 +21,24 @@ const spec = {
     retrain: { type: "string", value: "LIST", help: "variants that this machine must have trained itself" },
     processes: { type: "string", value: "N", help: "runs side by side, one thread each; 2 unless given, 1 gives one run all cores" },
     set: { type: "string", value: "PATH=VALUE", multiple: true, help: "change one config value in every run" },
+    publish: { type: "boolean", help: "run nothing; move this machine's finished runs (of all seeds unless given) to the committed ones in data/results" },
     json: { type: "boolean", help: "print the rows as one JSON document" },
   },
 } as const;
+
+interface Choice {
+  readonly preset: string;
+  readonly variants: readonly string[];
+  readonly seeds?: readonly number[];
+  readonly set?: readonly string[];
+}
+
+function publish(study: string, { preset, variants, seeds, set }: Choice, json: boolean): void {
+  const finished = readRows(localRowsFile()).map((row) => row.seed);
+  const { rows, replaced, files } = publishRuns(study, jobsOf({ study, preset, variants, seeds: seeds ?? [...new Set(finished)], set }));
+  if (json) printJson({ study, rows, replaced, files });
+  else printLines([...files, `${rows.length} rows of ${study} moved, ${replaced} in place of older ones; commit these ${files.length} files`]);
+}
 
 /** `s2mllm study NAME` */
 export async function run(args: string[]): Promise<number> {
@@ -29,12 +47,19 @@ export async function run(args: string[]): Promise<number> {
   if (name === undefined || positionals.length > 1) throw wrongUsage(spec, "takes the name of one study");
   const study = studyNamed(name);
   const list = (text: string | undefined): string[] | undefined => text?.split(",");
+  const choice: Choice = {
+    preset: values.preset ?? "nano", variants: list(values.variants) ?? study.variants, set: values.set,
+    ...(values.seeds === undefined ? {} : { seeds: wholeNumbers("--seeds", values.seeds) }),
+  };
+  if (values.publish === true) {
+    if (values.retrain !== undefined || values.processes !== undefined) throw wrongUsage(spec, "--publish runs nothing and takes neither --retrain nor --processes");
+    publish(name, choice, values.json === true);
+    return 0;
+  }
   const rows = await runStudy(name, {
-    preset: values.preset ?? "nano",
-    seeds: values.seeds === undefined ? [0] : wholeNumbers("--seeds", values.seeds),
-    variants: list(values.variants),
+    ...choice,
+    seeds: choice.seeds ?? [0],
     retrain: list(values.retrain),
-    set: values.set,
     processes: values.processes === undefined ? 2 : wholeNumber("--processes", values.processes, 1),
     onProgress: stderrProgress(),
   });

@@ -8,7 +8,7 @@ import { openScene } from "../datasets/scannet";
 import { transformPoints } from "../geometry/rigid";
 import { readPly } from "../io/ply";
 import { readMetrics } from "../train/metrics-log";
-import { type ResultRow, resultsFolder } from "../studies/row";
+import { localFolder, type ResultRow, resultsFolder } from "../studies/row";
 import type { SceneBoxes } from "./errors";
 import type { AttentionData } from "./figures/attention";
 import type { Points } from "./figures/scene";
@@ -68,19 +68,21 @@ export interface AttentionRequest {
   readonly scene: string;
 }
 
-function attentionFile({ variant, seed, scene }: AttentionRequest, folder: string): string {
-  return join(folder, "attention", `${scene}-${variant}-s${seed}.json`);
+/** Maps of this machine's runs come before the committed ones, as its rows do. */
+function attentionFolders(results: string): string[] {
+  return [localFolder(results), results].map((folder) => join(folder, "attention"));
 }
 
 /** Inter-view attention of one patch of a test scene. @throws UserError saying how to make it */
-export function readAttention(request: AttentionRequest, folder = resultsFolder()): AttentionData {
-  return load(attentionFile(request, folder), AttentionFile, "train the variant with this seed first (npm start keeps one scene's maps)");
+export function readAttention({ variant, seed, scene }: AttentionRequest, results = resultsFolder()): AttentionData {
+  const files = attentionFolders(results).map((folder) => join(folder, `${scene}-${variant}-s${seed}.json`));
+  return load(files.find((file) => existsSync(file)) ?? files[0]!, AttentionFile, "train the variant with this seed first (npm start keeps one scene's maps)");
 }
 
 /** Scenes that have attention maps on file, as requests. */
-export function attentionScenes(folder = resultsFolder()): AttentionRequest[] {
-  const files = existsSync(join(folder, "attention")) ? readdirSync(join(folder, "attention")).sort() : [];
-  return files.flatMap((f) => {
+export function attentionScenes(results = resultsFolder()): AttentionRequest[] {
+  const files = attentionFolders(results).flatMap((folder) => (existsSync(folder) ? readdirSync(folder).sort() : []));
+  return [...new Set(files)].flatMap((f) => {
     const match = /^(.+?)-([a-z].*)-s(\d+)\.json$/.exec(f);
     return match === null ? [] : [{ scene: match[1]!, variant: match[2]!, seed: Number(match[3]) }];
   });

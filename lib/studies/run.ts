@@ -9,7 +9,7 @@ import { inProject } from "../core/root";
 import { prepareScenes } from "../train/prepare";
 import { studies } from "./definitions";
 import { configHash, jobsOf, type Job } from "./job";
-import { localRows, readRows, resultsFolder, type ResultRow } from "./row";
+import { localRows, readRows, resultsFolder, rowLines, type ResultRow } from "./row";
 import type { Study, StudyRunOptions } from "./types";
 
 /** The study called `name`. @throws UserError listing the known ones */
@@ -83,7 +83,7 @@ async function runJobs(jobs: readonly Job[], processes: number, progress: Progre
           environment: processes > 1 ? { S2_ENGINE_THREADS: "1" } : {},
         });
         mkdirSync(resultsFolder(), { recursive: true });
-        appendFileSync(localRowsFile(), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+        appendFileSync(localRowsFile(), rowLines(rows));
         kept += 1;
       } catch (error) {
         failures.push(`${jobName(job)}: ${(error as Error).message}`);

@@ -13,7 +13,7 @@ import { openSession } from "../eval/session";
 import { encodeScenes } from "../train/data";
 import { fineTune } from "../train/fine-tune";
 import { configHash, jobConfig, runFolder, type Job } from "./job";
-import { predictionsFile, resultsFolder, type Prediction, type ResultRow } from "./row";
+import { localFolder, predictionsFile, type Prediction, type ResultRow } from "./row";
 
 /** Commit of the project's files, with "+" when lib was changed since; "unknown" outside a checkout. */
 function commitOf(): string {
@@ -28,7 +28,8 @@ function commitOf(): string {
 function toPrediction({ query, chosen, iou }: Answer): Prediction {
   return {
     queryId: query.id, sceneId: query.sceneId, category: query.category, kind: query.relation ?? "other", target: query.targetId,
-    predicted: chosen, iou: Number(iou.toFixed(4)), description: query.description, anchors: [...query.anchorIds],
+    // rounded down: an answer stays on its side of 0.25 and 0.5, so that answers give their row's accuracies
+    predicted: chosen, iou: Math.floor(iou * 1e4) / 1e4, description: query.description, anchors: [...query.anchorIds],
   };
 }
 
@@ -51,7 +52,7 @@ async function runJob(job: Job, progress: ProgressSink, stop: AbortSignal): Prom
       frames: config.data.frames, proposals: source, n: answers.length, seconds: Number(seconds.toFixed(1)),
       metrics: scoreAnswers(answers, session.classOf), ...boundsOf(test, source),
     };
-    writeFileAtomic(predictionsFile(row), gzipSync(JSON.stringify(answers.map(toPrediction)), { level: 9 }));
+    writeFileAtomic(predictionsFile(row, localFolder()), gzipSync(JSON.stringify(answers.map(toPrediction)), { level: 9 }));
     return row;
   });
   if (job.variant === "full" && job.seed === 0) {
@@ -60,7 +61,7 @@ async function runJob(job: Job, progress: ProgressSink, stop: AbortSignal): Prom
     const patch = Math.floor(cache.dims.side / 2) * cache.dims.side + Math.floor(cache.dims.side / 2);
     const maps = interViewAttention(parameters, config, cache, first!, tokenizer, session.folder, patch);
     if (maps !== undefined) {
-      writeFileAtomic(attentionFile(resultsFolder(), maps.sceneId, job.variant, job.seed), JSON.stringify({ variant: job.variant, seed: job.seed, ...maps }));
+      writeFileAtomic(attentionFile(localFolder(), maps.sceneId, job.variant, job.seed), JSON.stringify({ variant: job.variant, seed: job.seed, ...maps }));
     }
   }
   return rows;

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -6,7 +6,7 @@ import { type SceneBoxes, classifyError, countErrors } from "../../lib/report/er
 import { attentionScenes, readAttention, readExample } from "../../lib/report/examples";
 import { errorCases, errorScene } from "../../lib/report/figure-set";
 import type { Prediction } from "../../lib/studies/row";
-import { samplePredictions, sampleRow, writeSampleResults, writeSampleScans } from "./sample";
+import { sampleAttention, samplePredictions, sampleRow, writeSampleResults, writeSampleScans } from "./sample";
 
 const scene: SceneBoxes = {
   sceneId: "scene0000_00",
@@ -70,6 +70,11 @@ describe("with a data set and results on disk", () => {
     expect(() => readAttention({ scene: "scene0009_00", variant: "no-sg", seed: 1 }, results)).toThrow(
       /scene0009_00-no-sg-s1\.json is not there yet; train the variant with this seed first/,
     );
+    // this machine's own maps come first
+    mkdirSync(join(results, "local", "attention"), { recursive: true });
+    for (const name of ["scene0000_00-full-s0.json", "scene0002_00-full-s0.json"]) writeFileSync(join(results, "local", "attention", name), JSON.stringify(sampleAttention(3)));
+    expect(attentionScenes(results).map((r) => r.scene)).toEqual(["scene0000_00", "scene0002_00"]);
+    expect(readAttention({ scene: "scene0000_00", variant: "full", seed: 0 }, results).views).toHaveLength(3);
     writeFileSync(join(results, "attention", "scene0001_00-full-s0.json"), "{}");
     expect(() => readAttention({ scene: "scene0001_00", variant: "full", seed: 0 }, results)).toThrow(/scene0001_00-full-s0\.json: sceneId: /);
   });

@@ -1,9 +1,10 @@
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { predictionsFile, readPredictions, readRows, resultsFolder } from "../../lib/studies/row";
-import { sampleRow, writeSampleResults } from "./sample";
+import { findPredictions, localFolder, predictionsFile, readPredictions, readRows, resultsFolder } from "../../lib/studies/row";
+import { rowOf, samplePredictions, sampleRow, writeSampleResults } from "./sample";
 
 let folder: string;
 beforeEach(() => {
@@ -43,13 +44,30 @@ test("a row with a wrong field names it", () => {
 
 test("predictions come back as written, absent ones as undefined, damaged ones as an error", () => {
   writeSampleResults(folder);
-  const row = sampleRow();
-  expect(readPredictions(row, folder)).toHaveLength(240);
-  expect(readPredictions(sampleRow({ seed: 99 }), folder)).toBeUndefined();
+  const row = rowOf("full", 0);
+  expect(readPredictions(row, folder)).toEqual(samplePredictions("full", 0));
+  expect(readPredictions({ ...row, seed: 99 }, folder)).toBeUndefined();
   const file = predictionsFile(row, folder);
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, "plain text");
   expect(() => readPredictions(row, folder)).toThrow(/nano-full-s0-gt\.json\.gz: not a gzipped JSON file/);
+});
+
+test("two runs of one name each find their own answers, and a third finds none", () => {
+  writeSampleResults(folder);
+  const committed = rowOf("full", 0);
+  // another training of the same variant and seed, on this machine
+  const own = { ...rowOf("full", 7), seed: 0 };
+  const file = predictionsFile(own, localFolder(folder));
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, gzipSync(JSON.stringify(samplePredictions("full", 7))));
+  expect(findPredictions(own, folder)).toEqual({ file, answers: samplePredictions("full", 7) });
+  expect(findPredictions(committed, folder)).toEqual({ file: predictionsFile(committed, folder), answers: samplePredictions("full", 0) });
+  const { acc25, acc50, byRelation } = committed.metrics;
+  for (const metrics of [{ acc25: acc25 + 0.1, acc50, byRelation }, { acc25, acc50: acc50 - 0.1, byRelation }, { acc25, acc50, byRelation: { ...byRelation, closest: byRelation!["closest"]! - 1 } }]) {
+    expect(readPredictions({ ...committed, metrics }, folder)).toBeUndefined();
+  }
+  expect(readPredictions({ ...committed, n: 239 }, folder)).toBeUndefined();
 });
 
 test("S2_RESULTS names another folder", () => {

@@ -152,7 +152,9 @@ describe("running", () => {
     }
     expect(readRows(localRowsFile())).toEqual(rows);
     expect(latestRows(readRows())).toEqual(rows);
-    expect(readdirSync(join(results, "attention"))).toEqual(["scene0002_00-full-s0.json"]);
+    // what this machine made stays apart from what is committed
+    expect(readdirSync(join(results, "local", "attention"))).toEqual(["scene0002_00-full-s0.json"]);
+    expect(readdirSync(results).sort()).toEqual(["local", "local.jsonl"]);
     const before = readFileSync(localRowsFile(), "utf8");
     const events: unknown[] = [];
     expect(await runStudy("table5", { ...options, onProgress: (p) => events.push(p) })).toEqual(rows);
