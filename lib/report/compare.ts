@@ -2,7 +2,7 @@ import { table, type ColumnTable } from "arquero";
 import type { Prediction, ResultRow } from "../studies/row";
 import { boxNames } from "./figures/theme";
 import { type Interval, type Runs, accuracyInterval, halfWidth, includesZero, pairedDifference, seedHalfWidth } from "./intervals";
-import type { PaperTable } from "./paper";
+import { paperName, type PaperRow, type PaperTable } from "./paper";
 import { type Column, type Table, decimal, signed } from "./table";
 
 /** Gives the single answers of a finished run, where they were kept. */
@@ -46,10 +46,17 @@ function metricOf(row: ResultRow, metric: string): number | undefined {
   return typeof value === "number" ? value : undefined;
 }
 
-/** A variant that the paper lacks, in words where it only changes the number of views. */
-function nameOf(variant: string): string {
-  const frames = /^frames-(\d+)$/.exec(variant);
-  return frames === null ? variant : `full, ${frames[1]} frames`;
+/** What a line is called: as in the paper, and where our runs of it saw another number of views, with both numbers. */
+function settingOf(variant: string, mine: readonly ResultRow[], theirs: PaperRow | undefined): string {
+  const views = [...new Set(mine.map((row) => row.frames))].join(" or ");
+  if (theirs === undefined) return variant.startsWith("frames-") ? `full, ${views} views` : variant;
+  const asThere = mine.every((row) => row.frames === theirs.frames);
+  return theirs.frames === undefined || asThere ? paperName(theirs) : `${theirs.label} (ours: ${views} views, paper: ${theirs.frames} frames)`;
+}
+
+/** The setting, with the variant's name where it is another. */
+function named({ setting, variant }: ComparisonRow): string {
+  return setting === variant || setting.startsWith(`${variant} (`) ? setting : `${setting} (${variant})`;
 }
 
 /** Runs that may be averaged: the same preset on the same data with the same proposals. The last row of a seed counts. */
@@ -149,7 +156,7 @@ export function compareRows(
         const some = mine[0] ?? group[0]!;
         return [{
           preset: some.preset, data: some.data, synthetic: some.synthetic, proposals: some.proposals,
-          setting: theirs?.label ?? nameOf(variant), variant, metric,
+          setting: settingOf(variant, mine, theirs), variant, metric,
           ...line,
           ...(paperValue === undefined ? {} : { paper: paperValue }),
           ...(paperValue === undefined || line.ours === undefined ? {} : { difference: line.ours - paperValue }),
@@ -223,7 +230,7 @@ export function compare(rows: readonly ResultRow[], paper: PaperTable, answersOf
     const measured = l.ours !== undefined;
     const difference = signed(l.difference);
     return {
-      setting: l.setting === l.variant ? l.variant : `${l.setting} (${l.variant})`,
+      setting: named(l),
       metric: paper.columns[l.metric] ?? l.metric,
       ours: measured ? decimal(l.ours) : "not run",
       plusMinus: decimal(l.plusMinus),
@@ -250,7 +257,7 @@ export function paperTable(paper: PaperTable): Table {
     { key: "note", label: "note" },
   ];
   const rows = paper.rows.map((r) => ({
-    label: r.label,
+    label: paperName(r),
     ...Object.fromEntries(Object.keys(paper.columns).map((k) => [k, decimal(r.values[k], 2)])),
     note: r.note ?? "",
   }));

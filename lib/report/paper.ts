@@ -8,11 +8,18 @@ export type Source = "A" | "B" | "C" | "D" | "S";
 export interface PaperRow {
   /** As the paper names it. */
   readonly label: string;
+  /** Views a scene, in rows that the paper tells apart by them. */
+  readonly frames?: number;
   /** The variant of this project that corresponds to it; absent for other people's methods. */
   readonly variant?: string;
   readonly values: Readonly<Record<string, number | undefined>>;
   readonly sources: readonly Source[];
   readonly note?: string;
+}
+
+/** A row's name with the paper's number of views. */
+export function paperName({ label, frames }: PaperRow): string {
+  return frames === undefined ? label : `${label}, ${frames} frames`;
 }
 
 export interface PaperTable {
@@ -40,7 +47,7 @@ export const table1: PaperTable = {
     multiple25: "multiple Acc@0.25 (%)", multiple50: "multiple Acc@0.5 (%)",
   },
   rows: [
-    { label: "S²-MLLM", variant: "full", values: { acc25: 59.2, acc50: 52.7, unique25: 87.4, multiple50: 46.6 }, sources: ["A", "B", "S"], note: "16 frames" },
+    { label: "S²-MLLM", frames: 16, variant: "full", values: { acc25: 59.2, acc50: 52.7, unique25: 87.4, multiple50: 46.6 }, sources: ["A", "B", "S"] },
     { label: "Video-3D-LLM, fully fine-tuned", values: { acc25: 58.1, acc50: 51.7, unique25: 88.0, multiple50: 45.3 }, sources: ["A"] },
     { label: "Video-3D-LLM, LoRA at the same budget", values: { acc50: 47.9, multiple50: 42.0 }, sources: ["B"] },
     { label: "MCLN", values: { acc25: 57.2 }, sources: ["B"] },
@@ -95,13 +102,13 @@ export const table5: PaperTable = {
   columns: overall,
   reference: "full",
   rows: [
-    { label: "full, 16 frames", variant: "full", values: { acc25: 59.18, acc50: 52.67 }, sources: ["A"] },
+    { label: "full", frames: 16, variant: "full", values: { acc25: 59.18, acc50: 52.67 }, sources: ["A"] },
     { label: "without spatial guidance", variant: "no-sg", values: { acc25: 54.4, acc50: 48.45 }, sources: ["A"] },
     { label: "without position encoding", variant: "no-mpe", values: { acc25: 44.13, acc50: 38.49 }, sources: ["A"] },
     { label: "without structure attention", variant: "no-attn", values: { acc25: 59.13, acc50: 52.3 }, sources: ["A"] },
     { label: "without language guidance", variant: "no-lg", values: { acc25: 57.75, acc50: 50.85 }, sources: ["A"] },
-    { label: "full, 24 frames", variant: "frames-24", values: { acc25: 60.59, acc50: 53.66 }, sources: ["A", "D"] },
-    { label: "without spatial guidance, 24 frames", values: { acc25: 56.46 }, sources: ["D"], note: "derived" },
+    { label: "full", frames: 24, variant: "frames-24", values: { acc25: 60.59, acc50: 53.66 }, sources: ["A", "D"] },
+    { label: "without spatial guidance", frames: 24, values: { acc25: 56.46 }, sources: ["D"], note: "derived" },
   ],
   notes: ["Source B says instead that 16 and 32 frames hardly differ."],
 };

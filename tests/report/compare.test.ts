@@ -87,9 +87,22 @@ describe("the table", () => {
 
   test("marks synthetic rows and puts their differences in brackets", () => {
     const full = comparison.rows[0]!;
-    expect(full).toMatchObject({ setting: "full, 16 frames (full)", ours: "62.0", paper: "59.18", difference: "(+2.8)", preset: "nano" });
+    expect(full).toMatchObject({ setting: "full (ours: 8 views, paper: 16 frames)", ours: "62.0", paper: "59.18", difference: "(+2.8)", preset: "nano" });
     expect(full["data"]).toBe("rooms/sample, true boxes, synthetic");
     expect(comparison.notes[0]).toMatch(/^Rows marked "synthetic" were measured on S2-Rooms, the paper's on ScanRefer/);
+  });
+
+  test("says how many views ours saw, where the paper's row is told by its own number", () => {
+    const setting = (row: ResultRow, paper = table5): string => compare([row], paper).rows[0]!["setting"]!;
+    expect(setting(sampleRow({ frames: 16 }))).toBe("full, 16 frames (full)");
+    expect(setting(sampleRow({ frames: 12 }), table1)).toBe("S²-MLLM (ours: 12 views, paper: 16 frames) (full)");
+    const several = [sampleRow(), sampleRow({ variant: "frames-24", frames: 24 }), sampleRow({ variant: "frames-2", frames: 2 }), sampleRow({ variant: "no-sg" })];
+    expect(compare(several, table5).rows.filter((r) => r["metric"] === "Acc@0.25 (%)").map((r) => r["setting"])).toEqual([
+      "full (ours: 8 views, paper: 16 frames)", "without spatial guidance (no-sg)", "without position encoding (no-mpe)", "without structure attention (no-attn)",
+      "without language guidance (no-lg)", "full, 24 frames (frames-24)", "full, 2 views (frames-2)",
+    ]);
+    // not run: the paper's own
+    expect(compare([sampleRow({ variant: "no-sg" })], table5).rows[0]).toMatchObject({ setting: "full, 16 frames (full)", ours: "not run" });
   });
 
   test("real rows are compared plainly", () => {
