@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { S2Config } from "../config/schema";
 import { runChild } from "../core/child";
 import { UserError } from "../core/errors";
@@ -25,6 +25,25 @@ export function dataFingerprint(folder: string): string {
   if (existsSync(manifest)) return (JSON.parse(readFileSync(manifest, "utf8")) as { fingerprint: string }).fingerprint.slice(0, 12);
   const lists = splitNames.map((split) => sceneIds(folder, split).join("\n"));
   return createHash("sha256").update(lists.join("\n\n")).digest("hex").slice(0, 12);
+}
+
+function runs(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // somebody else's process may not be asked, but it is there
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** Removes what killed processes had begun to prepare: a gigabyte each, and nobody goes on with it. */
+export function sweepUnfinished(caches: string): void {
+  if (!existsSync(caches)) return;
+  for (const name of readdirSync(caches)) {
+    const pid = /^[0-9a-f]{16}\.(\d+)\.tmp$/.exec(name)?.[1];
+    if (pid !== undefined && !runs(Number(pid))) rmSync(join(caches, name), { recursive: true, force: true });
+  }
 }
 
 /** The results of all; when one fails the others are asked to stop and waited for, so that none writes on behind. */
@@ -53,6 +72,7 @@ export async function prepareScenes(config: S2Config, progress: ProgressSink, pr
   const fingerprint = dataFingerprint(data);
   const key = createHash("sha256").update(JSON.stringify({ v: 1, dims, fingerprint, vision: config.vision, weights: visionFingerprint(config) })).digest("hex").slice(0, 16);
   const folder = inProject("data", "cache", key);
+  sweepUnfinished(dirname(folder));
   if (!existsSync(join(folder, "index.json"))) {
     const building = `${folder}.${process.pid}.tmp`;
     rmSync(building, { recursive: true, force: true });
