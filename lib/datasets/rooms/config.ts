@@ -25,7 +25,7 @@ export const RoomsConfig = z.strictObject({
   /** Every this many rooms one more frame is written, with an infinite pose; 0: never. */
   lostPoseEvery: z.int().min(0).default(10),
   /** Length of a room's sides. */
-  side: Range.default([4.2, 6.6]),
+  side: Range.default([4, 5.4]),
   height: Range.default([2.5, 3]),
   /** Objects of a room, least and most; two small objects on furniture may come on top of a full room. */
   objects: z.tuple([z.int(), z.int()]).default([11, 15]),
