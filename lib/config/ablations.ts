@@ -17,6 +17,23 @@ export const ablations = {
   "intra-only": { structure: { interView: false } },
   /** Language guidance off: bare <ground> answer and no language loss. */
   "no-lg": { lossWeights: { language: 0 }, prompt: { answer: "ground" } },
+  /** Without the four components above, and with one of them alone. The paper does not say what its base keeps; here φ of box centres, as in no-mpe. */
+  base: {
+    reconstruction: { enabled: false }, positions: { coordinates: false, rays: false }, structure: { interView: false, intraView: false },
+    lossWeights: { recon: 0, language: 0 }, prompt: { answer: "ground" },
+  },
+  "only-sg": {
+    positions: { coordinates: false, rays: false }, structure: { interView: false, intraView: false }, lossWeights: { language: 0 }, prompt: { answer: "ground" },
+  },
+  "only-mpe": {
+    reconstruction: { enabled: false }, structure: { interView: false, intraView: false }, lossWeights: { recon: 0, language: 0 }, prompt: { answer: "ground" },
+  },
+  "only-attn": {
+    reconstruction: { enabled: false }, positions: { coordinates: false, rays: false }, lossWeights: { recon: 0, language: 0 }, prompt: { answer: "ground" },
+  },
+  "only-lg": {
+    reconstruction: { enabled: false }, positions: { coordinates: false, rays: false }, structure: { interView: false, intraView: false }, lossWeights: { recon: 0 },
+  },
   "frames-2": { data: { frames: 2 } },
   "frames-4": { data: { frames: 4 } },
   "frames-12": { data: { frames: 12 } },

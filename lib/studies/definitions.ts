@@ -5,6 +5,7 @@ const table5: readonly AblationName[] = [
   "full", "no-sg", "no-mpe", "no-mpe-boxes", "no-mpe-no-anchor", "no-attn", "no-lg",
   "frames-2", "frames-4", "frames-12", "language-only",
 ];
+const table8: readonly AblationName[] = ["base", "only-attn", "only-sg", "only-mpe", "only-lg"];
 const additions: readonly AblationName[] = ["full", "no-shared-skip", "no-anchor-loss", "no-anchor-attention"];
 
 /** Every study of the lab. */
@@ -14,6 +15,12 @@ export const studies = {
     question: "What does each component, and the number of frames, contribute?",
     paperTable: "table5",
     variants: table5,
+  },
+  table8: {
+    name: "table8",
+    question: "What does each component bring when it is added to the base model alone?",
+    paperTable: "table8",
+    variants: table8,
   },
   additions: {
     name: "additions",

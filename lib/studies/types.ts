@@ -6,7 +6,7 @@ export interface Study {
   readonly name: string;
   /** What is asked, in one sentence. */
   readonly question: string;
-  /** Names from config/ablations, "full" first where the study has it. */
+  /** Names from config/ablations, what the others are compared with first. */
   readonly variants: readonly string[];
   /** The paper's table, such as "table5"; absent where the paper has none. */
   readonly paperTable?: string;

@@ -35,6 +35,15 @@ describe("presets and ablations", () => {
     }
   });
 
+  test("Table 8's base lacks the four components of Table 5, and each of its arms gives one back", () => {
+    const components = { sg: ablations["no-sg"], mpe: ablations["no-mpe"], attn: ablations["no-attn"], lg: ablations["no-lg"] };
+    const without = (names: readonly string[]): object => names.reduce((sum, name) => merge(sum, components[name as keyof typeof components]), {});
+    expect(ablations.base).toEqual(without(Object.keys(components)));
+    for (const name of Object.keys(components)) {
+      expect(ablations[`only-${name}` as keyof typeof ablations]).toEqual(without(Object.keys(components).filter((other) => other !== name)));
+    }
+  });
+
   test("overrides come after the ablation, and the seed last", () => {
     const config = resolveConfig({ preset: "nano", ablation: "frames-4", set: ["data.frames=3", "data.frames=5", "seed=8"], seed: 2 });
     expect(config.data.frames).toBe(5);

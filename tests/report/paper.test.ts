@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { ablations } from "../../lib/config/ablations";
 import { paperTables, table5 } from "../../lib/report/paper";
+import { studies } from "../../lib/studies/definitions";
 
 test("every row has a value, a source, and only values of its table's columns", () => {
   for (const table of Object.values(paperTables)) {
@@ -21,8 +22,18 @@ test("percentages are percentages", () => {
   }
 });
 
-test("the ablations of table 5 are variants of this project", () => {
-  expect(table5.rows.flatMap((r) => r.variant ?? []).filter((v) => !(v in ablations))).toEqual([]);
+test("the ablations of tables 5 and 8 are variants of this project", () => {
+  expect([...table5.rows, ...paperTables.table8.rows].flatMap((r) => r.variant ?? []).filter((v) => !(v in ablations))).toEqual([]);
+});
+
+test("a study has the reference of its paper's table, and what the table asks for where a preset can run it", () => {
+  for (const { paperTable, variants } of [studies.table5, studies.table8]) {
+    const { reference, rows } = paperTables[paperTable];
+    const known: readonly string[] = variants;
+    expect(known[0]).toBe(reference);
+    // nano's rooms have 12 frames
+    expect(rows.flatMap((r) => r.variant ?? []).filter((v) => v !== "frames-24" && !known.includes(v))).toEqual([]);
+  }
 });
 
 test("the differences that the paper prints follow from its values", () => {
