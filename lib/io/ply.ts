@@ -47,12 +47,16 @@ function parseHeader(text: string, bad: (what: string) => UserError): Element[] 
   for (const line of text.split(/\r?\n/)) {
     const parts = line.trim().split(/\s+/);
     if (parts[0] === "format") format = parts[1] ?? "";
-    else if (parts[0] === "element") elements.push({ name: parts[1] ?? "", count: Number(parts[2]), properties: [] });
+    else if (parts[0] === "element") {
+      const count = Number(parts[2]);
+      if (!Number.isSafeInteger(count) || count < 0) throw bad(`element "${parts[1] ?? ""}" has the count "${parts[2] ?? ""}", expected a whole number`);
+      elements.push({ name: parts[1] ?? "", count, properties: [] });
+    }
     else if (parts[0] === "property") {
       const property = parts[1] === "list"
         ? { name: parts[4] ?? "", type: parts[3] ?? "", countType: parts[2]! }
         : { name: parts[2] ?? "", type: parts[1] ?? "" };
-      if (sizes[property.type] === undefined || (property.countType !== undefined && sizes[property.countType] === undefined)) {
+      if (!Object.hasOwn(sizes, property.type) || (property.countType !== undefined && !Object.hasOwn(sizes, property.countType))) {
         throw bad(`property "${property.name}" has the unknown type "${property.type}"`);
       }
       elements[elements.length - 1]?.properties.push(property);
@@ -70,12 +74,12 @@ function parseHeader(text: string, bad: (what: string) => UserError): Element[] 
 export function readPly(file: Uint8Array, origin: string): Mesh {
   const bad = (what: string): UserError => new UserError(`${origin}: ${what}; take the mesh from the scan again`);
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
-  const marker = "end_header\n";
-  const end = bytes.indexOf(marker);
-  if (bytes.toString("latin1", 0, 3) !== "ply" || end < 0) throw bad("not a PLY file (no header)");
+  const end = bytes.indexOf("end_header");
+  const start = bytes.indexOf("\n", end) + 1;
+  if (bytes.toString("latin1", 0, 3) !== "ply" || end < 0 || start === 0) throw bad("not a PLY file (no header)");
   const elements = parseHeader(bytes.toString("latin1", 0, end), bad);
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  let at = end + marker.length;
+  let at = start;
   let points = new Float32Array(0);
   let colours = new Uint8Array(0);
   const faces: number[] = [];
@@ -87,6 +91,7 @@ export function readPly(file: Uint8Array, origin: string): Mesh {
       const offsets = new Map<string, { offset: number; type: string }>();
       let stride = 0;
       for (const p of element.properties) {
+        if (p.countType !== undefined) throw bad(`vertices have a list property "${p.name}", which is not supported`);
         offsets.set(p.name, { offset: stride, type: p.type });
         stride += sizes[p.type]!;
       }
@@ -105,7 +110,8 @@ export function readPly(file: Uint8Array, origin: string): Mesh {
       }
       continue;
     }
-    for (let i = 0; i < element.count; i++) {
+    // without properties there is nothing to read, however many are announced
+    for (let i = 0; i < (element.properties.length === 0 ? 0 : element.count); i++) {
       for (const p of element.properties) {
         if (p.countType === undefined) {
           need(sizes[p.type]!, element.name);
@@ -114,6 +120,7 @@ export function readPly(file: Uint8Array, origin: string): Mesh {
         }
         need(sizes[p.countType]!, element.name);
         const count = readNumber(view, at, p.countType);
+        if (!Number.isInteger(count) || count < 0) throw bad(`${element.name} ${i} has a list of ${count} values`);
         at += sizes[p.countType]!;
         need(count * sizes[p.type]!, element.name);
         if (element.name === "face" && count === 3) {
@@ -123,6 +130,8 @@ export function readPly(file: Uint8Array, origin: string): Mesh {
       }
     }
   }
+  const stray = faces.find((v) => v < 0 || v >= points.length / 3);
+  if (stray !== undefined) throw bad(`a face names vertex ${stray}, but there are ${points.length / 3}`);
   return { points, colours, faces: Int32Array.from(faces) };
 }
 

@@ -76,6 +76,9 @@ function unfilter(raw: Buffer, rows: number, stride: number, origin: string): vo
   }
 }
 
+/** Bytes of unpacked pixels that a header is believed. */
+const largestImage = 1 << 28;
+
 /**
  * Reads a 16-bit grey PNG.
  *
@@ -98,6 +101,7 @@ export function decodePng16(file: Uint8Array, origin: string): Grey16 {
     const body = bytes.subarray(at + 8, at + 8 + length);
     if (crc32(bytes.subarray(at + 4, at + 8 + length)) !== bytes.readUInt32BE(at + 8 + length)) throw broken(`PNG chunk ${type} has a wrong checksum`);
     if (type === "IHDR") {
+      if (length !== 13) throw broken(`PNG has a header of ${length} bytes, expected 13`);
       cols = body.readUInt32BE(0);
       rows = body.readUInt32BE(4);
       const [bits, kind, interlaced] = [body[8], body[9], body[12]];
@@ -108,14 +112,15 @@ export function decodePng16(file: Uint8Array, origin: string): Grey16 {
     else if (type === "IEND") ended = true;
     at += 12 + length;
   }
+  const stride = 2 * cols;
+  if (rows === 0 || cols === 0 || rows * (stride + 1) > largestImage) throw broken(`PNG has ${cols}x${rows} pixels, expected a depth image`);
   let raw: Buffer;
   try {
-    raw = inflateSync(Buffer.concat(data));
+    raw = inflateSync(Buffer.concat(data), { maxOutputLength: rows * (stride + 1) });
   } catch (error) {
     throw broken(`PNG data do not unpack (${(error as Error).message})`);
   }
-  const stride = 2 * cols;
-  if (rows === 0 || raw.length !== rows * (stride + 1)) throw broken(`PNG holds ${raw.length} bytes of pixels, expected ${rows * (stride + 1)} for ${cols}x${rows}`);
+  if (raw.length !== rows * (stride + 1)) throw broken(`PNG holds ${raw.length} bytes of pixels, expected ${rows * (stride + 1)} for ${cols}x${rows}`);
   unfilter(raw, rows, stride, origin);
   const pixels = new Uint16Array(rows * cols);
   for (let v = 0, i = 0; v < rows; v++) {

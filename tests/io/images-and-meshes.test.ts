@@ -1,8 +1,11 @@
+import fc from "fast-check";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
+import { UserError } from "../../lib/core/errors";
 import { readCsv, writeCsv } from "../../lib/io/csv";
 import { decodeRgb, encodeJpg } from "../../lib/io/jpg";
 import { readPly, writePly } from "../../lib/io/ply";
+import { plyFile, scanVertices } from "../setup/formats/scan";
 
 describe("jpg", () => {
   const pixels = Uint8Array.from({ length: 16 * 24 * 3 }, (_, i) => (i % 3 === 0 ? 200 : 10 * (i % 3)));
@@ -60,9 +63,32 @@ describe("ply", () => {
     ["without coordinates", Buffer.from("ply\nformat binary_little_endian 1.0\nelement vertex 1\nproperty float a\nend_header\n1234"), "m.ply: vertices have no x, y, z"],
     ["cut in the vertices", file.subarray(0, file.length - 20), "inside its vertex list"],
     ["cut in the faces", file.subarray(0, file.length - 2), "inside its face list"],
+    ["of half a vertex", Buffer.from("ply\nformat binary_little_endian 1.0\nelement vertex 0.5\nend_header\n"), 'm.ply: element "vertex" has the count "0.5", expected a whole number'],
+    ["of a list of -1 values", Buffer.from("ply\nformat binary_little_endian 1.0\nelement face 9\nproperty list char int v\nend_header\n\xff", "latin1"), "m.ply: face 0 has a list of -1 values"],
+    ["of faces without vertices", Buffer.from("ply\nformat binary_little_endian 1.0\nelement face 1\nproperty list uchar uchar v\nend_header\n\x03\x00\x01\x02", "latin1"), "m.ply: a face names vertex 0, but there are 0"],
+    ["of a type that objects have", Buffer.from("ply\nformat binary_little_endian 1.0\nelement vertex 1\nproperty constructor x\nend_header\n"), 'has the unknown type "constructor"'],
     ["of an unknown type", Buffer.from("ply\nformat binary_little_endian 1.0\nelement vertex 1\nproperty half x\nend_header\n"), 'm.ply: property "x" has the unknown type "half"'],
   ])("refuses a file that is %s", (_, bytes, message) => {
     expect(() => readPly(bytes, "m.ply")).toThrow(message);
+  });
+});
+
+describe("a mesh with mutated bytes", () => {
+  test("gives an error or a mesh, never anything else", () => {
+    const whole = plyFile(scanVertices());
+    fc.assert(fc.property(fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 5 }), fc.nat(whole.length), (changes, cut) => {
+      const bytes = Buffer.from(cut % 4 === 0 ? whole.subarray(0, cut) : whole);
+      for (const [at, to] of changes) if (at < bytes.length) bytes[at] = to;
+      try {
+        readPly(bytes, "m.ply");
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+      }
+    }), { numRuns: 400 });
+  });
+
+  test("an element of nothing, announced a million times a million, is passed over", () => {
+    expect(readPly(Buffer.from("ply\nformat binary_little_endian 1.0\nelement nothing 1000000000000\nend_header\n"), "m.ply").points.length).toBe(0);
   });
 });
 
@@ -71,6 +97,23 @@ describe("csv", () => {
     const text = writeCsv([{ id: "007", say: 'of the "chairs", one', n: 3 }]);
     expect(readCsv(`${text}\n`, "a.csv", ["id", "n"])).toEqual([{ id: "007", say: 'of the "chairs", one', n: "3" }]);
     expect(writeCsv([])).toBe("");
+  });
+
+  test("an empty value is an empty text, a quoted one may hold lines", () => {
+    expect(readCsv('a,b\r\n1,\r\n2,"x\ny"\r\n', "a.csv", ["a"])).toEqual([{ a: "1", b: "" }, { a: "2", b: "x\ny" }]);
+  });
+
+  test.each([
+    ["a quote that never closes", 'a,b\n1,"x\n2,z\n', "a.csv: line 2: a quote opens and never closes; download the file again"],
+    ["a quote that closes in a later value", 'a,b\n1,"x\n2,z\n3,"k"\n', "a.csv: line 2: a quote opens and never closes"],
+    ["a quote inside of a value", 'a,b\n1,x"y\n', "a.csv: line 2: a quote stands inside a value"],
+    ["text behind a quote", 'a,b\n1,"x\ny"\n2,"o"p\n', "a.csv: line 4: a quote stands inside a value"],
+    ["a line that is too short", "a,b\n1,2\n3\n", "a.csv: line 3 has 1 values, the first line 2"],
+    ["a line that is too long", "a,b\n1,2,3\n", "a.csv: line 2 has 3 values, the first line 2"],
+    ["nothing", "", "a.csv: is empty, expected columns a"],
+  ])("refuses %s", (_, text, message) => {
+    expect(() => readCsv(text, "a.csv", ["a"])).toThrow(UserError);
+    expect(() => readCsv(text, "a.csv", ["a"])).toThrow(message);
   });
 
   test("names missing columns and what is there", () => {

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
 import { Rng } from "../../lib/core/rng";
 import { decodePng16, encodePng16, type Grey16 } from "../../lib/io/png16";
+import { crcOf } from "../setup/formats/npz";
 
 function picture(rows: number, cols: number, seed: number): Grey16 {
   const rng = new Rng(seed, "png16");
@@ -55,5 +56,33 @@ describe("png16", () => {
   test("refuses 8-bit images", async () => {
     const file = await sharp(new Uint8Array(12), { raw: { width: 4, height: 3, channels: 1 } }).toColourspace("b-w").png().toBuffer();
     expect(() => decodePng16(file, "d/3.png")).toThrow("d/3.png: expected a 16-bit grey PNG without interlacing (depth in millimetres), got 8 bits, colour type 0; export depth as uint16");
+  });
+
+  test("mutated bytes, with checksums that fit, give an error or an image, never anything else", () => {
+    fc.assert(fc.property(fc.constantFrom("IHDR", "IDAT"), fc.nat(60), fc.nat(255), (chunk, at, to) => {
+      const bytes = Buffer.from(good);
+      const body = bytes.indexOf(chunk) + 4;
+      const length = bytes.readUInt32BE(body - 8);
+      bytes[body + (at % length)] = to;
+      bytes.writeUInt32BE(crcOf(bytes.subarray(body - 4, body + length)), body + length);
+      try {
+        decodePng16(bytes, "d/3.png");
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+      }
+    }), { numRuns: 200 });
+  });
+
+  test("a header that promises a huge image, or is too short, is refused before anything is unpacked", () => {
+    const header = (body: Buffer): Buffer => {
+      const type = Buffer.concat([Buffer.from("IHDR"), body]);
+      const [length, crc] = [Buffer.alloc(4), Buffer.alloc(4)];
+      length.writeUInt32BE(body.length);
+      crc.writeUInt32BE(crcOf(type));
+      return Buffer.concat([good.subarray(0, 8), length, type, crc, good.subarray(33)]);
+    };
+    const sides = Buffer.from([0, 1, 0, 0, 0, 1, 0, 0, 16, 0, 0, 0, 0]);
+    expect(() => decodePng16(header(sides), "d/3.png")).toThrow("d/3.png: PNG has 65536x65536 pixels, expected a depth image");
+    expect(() => decodePng16(header(Buffer.from([0, 0])), "d/3.png")).toThrow("d/3.png: PNG has a header of 2 bytes, expected 13");
   });
 });
