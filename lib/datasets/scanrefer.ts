@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from "node:fs";
 import { z } from "zod";
 import { UserError } from "../core/errors";
+import { readJson } from "./json-file";
 import { relationKinds, type Query } from "./scene";
+import { checkSceneId } from "./scene-id";
 
 const Entry = z.looseObject({
   scene_id: z.string(),
@@ -51,16 +52,11 @@ function checkEntry(value: unknown, where: string): Entry {
  * @throws UserError naming the entry that is not as expected
  */
 export function readScanRefer(file: string, scenes?: ReadonlySet<string>): Query[] {
-  if (!existsSync(file)) throw new UserError(`${file} is missing: expected ScanRefer's annotations; download them or run "data make"`);
-  let list: unknown;
-  try {
-    list = JSON.parse(readFileSync(file, "utf8"));
-  } catch (error) {
-    throw new UserError(`${file}: not JSON (${(error as Error).message}); download it again`);
-  }
+  const list = readJson(file, "ScanRefer's annotations", 'download them again or run "data make"');
   if (!Array.isArray(list)) throw new UserError(`${file}: expected a list of annotations, got ${typeof list}; download it again`);
   const entries = list.map((value: unknown, i) => {
     const entry = checkEntry(value, `${file}: annotation ${i}`);
+    checkSceneId(entry.scene_id, `${file}: annotation ${i}`);
     const target = Number(entry.object_id);
     if (!Number.isInteger(target) || target < 0) throw new UserError(`${file}: annotation ${i} (${entry.scene_id}): object_id must be a whole number, got "${entry.object_id}"`);
     if (entry.description.trim() === "") throw new UserError(`${file}: annotation ${i} (${entry.scene_id}, object ${target}) has an empty description; remove it`);

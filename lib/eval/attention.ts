@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { S2Config } from "../config/schema";
 import { uniformFrames } from "../datasets/frames";
@@ -50,7 +49,7 @@ export function interViewAttention(
     sceneId: item.scene.id, patch, grid: Math.round(Math.sqrt(N)), heads: H,
     views: views.map((view) => {
       const frame = item.scene.entry.frames[view]!;
-      return { frame, image: `data:image/jpeg;base64,${readFileSync(scene.colourFile(frame)).toString("base64")}` };
+      return { frame, image: `data:image/jpeg;base64,${Buffer.from(scene.source.colour(frame).bytes).toString("base64")}` };
     }),
     weights: Array.from(flat.subarray(patch * H * V * V, (patch + 1) * H * V * V), (w) => Number(w.toFixed(4))),
   };

@@ -140,7 +140,11 @@ describe("bad scenes", () => {
     ["no frames", (s) => { for (const sub of ["color", "depth"]) { rmSync(join(s, sub), { recursive: true }); mkdirSync(join(s, sub)); } }, "got 0 colour and 0 depth"],
     ["no finite pose", (s) => { for (const n of [0, 20, 40, 60]) writeFileSync(join(s, "pose", `${n}.txt`), "nan ".repeat(16)); }, "none of its 4 frames has a finite pose"],
     ["intrinsics of a wrong size", (s) => writeFileSync(join(s, "intrinsic", "intrinsic_depth.txt"), "1 2 3"), "intrinsic_depth.txt: expected 16 numbers (4x4) or 9 (3x3), got 3"],
-    ["no intrinsics", (s) => rmSync(join(s, "intrinsic", "intrinsic_depth.txt")), "intrinsic_depth.txt is missing: expected the depth camera's intrinsics"],
+    ["no intrinsics", (s) => {
+      rmSync(join(s, "intrinsic", "intrinsic_depth.txt"));
+      // the scan's facts would stand in for it
+      edit(join(s, `${id}.txt`), (t) => t.replace(/^.*_depth = .*\n/gm, ""));
+    }, "intrinsic_depth.txt is missing: expected the depth camera's intrinsics"],
     ["a broken alignment", (s) => edit(join(s, `${id}.txt`), (t) => t.replace(/^axisAlignment = \S+ /, "axisAlignment = ")), "axisAlignment must be 16 finite numbers (row-major 4x4), got 15"],
     ["object ids with a gap", (s) => edit(join(s, `${id}.aggregation.json`), (t) => t.replace('"objectId":2,', '"objectId":99,')), "object ids must be 0 to"],
     ["a mesh of another version", (s) => edit(join(s, `${id}_vh_clean_2.0.010000.segs.json`), (t) => t.replace('"segIndices":[0,', '"segIndices":[')), "the two belong to different versions of the scan"],
@@ -185,7 +189,7 @@ describe("bad scenes", () => {
     const scene = openScene(folder, id);
     await expect(readView(scene, "7", 48)).rejects.toThrow("frame 7 does not exist; choose one of its 3 frames");
     await expect(readView(scene, scene.skippedFrames[0]!, 48)).rejects.toThrow("has no finite pose");
-    rmSync(scene.colourFile(scene.frames[0]!));
+    rmSync(scene.source.colour(scene.frames[0]!).origin);
     await expect(readView(scene, scene.frames[0]!, 48)).rejects.toThrow(/\.jpg: cannot be read \(ENOENT\); export this frame again/);
   });
 

@@ -1,0 +1,40 @@
+import { readFileSync, statSync } from "node:fs";
+import { UserError } from "../core/errors";
+
+/** @param what the content, for the message when it is missing @throws UserError naming the file */
+export function readText(file: string, what: string, todo: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+    throw new UserError(code === "ENOENT" ? `${file} is missing: expected ${what}; ${todo}` : `${file}: cannot be read as ${what} (${code}); ${todo}`);
+  }
+}
+
+/** @throws UserError when the file is missing or not JSON */
+export function readJson(file: string, what: string, todo: string): unknown {
+  const text = readText(file, what, todo);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`${file}: not JSON (${(error as Error).message}); ${todo}`);
+  }
+}
+
+const kept = new Map<string, { readonly version: string; readonly value: unknown }>();
+
+/**
+ * What `read` makes of a file that serves many scenes, kept until the file changes.
+ *
+ * @returns undefined when the file is not there
+ */
+export function keptFile<T>(file: string, read: (file: string) => T): T | undefined {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (stat === undefined) return undefined;
+  const version = `${stat.mtimeMs} ${stat.size}`;
+  const known = kept.get(file);
+  if (known?.version === version) return known.value as T;
+  const value = read(file);
+  kept.set(file, { version, value });
+  return value;
+}
