@@ -1,8 +1,12 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
+import { boxesOf, boxFileOf } from "./box-file";
+import { readJson } from "./json-file";
+import { maskExportFile, maskListFile, readMaskExport, readMaskList, readSparseMasks, sparseMaskFile } from "./masks";
 import type { Proposal } from "./scene";
+import { checkSceneId } from "./scene-id";
 
 const File = z.strictObject({
   scene: z.string(),
@@ -14,21 +18,11 @@ const File = z.strictObject({
   })),
 });
 
-/**
- * Proposals of a scene: proposals/<scene>.json in a data folder.
- *
- * @throws UserError when the file is missing, belongs to another scene, or holds a box that is none
- */
-export function readProposals(folder: string, sceneId: string): Proposal[] {
-  const file = join(folder, "proposals", `${sceneId}.json`);
-  if (!existsSync(file)) throw new UserError(`${file} is missing: expected the detector's boxes of ${sceneId}; run the detector on it or use ground-truth proposals`);
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileSync(file, "utf8"));
-  } catch (error) {
-    throw new UserError(`${file}: not JSON (${(error as Error).message}); write the proposals again`);
-  }
-  const parsed = File.safeParse(value);
+const listFile = (folder: string, sceneId: string): string => join(folder, "proposals", `${sceneId}.json`);
+
+function readList(folder: string, sceneId: string): Proposal[] {
+  const file = listFile(folder, sceneId);
+  const parsed = File.safeParse(readJson(file, `the detector's boxes of ${sceneId}`, "write the proposals again"));
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
     throw new UserError(`${file}: ${issue.path.join(".")}: ${issue.message}; expected {"scene", "proposals": [{"box": [cx, cy, cz, dx, dy, dz], "label"?, "score"?}]}`);
@@ -40,4 +34,46 @@ export function readProposals(folder: string, sceneId: string): Proposal[] {
     }
     return { box: box as unknown as Proposal["box"], label, score };
   });
+}
+
+/** The forms in which a detector's objects are read, in the order in which they are looked for. */
+const forms = [
+  { kind: "boxes (proposals/)", file: (folder: string, id: string) => listFile(folder, id), read: readList },
+  { kind: "Mask3D masks (mask/*.npz)", file: (folder: string, id: string) => sparseMaskFile(folder, id), read: readSparseMasks },
+  { kind: "masks (mask3d/*.json)", file: (folder: string, id: string) => maskListFile(folder, id), read: readMaskList },
+  { kind: "exported masks (mask3d/*.txt)", file: (folder: string, id: string) => maskExportFile(folder, id), read: readMaskExport },
+] as const;
+
+/** Which file gives a scene's proposals. */
+export interface ProposalFile {
+  readonly kind: string;
+  readonly file: string;
+}
+
+/**
+ * The file that a scene's proposals come from: proposals/<scene>.json, mask/<scene>.mask.npz, mask3d/<scene>.json,
+ * mask3d/<scene>.txt, or metadata/scannet_<split>_pred_box.json; the first that is there.
+ *
+ * @returns undefined when a detector has not been run on the scene
+ */
+export function proposalFile(folder: string, sceneId: string): ProposalFile | undefined {
+  checkSceneId(sceneId, folder);
+  const form = forms.find((f) => existsSync(f.file(folder, sceneId)));
+  if (form !== undefined) return { kind: form.kind, file: form.file(folder, sceneId) };
+  const boxes = boxFileOf(folder, sceneId);
+  return boxes === undefined ? undefined : { kind: "released boxes (metadata/)", file: boxes };
+}
+
+/**
+ * A detector's proposals of a scene of a data folder, boxes in the axis-aligned world.
+ *
+ * @throws UserError when there are none, they belong to another scene, or one is no box
+ */
+export function readProposals(folder: string, sceneId: string): Proposal[] {
+  const found = proposalFile(folder, sceneId);
+  if (found === undefined) {
+    throw new UserError(`${listFile(folder, sceneId)} is missing: expected the detector's boxes of ${sceneId}; run the detector on it or use ground-truth proposals`);
+  }
+  const form = forms.find((f) => f.kind === found.kind);
+  return form === undefined ? boxesOf(found.file, sceneId).map((box) => ({ box })) : form.read(folder, sceneId);
 }

@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
+import { readLabelMap } from "../datasets/label-map";
 import { answerPairs } from "../datasets/pairs";
 import { iou } from "../geometry/box";
 import type { SceneSentences } from "../train/data";
@@ -16,8 +17,7 @@ export function classesOf(labelMap: string): ClassOf {
     const ids = new Map<string, number>();
     return (name) => ids.get(name) ?? (ids.set(name, ids.size), ids.size - 1);
   }
-  const rows = readFileSync(labelMap, "utf8").split(/\r?\n/).slice(1).filter((line) => line !== "").map((line) => line.split("\t"));
-  return nyu40Classes(Object.fromEntries(rows.map((row) => [row[1]!, Number(row[4])])), validNyu40);
+  return nyu40Classes(Object.fromEntries(readLabelMap(labelMap).nyu40Id), validNyu40);
 }
 
 /** Accuracies in percent; a split without sentences is left out. */

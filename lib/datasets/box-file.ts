@@ -1,0 +1,42 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../core/errors";
+import type { Box } from "../geometry/box";
+import { keptFile, readJson } from "./json-file";
+
+/** @returns centre and full size, metres @throws UserError for anything but six finite numbers with no negative size */
+export function checkBox(value: unknown, where: string): Box {
+  const numbers = Array.isArray(value) ? (value as unknown[]) : [];
+  if (numbers.length === 6 && numbers.every((x) => typeof x === "number" && Number.isFinite(x)) && numbers.slice(3).every((x) => (x as number) >= 0)) {
+    return numbers as unknown as Box;
+  }
+  throw new UserError(`${where} must be 6 finite numbers, centre and size, got ${JSON.stringify(value)?.slice(0, 120)}; write the file again`);
+}
+
+// Python's json writes NaN and Infinity, which JSON does not have
+function readBoxes(file: string): Map<string, readonly unknown[]> {
+  const value = readJson(file, "boxes by scene", 'write the file again, with every number finite');
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new UserError(`${file}: expected {"scannet/scene0011_00": [[cx, cy, cz, dx, dy, dz], …], …}; write the file again`);
+  return new Map(Object.entries(value).map(([key, list]) => {
+    if (!Array.isArray(list)) throw new UserError(`${file}: ${key}: expected a list of boxes; write the file again`);
+    return [key.split("/").at(-1)!, list as unknown[]];
+  }));
+}
+
+const isDetected = (name: string): boolean => /^scannet_\w+_pred_box\.json$/.test(name);
+
+/** The released box files with detected boxes in a data folder: metadata/scannet_val_pred_box.json. */
+export function detectedBoxFiles(folder: string): string[] {
+  const metadata = join(folder, "metadata");
+  return existsSync(metadata) ? readdirSync(metadata).filter(isDetected).sort().map((name) => join(metadata, name)) : [];
+}
+
+/** The released box file that lists a scene, if any does. @throws UserError when a file is not of that form */
+export function boxFileOf(folder: string, id: string): string | undefined {
+  return detectedBoxFiles(folder).find((file) => keptFile(file, readBoxes)?.has(id));
+}
+
+/** A scene's boxes in a released box file, axis-aligned world. @throws UserError naming the box that is none */
+export function boxesOf(file: string, id: string): Box[] {
+  return (keptFile(file, readBoxes)?.get(id) ?? []).map((box, i) => checkBox(box, `${file}: ${id}: box ${i}`));
+}
