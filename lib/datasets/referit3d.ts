@@ -40,19 +40,36 @@ function relationOf(row: Record<string, string>): RelationKind | undefined {
   return relations[row["reference_type"] ?? ""] ?? relations[row["coarse_reference_type"] ?? ""];
 }
 
+/** ReferIt3D's own filters; the released S2-MLLM applies none. */
+export interface ReferFilters {
+  /** Only sentences that name the target's class (its default). */
+  readonly mentionsTargetClass?: boolean;
+  /** Only sentences of at most this many tokens (its default is 24). */
+  readonly maxTokens?: number;
+}
+
+function truth(row: Record<string, string>, column: string, origin: string): boolean {
+  const value = row[column];
+  if (value === "True" || value === "False") return value === "True";
+  throw new UserError(`${origin}: ${column} must be True or False for its filter, got "${value ?? ""}"; download the file again`);
+}
+
 /**
- * Queries of an Nr3D or Sr3D csv. None of ReferIt3D's optional filters is applied (paper.md 6.2).
+ * Queries of an Nr3D or Sr3D csv.
  *
  * @param scenes only these scenes; all when absent
  * @throws UserError naming the row that is not as expected
  */
-export function readReferIt3D(file: string, dataset: "nr3d" | "sr3d", scenes?: ReadonlySet<string>): Query[] {
+export function readReferIt3D(file: string, dataset: "nr3d" | "sr3d", scenes?: ReadonlySet<string>, filters: ReferFilters = {}): Query[] {
   if (!existsSync(file)) throw new UserError(`${file} is missing: expected ${dataset === "nr3d" ? "Nr3D" : "Sr3D"}'s csv; download it or run "data make"`);
   const rows = readCsv(readFileSync(file, "utf8"), file, ["stimulus_id", "scan_id", "instance_type", "target_id", "utterance", "tokens"]);
   return rows.flatMap((row, i): Query[] => {
     const sceneId = row["scan_id"]!;
     if (scenes !== undefined && !scenes.has(sceneId)) return [];
     const origin = `${file}: row ${i + 2}`;
+    if (filters.mentionsTargetClass === true && !truth(row, "mentions_target_class", origin)) return [];
+    const tokens = pythonList(row["tokens"]!).map((t) => t.toLowerCase());
+    if (filters.maxTokens !== undefined && tokens.length > filters.maxTokens) return [];
     const stimulus = decodeStimulus(row["stimulus_id"]!, origin);
     const targetId = Number(row["target_id"]);
     if (stimulus.sceneId !== sceneId || stimulus.targetId !== targetId) {
@@ -67,7 +84,7 @@ export function readReferIt3D(file: string, dataset: "nr3d" | "sr3d", scenes?: R
       targetId,
       category: row["instance_type"]!.replaceAll("_", " "),
       description,
-      tokens: pythonList(row["tokens"]!).map((t) => t.toLowerCase()),
+      tokens,
       relation: relationOf(row),
       anchorIds: pythonList(row["anchor_ids"] ?? "").map(Number),
       anchorWords: pythonList(row["anchors_types"] ?? ""),
