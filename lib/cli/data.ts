@@ -4,8 +4,9 @@ import { UserError, unknownName } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
 import { stderrProgress } from "../core/progress";
 import { inProject } from "../core/root";
+import { checkScans, type DataReport } from "../datasets/check";
 import { cardText, measureRooms, readControlRows } from "../datasets/rooms/card";
-import { checkData } from "../datasets/rooms/check";
+import { checkData, type CheckReport } from "../datasets/rooms/check";
 import { RoomsConfig, roomSets } from "../datasets/rooms/config";
 import { makeRooms, readManifest } from "../datasets/rooms/make";
 import { parseOptions, wholeNumber, wrongUsage } from "./options";
@@ -13,10 +14,10 @@ import { printJson, printLines } from "./output";
 
 const spec = {
   name: "data",
-  positionals: "make|check|card",
+  positionals: "make|check [DIR]|card",
   about:
     "make: writes S2-Rooms in ScanNet's layout (resumes; a second run does nothing). " +
-    "check: opens everything in a data folder, S2-Rooms or real, and says what is wrong. " +
+    "check: opens everything in a data folder, S2-Rooms or real, and says what was recognised, what is missing and what is wrong. " +
     "card: measures S2-Rooms and writes its data card.",
   options: {
     size: { type: "string", value: "NAME", help: `which rooms to make: ${Object.keys(roomSets).join(", ")} (default nano)` },
@@ -45,13 +46,40 @@ export function roomsConfig(size: string, changes: readonly string[] = [], seed?
   throw new UserError(`rooms config: ${parsed.error.issues.map((issue) => `${issue.path.join(".") || "top level"}: ${issue.message}`).join("; ")}; known: ${known.join(", ")}`, 2);
 }
 
+const wrongLines = (problems: readonly string[]): string[] => [
+  ...problems.slice(0, 20).map((p) => `wrong: ${p}`),
+  ...(problems.length > 20 ? [`and ${problems.length - 20} more`] : []),
+];
+
+function roomsLines(folder: string, report: CheckReport): string[] {
+  return [
+    `${folder}: ${report.scenes} scenes, ${report.frames} frames with a finite pose, ${report.skippedFrames} without (skipped), ` +
+      `${report.unaligned} scenes without axis alignment (identity used), ${report.proposalFiles} proposal files`,
+    ...Object.entries(report.sentences).map(([name, n]) => `  ${name}: ${n} sentences`),
+    ...wrongLines(report.problems),
+    report.problems.length === 0 ? "nothing is wrong" : `${report.problems.length} problems`,
+  ];
+}
+
+function scansLines(folder: string, report: DataReport): string[] {
+  return [
+    `${folder}: ${report.scenes} of ${report.listed} scenes can be used, ${report.frames} frames with a finite pose, ${report.skippedFrames} without (skipped), ` +
+      `${report.damagedFrames} damaged, ${report.unaligned} scenes without axis alignment (identity used), ${report.proposalFiles} with proposals`,
+    ...report.recognised.map((line) => `  ${line}`),
+    ...report.missing.map(({ what, todo }) => `missing: ${what}; ${todo}`),
+    ...wrongLines(report.problems),
+    report.problems.length === 0 ? "nothing is wrong with what is there" : `${report.problems.length} problems`,
+  ];
+}
+
 /** `s2mllm data`. */
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = parseOptions(spec, args);
   const action = positionals[0];
-  if (positionals.length > 1) throw wrongUsage(spec, `takes one action, got ${positionals.join(" ")}`);
+  // only check takes a folder there: make writes into it, and a slip such as "make check" would fill one
+  if (positionals.length > (action === "check" && values.folder === undefined ? 2 : 1)) throw wrongUsage(spec, `takes one action, got ${positionals.join(" ")}`);
   const size = values.size ?? "nano";
-  const folder = values.folder ?? inProject("data", "rooms", size);
+  const folder = values.folder ?? positionals[1] ?? inProject("data", "rooms", size);
   const progress = stderrProgress();
 
   if (action === "make") {
@@ -72,20 +100,18 @@ export async function run(args: string[]): Promise<number> {
   }
 
   if (action === "check") {
-    const report = await checkData(folder, values.image === undefined ? 112 : wholeNumber("--image", values.image, 1), progress);
-    const ok = report.problems.length === 0;
-    if (values.json === true) printJson({ folder, ok, ...report });
-    else {
-      const files = Object.entries(report.sentences).map(([name, n]) => `  ${name}: ${n} sentences`);
-      printLines([
-        `${folder}: ${report.scenes} scenes, ${report.frames} frames with a finite pose, ${report.skippedFrames} without (skipped), ` +
-          `${report.unaligned} scenes without axis alignment (identity used), ${report.proposalFiles} proposal files`,
-        ...files,
-        ...report.problems.slice(0, 20).map((p) => `wrong: ${p}`),
-        ...(report.problems.length > 20 ? [`and ${report.problems.length - 20} more`] : []),
-        ok ? "nothing is wrong" : `${report.problems.length} problems`,
-      ]);
+    const image = values.image === undefined ? 112 : wholeNumber("--image", values.image, 1);
+    if (readManifest(folder) !== undefined) {
+      const report = await checkData(folder, image, progress);
+      const ok = report.problems.length === 0;
+      if (values.json === true) printJson({ folder, ok, ...report });
+      else printLines(roomsLines(folder, report));
+      return ok ? 0 : 1;
     }
+    const report = await checkScans(folder, image, progress);
+    const ok = report.problems.length === 0 && report.listed > 0 && report.scenes === report.listed;
+    if (values.json === true) printJson({ folder, ok, ...report });
+    else printLines(scansLines(folder, report));
     return ok ? 0 : 1;
   }
 

@@ -240,7 +240,7 @@ describe("the command", () => {
     writeFileSync(join(odd, "scannetv2_val.txt"), "scene0001_00\n");
     const { status, out } = await cli("check", "--folder", odd);
     expect(status).toBe(1);
-    expect(out).toContain('wrong: scene "scene0001_00" is not in');
+    expect(out).toContain("missing: scan folder scans/<scene>: 1 scene (scene0001_00)");
   });
 
   test.each([
