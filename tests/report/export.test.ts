@@ -6,10 +6,11 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { findChromium } from "../../lib/core/programs";
 import { noChromium } from "../../lib/report/browser";
 import { figureHtml, figureJson, saveFigures, scriptJson } from "../../lib/report/export";
+import { type AttentionData, attentionFramesFigure } from "../../lib/report/figures/attention";
 import { relationFigure } from "../../lib/report/figures/relations";
 import { sceneFigure } from "../../lib/report/figures/scene";
 import { reportPage } from "../../lib/report/page";
-import { samplePredictions, sampleRow, sampleRows } from "./sample";
+import { sampleAttention, samplePredictions, sampleRow, sampleRows } from "./sample";
 
 let folder: string;
 beforeEach(() => {
@@ -67,13 +68,16 @@ test("without a Chromium, JSON and HTML are saved and one line says what is miss
 const path = findChromium();
 // continuous integration must have one: there the tests run, and fail, without it
 describe.skipIf(path === undefined && process.env["CI"] !== "true")("with a Chromium (left out where there is none on PATH or in S2_CHROMIUM)", () => {
-  test("figures are saved as PNG too, twice their size", async () => {
-    const saved = await saveFigures([flat, solid], folder);
+  test("figures are saved as PNG too, twice their size, in 256 colours; views of a scene at their size", async () => {
+    const views = attentionFramesFigure(sampleAttention() as AttentionData);
+    const saved = await saveFigures([flat, solid, views], folder);
     expect(saved.skipped).toBeUndefined();
-    for (const figure of [flat, solid]) {
+    for (const [figure, scale] of [[flat, 2], [solid, 2], [views, 1]] as const) {
       const png = readFileSync(join(folder, `${figure.name}.png`));
       expect(png.subarray(1, 4).toString()).toBe("PNG");
-      expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([1800, 2 * figure.layout.height!]);
+      expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([scale * 900, scale * figure.layout.height!]);
+      // colour type 3: a palette
+      expect(png[25]).toBe(3);
     }
     expect(readdirSync(folder).filter((f) => f.endsWith(".tmp"))).toEqual([]);
   }, 180_000);

@@ -48,6 +48,8 @@ export function attentionFramesFigure(data: AttentionData, asking = 0): Figure {
   const py = (i: number): number => top(i) - Math.floor(data.patch / data.grid) * cell;
   return {
     name: "attention-frames",
+    // the views are small pictures: more pixels would show nothing more
+    pngScale: 1,
     alt: `Attention of patch ${data.patch} in view ${data.views[asking]!.frame} of ${data.sceneId} to the same patch in the other views.`,
     data: [
       {

@@ -7,6 +7,8 @@ export interface Figure {
   readonly alt: string;
   readonly data: Data[];
   readonly layout: Partial<Layout>;
+  /** Pixels of its PNG per pixel of the layout; 2 unless stated. */
+  readonly pngScale?: number;
 }
 
 /** Okabe and Ito's colours, told apart with every kind of colour vision. */
