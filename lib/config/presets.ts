@@ -40,7 +40,7 @@ const video3dLlm: S2ConfigInput = {
 const nano: S2ConfigInput = {
   preset: "nano",
   vision: { imageSize: 112, patchSize: 14, hiddenSize: 96, intermediateSize: 384, layers: 4, heads: 4 },
-  language: { vocabSize: 256, hiddenSize: 128, intermediateSize: 192, layers: 3, heads: 4, kvHeads: 4, ropeTheta: 1e4, init: "xavier", copyValues: true },
+  language: { vocabSize: 256, hiddenSize: 128, intermediateSize: 192, layers: 4, heads: 4, kvHeads: 4, ropeTheta: 1e4, init: "xavier", copyValues: true },
   projector: { outputNorm: "layer", pooling: "average" },
   structure: { heads: 4, dropPath: 0, outputInit: "zero" },
   positions: { rayHidden: 64, rayScale: 1 },
@@ -52,13 +52,13 @@ const nano: S2ConfigInput = {
     scenesPerStep: 1, viewsPerStep: 3,
   },
   lora: {
-    rank: 8, alpha: 16, dropout: 0, fullLayers: 3, vision: false, language: false,
+    rank: 8, alpha: 16, dropout: 0, fullLayers: 4, vision: false, language: false,
     trainLmHead: true, trainNewline: true, trainFinalNorm: true,
   },
   lossWeights: { language: 0.3, anchor: 0.5, anchorAttention: 0.5 },
   prompt: { template: "compact" },
   training: {
-    steps: 1400, scenes: 4, sentences: 24, learningRate: 1.5e-3, beta2: 0.98, weightDecay: 0.02,
+    steps: 1500, scenes: 4, sentences: 24, learningRate: 1.5e-3, beta2: 0.98, weightDecay: 0.02,
     warmup: 0.03, finalRate: 0.02, rotate: true,
   },
   data: { folder: "data/rooms/nano", frames: 8, pool: 12, trainFrames: "random" },

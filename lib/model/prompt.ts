@@ -4,6 +4,8 @@ import type { Query } from "../datasets/scene";
 import type { Tokenizer } from "../io/tokenizer";
 
 export const groundToken = "<ground>";
+/** What the model adds to Qwen2's vocabulary, in the released order of ids (spec 2.9); only <ground> is used. */
+export const addedTokens = ["<image>", groundToken, "<coord>"] as const;
 
 /** The part of a prompt that every sentence shares: token ids around the image, and which of them are supervised. */
 export interface SharedPrompt {
@@ -22,7 +24,7 @@ export interface EncodedSentence {
   readonly ground: number;
   /** Indices whose token is a label; index 0 is predicted by the prompt's last token. */
   readonly supervised: readonly number[];
-  /** Last token of each anchor noun, with the anchor's object id. */
+  /** Last token of each anchor noun, with the anchor's object id; of an attribute sentence the last word, with the target's. */
   readonly anchors: readonly { readonly at: number; readonly object: number }[];
 }
 
@@ -40,8 +42,9 @@ export function sharedPrompt(tokenizer: Tokenizer, config: S2Config["prompt"]): 
   const end = tokenizer.id("<|im_end|>");
   const newline = tokenizer.encode("\n");
   const text = (t: string): number[] => tokenizer.encode(t);
-  const before = concat([[start], text("system"), newline, text(system), [end], newline, [start], text("user"), newline]);
-  const after = concat([newline, text(instruction), newline]);
+  // text between two marks is encoded as a whole: Qwen's tokenizer makes one token of a full stop and a line's end
+  const before = concat([[start], text(`system\n${system}`), [end], newline, [start], text("user\n")]);
+  const after = text(`\n${instruction}\n`);
   const marks = new Set([start, end, ...newline]);
   const supervised = [
     ...before.flatMap((id, at) => (marks.has(id) && at > 0 ? [{ part: "before" as const, at }] : [])),
@@ -58,6 +61,8 @@ function answerText(category: string, config: S2Config["prompt"]): { upTo: strin
     : { upTo: `The ${category} is located at ${groundToken}`, behind: " in global coordinates." };
 }
 
+/** The assistant's role header behind <|im_start|>; part of its turn. */
+const header = "assistant\n";
 const noMarks: ReadonlySet<number> = new Set();
 
 /** The tokens of a description and of the turn marks behind it, without the answer. */
@@ -72,7 +77,7 @@ function questionIds(tokenizer: Tokenizer, description: string, config: S2Config
   const newline = tokenizer.encode("\n");
   const shown = description.charAt(0).toUpperCase() + description.slice(1);
   return {
-    ids: concat([tokenizer.encode(shown), [end], newline, [start], tokenizer.encode("assistant"), newline]),
+    ids: concat([tokenizer.encode(shown), [end], newline, [start], tokenizer.encode(header)]),
     marks: new Set([start, end, ...newline]),
   };
 }
@@ -103,8 +108,7 @@ export function encodeSentence(tokenizer: Tokenizer, query: Query, category: str
   }
   // of the compact prompt all but the colon
   const words = config.template === "compact" ? question.ids.length - 1 : question.ids.length;
-  // the assistant's role header is part of its turn: <|im_start|> assistant newline
-  const turn = config.template === "compact" ? question.ids.length : question.ids.length - 1 - tokenizer.encode("assistant").length - tokenizer.encode("\n").length;
+  const turn = config.template === "compact" ? question.ids.length : question.ids.length - 1 - tokenizer.count(header);
   const supervised: number[] = [];
   for (let at = question.marks.size === 0 ? turn : 0; at < ids.length; at++) {
     if (at >= turn || question.marks.has(ids[at]!)) supervised.push(at);
@@ -114,6 +118,8 @@ export function encodeSentence(tokenizer: Tokenizer, query: Query, category: str
     const at = word === undefined ? undefined : nounToken(tokenizer, query.description, word, query.anchorWords.slice(0, i));
     return at === undefined || at >= words ? [] : [{ at, object }];
   });
+  // "the red chair" names its object by itself: its last word is grounded like a landmark's noun
+  if (query.relation === "attribute") anchors.push({ at: tokenizer.count(query.description) - 1, object: query.targetId });
   return { ids, answer: question.ids.length, ground, supervised, anchors };
 }
 
