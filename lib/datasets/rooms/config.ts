@@ -3,7 +3,7 @@ import { z } from "zod";
 import { relationKinds } from "../scene";
 
 /** Raised when the maker writes other bytes for the same config. */
-export const roomsVersion = 2;
+export const roomsVersion = 3;
 
 const Range = z.tuple([z.number(), z.number()]);
 

@@ -45,15 +45,15 @@ const templates = {
   /** The colour tells instances of the class apart. */
   coloured: [
     ["the", "K", "C"],
-    ["the", "C", "that is", "K"],
-    ["of the", "CS", "the", "K", "one"],
+    ["find the", "K", "C"],
+    ["it is the", "K", "C"],
   ],
   /** The only object of its class. */
   unique: [
     ["the", "C"],
     ["the only", "C"],
     ["the", "K", "C"],
-    ["the", "C", "that is", "K"],
+    ["find the", "K", "C"],
   ],
 } as const satisfies Record<string, readonly (readonly string[])[]>;
 export type TemplateSet = keyof typeof templates;
@@ -64,13 +64,15 @@ const pluralPhrase = (label: ClassName): string => `${classes[label].plural},`;
 
 /**
  * Every sentence of S2-Rooms is a sequence of these phrases with single spaces between, so a tokenizer may make one
- * token of each: fixed phrases, class names, plurals (always before a comma) and colours.
+ * token of each: fixed phrases, class names alone and with a colour, and plurals (always before a comma). A colour and its
+ * noun are one phrase because binding the two is a language skill: it takes a small model longer than all the rest, and a
+ * pretrained one brings it along.
  */
 export const sentencePhrases: readonly string[] = [
   ...new Set(Object.values(templates).flat(2).filter((word) => !isSlot(word))),
   ...classNames,
   ...classNames.map(pluralPhrase),
-  ...colourNames,
+  ...classNames.flatMap((label) => colourNames.map((colour) => `${colour} ${label}`)),
 ];
 
 export interface NamedObject {
