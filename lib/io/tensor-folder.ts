@@ -11,9 +11,16 @@ const INDEX = "model.safetensors.index.json";
 
 /** Python's pickles run code when they are read, so the lab never reads one. */
 const pickled = /\.(?:bin|pth?|ckpt|pkl)$/;
-const conversion =
-  "python -c \"import sys,torch,safetensors.torch as s; d=torch.load(sys.argv[1],map_location='cpu',weights_only=True); " +
-  "s.save_file({k:v.clone().contiguous() for k,v in d.get('state_dict',d).items()},'model.safetensors')\"";
+
+function refusePickle(path: string): UserError {
+  const name = basename(path);
+  const becomes = name === "pytorch_model.bin" ? WHOLE : name.replace(pickled, ".safetensors");
+  return new UserError(
+    `${path}: a Python pickle, which can run code and is never read here; convert it where it can be trusted: ` +
+    "python -c \"import sys,torch,safetensors.torch as s; d=torch.load(sys.argv[1],map_location='cpu',weights_only=True); " +
+    `s.save_file({k:v.clone().contiguous() for k,v in d.get('state_dict',d).items()},sys.argv[2])\" ${name} ${becomes}`,
+  );
+}
 
 /** Which file holds each tensor of a folder, as its index says. */
 function readIndex(path: string): Map<string, string> {
@@ -46,9 +53,7 @@ function filesOf(folder: string): Files {
   if (others.length > 1) throw new UserError(`${folder}: ${others.length} .safetensors files (${others.slice(0, 3).join(", ")}…) and no ${INDEX}; add the index, or name one file`);
   if (others.length === 1) return { files: [join(folder, others[0]!)] };
   const pickle = names.find((name) => pickled.test(name));
-  if (pickle !== undefined) {
-    throw new UserError(`${join(folder, pickle)}: a Python pickle, which can run code and is never read here; convert it where it can be trusted: ${conversion} ${pickle}`);
-  }
+  if (pickle !== undefined) throw refusePickle(join(folder, pickle));
   throw new UserError(`${folder}: neither ${WHOLE} nor ${INDEX} in it; expected a Hugging Face folder`);
 }
 
@@ -73,9 +78,7 @@ export class TensorFolder {
   static open(path: string): TensorFolder {
     const stat = statSync(path, { throwIfNoEntry: false });
     if (stat === undefined) throw new UserError(`${path}: is not there; expected a Hugging Face folder with safetensors`);
-    if (!stat.isDirectory() && pickled.test(path)) {
-      throw new UserError(`${path}: a Python pickle, which can run code and is never read here; convert it where it can be trusted: ${conversion} ${basename(path)}`);
-    }
+    if (!stat.isDirectory() && pickled.test(path)) throw refusePickle(path);
     const { files, index }: Files = stat.isDirectory() ? filesOf(path) : { files: [path] };
     const open: SafetensorsFile[] = [];
     try {

@@ -87,6 +87,18 @@ export interface TokenizerJson {
   readonly [key: string]: unknown;
 }
 
+/** The tokenizer with further special tokens behind its last id; those that it has keep theirs. */
+export function withTokens(json: TokenizerJson, tokens: readonly string[]): TokenizerJson {
+  const has = new Set([...Object.keys(json.model.vocab), ...json.added_tokens.map(({ content }) => content)]);
+  let last = json.added_tokens.reduce((n, { id }) => Math.max(n, id), -1);
+  for (const id of Object.values(json.model.vocab)) last = Math.max(last, id);
+  return { ...json, added_tokens: [...json.added_tokens, ...tokens.filter((token) => !has.has(token)).map((token) => specialToken(token, ++last))] };
+}
+
+function specialToken(content: string, id: number): TokenizerJson["added_tokens"][number] {
+  return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
+}
+
 /**
  * A word-level tokenizer that makes one token of each listed phrase and of each other word.
  * Used at nano size, where every token costs: "the chair closest to the red table" becomes four or five tokens.
@@ -105,9 +117,7 @@ export function phraseTokenizer(phrases: readonly string[], special: readonly st
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: special.map((token, i) => ({
-      id: first + i, content: token, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true,
-    })),
+    added_tokens: special.map((token, i) => specialToken(token, first + i)),
     normalizer: { type: "Lowercase" },
     pre_tokenizer: {
       type: "Split", pattern: { Regex: [...escaped, "[^\\s,]+", ","].join("|") }, behavior: "Removed", invert: true,

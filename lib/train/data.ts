@@ -1,9 +1,9 @@
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import type { Query } from "../datasets/scene";
-import { Tokenizer } from "../io/tokenizer";
-import { inProject } from "../core/root";
-import { encodeSentence, sharedPrompt, type EncodedSentence, type SharedPrompt } from "../model/prompt";
+import { Tokenizer, withTokens } from "../io/tokenizer";
+import { addedTokens, encodeSentence, groundToken, sharedPrompt, type EncodedSentence, type SharedPrompt } from "../model/prompt";
+import { tokenizerFile } from "./pretrained";
 import type { PreparedScene } from "./scene-cache";
 
 /** A scene with the sentences that speak of it. */
@@ -32,9 +32,19 @@ export function groupByScene(scenes: readonly PreparedScene[], queries: readonly
   });
 }
 
-/** The tokenizer of a preset: beside its pretrained weights. */
+/**
+ * The tokenizer of a preset, beside its pretrained weights. A published one gets the model's added tokens.
+ *
+ * @throws UserError when it has another number of tokens than the model then expects
+ */
 export function loadTokenizer(config: S2Config): Tokenizer {
-  return Tokenizer.read(inProject("data", "pretrained", config.preset, "tokenizer.json"));
+  const tokenizer = Tokenizer.read(tokenizerFile(config.preset));
+  if (tokenizer.has(groundToken)) return tokenizer;
+  const extended = new Tokenizer(withTokens(tokenizer.json, addedTokens), tokenizer.origin);
+  if (extended.size !== config.language.vocabSize) {
+    throw new UserError(`tokenizer ${tokenizer.origin}: has ${tokenizer.size} tokens, with ${addedTokens.join(", ")} ${extended.size}; preset ${config.preset} expects ${config.language.vocabSize}: it belongs to another model`);
+  }
+  return extended;
 }
 
 export interface EncodedScene extends SceneSentences {

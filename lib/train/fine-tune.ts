@@ -10,10 +10,11 @@ import { describeModel } from "../model/describe";
 import { initParameters } from "../model/initialise";
 import { visionPrefix } from "../model/vision";
 import { fast3rPrefix } from "../model/reconstruction";
+import { Weights } from "../model/weights";
 import { loadWeights, resumeCheckpoint, saveCheckpoint, saveWeights } from "./checkpoint";
 import type { EncodedScene } from "./data";
 import { MetricsLog } from "./metrics-log";
-import { pretrainedFile } from "./pretrained";
+import { checkpointFolders, pretrainedFile } from "./pretrained";
 import type { SharedPrompt } from "../model/prompt";
 import type { SceneCache } from "./scene-cache";
 import { Trainer } from "./trainer";
@@ -40,8 +41,20 @@ export interface FineTuned {
 /** Steps whose numbers are averaged into one line of metrics.jsonl. */
 const logEvery = 10;
 
-/** The parameters that a configuration starts from: pretrained parts from their files, the rest by its initial distribution. */
+/**
+ * The parameters that a configuration starts from: published checkpoints or the lab's own pretrained parts from their
+ * files, the rest by its initial distribution.
+ */
 export function startingParameters(config: S2Config): Map<string, tf.Variable> {
+  const folders = checkpointFolders(config.preset);
+  if (folders.length > 0) {
+    const weights = Weights.open(folders, config);
+    try {
+      return weights.load();
+    } finally {
+      weights.close();
+    }
+  }
   const parameters = initParameters(describeModel(config), new Rng(config.seed, "init"));
   const part = (prefix: string): string[] => [...parameters.keys()].filter((name) => name.startsWith(`${prefix}.`));
   loadWeights(pretrainedFile(config.preset, "vision"), parameters, part(visionPrefix));

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { inProject } from "../core/root";
 import type { S2Config } from "../config/schema";
 
@@ -12,6 +13,19 @@ export function pretrainedFile(preset: string, part: PretrainedPart): string {
 
 export function hasPretrained(preset: string, part: PretrainedPart): boolean {
   return existsSync(pretrainedFile(preset, part));
+}
+
+/** Published checkpoints that a preset starts from: every folder in data/pretrained/<preset>; links are followed. */
+export function checkpointFolders(preset: string): string[] {
+  const top = inProject("data", "pretrained", preset);
+  if (!existsSync(top)) return [];
+  return readdirSync(top).map((name) => join(top, name)).filter((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true).sort();
+}
+
+/** A preset's tokenizer: its own, or the one beside its language model. */
+export function tokenizerFile(preset: string): string {
+  const own = inProject("data", "pretrained", preset, "tokenizer.json");
+  return [own, ...checkpointFolders(preset).map((folder) => join(folder, "tokenizer.json"))].find((path) => existsSync(path)) ?? own;
 }
 
 /** Short hash of the vision weights that the prepared features come from; "none" where the preset has none. */

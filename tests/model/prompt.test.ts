@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { PromptConfig } from "../../lib/config/schema";
 import type { Query } from "../../lib/datasets/scene";
-import { phraseTokenizer, Tokenizer } from "../../lib/io/tokenizer";
-import { encodeQuestion, encodeSentence, sharedPrompt } from "../../lib/model/prompt";
+import { phraseTokenizer, Tokenizer, withTokens } from "../../lib/io/tokenizer";
+import { addedTokens, encodeQuestion, encodeSentence, sharedPrompt } from "../../lib/model/prompt";
+import { qwenTokenizer } from "../io/qwen-tokenizer";
 
 const query: Query = {
   id: "scene0000_00|3|0", dataset: "scanrefer", sceneId: "scene0000_00", targetId: 3, category: "chair",
@@ -76,5 +77,44 @@ describe("ChatML prompt", () => {
     expect(new Set(marked)).toEqual(new Set(["<|im_start|>", "<|im_end|>", "\n"]));
     // the very first token has nothing in front of it that could predict it
     expect(shared.supervised.some(({ part, at }) => part === "before" && at === 0)).toBe(false);
+  });
+});
+
+describe("with a tokenizer of Qwen2's kind", () => {
+  const tokenizer = new Tokenizer(withTokens(qwenTokenizer(), addedTokens), "qwen");
+  const config = PromptConfig.parse({});
+  const [start, end, newline] = [151644, 151645, 198];
+
+  test("the three added tokens stand behind the 151,646 real ones (spec 2.9)", () => {
+    expect(new Tokenizer(qwenTokenizer(), "qwen").size).toBe(151_646);
+    expect(tokenizer.size).toBe(151_649);
+    expect(addedTokens.map((token) => tokenizer.id(token))).toEqual([151646, 151647, 151648]);
+    expect(tokenizer.encode("a <ground>\n").slice(-2)).toEqual([151647, newline]);
+    expect(withTokens(tokenizer.json, addedTokens)).toEqual(tokenizer.json);
+  });
+
+  test("ChatML with Qwen's ids, each text between two marks encoded as a whole", () => {
+    const { before, after } = sharedPrompt(tokenizer, config);
+    const s = encodeSentence(tokenizer, query, "chair", config);
+    expect(before).toEqual([
+      start, ...tokenizer.encode("system"), newline, ...tokenizer.encode("You are a helpful assistant."), end, newline,
+      start, ...tokenizer.encode("user"), newline,
+    ]);
+    expect(after[0]).toBe(newline);
+    // a full stop and the line's end behind it are one token, as in the released preprocessing
+    expect(after.at(-1)).toBe(tokenizer.id(".\u010a"));
+    expect(s.ids.slice(-2)).toEqual([end, newline]);
+    expect(s.ids[s.ground]).toBe(151647);
+  });
+
+  test("labels of spec 2.10: the assistant's turn, and elsewhere the ids 198, 151644 and 151645 alone", () => {
+    const { before, after, supervised } = sharedPrompt(tokenizer, config);
+    const s = encodeSentence(tokenizer, query, "chair", config);
+    const turn = s.ids.lastIndexOf(start);
+    expect(s.supervised).toEqual(s.ids.flatMap((id, at) => (at >= turn || [newline, start, end].includes(id) ? [at] : [])));
+    expect(s.ids.slice(turn, turn + 11)).toEqual([start, ...tokenizer.encode("assistant"), newline]);
+    const marks = (ids: readonly number[]): number[] => ids.flatMap((id, at) => ([newline, start, end].includes(id) ? [at] : []));
+    expect(supervised.filter(({ part }) => part === "before").map(({ at }) => at)).toEqual(marks(before).filter((at) => at > 0));
+    expect(supervised.filter(({ part }) => part === "after").map(({ at }) => at)).toEqual(marks(after));
   });
 });
