@@ -171,21 +171,21 @@ export function languageModel(
   for (let layer = 0; layer < config.layers; layer++) {
     if (wants.states?.includes(layer) === true) states.set(layer, rows);
     const at = p.at(`layers.${layer}`);
-    mixed = mixRows(at, rows, pass, layer);
-    if (layer < config.layers - 1) rows = finishRows(at, rows, mixed, eps);
+    if (layer === config.layers - 1) mixed = at.part(() => mixRows(at, rows, pass, layer));
+    else rows = at.part(() => finishRows(at, rows, mixRows(at, rows, pass, layer), eps));
   }
   const normed = (x_RD: tfTypes.Tensor2D): tfTypes.Tensor2D => rmsNorm(p.at("norm"), x_RD, eps) as tfTypes.Tensor2D;
   if (wants.states?.includes(config.layers) === true) {
-    const end = finishRows(last, rows, mixed, eps);
+    const end = last.part(() => finishRows(last, rows, mixed, eps));
     states.set(config.layers, end);
     const hidden = normed(end);
     return { hidden, hiddenAt: (at) => gatherRows(hidden, at), states };
   }
   return {
     get hidden() {
-      return normed(finishRows(last, rows, mixed, eps));
+      return last.part(() => normed(finishRows(last, rows, mixed, eps)));
     },
-    hiddenAt: (at) => normed(finishRows(last, gatherRows(rows, at), gatherRows(mixed, at), eps)),
+    hiddenAt: (at) => last.part(() => normed(finishRows(last, gatherRows(rows, at), gatherRows(mixed, at), eps))),
     states,
   };
 }

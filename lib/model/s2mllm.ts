@@ -7,7 +7,7 @@ import { tf } from "../engine/tf";
 import { constant, spread } from "../nn/constants";
 import { gatherRows } from "../nn/gather";
 import { linear } from "../nn/linear";
-import { Scope } from "../nn/scope";
+import { Scope, type ParameterSource } from "../nn/scope";
 import { groundingScores } from "./grounding";
 import type { ModelInputs } from "./inputs";
 import { languageModel, type LanguageOutput, type LanguageWants, type SequenceLayout } from "./language";
@@ -56,7 +56,7 @@ export interface Outputs {
 
 /** The parameter scope of one forward pass. */
 export function modelScope(
-  parameters: ReadonlyMap<string, tfTypes.Tensor>,
+  parameters: ParameterSource,
   config: S2Config,
   options: Pick<ForwardOptions, "training" | "rng"> = {},
 ): Scope {
@@ -87,7 +87,8 @@ function visionFeatures(p: Scope, inputs: ModelInputs, config: S2Config): tfType
   if (inputs.features !== undefined) return inputs.features;
   if (inputs.pixels === undefined) throw new Error("forward: inputs need pixels or features");
   const [B, V, Y, X, C] = inputs.pixels.shape;
-  const flat = visionTower(p.at(visionPrefix), inputs.pixels.reshape([B * V, Y, X, C]), config.vision);
+  const pixels = inputs.pixels.reshape([B * V, Y, X, C]) as tfTypes.Tensor4D;
+  const flat = p.part(() => visionTower(p.at(visionPrefix), pixels, config.vision));
   return flat.reshape([B, V, flat.shape[1], flat.shape[2]]);
 }
 
@@ -112,12 +113,12 @@ export function encodeScene(p: Scope, inputs: ModelInputs, config: S2Config, rng
 
   let seen = features;
   if (structureEnabled(config.structure)) {
-    seen = structureModule(p.at("st_attention_block"), features, config.structure, {
+    seen = p.part(() => structureModule(p.at("st_attention_block"), features, config.structure, {
       rng: rng?.fork("drop-path"),
       ...(keep.attention === undefined ? {} : { onAttention: (name, weights) => keep.attention!(`structure.${name}`, weights) }),
-    }).tokens;
+    }).tokens);
   }
-  const visual = projector(p.at("model.mm_projector"), seen, config.projector.outputNorm).reshape([B, V, N, D]) as tfTypes.Tensor4D;
+  const visual = p.part(() => projector(p.at("model.mm_projector"), seen, config.projector.outputNorm).reshape([B, V, N, D]) as tfTypes.Tensor4D);
 
   const placed = (x: tfTypes.Tensor, count: number): tfTypes.Tensor => {
     if (!positions.coordinates) return x;
@@ -189,10 +190,10 @@ function reconstructViews(p: Scope, visual: tfTypes.Tensor4D, rows: tfTypes.Tens
 /**
  * The whole model: views, boxes and sentences → scores of every proposal for every sentence.
  *
- * @param parameters by checkpoint name, as `describeModel` lists them
+ * @param parameters by checkpoint name, as `describeModel` lists them; one that frees its parts keeps no intermediates
  */
 export function forward(
-  parameters: ReadonlyMap<string, tfTypes.Tensor>,
+  parameters: ParameterSource,
   inputs: ModelInputs,
   config: S2Config,
   options: ForwardOptions = {},
@@ -206,8 +207,9 @@ export function forward(
     },
     ...(options.intermediates === "all" ? { attention: (name: string, weights: tfTypes.Tensor) => void intermediates.set(name, weights) } : {}),
   };
-  const scene = encodeScene(p, inputs, config, rng, keep);
-  const { x, layout } = sequence(p, inputs, scene.image);
+  if (parameters.part !== undefined && options.intermediates !== undefined) throw new Error("forward: parameters that are freed part by part leave no intermediates");
+  const scene = p.part(() => encodeScene(p, inputs, config, rng, keep));
+  const { x, layout } = p.part(() => sequence(p, inputs, scene.image));
   keep.encoding("embeddings", x);
   const anchorLayer = Math.min(config.grounding.anchorLayer, config.language.layers);
   const watched = options.training === true && config.lossWeights.anchorAttention > 0 ? anchorLayer - 1 : undefined;
@@ -228,7 +230,7 @@ export function forward(
   const { reconRows, reconImageIds } = inputs;
   const branch = config.reconstruction.enabled && reconRows !== undefined && reconImageIds !== undefined;
   return {
-    scores: groundingScores(p, scene.objects, queries, config.grounding.head),
+    scores: p.part(() => groundingScores(p, scene.objects, queries, config.grounding.head)),
     get hidden() {
       return language.hidden;
     },
@@ -236,8 +238,8 @@ export function forward(
     ...(sentenceAttention === undefined ? {} : { sentenceAttention }),
     boxPositions: scene.boxPositions,
     objects: scene.objects,
-    logitsAt: (rows) => linear(p.at("lm_head"), language.hiddenAt(rows)) as tfTypes.Tensor2D,
-    ...(branch ? { reconstruction: reconstructViews(p, scene.visual, reconRows, reconImageIds, config) } : {}),
+    logitsAt: (rows) => p.part(() => linear(p.at("lm_head"), language.hiddenAt(rows)) as tfTypes.Tensor2D),
+    ...(branch ? { reconstruction: p.part(() => reconstructViews(p, scene.visual, reconRows, reconImageIds, config)) } : {}),
     visual: scene.visual,
     intermediates,
   };

@@ -67,7 +67,8 @@ export function visionStates(p: Scope, pixels: tfTypes.Tensor4D, config: VisionC
   }
   const states = [patches.add(positions) as tfTypes.Tensor3D];
   for (let layer = 0; layer < config.layers; layer++) {
-    states.push(encoderLayer(p.at(`encoder.layers.${layer}`), states[layer]!, config) as tfTypes.Tensor3D);
+    const at = p.at(`encoder.layers.${layer}`);
+    states.push(at.part(() => encoderLayer(at, states[layer]!, config) as tfTypes.Tensor3D));
   }
   return states;
 }

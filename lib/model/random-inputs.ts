@@ -1,0 +1,47 @@
+import type * as tfTypes from "@tensorflow/tfjs-core";
+import type { S2Config } from "../config/schema";
+import type { Rng } from "../core/rng";
+import { tf } from "../engine/tf";
+import type { ModelInputs } from "./inputs";
+import { pooledSide } from "./pooling";
+import { patchSide } from "./vision";
+
+export interface RandomInputSizes {
+  readonly objects: number;
+  /** Tokens in front of and behind the image, and of the one sentence. */
+  readonly before: number;
+  readonly after: number;
+  readonly tokens: number;
+}
+
+/** One scene of random pixels, boxes and words with a configuration's shapes: what measures time and memory needs no data. */
+export function randomInputs(config: S2Config, rng: Rng, sizes: RandomInputSizes): ModelInputs {
+  const { imageSize } = config.vision;
+  const V = config.data.frames;
+  const side = patchSide(config.vision);
+  const N = side ** 2;
+  const M = pooledSide(side, config.projector.pooling, config.projector.poolStride) ** 2;
+  const O = sizes.objects;
+  const placed = config.positions.coordinatesAt === "patches" ? N : M;
+  const numbers = (shape: number[], next: () => number): tfTypes.Tensor =>
+    tf.tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, next), shape);
+  const ids = (n: number): number[] => Array.from({ length: n }, () => rng.int(config.language.vocabSize));
+  const source = config.objects.features.startsWith("patch27") ? V * M : V * N;
+  const members = new Float32Array(O * source);
+  for (let o = 0; o < O; o++) for (let i = 0; i < 4; i++) members[o * source + rng.int(source)]! += 0.25;
+  const voxel = (): number => rng.int(100);
+  const prefix = sizes.before + V * (M + Math.round(Math.sqrt(M))) + sizes.after;
+  return {
+    pixels: numbers([1, V, imageSize, imageSize, 3], () => rng.uniform(-1, 1)) as tfTypes.Tensor5D,
+    patchVoxels: numbers([1, V, placed, 3], voxel) as tfTypes.Tensor4D,
+    patchKnown: tf.ones([1, V, placed]),
+    rays: numbers([1, V, M, 3], () => rng.uniform(-1, 1)) as tfTypes.Tensor4D,
+    objectPatches: tf.tensor3d(members, [1, O, source]),
+    objectVoxels: numbers([1, O, 3], voxel) as tfTypes.Tensor3D,
+    objectMask: tf.ones([1, O]),
+    before: ids(sizes.before),
+    after: ids(sizes.after),
+    text: tf.tensor3d(ids(sizes.tokens), [1, 1, sizes.tokens], "int32"),
+    groundRows: tf.tensor1d([prefix + sizes.tokens - 1], "int32"),
+  };
+}
