@@ -4,16 +4,20 @@ import { resolveConfig } from "../config/resolve";
 import type { S2Config } from "../config/schema";
 import { planTraining, sizeOf } from "../core/parameters";
 import { describeModel, trainRules } from "../model/describe";
+import { chooseEngine } from "../engine/choose";
+import { estimate, gigabytes, memoryOf, memoryText, type Estimate, type Work } from "../train/estimate";
+import { modelRate } from "../train/speed";
 import { parseOptions, wrongUsage, type CommandSpec } from "./options";
 import { printJson, printLines } from "./output";
 
 const spec = {
   name: "params",
-  about: "Counts the model's parameters by what trains them; allocates nothing.",
+  about: "Counts the model's parameters by what trains them, and estimates what a run needs; allocates none of them.",
   options: {
     preset: { type: "string", value: "NAME", help: `one of ${Object.keys(presets).join(", ")} (required)` },
     ablation: { type: "string", value: "NAME", help: `one of ${Object.keys(ablations).join(", ")}` },
     set: { type: "string", multiple: true, value: "PATH=VALUE", help: "another value in the config, such as lora.rank=8" },
+    estimate: { type: "boolean", help: "also memory and time on this machine's engine (S2_ENGINE names another)" },
     json: { type: "boolean", help: "print one JSON document" },
   },
 } as const satisfies CommandSpec;
@@ -42,7 +46,23 @@ export function parameterTable(config: S2Config): ParameterTable {
   return { preset: config.preset, total: sum(items), trainable: sum(items.filter(({ trainable }) => trainable)), items };
 }
 
-/** `params --preset P [--ablation A] [--json]` */
+const works: Readonly<Record<Work, string>> = { train: "one training step", answer: "one answer", stream: "one answer, weights streamed" };
+
+/** What each kind of work needs, and whether it fits here. */
+async function estimates(config: S2Config): Promise<{ engine: string; available: number | null; gigaflopsPerSecond: number; work: (Estimate & { seconds: number; fits: boolean | null })[] }> {
+  const { engine } = await chooseEngine();
+  const rate = modelRate();
+  const available = memoryOf(engine);
+  return {
+    engine, available: available ?? null, gigaflopsPerSecond: Number((rate / 1e9).toFixed(1)),
+    work: (Object.keys(works) as Work[]).map((work) => {
+      const needed = estimate(config, work);
+      return { ...needed, seconds: Number((needed.flops / rate).toPrecision(2)), fits: available === undefined ? null : needed.bytes <= available };
+    }),
+  };
+}
+
+/** `params --preset P [--ablation A] [--estimate] [--json]` */
 export async function run(args: string[]): Promise<number> {
   const { values } = parseOptions(spec, args);
   if (values.preset === undefined) throw wrongUsage(spec, "--preset NAME is required");
@@ -52,8 +72,9 @@ export async function run(args: string[]): Promise<number> {
     ...(values.set === undefined ? {} : { set: values.set }),
   });
   const table = parameterTable(config);
+  const needs = values.estimate === true ? await estimates(config) : undefined;
   if (values.json === true) {
-    printJson(table);
+    printJson(needs === undefined ? table : { ...table, estimate: needs });
     return 0;
   }
   const number = (n: number): string => n.toLocaleString("en-US");
@@ -62,6 +83,11 @@ export async function run(args: string[]): Promise<number> {
     ...table.items.map(({ name, parameters, trainable }) => `${name.padEnd(width)}  ${number(parameters).padStart(15)}  ${trainable ? "trains" : "frozen"}`),
     `${"total".padEnd(width)}  ${number(table.total).padStart(15)}`,
     `${"trainable".padEnd(width)}  ${number(table.trainable).padStart(15)}`,
+    ...(needs === undefined ? [] : [
+      "",
+      `on ${needs.engine}${needs.available === null ? "" : ` with ${gigabytes(needs.available)} of memory`}, about ${needs.gigaflopsPerSecond} GFLOP/s; ${config.data.frames} frames, ${needs.work[0]!.visualTokens} visual tokens a scene`,
+      ...needs.work.map((w) => `${works[w.work].padEnd(30)} ${gigabytes(w.bytes).padStart(8)}  ${w.seconds} s${w.fits === false ? "  does not fit" : ""}  (${memoryText(w)})`),
+    ]),
   ]);
   return 0;
 }

@@ -1,12 +1,14 @@
 import { stderrProgress } from "../core/progress";
+import { chooseEngine } from "../engine/choose";
 import { compareWithAnswers } from "../report/figure-set";
 import { runTable } from "../report/sections";
 import { paperTables } from "../report/paper";
 import { toText } from "../report/table";
-import { jobsOf } from "../studies/job";
+import { jobConfig, jobsOf } from "../studies/job";
 import { publishRuns } from "../studies/publish";
 import { readRows } from "../studies/row";
-import { localRowsFile, runStudy, studyNamed } from "../studies/run";
+import { finishedRows, jobName, localRowsFile, runStudy, studyNamed } from "../studies/run";
+import { requireMemory } from "../train/estimate";
 import { parseOptions, wholeNumber, wholeNumbers, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 
@@ -40,6 +42,16 @@ function publish(study: string, { preset, variants, seeds, set }: Choice, json: 
   else printLines([...files, `${rows.length} rows of ${study} moved, ${replaced} in place of older ones; commit these ${files.length} files`]);
 }
 
+/** Refuses, before any run starts, what cannot fit; finished runs need no room. */
+async function requireRoom(study: string, { preset, variants, seeds, set }: Choice, processes: number): Promise<void> {
+  const jobs = jobsOf({ study, preset, variants: variants.filter((name) => studyNamed(study).variants.includes(name)), seeds: seeds ?? [0], set });
+  const finished = finishedRows(study, jobs);
+  const missing = jobs.filter((job) => finished.get(jobName(job))!.length === 0);
+  if (missing.length === 0) return;
+  const { engine } = await chooseEngine();
+  for (const job of missing) requireMemory(jobConfig(job), "train", engine, Math.min(processes, missing.length));
+}
+
 /** `s2mllm study NAME` */
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = parseOptions(spec, args);
@@ -56,11 +68,13 @@ export async function run(args: string[]): Promise<number> {
     publish(name, choice, values.json === true);
     return 0;
   }
+  const processes = values.processes === undefined ? 2 : wholeNumber("--processes", values.processes, 1);
+  await requireRoom(name, choice, processes);
   const rows = await runStudy(name, {
     ...choice,
     seeds: choice.seeds ?? [0],
     retrain: list(values.retrain),
-    processes: values.processes === undefined ? 2 : wholeNumber("--processes", values.processes, 1),
+    processes,
     onProgress: stderrProgress(),
   });
   if (values.json === true) printJson({ study: name, rows });

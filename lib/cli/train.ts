@@ -6,6 +6,7 @@ import { inProject } from "../core/root";
 import { chooseEngine } from "../engine/choose";
 import { openSession } from "../eval/session";
 import { encodeScenes } from "../train/data";
+import { requireMemory } from "../train/estimate";
 import { fineTune } from "../train/fine-tune";
 import { parseOptions, wholeNumber } from "./options";
 import { printJson, printLines } from "./output";
@@ -32,6 +33,7 @@ export async function run(args: string[]): Promise<number> {
   const folder = values.out ?? inProject("data", "runs", `${preset}-${ablation}-s${seed}`);
   const progress = stderrProgress();
   const { engine } = await chooseEngine();
+  requireMemory(config, "train", engine);
   const session = await openSession(config, progress);
   const { scenes, prompt } = encodeScenes(session.sentences("train"), session.tokenizer, config);
   const stop = new AbortController();
