@@ -4,6 +4,8 @@ import type { Commands } from "./dispatch";
 export const commands: Commands = {
   doctor: { about: "what this machine offers: engine, browser, Jupyter, data", load: () => import("./doctor") },
   params: { about: "count the model's parameters by what trains them", load: () => import("./params") },
+  convert: { about: "check a Hugging Face folder or an adapter against a preset", load: () => import("./convert") },
+  stream: { about: "one answer with weights read part by part: time and memory", load: () => import("./stream") },
   parity: { about: "compare the model with reference numbers and gradients", load: () => import("./parity") },
   data: { about: "make S2-Rooms, check a data folder, write the data card", load: () => import("./data") },
   pretrain: { about: "make the weights that a small preset starts from", load: () => import("./pretrain") },

@@ -1,0 +1,73 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { presets } from "../config/presets";
+import { resolveConfig } from "../config/resolve";
+import type { S2Config } from "../config/schema";
+import { sizeOf } from "../core/parameters";
+import { TensorFolder } from "../io/tensor-folder";
+import { adapterConfigFile, openAdapter } from "../model/adapter";
+import { matchCheckpoint, modelParts, partOf } from "../model/checkpoint";
+import { describeModel } from "../model/describe";
+import { parseOptions, wrongUsage } from "./options";
+import { printJson, printLines } from "./output";
+
+const spec = {
+  name: "convert",
+  positionals: "FOLDER",
+  about: "Checks a Hugging Face folder, a .safetensors file or a PEFT adapter against a preset: names, shapes, types, config.json. Reads no weights. Status 1 when it does not fit.",
+  options: {
+    preset: { type: "string", value: "NAME", help: `one of ${Object.keys(presets).join(", ")}; llava-video-7b unless given` },
+    set: { type: "string", multiple: true, value: "PATH=VALUE", help: "another value in the config, such as lora.rank=8" },
+    json: { type: "boolean", help: "print one JSON document with every name" },
+  },
+} as const;
+
+/** Lines shown of each kind; --json has them all. */
+const most = 12;
+
+function checkAdapter(path: string, config: S2Config): { lines: string[]; document: object } {
+  const adapter = openAdapter(path, config);
+  adapter.close();
+  return {
+    lines: [`${path}: a PEFT adapter, ${adapter.sources.size} tensors, fits ${config.preset}`],
+    document: { path, preset: config.preset, fits: true, adapter: true, tensors: adapter.sources.size },
+  };
+}
+
+/** `s2mllm convert FOLDER` */
+export async function run(args: string[]): Promise<number> {
+  const { values, positionals } = parseOptions(spec, args);
+  const [path] = positionals;
+  if (path === undefined || positionals.length > 1) throw wrongUsage(spec, "takes one folder or file");
+  const config = resolveConfig({ preset: values.preset ?? "llava-video-7b", set: values.set });
+  const show = (lines: string[], document: object): void => (values.json === true ? printJson(document) : printLines(lines));
+  if (existsSync(join(path, adapterConfigFile))) {
+    const { lines, document } = checkAdapter(path, config);
+    show(lines, document);
+    return 0;
+  }
+  const folder = TensorFolder.open(path);
+  const specs = describeModel(config);
+  const { parts, match, resized, claim, problems } = matchCheckpoint(folder, specs, config);
+  folder.close();
+  const fits = problems.length === 0;
+  const added = specs.filter(({ name }) => partOf(name) === undefined && !match.found.has(name));
+  const elsewhere = [...new Set(specs.flatMap(({ name }) => partOf(name) ?? []))].filter((part) => !parts.includes(part));
+  const count = (list: readonly { shape: readonly number[] }[]): string => list.reduce((n, { shape }) => n + sizeOf(shape), 0).toLocaleString("en-US");
+  show([
+    `${path}: ${folder.tensors.size} tensors${claim === undefined ? "; no config.json says what it is" : `, a ${claim}`}`,
+    ...parts.map((part) => `  ${part}: ${[...match.found.keys()].filter((name) => partOf(name) === part).length} parameters`),
+    ...elsewhere.map((part) => `  ${part}: not in this folder (it is in ${modelParts[part]})`),
+    ...[...resized].map(([name, { stored, kept }]) => `  ${name}: ${kept} of ${stored} rows are taken, the added tokens start at their mean`),
+    `  ${added.length} parameters (${count(added)} numbers) are in no checkpoint and start new: adapters and what the paper adds`,
+    ...(match.unused.length === 0 ? [] : [`  ${match.unused.length} tensors are of no use to the model, such as ${match.unused[0]}`]),
+    ...problems.slice(0, most),
+    ...(problems.length > most ? [`and ${problems.length - most} more (--json lists all)`] : []),
+    fits ? `fits ${config.preset}` : `does not fit ${config.preset}: ${problems.length} problems`,
+  ], {
+    path, preset: config.preset, fits, claim: claim ?? null, tensors: folder.tensors.size, parts, elsewhere,
+    missing: match.missing, unexpected: match.unexpected, misshapen: match.misshapen, doubled: match.doubled, unused: match.unused,
+    resized: Object.fromEntries(resized), added: added.map(({ name }) => name), problems,
+  });
+  return fits ? 0 : 1;
+}
