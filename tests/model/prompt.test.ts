@@ -30,6 +30,11 @@ describe("compact prompt", () => {
     expect(encodeSentence(tokenizer, query, "chair", config).anchors).toEqual([{ at: 4, object: 5 }, { at: 7, object: 7 }]);
   });
 
+  test("an attribute sentence is grounded at its last word", () => {
+    const attribute: Query = { ...query, description: "the red chair", relation: "attribute", anchorIds: [], anchorWords: [] };
+    expect(encodeSentence(tokenizer, attribute, "chair", config).anchors).toEqual([{ at: 2, object: 3 }]);
+  });
+
   test("language guidance off: the bare <ground>", () => {
     const s = encodeSentence(tokenizer, query, "chair", PromptConfig.parse({ template: "compact", answer: "ground" }));
     expect(names(s.ids.slice(s.answer))).toEqual(["<ground>"]);
