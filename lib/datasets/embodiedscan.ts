@@ -20,22 +20,8 @@ const Index = z.record(z.string(), z.looseObject({
   depth_cam2img: Matrix.optional(),
 }));
 
+/** Made from EmbodiedScan's pickles as README.md says: loading a pickle can run any program, so the lab never does. */
 const name = "embodiedscan.json";
-
-/**
- * How to make the file: EmbodiedScan publishes pickles, and loading a pickle can run any program, so it is done once, in
- * Python, on files that you trust.
- */
-export const embodiedScanRecipe = [
-  "import json, pickle, numpy as np",
-  "out = {}",
-  'for split in ("train", "val", "test"):',
-  '    for s in pickle.load(open(f"embodiedscan_infos_{split}.pkl", "rb"))["data_list"]:',
-  '        if s["sample_idx"].startswith("scannet/"):',
-  '            out[s["sample_idx"]] = {"images": [i["img_path"] for i in s["images"]],',
-  '                **{k: np.asarray(s[k]).tolist() for k in ("axis_align_matrix", "depth_cam2img") if k in s}}',
-  `json.dump(out, open("${name}", "w"))`,
-].join("\n");
 
 function readIndex(file: string): Map<string, IndexedScan> {
   const todo = "convert EmbodiedScan's index again as README.md says";

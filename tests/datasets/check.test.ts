@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { run } from "../../lib/cli/data";
 import { resolveConfig } from "../../lib/config/resolve";
 import { inProject } from "../../lib/core/root";
@@ -11,6 +11,7 @@ import { readSentences } from "../../lib/datasets/sentences";
 import { iou } from "../../lib/geometry/box";
 import { sparseNpz } from "../setup/formats/npz";
 import { dataFolder, layouts, objects, writeScan, type Layout } from "../setup/formats/scan";
+import { printed } from "../setup/printed";
 
 let data: ReturnType<typeof dataFolder>;
 beforeEach(() => {
@@ -38,17 +39,7 @@ async function download(layout: Layout): Promise<void> {
 }
 
 /** Runs `s2mllm data` and returns what it printed. */
-async function cli(...args: string[]): Promise<{ status: number; out: string }> {
-  let out = "";
-  const stdout = vi.spyOn(process.stdout, "write").mockImplementation((text) => ((out += String(text)), true));
-  const stderr = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
-  try {
-    return { status: await run(args), out };
-  } finally {
-    stdout.mockRestore();
-    stderr.mockRestore();
-  }
-}
+const cli = (...args: string[]): ReturnType<typeof printed> => printed(run, ...args);
 
 describe.each(layouts)("downloaded data with frames as %s", (layout) => {
   test("go from one config value to scenes, sentences and proposals", async () => {

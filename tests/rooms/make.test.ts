@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { roomsConfig, run } from "../../lib/cli/data";
 import { inProject } from "../../lib/core/root";
 import type { Progress } from "../../lib/core/progress";
@@ -15,6 +15,7 @@ import { makeRooms, readManifest } from "../../lib/datasets/rooms/make";
 import { finishedRoom, makeRoom } from "../../lib/datasets/rooms/scan";
 import { readScanRefer } from "../../lib/datasets/scanrefer";
 import { openScene } from "../../lib/datasets/scannet";
+import { printed } from "../setup/printed";
 
 const config = RoomsConfig.parse(roomSets.tiny);
 let top: string;
@@ -35,17 +36,7 @@ function hashes(at: string, below = ""): Record<string, string> {
 }
 
 /** Runs `s2mllm data` and returns what it printed. */
-async function cli(...args: string[]): Promise<{ status: number; out: string }> {
-  let out = "";
-  const stdout = vi.spyOn(process.stdout, "write").mockImplementation((text) => ((out += String(text)), true));
-  const stderr = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
-  try {
-    return { status: await run(args), out };
-  } finally {
-    stdout.mockRestore();
-    stderr.mockRestore();
-  }
-}
+const cli = (...args: string[]): ReturnType<typeof printed> => printed(run, ...args);
 
 describe("making rooms", () => {
   test("the same seed gives the same bytes in every file, also with worker processes", async () => {
