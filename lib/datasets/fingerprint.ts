@@ -1,0 +1,37 @@
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { alignmentFile } from "./alignment";
+import { frameStore } from "./frame-source";
+import { objectFiles } from "./objects";
+import { proposalFile } from "./proposals";
+
+const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? -1;
+const textOf = (file: string): string => (existsSync(file) ? readFileSync(file, "utf8") : "");
+
+/** What a scan's frames are made of, without reading them: how they are stored, and the recording's size or the number of files. */
+function framesOf(folder: string, id: string): string {
+  const store = frameStore(folder, id);
+  if (store === undefined) return "no frames";
+  const at = store.kind === "exported folders" ? join(store.path, "color") : store.path;
+  return `${store.kind} ${store.kind === "sens" ? sizeOf(at) : readdirSync(at).length}`;
+}
+
+/**
+ * Identifies what a data folder offers of some scans: their facts by content, meshes, annotations, frames and proposals by
+ * form and size. Dates do not count, so that a copy on another machine has the same fingerprint; sentences are left out,
+ * since nothing that is prepared of a scan depends on them.
+ *
+ * @returns 64 hexadecimal digits
+ */
+export function scansFingerprint(folder: string, ids: readonly string[]): string {
+  const hash = createHash("sha256");
+  for (const name of [alignmentFile, "embodiedscan.json"]) hash.update(`${name}\0${textOf(join(folder, name))}\0`);
+  for (const id of ids) {
+    const { mesh, segments, aggregation } = objectFiles(folder, id);
+    const proposals = proposalFile(folder, id);
+    const offered = proposals === undefined ? "no proposals" : `${proposals.kind} ${sizeOf(proposals.file)}`;
+    hash.update([id, textOf(join(folder, "scans", id, `${id}.txt`)), ...[mesh, segments, aggregation].map(sizeOf), framesOf(folder, id), offered, ""].join("\0"));
+  }
+  return hash.digest("hex");
+}
