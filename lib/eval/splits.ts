@@ -1,5 +1,3 @@
-import { UserError } from "../core/errors";
-
 /** A referring sentence's target, as ScanRefer's annotation file has it. */
 export interface AnnotatedTarget {
   readonly sceneId: string;
@@ -40,29 +38,6 @@ export function multipleTargets(targets: readonly AnnotatedTarget[], classOf: Cl
     objects.get(key)!.add(target.objectId);
   }
   return targets.map((target) => objects.get(keyOf(target))!.size > 1);
-}
-
-/** What ReferIt3D packs into a stimulus id. */
-export interface Stimulus {
-  readonly sceneId: string;
-  readonly instanceType: string;
-  /** Objects of the target's class in the scene, target included. */
-  readonly sameClass: number;
-  readonly targetId: number;
-  readonly distractorIds: readonly number[];
-}
-
-/** Splits "scene-instance_type-n-target-distractors…". @throws UserError when it is not of that form */
-export function parseStimulus(id: string): Stimulus {
-  const match = /^([^-]+)-([^-]+)-(\d+)-(\d+)((?:-\d+)*)$/.exec(id);
-  if (match === null) throw new UserError(`stimulus id "${id}" is not of the form scene-class-count-target-distractors`);
-  return {
-    sceneId: match[1]!,
-    instanceType: spaced(match[2]!),
-    sameClass: Number(match[3]),
-    targetId: Number(match[4]),
-    distractorIds: match[5]!.split("-").slice(1).map(Number),
-  };
 }
 
 /** ReferIt3D's "easy": at most two objects of the target's class, the target included. */

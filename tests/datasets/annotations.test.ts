@@ -113,6 +113,8 @@ describe("ReferIt3D", () => {
   });
 
   test.each([
+    ["a stimulus of two parts", row({ stimulus_id: "scene0525_00-plant" }), 'stimulus_id must look like scene0525_00-plant-3-10-9-12, got "scene0525_00-plant"'],
+    ["a stimulus without a count", row({ stimulus_id: "scene0525_00-plant-x-10" }), "stimulus_id must look like"],
     ["a strange stimulus", row({ stimulus_id: "plant-3" }), 's.csv: row 2: stimulus_id must look like scene0525_00-plant-3-10-9-12, got "plant-3"'],
     ["a wrong count", row({ stimulus_id: "scene0525_00-plant-3-10-9" }), "counts 3 objects, so expected 2 distractors, got 1"],
     ["two targets", row({ target_id: "11" }), "s.csv: row 2: scan_id scene0525_00 and target_id 11 do not agree with stimulus_id"],

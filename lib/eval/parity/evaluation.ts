@@ -1,7 +1,8 @@
+import { decodeStimulus } from "../../datasets/referit3d";
 import type { Box } from "../../geometry/box";
 import { cornersOf, iou, iouExact } from "../../geometry/box";
 import { accuracyAt, referIt3dAccuracy, scanReferAccuracy, shareOf, type AccuracyAt } from "../accuracy";
-import { isEasy, isViewDependent, multipleTargets, nyu40Classes, parseStimulus, scanReferClasses } from "../splits";
+import { isEasy, isViewDependent, multipleTargets, nyu40Classes, scanReferClasses } from "../splits";
 import { numbers, type Case, type Produced } from "./case";
 
 function boxesOf(c: Case, name: string): Box[] {
@@ -61,8 +62,8 @@ export function runReferIt3d(c: Case): Map<string, Produced> {
   const golden = c.golden as unknown as {
     rows: { stimulus_id: string; tokens: string[]; guessed_correctly: boolean }[]; keys: string[]; s2mllm_keys: string[];
   };
-  const stimuli = golden.rows.map((row) => parseStimulus(row.stimulus_id));
-  const easy = stimuli.map((stimulus) => isEasy(stimulus.sameClass));
+  const stimuli = golden.rows.map((row) => decodeStimulus(row.stimulus_id, "the goldens"));
+  const easy = stimuli.map((stimulus) => isEasy(stimulus.count));
   const dependent = golden.rows.map((row) => isViewDependent(row.tokens));
   const right = golden.rows.map((row) => row.guessed_correctly);
   const [predicted, truth] = [boxesOf(c, "pred_boxes"), boxesOf(c, "gt_boxes")];
@@ -82,7 +83,7 @@ export function runReferIt3d(c: Case): Map<string, Produced> {
     return [Math.round(accuracy[at] * accuracy.n), accuracy.n];
   });
   return new Map([
-    ["n_same_class", numbers(stimuli.map((s) => s.sameClass))],
+    ["n_same_class", numbers(stimuli.map((s) => s.count))],
     ["target_id", numbers(stimuli.map((s) => s.targetId))],
     ["easy", flags(easy)],
     ["view_dependent", flags(dependent)],
