@@ -29,8 +29,8 @@ export interface NotebooksOutcome {
   readonly runs: readonly NotebookRun[];
   /** Names of those that did not have to be run. */
   readonly unchanged: readonly string[];
-  /** Whether each one was run to its end or needed no run. */
-  readonly complete: boolean;
+  /** How many had to be run; more than `runs` after an interrupt. */
+  readonly due: number;
 }
 
 /** Runs notebooks one after the other; an interrupt stops before the next one. */
@@ -48,15 +48,22 @@ export async function runNotebooks(paths: readonly string[], options: ReuseOptio
   }
   forget();
   if (runs.length > 0 && findChromium() === undefined) process.stderr.write(`${noChromium}\n`);
-  return { runs, unchanged, complete: runs.every((r) => r.failure === undefined) && runs.length + unchanged.length === paths.length };
+  return { runs, unchanged, due: paths.length - unchanged.length };
+}
+
+const ended = ({ runs }: NotebooksOutcome): number => runs.filter((r) => r.failure === undefined).length;
+
+/** Exit status: 0 when every notebook that had to be run came to its end. */
+export function statusOf(outcome: NotebooksOutcome): number {
+  return ended(outcome) === outcome.due ? 0 : 1;
 }
 
 /** The outcome in one line, or two where some were left out. */
-export function describeNotebooks({ runs, unchanged }: NotebooksOutcome): string[] {
-  const ended = runs.filter((r) => r.failure === undefined).length;
+export function describeNotebooks(outcome: NotebooksOutcome): string[] {
+  const { unchanged, due } = outcome;
   return [
     ...(unchanged.length === 0 ? [] : [`not run, since nothing that their outputs were made from has changed: ${unchanged.join(", ")}`]),
-    ...(runs.length === 0 ? [] : [`${ended} of ${runs.length} notebooks ran to their end`]),
+    ...(due === 0 ? [] : [`${ended(outcome)} of ${due} notebooks ran to their end`]),
   ];
 }
 
@@ -89,5 +96,5 @@ export async function run(args: string[]): Promise<number> {
   const outcome = await runNotebooks(paths, { always: values.all !== true, cellTimeoutSeconds: seconds, onProgress: json ? silent : stderrProgress() });
   if (json) printJson({ notebooks: outcome.runs, unchanged: outcome.unchanged });
   else printLines(describeNotebooks(outcome));
-  return outcome.complete ? 0 : 1;
+  return statusOf(outcome);
 }

@@ -4,11 +4,9 @@ import { inProject } from "../core/root";
 import { attentionScenes, readAttention, readTrainingRuns } from "../report/examples";
 import { saveFigures, type SavedFigures } from "../report/export";
 import { attentionFramesFigure, attentionMatrixFigure } from "../report/figures/attention";
-import { errorCases, compareWithAnswers, errorScene, figures, keptAnswers } from "../report/figure-set";
+import { errorCases, errorScene, figures, keptAnswers } from "../report/figure-set";
 import type { Figure } from "../report/figures/theme";
-import { effectTable } from "../report/effects";
 import { reportPage } from "../report/page";
-import { paperTables } from "../report/paper";
 import { toMarkdown } from "../report/table";
 import { reportSections } from "../report/sections";
 import { latestRows, readRows, type ResultRow } from "../studies/row";
@@ -65,8 +63,8 @@ export async function writeReport(folder = inProject("figures")): Promise<Writte
   writeFileAtomic(page, reportPage(input, sections));
   if (saved.skipped !== undefined) process.stderr.write(`${saved.skipped}\n`);
   const table = join(folder, "table5.md");
-  const components = rows.filter((r) => r.study === "table5");
-  writeFileAtomic(table, `${[compareWithAnswers(components, paperTables.table5), effectTable(components, keptAnswers)].map(toMarkdown).join("\n\n")}\n`);
+  const components = sections.filter((s) => s.id === "components" || s.id === "relations").flatMap((s) => s.tables);
+  writeFileAtomic(table, `${components.map(toMarkdown).join("\n\n")}\n`);
   return { page, rows: rows.length, figures: saved, files: [page, table, ...saved.files] };
 }
 

@@ -12,7 +12,7 @@ import { toText } from "../report/table";
 import { localRows, latestRows, readRows, resultsFolder, type ResultRow } from "../studies/row";
 import { finishedRows, runStudy, studyNamed } from "../studies/run";
 import { jobsOf } from "../studies/job";
-import { describeNotebooks, runNotebooks } from "./notebooks";
+import { describeNotebooks, runNotebooks, statusOf } from "./notebooks";
 import { parseOptions } from "./options";
 import { printJson, printLines } from "./output";
 import { describeReport, writeReport } from "./report";
@@ -75,5 +75,5 @@ export async function run(args: string[]): Promise<number> {
       `Open ${inProject("figures", "report.html")} for the figures, or notebooks/00-tour.ipynb in Jupyter.`,
     ]);
   }
-  return ran.complete ? 0 : 1;
+  return statusOf(ran);
 }

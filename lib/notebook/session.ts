@@ -58,8 +58,8 @@ export class KernelSession {
     this.#died.catch(() => {});
   }
 
-  /** Starts a kernel as Jupyter would, in `cwd`. @throws UserError when it does not answer */
-  static async start(cwd: string, timeoutMs = 60_000): Promise<KernelSession> {
+  /** Starts a kernel as Jupyter would, in `cwd`; on a busy machine that takes long. @throws UserError when it does not answer */
+  static async start(cwd: string, timeoutMs = 180_000): Promise<KernelSession> {
     const [shell_port, iopub_port, stdin_port, control_port, hb_port] = (await freePorts(5)) as [number, number, number, number, number];
     const connection: Connection = {
       transport: "tcp", ip: "127.0.0.1", shell_port, iopub_port, stdin_port, control_port, hb_port,
