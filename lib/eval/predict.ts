@@ -2,6 +2,7 @@ import type { S2Config } from "../config/schema";
 import type { ProgressSink } from "../core/progress";
 import type { Query } from "../datasets/scene";
 import { uniformFrames } from "../datasets/frames";
+import { RepeatedStep } from "../engine/step";
 import { tf } from "../engine/tf";
 import { iou } from "../geometry/box";
 import type { Tokenizer } from "../io/tokenizer";
@@ -9,6 +10,7 @@ import { encodeQuestion, encodeSentence, groundToken, sharedPrompt, type Encoded
 import { forward } from "../model/s2mllm";
 import { batchSizes, makeBatch, type BatchSizes } from "../train/batch";
 import type { SceneSentences } from "../train/data";
+import { modelInputs, stepInputs } from "../train/step-inputs";
 import type { PreparedScene, ProposalSource, SceneCache } from "../train/scene-cache";
 
 /** What the model answered to one sentence. */
@@ -58,6 +60,11 @@ export function predict(
   const groundId = tokenizer.id(groundToken);
   const quiet: S2Config = { ...config, lossWeights: { ...config.lossWeights, recon: 0 } };
 
+  // scores[B, Q, columns], then the most likely next token of each sentence[B, Q]: ids are exact as float32
+  const program = new RepeatedStep((given) => {
+    const out = forward(parameters, modelInputs(given, prompt), quiet);
+    return tf.concat([out.scores.flatten(), out.logitsAt(given["inputs.groundRows"] as tf.Tensor1D).argMax(-1).toFloat()]);
+  });
   // chunks of one scene and at most `perScene` of its sentences
   const chunks = withText.flatMap(({ scene, queries }) =>
     Array.from({ length: Math.ceil(queries.length / perScene) }, (_, i) => ({ scene, queries: queries.slice(i * perScene, (i + 1) * perScene) })));
@@ -69,7 +76,7 @@ export function predict(
     const filled = Array.from({ length: B }, (_, i) => group[i] ?? group[0]!);
     const drafts = filled.map((chunk) => chunk.queries.map((query): Draft => startDraft(query, tokenizer, config)));
     for (let written = 0; ; written++) {
-      const { scores, next } = pass(parameters, quiet, cache, filled.map((c) => c.scene), drafts, views, sizes, tokenizer, options.source);
+      const { scores, next } = pass(program, quiet, cache, filled.map((c) => c.scene), drafts, views, sizes, tokenizer, options.source);
       const open = drafts.flat().filter((d) => !d.done);
       if (open.length === 0) {
         group.forEach((chunk, b) => chunk.queries.forEach((query, q) => {
@@ -99,7 +106,7 @@ function startDraft(query: Query, tokenizer: Tokenizer, config: S2Config): Draft
 
 /** One forward pass: scores at each draft's last token, and the most likely next token there. */
 function pass(
-  parameters: ReadonlyMap<string, tf.Tensor>, config: S2Config, cache: SceneCache, scenes: readonly PreparedScene[],
+  program: RepeatedStep, config: S2Config, cache: SceneCache, scenes: readonly PreparedScene[],
   drafts: readonly (readonly Draft[])[], views: readonly number[], sizes: BatchSizes, tokenizer: Tokenizer, source: ProposalSource,
 ): { scores: number[][][]; next: number[][] } {
   const plain = (draft: Draft): EncodedSentence => ({ ids: draft.ids, answer: draft.ids.length, ground: draft.ids.length - 1, supervised: [], anchors: [] });
@@ -108,24 +115,18 @@ function pass(
     cache, sizes, sharedPrompt(tokenizer, config.prompt), config, source,
   );
   try {
-    const open = drafts.some((row) => row.some((d) => !d.done));
-    let flat: Float32Array | undefined, ids: Int32Array | undefined;
-    tf.tidy(() => {
-      const out = forward(parameters, batch.inputs, config);
-      if (open) ids = out.logitsAt(batch.inputs.groundRows).argMax(-1).dataSync() as Int32Array;
-      else flat = out.scores.dataSync() as Float32Array;
-    });
-    const Q = sizes.sentences;
-    const columns = flat === undefined ? 0 : flat.length / (scenes.length * Q);
+    const numbers = program.run(stepInputs({ inputs: batch.inputs }));
+    const Q = sizes.sentences, rows = scenes.length * Q;
+    const columns = numbers.length / rows - 1;
     return {
-      scores: flat === undefined ? [] : scenes.map((scene, b) => drafts[b]!.map((_, q) => {
+      scores: scenes.map((scene, b) => drafts[b]!.map((_, q) => {
         const from = (b * Q + q) * columns;
-        const row = Array.from(flat!.subarray(from, from + columns));
+        const row = Array.from(numbers.subarray(from, from + columns));
         const count = scene.boxes(source).length;
         // padding between the scene's proposals and the last column is dropped
         return columns > sizes.objects ? [...row.slice(0, count), row[columns - 1]!] : row.slice(0, count);
       })),
-      next: ids === undefined ? [] : scenes.map((_, b) => drafts[b]!.map((_d, q) => ids![b * Q + q]!)),
+      next: scenes.map((_, b) => drafts[b]!.map((_d, q) => numbers[rows * columns + b * Q + q]!)),
     };
   } finally {
     batch.dispose();

@@ -6,7 +6,7 @@ import { tf } from "../engine/tf";
 import { describeModel, trainRules } from "../model/describe";
 import { disposeParameters } from "../model/initialise";
 import { forward } from "../model/s2mllm";
-import type { ModelInputs, Targets } from "../model/inputs";
+import type { Targets } from "../model/inputs";
 import type { SharedPrompt } from "../model/prompt";
 import { batchSizes, makeBatch, type Batch, type BatchSizes } from "./batch";
 import { allSentences, type EncodedScene } from "./data";
@@ -15,6 +15,7 @@ import { AdamW, type UpdateNumbers } from "./optimizer";
 import { sampleStep } from "./sampler";
 import type { SceneCache } from "./scene-cache";
 import { learningRate } from "./schedule";
+import { inputGroup, modelInputs, stepInputs } from "./step-inputs";
 
 /** What one step reports; numbers are means over the step's sentences. */
 export interface StepReport {
@@ -89,7 +90,7 @@ export class Trainer {
     const { config } = this;
     const rate = learningRate(step, config.training);
     const numbers = this.optimizer.begin(rate);
-    const given = tensorsOf(batch, numbers);
+    const given = stepInputs({ inputs: batch.inputs, targets: batch.targets, numbers });
     const { structure, lora } = config;
     const random = structure.dropPath > 0 || lora.dropout > 0;
     const values = random ? runOnce((tensors) => this.#compute(tensors, this.#rng.fork(`noise-${step}`)), given) : this.#repeated.run(given);
@@ -116,7 +117,9 @@ export class Trainer {
   /** The step's program: losses, gradients, update. @returns float32[7 + B*Q] losses, gradient norm, hits */
   #compute(given: tf.NamedTensorMap, rng: Rng | undefined): tf.Tensor {
     const { config } = this;
-    const { inputs, targets, numbers } = regroup(given, this.prompt);
+    const inputs = modelInputs(given, this.prompt);
+    const targets = inputGroup(given, "targets") as unknown as Targets;
+    const numbers = inputGroup(given, "numbers") as unknown as UpdateNumbers;
     let parts: tf.Tensor[] = [];
     const { value, grads } = tf.variableGrads(() => {
       const outputs = forward(this.parameters, inputs, config, { training: true, ...(rng === undefined ? {} : { rng }) });
@@ -140,25 +143,6 @@ export class Trainer {
     this.optimizer.dispose();
     disposeParameters(this.parameters);
   }
-}
-
-/** Every tensor of a step under one name each. */
-function tensorsOf(batch: Batch, numbers: UpdateNumbers): tf.NamedTensorMap {
-  const groups = { inputs: batch.inputs, targets: batch.targets, numbers };
-  return Object.fromEntries(Object.entries(groups).flatMap(([group, members]) =>
-    Object.entries(members).flatMap(([name, t]) => (t instanceof tf.Tensor ? [[`${group}.${name}`, t] as const] : []))));
-}
-
-/** The way back from `tensorsOf`. */
-function regroup(tensors: tf.NamedTensorMap, { before, after }: SharedPrompt): { inputs: ModelInputs; targets: Targets; numbers: UpdateNumbers } {
-  const of = (group: string): tf.NamedTensorMap => Object.fromEntries(
-    Object.entries(tensors).filter(([name]) => name.startsWith(`${group}.`)).map(([name, t]) => [name.slice(group.length + 1), t]),
-  );
-  return {
-    inputs: { before, after, ...of("inputs") } as unknown as ModelInputs,
-    targets: of("targets") as unknown as Targets,
-    numbers: of("numbers") as unknown as UpdateNumbers,
-  };
 }
 
 /** int32[B*Q] index of each sentence's best score in the flattened [B*Q*(O+1)] table. */
