@@ -26,7 +26,7 @@ export const departures: readonly Departure[] = [
   },
   {
     what: "anchor loss", config: "lossWeights.anchor",
-    paper: "none", here: "landmark nouns pick their box while training, at nano",
+    paper: "none", here: "while training, landmark nouns pick their box, and the last word of an attribute sentence the target's, at nano",
     why: "teaches where the landmark is, before the relation to it",
   },
   {
@@ -47,12 +47,12 @@ export const departures: readonly Departure[] = [
   {
     what: "object features", config: "objects.fallbackShare",
     paper: "patches more than half inside the box, else a zero vector", here: "at nano the best patch counts when none is, from 5 % on",
-    why: "a nano patch is coarse: a fifth of the objects would have no feature",
+    why: "a nano patch is coarse: an eighth of the objects would have no feature",
   },
   {
     what: "prompt", config: "prompt.template",
-    paper: "Qwen's chat form with an instruction", here: "image, sentence, answer at nano",
-    why: "a small language model gains nothing from a constant text",
+    paper: "Qwen's chat form with an instruction", here: "image, sentence, answer at nano; a phrase of S2-Rooms is one token, a colour with its noun too",
+    why: "a small language model gains nothing from a constant text, and cannot learn in minutes to bind colours to nouns",
   },
   {
     what: "pooling", config: "projector.pooling",

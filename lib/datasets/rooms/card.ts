@@ -16,6 +16,8 @@ import { measureVisibility, type Visibility } from "./visibility";
 export const ControlRow = z.looseObject({
   variant: z.string(),
   seed: z.int(),
+  /** "gt" unless given. */
+  proposals: z.string().optional(),
   metrics: z.looseObject({ acc25: z.number(), byRelation: z.record(z.string(), z.number()).optional(), pairAccuracy: z.record(z.string(), z.number()).optional() }),
 });
 export type ControlRow = z.output<typeof ControlRow>;
@@ -118,8 +120,8 @@ function controlSection(rows: readonly ControlRow[]): string[] {
   return [
     "## Trained controls", "",
     "Models trained on this data set, percent right at IoU 0.25 on the test rooms (in brackets: both sentences of a pair right).", "",
-    ...table(["variant", "seed", "all", ...kinds], rows.map((r) => [
-      r.variant, String(r.seed), show(r.metrics.acc25),
+    ...table(["variant", "boxes", "seed", "all", ...kinds], rows.map((r) => [
+      r.variant, r.proposals === "detector" ? "detector-like" : "ground truth", String(r.seed), show(r.metrics.acc25),
       ...kinds.map((k) => {
         const pair = r.metrics.pairAccuracy?.[k];
         return `${show(r.metrics.byRelation?.[k])}${pair === undefined ? "" : ` (${show(pair)})`}`;
