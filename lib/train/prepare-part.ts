@@ -1,11 +1,11 @@
-import { closeSync, existsSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { S2Config } from "../config/schema";
 import { serveParent } from "../core/child";
 import { UserError } from "../core/errors";
 import { uniformFrames } from "../datasets/frames";
-import { readProposals } from "../datasets/proposals";
-import { openScene, readViews } from "../datasets/scannet";
+import { proposalFile, readProposals } from "../datasets/proposals";
+import { openScene, readWholeViews } from "../datasets/scannet";
 import type { View } from "../datasets/scene";
 import { chooseEngine } from "../engine/choose";
 import { RepeatedStep } from "../engine/step";
@@ -68,12 +68,12 @@ async function prepare(task: PrepareTask, progress: (done: number) => void, stop
     if (stop.aborted) throw new UserError("preparing scenes was interrupted; run the same command again");
     const scene = openScene(data, id);
     const frames = uniformFrames(scene.frames.length, dims.pool).map((i) => scene.frames[i]!);
-    const views = await readViews(scene, frames, dims.image);
+    const { views, damaged } = await readWholeViews(scene, frames, dims.image);
     const record = new ArrayBuffer(layout.bytes);
     const pixels = tf.tensor4d(normalisePixels(views), [dims.pool, dims.image, dims.image, 3]);
     new Float32Array(record, layout.features, dims.pool * dims.N * dims.C).set(tower.run({ pixels }));
     pixels.dispose();
-    const proposals = existsSync(join(data, "proposals", `${id}.json`)) ? readProposals(data, id) : [];
+    const proposals = proposalFile(data, id) === undefined ? [] : readProposals(data, id);
     const boxes = [...scene.objects.map((o) => o.box), ...proposals.map((p) => p.box)];
     const counts = new Uint16Array(boxes.length * dims.pool * dims.N);
     views.forEach((view, v) => {
@@ -89,7 +89,7 @@ async function prepare(task: PrepareTask, progress: (done: number) => void, stop
       boxes.forEach((_, o) => counts.set(inside.subarray(o * dims.N, (o + 1) * dims.N), (o * dims.pool + v) * dims.N));
     });
     out.push({
-      id, split, part, frames, skippedFrames: scene.skippedFrames.length, objects: scene.objects, proposals,
+      id, split, part, frames: views.map((v) => v.frame), skippedFrames: scene.skippedFrames.length + damaged.length, objects: scene.objects, proposals,
       record: out.length * layout.bytes, members: membersAt,
     });
     writeSync(records, new Uint8Array(record));

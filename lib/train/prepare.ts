@@ -8,6 +8,7 @@ import { writeFileAtomic } from "../core/files";
 import { onInterrupt } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
 import { inProject } from "../core/root";
+import { scansFingerprint } from "../datasets/fingerprint";
 import { readSceneList } from "../datasets/scannet";
 import type { PreparedPart, PrepareTask } from "./prepare-part";
 import { hasPretrained, visionFingerprint } from "./pretrained";
@@ -19,12 +20,12 @@ function sceneIds(folder: string, split: (typeof splitNames)[number]): string[] 
   return readSceneList(join(folder, `scannetv2_${split}.txt`));
 }
 
-/** Fingerprint of a dataset folder: what its maker wrote, or the hash of its scene lists. */
+/** Fingerprint of a dataset folder: what its maker wrote, or what its scans offer. */
 export function dataFingerprint(folder: string): string {
   const manifest = join(folder, "rooms.json");
   if (existsSync(manifest)) return (JSON.parse(readFileSync(manifest, "utf8")) as { fingerprint: string }).fingerprint.slice(0, 12);
-  const lists = splitNames.map((split) => sceneIds(folder, split).join("\n"));
-  return createHash("sha256").update(lists.join("\n\n")).digest("hex").slice(0, 12);
+  const lists = splitNames.map((split) => sceneIds(folder, split));
+  return createHash("sha256").update(JSON.stringify([lists, scansFingerprint(folder, lists.flat())])).digest("hex").slice(0, 12);
 }
 
 function runs(pid: number): boolean {
