@@ -28,7 +28,7 @@ export interface ComparisonRow {
   readonly deltaLow?: number;
   readonly deltaHigh?: number;
   readonly paperDelta?: number;
-  /** "lower", "higher", or "no measurable effect" where the interval of the difference contains 0. */
+  /** "lower", "higher", marked when it rests on one seed, or "no measurable effect" where the interval of the difference contains 0. */
   readonly effect?: string;
   readonly n: number;
   readonly seeds: number;
@@ -105,10 +105,11 @@ function rowDelta(mine: readonly ResultRow[], reference: readonly ResultRow[], m
   return half === undefined ? { value, low: NaN, high: NaN } : { value, low: value - half, high: value + half };
 }
 
-function effectOf(delta: Pick<Interval, "value" | "low" | "high">): string | undefined {
+/** What an interval says of a difference; one training cannot tell a variant from its luck. */
+export function effectOf(delta: Pick<Interval, "value" | "low" | "high">, seeds: number): string | undefined {
   if (!Number.isFinite(delta.low)) return undefined;
   if (includesZero(delta as Interval)) return noEffect;
-  return delta.value < 0 ? "lower" : "higher";
+  return `${delta.value < 0 ? "lower" : "higher"}${seeds === 1 ? " (one seed)" : ""}`;
 }
 
 /** A variant's line for one metric. */
@@ -126,7 +127,7 @@ function compareOne(
   const delta = runs === undefined || others === undefined ? rowDelta(mine, reference, metric) : pairedDifference(runs, others, threshold!);
   if (delta === undefined) return line;
   const bounds = Number.isFinite(delta.low) ? { deltaLow: delta.low, deltaHigh: delta.high } : {};
-  const effect = effectOf(delta);
+  const effect = effectOf(delta, values.length);
   return { ...line, delta: delta.value, ...bounds, ...(effect === undefined ? {} : { effect }) };
 }
 

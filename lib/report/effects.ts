@@ -1,6 +1,6 @@
 import type { ResultRow } from "../studies/row";
-import { groupRows, noEffect, type AnswersOf } from "./compare";
-import { includesZero, pairedDifference, type Answer, type Interval } from "./intervals";
+import { effectOf, groupRows, type AnswersOf } from "./compare";
+import { pairedDifference, type Answer, type Interval } from "./intervals";
 import { decimal, signed, type Table } from "./table";
 
 /** What leaving a component out does to one kind of sentence. */
@@ -71,7 +71,7 @@ export function effectTable(rows: readonly ResultRow[], answersOf: AnswersOf, re
     rows: effects.map((e) => ({
       boxes: e.proposals, variant: e.variant, kind: e.kind, reference: decimal(e.reference), ours: decimal(e.ours),
       difference: signed(e.difference.value), interval: `${signed(e.difference.low)} … ${signed(e.difference.high)}`,
-      effect: includesZero(e.difference) ? noEffect : e.difference.value < 0 ? "lower" : "higher", n: String(e.n), seeds: String(e.difference.seeds),
+      effect: effectOf(e.difference, e.difference.seeds) ?? "", n: String(e.n), seeds: String(e.difference.seeds),
     })),
     notes: effects.some((e) => e.difference.over === "scenes") ? ["One seed: the interval is over scenes only, the spread between trainings is not in it."] : [],
   };

@@ -25,7 +25,7 @@ test("paired difference by kind; relations leave attributes out", () => {
   const table = effectTable(rows, of);
   expect(table.title).toMatch(/synthetic/);
   expect(table.rows.find((r) => r["kind"] === "attribute")!["effect"]).toBe("no measurable effect");
-  expect(table.rows.find((r) => r["kind"] === "closest")!["effect"]).toBe("lower");
+  expect(table.rows.find((r) => r["kind"] === "closest")!["effect"]).toBe("lower (one seed)");
   expect(table.notes[0]).toMatch(/One seed/);
 });
 
