@@ -1,14 +1,22 @@
 import type { backend_util, BackendTimingInfo, DataType, NamedTensorMap, Tensor, TensorInfo, Variable } from "@tensorflow/tfjs-core";
+import type { KeepsHalf } from "../half";
 import type { RepeatsSteps, StepRunner } from "../step";
 import { tf } from "../tf";
 import { UserError } from "../../core/errors";
 import { buildGraph } from "./build";
+import { DeviceMemory } from "./device-memory";
+import { HostMemory } from "./host-memory";
+import type { Target } from "./graph";
 import { EXPAND, type Inputs, type KernelDef, type RecordPlan, reshaped, sizeOf, VIEW } from "./kernel";
-import { BufferPool } from "./pool";
+import type { Memory } from "./memory";
+import type { Provider } from "./provider";
+import { recordedAt } from "./origin";
 import { StepReplay } from "./replay";
-import { type Compiled, compile, run } from "./session";
+import { withHalfProducts } from "./rules/half";
+import { type Compiled, compile } from "./session";
 import { defaultSettings, type OrtSettings, type OrtStats } from "./settings";
-import { bytesOf, isDtype, type Numbers, type Op, Val, viewOf } from "./value";
+import { Transfer } from "./transfer";
+import { isDtype, type Numbers, type Op, Val, valueOf, viewOf } from "./value";
 
 /** What a tfjs data id holds, and the data id itself for those made here: a weak map's entry an operation is slow to make. */
 class Slot {
@@ -23,7 +31,12 @@ class Slot {
   ) {}
 }
 
-export const ORT = "ort-cpu";
+const NOTHING_DONE: Omit<OrtStats, "fallbacks"> = {
+  opsRecorded: 0, opsRun: 0, runs: 0, repeats: 0, graphsCompiled: 0, graphsCached: 0, compileMs: 0, runMs: 0, uploads: 0, downloads: 0,
+};
+
+/** Settings that make other graphs of the same operations. */
+const SHAPING = ["threads", "debug", "strict", "half"] as const satisfies readonly (keyof OrtSettings)[];
 
 /** A graph about to run: its structure, what it reads and what it fills. */
 export interface RanGraph {
@@ -36,11 +49,11 @@ export interface RanGraph {
  * A tfjs backend that records kernel calls and, when somebody reads, runs everything pending as one ONNX graph.
  * Graphs are cached by exact structure: operations, attributes, shapes and which results are kept.
  */
-export class OrtBackend extends tf.KernelBackend implements RepeatsSteps {
+export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsHalf {
   /** Data ids that other backends made. */
   readonly #foreign = new WeakMap<object, Slot>();
   #dataIds = 0;
-  readonly #pool: BufferPool;
+  readonly #memory: Memory;
   readonly #cache = new Map<string, Compiled>();
   readonly #signatures = new Map<string, number>();
   #cacheBytes = 0;
@@ -48,11 +61,11 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps {
   #batch = 0;
   #watcher: ((graph: RanGraph) => void) | undefined;
   #settings: OrtSettings = defaultSettings();
-  readonly #stats: OrtStats = { opsRecorded: 0, opsRun: 0, runs: 0, graphsCompiled: 0, graphsCached: 0, compileMs: 0, runMs: 0, repeats: 0, fallbacks: {} };
+  readonly #stats: OrtStats = { ...NOTHING_DONE, fallbacks: {} };
 
-  constructor() {
+  constructor(readonly provider: Provider) {
     super();
-    this.#pool = new BufferPool(this.#settings.poolBytes);
+    this.#memory = provider.memory === "host" ? new HostMemory(this.#settings.poolBytes) : new DeviceMemory(new Transfer(provider, () => this.#settings, this.#stats));
   }
 
   // ── settings and statistics ──
@@ -64,8 +77,8 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps {
   configure(change: Partial<OrtSettings>): void {
     const before = this.#settings;
     this.#settings = { ...before, ...change };
-    this.#pool.limit = this.#settings.poolBytes;
-    if (this.#settings.threads !== before.threads || this.#settings.debug !== before.debug) this.#dropGraphs(0);
+    this.#memory.limit(this.#settings.poolBytes);
+    if (SHAPING.some((name) => this.#settings[name] !== before[name])) this.#dropGraphs(0);
     else this.#dropGraphs(this.#settings.sessionBytes);
   }
 
@@ -74,7 +87,7 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps {
   }
 
   resetStats(): void {
-    Object.assign(this.#stats, { opsRecorded: 0, opsRun: 0, runs: 0, graphsCompiled: 0, compileMs: 0, runMs: 0, repeats: 0, fallbacks: {} });
+    Object.assign(this.#stats, NOTHING_DONE, { fallbacks: {} });
   }
 
   countFallback(kernel: string): void {
@@ -104,12 +117,10 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps {
       return slot;
     }
     if (!isDtype(dtype)) {
-      throw new UserError(`${ORT}: tensors of type ${dtype} are not supported (shape [${shape.join(", ")}]); use float32, int32 or bool, or run with S2_ENGINE=cpu`);
+      throw new UserError(`${this.provider.engine}: tensors of type ${dtype} are not supported (shape [${shape.join(", ")}]); use float32, int32 or bool, or run with S2_ENGINE=cpu`);
     }
     const value = new Val(shape, dtype);
-    // tfjs may give the caller's own array: copy, so that later changes to it stay outside.
-    value.data = viewOf(this.#pool.take(bytesOf(shape, dtype)), dtype);
-    value.data.set(values as Numbers);
+    this.#memory.write(value, values as Numbers);
     value.live = true;
     slot.value = value;
     return slot;
@@ -132,10 +143,9 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps {
     const slot = this.#slot(dataId);
     if (slot.value === undefined) return slot.strings!;
     const value = slot.value;
-    if (value.data === undefined && value.error === undefined) this.flush();
+    if (!value.filled && value.error === undefined) this.flush();
     if (value.error !== undefined) throw value.error;
-    // The buffer will be reused once the tensor is gone, the reader's array must not change.
-    return value.data!.slice();
+    return this.#memory.read(value);
   }
 
   override async read(dataId: object): Promise<backend_util.BackendValues> {
@@ -197,7 +207,7 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps {
   override dispose(): void {
     this.#pending = [];
     this.#dropGraphs(0);
-    this.#pool.clear();
+    this.#memory.clear();
   }
 
   // ── recording ──
@@ -205,6 +215,7 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps {
   /** A kernel call: recorded, shared or answered at once; undefined when `def` does not cover the case. */
   call(def: KernelDef, inputs: Inputs, attrs: object): TensorInfo | TensorInfo[] | undefined {
     if (this.#pending.length >= this.#settings.maxPending) this.flush();
+    if (this.provider.without.includes(def.name!)) return undefined;
     const plan = def.plan(inputs, attrs as never);
     if (plan === undefined) return undefined;
     if ("share" in plan) {
@@ -242,7 +253,7 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps {
     const text = `${def.name!} ${JSON.stringify(attrs)}`;
     let signature = this.#signatures.get(text);
     if (signature === undefined) this.#signatures.set(text, (signature = this.#signatures.size));
-    const op: Op = { def, attrs, signature, ins, outs, needed: false };
+    const op: Op = { def, attrs, signature, ins, outs, origin: this.#settings.debug ? recordedAt() : undefined, needed: false };
     for (const v of ins) v.uses++;
     for (const v of outs) v.op = op;
     this.#pending.push(op);
@@ -251,7 +262,7 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps {
 
   #valueOf(info: TensorInfo): Val {
     const { value } = this.#slot(info.dataId);
-    if (value === undefined) throw new UserError(`${ORT}: strings are not computed with (shape [${info.shape.join(", ")}]); use numbers, or run with S2_ENGINE=cpu`);
+    if (value === undefined) throw new UserError(`${this.provider.engine}: strings are not computed with (shape [${info.shape.join(", ")}]); use numbers, or run with S2_ENGINE=cpu`);
     if (value.error !== undefined) throw value.error;
     const { shape } = value;
     if (shape.length === info.shape.length && shape.every((d, i) => d === info.shape[i])) return value;
@@ -271,10 +282,7 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps {
   }
 
   #recycle(value: Val): void {
-    if (value.data === undefined || value.live || value.uses > 0) return;
-    this.#pool.give(value.data.buffer as ArrayBuffer);
-    value.data = undefined;
-    value.tensor = undefined;
+    if (!value.live && value.uses === 0) this.#memory.free(value);
   }
 
   // ── running ──
@@ -303,8 +311,7 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps {
     } catch (error) {
       for (const v of roots) {
         v.error = error as Error;
-        v.data = undefined;
-        v.tensor = undefined;
+        this.#memory.free(v);
       }
       throw error;
     } finally {
@@ -325,9 +332,9 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps {
     let compiled = this.#cache.get(key);
     if (compiled === undefined) {
       const start = performance.now();
-      const { graph, bytes } = buildGraph(ops, leaves, roots, this.#settings.threads);
-      this.#dropGraphs(Math.max(0, this.#settings.sessionBytes - bytes));
-      compiled = compile(graph, bytes, this.#settings.threads, this.#settings.debug);
+      const built = buildGraph(ops, leaves, roots, this.#target());
+      this.#dropGraphs(Math.max(0, this.#settings.sessionBytes - built.bytes));
+      compiled = compile(built, this.provider, this.#settings);
       this.#cacheBytes += compiled.bytes;
       this.#stats.graphsCompiled++;
       this.#stats.compileMs += performance.now() - start;
@@ -338,12 +345,35 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps {
     this.#watcher?.({ key, leaves, roots });
     this.#execute(compiled, leaves, roots);
     this.#stats.opsRun += ops.length;
+    if (this.#settings.debug) this.#tellFirstNaN(ops, leaves, roots);
+  }
+
+  /** Says on stderr which operation makes the first NaN of a program whose results have one. */
+  #tellFirstNaN(ops: readonly Op[], leaves: readonly Val[], roots: readonly Val[]): void {
+    const hasNaN = (v: Val): boolean => v.dtype === "float32" && (this.#memory.read(v) as Float32Array).some(Number.isNaN);
+    if (!roots.some(hasNaN)) return;
+    const given = leaves.find(hasNaN);
+    const every = ops.flatMap(({ outs, origin, def }) => outs.map((out) => ({ copy: new Val(out.shape, out.dtype), out, name: def.name!, origin })));
+    const compiled = compile(buildGraph(ops, leaves, every.map(({ out }) => out), this.#target()), this.provider, this.#settings);
+    this.#memory.run(compiled, leaves, every.map(({ copy }) => copy));
+    const first = every.find(({ copy }) => hasNaN(copy));
+    for (const { copy } of every) this.#memory.free(copy);
+    this.#memory.end(compiled);
+    const made = first === undefined ? "" : `, op ${first.name} [${first.out.shape.join(", ")}]${first.origin === undefined ? "" : ` recorded at ${first.origin}`}`;
+    const input = given === undefined ? "" : ` (an input [${given.shape.join(", ")}] had one already)`;
+    process.stderr.write(`${this.provider.engine}: first NaN${made}${input}
+`);
+  }
+
+  #target(): Target {
+    const { provider } = this;
+    const rules = this.#settings.half ? withHalfProducts(provider.rules) : provider.rules;
+    return { rules, scatterAdds: provider.scatterAdds(this.#settings.threads) };
   }
 
   #execute(compiled: Compiled, leaves: readonly Val[], roots: readonly Val[]): void {
-    for (const v of roots) v.data = viewOf(this.#pool.take(bytesOf(v.shape, v.dtype)), v.dtype);
     const start = performance.now();
-    run(compiled, leaves, roots);
+    this.#memory.run(compiled, leaves, roots);
     this.#stats.runMs += performance.now() - start;
     this.#stats.runs++;
   }
@@ -372,7 +402,7 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps {
     code.push(leaves.length);
     for (const v of leaves) {
       if (v.error !== undefined) throw v.error;
-      code.push(v.dtype === "float32" ? 0 : v.dtype === "int32" ? 1 : 2, v.shape.length, ...v.shape);
+      code.push(v.half ? 3 : v.dtype === "float32" ? 0 : v.dtype === "int32" ? 1 : 2, v.shape.length, ...v.shape);
     }
     for (const v of roots) code.push(v.number);
     return { key: Buffer.from(Uint32Array.from(code).buffer).toString("latin1"), leaves };
@@ -430,9 +460,23 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps {
 
   /** A copy of the numbers of a value that nothing else holds; its memory is free afterwards. */
   takeNumbers(value: Val): Numbers {
-    const numbers = value.data!.slice();
+    const numbers = this.#memory.read(value);
     this.#recycle(value);
     return numbers;
+  }
+
+  /** The same numbers as a value of their own. */
+  copyOf(value: Val): Val {
+    return valueOf(this.#memory.read(value), value.shape, value.dtype);
+  }
+
+  keepHalf(dataId: object): boolean {
+    if (!this.#settings.half || this.#memory.narrow === undefined) return false;
+    this.flush();
+    const value = this.#slot(dataId).value!;
+    if (value.error !== undefined) throw value.error;
+    if (!value.half) this.#memory.narrow(value);
+    return true;
   }
 
   /** Drops least recently used graphs until what is left needs at most `bytes`. */
@@ -440,7 +484,7 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps {
     const most = 1024;
     for (const [key, compiled] of this.#cache) {
       if (this.#cacheBytes <= bytes && this.#cache.size <= most && bytes > 0) return;
-      compiled.session.dispose();
+      this.#memory.end(compiled);
       this.#cache.delete(key);
       this.#cacheBytes -= compiled.bytes;
     }

@@ -1,5 +1,6 @@
-import { Emission, GraphBuilder, type Operand } from "./emission";
-import type { GraphSpec, TensorSpec } from "./onnx";
+import { Emission, type Operand } from "./emission";
+import { GraphBuilder, type Target } from "./graph";
+import { ELEMENT, type GraphSpec, type TensorSpec } from "./onnx";
 import { bytesOf, type Op, type Val } from "./value";
 
 /** Largest sum of bytes of values between the operations that are alive at once, in recorded order. */
@@ -20,19 +21,30 @@ function peakBytes(ops: readonly Op[], roots: ReadonlySet<Val>): number {
   return peak;
 }
 
+export interface BuiltGraph {
+  readonly graph: GraphSpec;
+  /** Largest sum of intermediate values alive at once. */
+  readonly bytes: number;
+  /** In debug mode: where the operation behind each node was recorded. */
+  readonly origins: ReadonlyMap<string, string>;
+}
+
 /**
  * Builds the ONNX graph of recorded operations.
  *
  * @param ops needed operations in recorded order
  * @param leaves values that have data, in the order of the graph's inputs
  * @param roots values to fetch
- * @param threads how many the graph will run on
+ * @param target what the graph will run on
  */
-export function buildGraph(ops: readonly Op[], leaves: readonly Val[], roots: readonly Val[], threads: number): { graph: GraphSpec; bytes: number } {
-  const builder = new GraphBuilder(threads);
+export function buildGraph(ops: readonly Op[], leaves: readonly Val[], roots: readonly Val[], target: Target): BuiltGraph {
+  const builder = new GraphBuilder(target);
   const inputs = leaves.map((v, i): TensorSpec => {
-    v.name = `in:${i}`;
-    return { name: v.name, type: v.dtype, dims: v.shape };
+    const name = `in:${i}`;
+    const type = v.half ? "float16" : v.dtype;
+    builder.input(name, type);
+    v.name = v.half ? builder.node("Cast", [name], { to: ELEMENT.float32 }) : name;
+    return { name, type, dims: v.shape };
   });
   const read = new Set(roots);
   for (const op of ops) for (const v of op.ins) read.add(v);
@@ -46,7 +58,7 @@ export function buildGraph(ops: readonly Op[], leaves: readonly Val[], roots: re
   const looseOf = (v: Val): Operand => broadcasts.get(v) ?? { name: nameOf(v), shape: v.shape };
 
   for (const op of ops) {
-    builder.startKernel(op.def.name!);
+    builder.startKernel(op.def.name!, op.origin);
     if (op.def.broadcast === true) {
       const from = op.ins[0];
       broadcasts.set(
@@ -71,5 +83,5 @@ export function buildGraph(ops: readonly Op[], leaves: readonly Val[], roots: re
   });
   const bytes = peakBytes(ops, new Set(roots));
   for (const v of leaves) v.name = undefined;
-  return { graph: builder.finish(inputs, outputs), bytes };
+  return { graph: builder.finish(inputs, outputs), bytes, origins: builder.origins };
 }

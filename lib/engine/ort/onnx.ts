@@ -4,7 +4,7 @@ import { Writer } from "protobufjs/minimal";
  * Writes the small part of the ONNX file format (onnx.proto3) that the backend emits. Numbers are the
  * format's field and enum numbers.
  */
-export const ELEMENT = { float32: 1, int32: 6, int64: 7, bool: 9, float64: 11 } as const;
+export const ELEMENT = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10, float64: 11 } as const;
 export type ElementType = keyof typeof ELEMENT;
 
 export type Attribute = number | string | readonly number[] | { readonly float: number } | { readonly floats: readonly number[] };
@@ -21,10 +21,12 @@ export interface NodeSpec {
 export interface TensorSpec {
   readonly name: string;
   readonly type: ElementType;
-  readonly dims: readonly number[];
+  /** Absent where any shape will do. */
+  readonly dims?: readonly number[];
 }
 
 export interface ConstantSpec extends TensorSpec {
+  readonly dims: readonly number[];
   readonly raw: Uint8Array;
 }
 
@@ -86,8 +88,10 @@ function valueInfo(w: Writer, t: TensorSpec): void {
   message(w, 2, () =>
     message(w, 1, () => {
       w.uint32(field(1, 0)).int32(ELEMENT[t.type]);
+      const { dims } = t;
+      if (dims === undefined) return;
       message(w, 2, () => {
-        for (const d of t.dims) message(w, 1, () => integer(w, 1, d));
+        for (const d of dims) message(w, 1, () => integer(w, 1, d));
       });
     }),
   );

@@ -3,7 +3,7 @@ import { UserError } from "../../core/errors";
 import { cpuBackend } from "../cpu";
 import { runOnCpu } from "../fallback";
 import { tf } from "../tf";
-import { ORT, OrtBackend } from "./backend";
+import { OrtBackend } from "./backend";
 import type { KernelDef, KernelTable } from "./kernel";
 import { binaryKernels } from "./kernels/binary";
 import { convKernels } from "./kernels/conv";
@@ -15,6 +15,7 @@ import { reduceKernels } from "./kernels/reduce";
 import { resizeKernels } from "./kernels/resize";
 import { shapeKernels } from "./kernels/shape";
 import { unaryKernels } from "./kernels/unary";
+import { type OrtEngine, PROVIDERS } from "./provider";
 import type { OrtSettings, OrtStats } from "./settings";
 
 /** Every kernel the backend runs in ONNX Runtime. */
@@ -42,10 +43,11 @@ function describe(inputs: unknown): string {
 
 /** Runs a kernel that ONNX does not cover in plain JavaScript: counted, and said once on stderr. */
 function fallBack(name: string, backend: OrtBackend, inputs: unknown, attrs: NamedAttrMap): TensorInfo | TensorInfo[] {
+  const { engine } = backend.provider;
   backend.countFallback(name);
-  if (!told.has(name)) {
-    told.add(name);
-    process.stderr.write(`${ORT}: ${name}(${describe(inputs)}) runs in plain JavaScript, which is slow in a training step\n`);
+  if (!told.has(`${engine} ${name}`)) {
+    told.add(`${engine} ${name}`);
+    process.stderr.write(`${engine}: ${name}(${describe(inputs)}) runs in plain JavaScript, which is slow in a training step\n`);
   }
   try {
     return runOnCpu(name, backend, inputs, attrs);
@@ -54,11 +56,11 @@ function fallBack(name: string, backend: OrtBackend, inputs: unknown, attrs: Nam
   }
 }
 
-function registerKernel(name: string, def: KernelDef | undefined): void {
+function registerKernel(engine: OrtEngine, name: string, def: KernelDef | undefined): void {
   if (def !== undefined) def.name = name;
   tf.registerKernel({
     kernelName: name,
-    backendName: ORT,
+    backendName: engine,
     kernelFunc: ({ inputs, attrs, backend }) => {
       const ort = backend as OrtBackend;
       const recorded = def === undefined ? undefined : ort.call(def, inputs as never, (attrs ?? {}) as object);
@@ -67,30 +69,32 @@ function registerKernel(name: string, def: KernelDef | undefined): void {
   });
 }
 
-let instance: OrtBackend | undefined;
+const instances = new Map<OrtEngine, OrtBackend>();
 
-/** Registers the backend "ort-cpu" with tfjs; a second call does nothing. */
-export function registerOrt(): OrtBackend {
-  if (instance !== undefined) return instance;
+/** Registers an engine's backend with tfjs; a second call does nothing. */
+export function registerOrt(engine: OrtEngine = "ort-cpu"): OrtBackend {
+  const known = instances.get(engine);
+  if (known !== undefined) return known;
   cpuBackend();
-  const made = new OrtBackend();
-  tf.registerBackend(ORT, () => made as unknown as KernelBackend, 3);
+  const made = new OrtBackend(PROVIDERS[engine]);
+  tf.registerBackend(engine, () => made as unknown as KernelBackend, 3);
   const missing = tf.getKernelsForBackend("cpu").map((k) => k.kernelName).filter((name) => !(name in ortKernels));
-  for (const [name, def] of Object.entries(ortKernels)) registerKernel(name, def);
-  for (const name of missing) registerKernel(name, undefined);
-  return (instance = made);
+  for (const [name, def] of Object.entries(ortKernels)) registerKernel(engine, name, def);
+  for (const name of missing) registerKernel(engine, name, undefined);
+  instances.set(engine, made);
+  return made;
 }
 
-/** Changes the backend's settings; other thread counts and debug modes drop the compiled graphs. */
-export function configureOrt(change: Partial<OrtSettings>): void {
-  registerOrt().configure(change);
+/** Changes a backend's settings; those that shape graphs drop the compiled ones. */
+export function configureOrt(change: Partial<OrtSettings>, engine?: OrtEngine): void {
+  registerOrt(engine).configure(change);
 }
 
-/** What the backend did so far. */
-export function ortStats(): OrtStats {
-  return registerOrt().stats();
+/** What a backend did so far. */
+export function ortStats(engine?: OrtEngine): OrtStats {
+  return registerOrt(engine).stats();
 }
 
-export function resetOrtStats(): void {
-  registerOrt().resetStats();
+export function resetOrtStats(engine?: OrtEngine): void {
+  registerOrt(engine).resetStats();
 }

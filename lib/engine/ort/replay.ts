@@ -2,7 +2,7 @@ import type { NamedTensorMap, Tensor, Variable } from "@tensorflow/tfjs-core";
 import { tf } from "../tf";
 import { runOnce, type StepNumbers, type StepRunner } from "../step";
 import type { OrtBackend, RanGraph } from "./backend";
-import { Val } from "./value";
+import type { Val } from "./value";
 
 /** Where a graph takes a leaf from: the step's inputs, a variable as it is now, or numbers that never change. */
 type Source = { readonly input: string } | { readonly variable: Variable } | { readonly constant: Val };
@@ -10,8 +10,8 @@ type Source = { readonly input: string } | { readonly variable: Variable } | { r
 interface Program {
   readonly key: string;
   readonly sources: readonly Source[];
-  /** Shape of each leaf; a variable may come to be stored in another. */
-  readonly shapes: readonly (readonly number[])[];
+  /** Form of each leaf; a variable may come to be stored in another. */
+  readonly forms: readonly Pick<Val, "shape" | "half">[];
   /** What each result of the graph is for; the one without a variable is the step's answer. */
   readonly sinks: readonly (Variable | undefined)[];
   readonly results: readonly Pick<Val, "shape" | "dtype">[];
@@ -30,6 +30,8 @@ export class StepReplay implements StepRunner {
   constructor(private readonly backend: OrtBackend, private readonly body: (inputs: NamedTensorMap) => Tensor) {}
 
   run(inputs: NamedTensorMap): StepNumbers {
+    // debugging needs the operations of each step
+    if (this.backend.settings.debug) return runOnce(this.body, inputs);
     const shapes = JSON.stringify(Object.entries(inputs).map(([name, t]) => [name, t.dtype, t.shape]));
     const known = this.#known.get(shapes) ?? { program: undefined, agreed: false, tries: 0 };
     this.#known.set(shapes, known);
@@ -70,8 +72,8 @@ export class StepReplay implements StepRunner {
       const whole = result !== undefined && roots.includes(result) && roots.every((r) => r === result || sinkOf.has(r));
       programs.push(!whole ? undefined : {
         key,
-        sources: leaves.map((leaf) => sourceOf.get(leaf) ?? { constant: copyOf(leaf) }),
-        shapes: leaves.map((leaf) => leaf.shape),
+        sources: leaves.map((leaf) => sourceOf.get(leaf) ?? { constant: backend.copyOf(leaf) }),
+        forms: leaves.map(({ shape, half }) => ({ shape, half })),
         sinks: roots.map((r) => (r === result ? undefined : sinkOf.get(r)!)),
         results: roots.map(({ shape, dtype }) => ({ shape, dtype })),
       });
@@ -89,8 +91,8 @@ export class StepReplay implements StepRunner {
     const leaves: Val[] = [];
     for (const [i, source] of program.sources.entries()) {
       const leaf = "constant" in source ? source.constant : backend.valueAt("input" in source ? inputs[source.input]!.dataId : source.variable.dataId);
-      const shape = program.shapes[i]!;
-      if (leaf === undefined || leaf.shape.length !== shape.length || leaf.shape.some((d, k) => d !== shape[k])) return undefined;
+      const { shape, half } = program.forms[i]!;
+      if (leaf === undefined || leaf.half !== half || leaf.shape.length !== shape.length || leaf.shape.some((d, k) => d !== shape[k])) return undefined;
       leaves.push(leaf);
     }
     const results = backend.rerun(program.key, leaves, program.results);
@@ -103,12 +105,6 @@ export class StepReplay implements StepRunner {
     });
     return numbers!;
   }
-}
-
-function copyOf(value: Val): Val {
-  const copy = new Val(value.shape, value.dtype);
-  copy.data = value.data!.slice();
-  return copy;
 }
 
 /** Equal graphs that take and give the same things; constants are compared by their numbers. */

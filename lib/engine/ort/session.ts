@@ -1,74 +1,87 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { Tensor as OrtTensor } from "onnxruntime-node";
+import type { Tensor as OrtTensor } from "onnxruntime-node";
 import { binding, initOrt } from "onnxruntime-node/dist/binding";
+import { UserError } from "../../core/errors";
+import type { BuiltGraph } from "./build";
 import { encodeModel, type GraphSpec } from "./onnx";
-import type { Val } from "./value";
+import { runtimeError } from "./runtime-error";
+import type { Provider } from "./provider";
+import type { OrtSettings } from "./settings";
 
 // The public API of onnxruntime-node is asynchronous although its native `run` is not; the package's own
 // binding gives the synchronous call that tfjs' dataSync needs. The package version is pinned for that.
 type NativeSession = InstanceType<typeof binding.InferenceSession>;
 
-export interface Compiled {
-  readonly session: NativeSession;
+/** ONNX files are protocol buffers, whose limit is 2 GiB; nodes and names need far less than what is left. */
+const LARGEST = 2 ** 31 - 2 ** 27;
+
+/** A program and what is known of it. */
+export interface Program {
+  readonly model: Uint8Array;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   /** Largest sum of intermediate values alive at once. */
   readonly bytes: number;
+  /** In debug mode: where the operation behind each node was recorded. */
+  readonly origins?: ReadonlyMap<string, string>;
+}
+
+export interface Compiled extends Omit<Program, "model"> {
+  readonly session: NativeSession;
+  readonly provider: Provider;
   /** The graph, kept in debug mode only. */
   readonly model: Uint8Array | undefined;
 }
 
-/** Message of a failure inside ONNX Runtime, naming the tfjs kernel where the runtime names a node. */
-export function runtimeError(error: unknown, what: string, model: Uint8Array | undefined): Error {
-  const text = error instanceof Error ? error.message : String(error);
-  const kernel = /([A-Za-z0-9_]+)#\d+/.exec(text)?.[1];
-  let where = "set S2_ENGINE_DEBUG=1 to keep the graph as an .onnx file";
-  if (model !== undefined) {
-    const file = join(mkdtempSync(join(tmpdir(), "s2-engine-")), "graph.onnx");
-    writeFileSync(file, model);
-    where = `graph written to ${file}`;
-  }
-  return new Error(`ort-cpu: ${kernel === undefined ? "the program" : `tfjs op ${kernel}`} failed ${what} in ONNX Runtime: ${text} (${where})`, { cause: error });
-}
-
-export function compile(graph: GraphSpec, bytes: number, threads: number, debug: boolean): Compiled {
+/** @param results where they are wanted: "device" needs a provider that keeps them there */
+export function load(program: Program, provider: Provider, settings: OrtSettings, results: Provider["memory"] = provider.memory): Compiled {
   initOrt();
-  const model = encodeModel(graph);
-  const kept = debug ? model.slice() : undefined;
+  const { model, ...rest } = program;
   const session = new binding.InferenceSession();
+  // what loading a session reads may be changed by it
+  const compiled = { ...rest, session, provider, model: settings.debug ? model.slice() : undefined };
   try {
     session.loadModel(model.buffer as ArrayBuffer, model.byteOffset, model.byteLength, {
-      executionProviders: ["cpu"],
+      executionProviders: [provider.name],
       graphOptimizationLevel: "all",
       executionMode: "sequential",
-      intraOpNumThreads: threads,
+      intraOpNumThreads: settings.threads,
       interOpNumThreads: 1,
       enableCpuMemArena: true,
       // Memory patterns cost 40 % more resident memory for 2 % of speed.
       enableMemPattern: false,
       logSeverityLevel: 3,
+      ...(results === "device" ? { preferredOutputLocation: "gpu-buffer" } : {}),
+      ...(settings.strict ? { extra: { session: { disable_cpu_ep_fallback: "1" } } } : {}),
     });
   } catch (error) {
-    throw runtimeError(error, "to load", kept);
+    throw runtimeError(error, "to load", compiled);
   }
-  return { session, inputs: graph.inputs.map((i) => i.name), outputs: graph.outputs.map((o) => o.name), bytes, model: kept };
+  return compiled;
 }
 
-export function tensorOf(value: Val): OrtTensor {
-  return (value.tensor ??= new OrtTensor(value.dtype, value.data as Float32Array, value.shape));
+export function compile({ graph, bytes, origins }: BuiltGraph, provider: Provider, settings: OrtSettings): Compiled {
+  const constants = graph.constants.reduce((sum, c) => sum + c.raw.byteLength, 0);
+  if (constants > LARGEST) {
+    throw new UserError(`${provider.engine}: a program has ${(constants / 2 ** 30).toFixed(1)} GiB of constants in it, ONNX holds 2 GiB; resize smaller images, or run with S2_ENGINE=wasm`);
+  }
+  const names = (list: GraphSpec["inputs"]): string[] => list.map(({ name }) => name);
+  return load({ model: encodeModel(graph), inputs: names(graph.inputs), outputs: names(graph.outputs), bytes, origins }, provider, settings);
 }
 
-/** Runs synchronously; the outputs' buffers, already allocated, are filled in place. */
-export function run(compiled: Compiled, leaves: readonly Val[], roots: readonly Val[]): void {
-  const feeds: Record<string, OrtTensor> = {};
-  const fetches: Record<string, OrtTensor> = {};
-  compiled.inputs.forEach((name, i) => (feeds[name] = tensorOf(leaves[i]!)));
-  compiled.outputs.forEach((name, i) => (fetches[name] = tensorOf(roots[i]!)));
+/**
+ * Runs synchronously.
+ *
+ * @param into tensors to fill in place, or null where ONNX Runtime shall make one
+ */
+export function execute(compiled: Compiled, feeds: readonly OrtTensor[], into: readonly (OrtTensor | null)[]): OrtTensor[] {
+  const given: Record<string, OrtTensor> = {};
+  const fetches: Record<string, OrtTensor | null> = {};
+  compiled.inputs.forEach((name, i) => (given[name] = feeds[i]!));
+  compiled.outputs.forEach((name, i) => (fetches[name] = into[i]!));
   try {
-    compiled.session.run(feeds, fetches, {});
+    const results = compiled.session.run(given, fetches, {});
+    return compiled.outputs.map((name) => results[name] as OrtTensor);
   } catch (error) {
-    throw runtimeError(error, "to run", compiled.model);
+    throw runtimeError(error, "to run", compiled);
   }
 }

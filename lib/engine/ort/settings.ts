@@ -10,8 +10,12 @@ export interface OrtSettings {
   poolBytes: number;
   /** Recorded operations after which the backend runs without being asked. */
   maxPending: number;
-  /** Keep the .onnx file of a graph that fails. */
+  /** Name the recording line of a failing operation and of the first NaN, keep the .onnx file of a graph that fails. Slow. */
   debug: boolean;
+  /** Refuse graphs with a node that the provider leaves to the CPU. */
+  strict: boolean;
+  /** Compute matrix products in half precision, where the provider can. */
+  half: boolean;
 }
 
 export function threadsFromEnvironment(): number | undefined {
@@ -31,6 +35,8 @@ export function defaultSettings(): OrtSettings {
     poolBytes: Math.min(2 * 2 ** 30, Math.floor(totalmem() / 8)),
     maxPending: 20_000,
     debug: process.env["S2_ENGINE_DEBUG"] === "1",
+    strict: false,
+    half: false,
   };
 }
 
@@ -47,6 +53,10 @@ export interface OrtStats {
   graphsCached: number;
   compileMs: number;
   runMs: number;
+  /** Values moved to the device to stay there. */
+  uploads: number;
+  /** Values read back from the device. */
+  downloads: number;
   /** Calls that went through another backend's kernel, by kernel. */
   fallbacks: Record<string, number>;
 }

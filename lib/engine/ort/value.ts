@@ -10,6 +10,13 @@ export function isDtype(dtype: DataType): dtype is Dtype {
   return dtype === "float32" || dtype === "int32" || dtype === "bool";
 }
 
+/** A value with numbers, for use outside the backend. */
+export function valueOf(numbers: Numbers, shape: number[], dtype: Dtype): Val {
+  const value = new Val(shape, dtype);
+  value.data = numbers;
+  return value;
+}
+
 export function bytesOf(shape: readonly number[], dtype: Dtype): number {
   let n = dtype === "bool" ? 1 : 4;
   for (const d of shape) n *= d;
@@ -24,9 +31,14 @@ export function viewOf(buffer: ArrayBuffer, dtype: Dtype): Numbers {
 
 /** What a tfjs data id stands for: numbers, or the pending operation that will make them. */
 export class Val {
+  /** Numbers in host memory. */
   data: Numbers | undefined;
-  /** `data` as ONNX Runtime takes it; made at first use. */
+  /** What ONNX Runtime takes: `data` itself, or a buffer on the device. */
   tensor: OrtTensor | undefined;
+  /** `tensor` holds float16 for these float32 numbers. */
+  half = false;
+  /** A graph took `data` from host memory before. */
+  fed = false;
   /** The operation that will fill this value; undefined once it ran, or for data from outside. */
   op: Op | undefined;
   /** A tfjs data id still points here. */
@@ -47,6 +59,11 @@ export class Val {
     readonly shape: number[],
     readonly dtype: Dtype,
   ) {}
+
+  /** It has its numbers, wherever they are. */
+  get filled(): boolean {
+    return this.data !== undefined || this.tensor !== undefined;
+  }
 }
 
 /** A recorded kernel call. */
@@ -57,5 +74,7 @@ export interface Op {
   readonly signature: number;
   readonly ins: readonly Val[];
   readonly outs: readonly Val[];
+  /** In debug mode: file and line that asked for it. */
+  readonly origin: string | undefined;
   needed: boolean;
 }

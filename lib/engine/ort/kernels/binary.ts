@@ -37,8 +37,7 @@ const number = (d: Dtype): Dtype => (d === "bool" ? "int32" : d);
 
 function floorDiv(e: Emission, a: string, b: string, dtype: Dtype): string {
   if (dtype === "float32") return e.cast(e.node("Floor", [e.node("Div", [a, b])]), "int32");
-  // Doubles hold every int32 exactly.
-  return e.cast(e.node("Floor", [e.node("Div", [e.cast(a, "float64"), e.cast(b, "float64")])]), "int32");
+  return e.node("IntFloorDiv", [a, b]);
 }
 
 /** Remainder with the divisor's sign. */

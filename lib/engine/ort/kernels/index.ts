@@ -18,7 +18,7 @@ function addRows(e: Emission, ids: string, updates: string, count: number, rows:
   const dtype = e.out.dtype;
   const zeros = e.node("Expand", [e.scalar(0, dtype), e.list([rows, width])]);
   const column = (name: string): string => e.reshape(name, [count, 1]);
-  if (e.graph.threads === 1) return e.node("ScatterND", [zeros, column(e.cast(ids, "int64")), updates], { reduction: "add" });
+  if (e.graph.target.scatterAdds) return e.node("ScatterND", [zeros, column(e.cast(ids, "int64")), updates], { reduction: "add" });
   // With several threads ONNX Runtime's ScatterND loses additions to the same row (two threads read, add and
   // write at once). A product is exact and as fast for few rows; ScatterElements runs on one thread.
   if (rows <= 256 && dtype === "float32") {

@@ -32,7 +32,7 @@ export function activate(e: Emission, x: string, { activation, leakyreluAlpha }:
     case "prelu":
       return e.node("PRelu", [x, slope!]);
     default:
-      throw new UserError(`ort-cpu: fused activation "${activation}" is unknown; apply it as an operation of its own`);
+      throw new UserError(`fused activation "${activation}" is unknown; apply it as an operation of its own`);
   }
 }
 
@@ -63,7 +63,7 @@ function product(e: Emission, { transposeA, transposeB }: MatMulAttrs): string {
   if (e.dtype(0) !== "float32") return e.node("MatMul", [swap(0, transposeA), swap(1, transposeB)]);
   // The transpose of a row or a column is a reshape.
   if (transposeB && trivial(e.shape(1), -2) && e.shape(1).length === 2 && !transposeA) return e.matmul(e.in(0), e.reshape(e.in(1), [e.shape(1)[1]!, 1]));
-  return e.matmul(e.in(0), e.in(1), transposeA, transposeB);
+  return e.matmul(e.in(0), e.in(1), transposeA, transposeB, [e.shape(0).length, e.shape(1).length]);
 }
 
 export const matmulKernels: KernelTable = {

@@ -45,7 +45,7 @@ function filterGradient(e: Emission, [n, C, Y, X]: Planes, D: number, w: Window)
     return side === 1 && stride === 1 ? padded : e.slice(padded, [2, 3], begin, end, [stride, stride]);
   });
   const seen = taps.length === 1 ? taps[0]! : e.node("Concat", taps, { axis: 1 });
-  const each = e.matmul(e.reshape(e.in(1), [n, D, P * Q]), e.reshape(seen, [n, side * side * C, P * Q]), false, true);
+  const each = e.matmul(e.reshape(e.in(1), [n, D, P * Q]), e.reshape(seen, [n, side * side * C, P * Q]), false, true, [3, 3]);
   const sum = e.node("ReduceSum", [each, e.list([0])], { keepdims: 0 });
   return e.reshape(e.transpose(e.reshape(sum, [D, side * side, C]), [0, 2, 1]), [D, C, side, side]);
 }

@@ -1,0 +1,21 @@
+import type { Compiled } from "./session";
+import type { Numbers, Val } from "./value";
+
+/** Where values keep their numbers between graphs, and how a graph gets and gives them. */
+export interface Memory {
+  /** Copies numbers into a value and brings them to its type: tfjs may give the caller's own array, which may change later. */
+  write(value: Val, numbers: Numbers): void;
+  /** A copy of a value's numbers. */
+  read(value: Val): Numbers;
+  /** Takes a value's numbers away; their memory may be used again. */
+  free(value: Val): void;
+  /** Keeps a value in half precision from here on, where the memory can. */
+  narrow?(value: Val): void;
+  /** Runs a graph on the leaves' numbers and fills the roots. */
+  run(compiled: Compiled, leaves: readonly Val[], roots: readonly Val[]): void;
+  /** Ends a session that is no longer kept, as soon as nothing needs it. */
+  end(compiled: Compiled): void;
+  /** Upper bound of bytes kept for reuse. */
+  limit(bytes: number): void;
+  clear(): void;
+}

@@ -1,0 +1,27 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Compiled } from "./session";
+
+/** What to do about failures that have a known cause, by what ONNX Runtime says. */
+const CURES: readonly (readonly [RegExp, string])[] = [
+  [/device (?:was |is )?lost|devicelost/i, "the GPU stopped answering (driver reset, sleep, or another program): start again, an interrupted training goes on from its checkpoint; S2_ENGINE=ort-cpu runs without the GPU"],
+  [/out ?of ?memory|bad_alloc|failed to allocate|exceeds the max(?:imum)? .*size|larger than the maximum .*size/i, "not enough device memory: take smaller batches (training.scenes, training.sentences, data.frames), close other programs on the GPU, or run with S2_ENGINE=ort-cpu"],
+  [/requires f16/i, "the device has no half precision: unset S2_ENGINE_HALF"],
+];
+
+/** Message of a failure inside ONNX Runtime, naming the tfjs kernel where the runtime names a node. */
+export function runtimeError(error: unknown, what: string, { provider, model, origins }: Pick<Compiled, "provider" | "model" | "origins">): Error {
+  const text = (error instanceof Error ? error.message : String(error)).trim();
+  const [node, kernel] = /([A-Za-z0-9_]+)#\d+/.exec(text) ?? [];
+  const origin = node === undefined ? undefined : origins?.get(node);
+  let where = "set S2_ENGINE_DEBUG=1 to name the line and keep the graph as an .onnx file";
+  if (model !== undefined) {
+    const file = join(mkdtempSync(join(tmpdir(), "s2-engine-")), "graph.onnx");
+    writeFileSync(file, model);
+    where = `graph written to ${file}`;
+  }
+  const subject = kernel === undefined ? "the program" : `tfjs op ${kernel}${origin === undefined ? "" : ` recorded at ${origin}`}`;
+  const cure = CURES.find(([pattern]) => pattern.test(text))?.[1];
+  return new Error(`${provider.engine}: ${subject} failed ${what} in ONNX Runtime${cure === undefined ? "" : ` (${cure})`}: ${text} (${where})`, { cause: error });
+}
