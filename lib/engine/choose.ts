@@ -1,16 +1,24 @@
 import { dirname, sep } from "node:path";
 import { UserError, unknownName } from "../core/errors";
+import type { OrtEngine } from "./ort/provider";
 import { tf } from "./tf";
 
 /** What can run the tensors, best first. */
-export const ENGINES = ["ort-cpu", "tensorflow", "wasm", "cpu"] as const;
+export const ENGINES = ["ort-cuda", "ort-webgpu", "ort-cpu", "tensorflow", "wasm", "cpu"] as const;
 export type EngineName = (typeof ENGINES)[number];
+
+/** Those that can compute matrix products in half precision, on devices that have it. */
+const HALVES: readonly EngineName[] = ["ort-webgpu"];
 
 export interface EngineRequest {
   readonly engine?: EngineName;
   /** Threads inside one operation, for engines that can be told; all cores unless given. */
   readonly threads?: number;
+  /** Compute matrix products in half precision; S2_ENGINE_HALF=1 asks for it too. */
+  readonly half?: boolean;
 }
+
+type Wanted = Pick<EngineRequest, "threads"> & { readonly half: boolean };
 
 export interface EngineChoice {
   readonly engine: EngineName;
@@ -20,10 +28,38 @@ export interface EngineChoice {
 
 const firstLine = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split("\n")[0]!.trim();
 
-async function startOrt(threads: number | undefined): Promise<void> {
+async function startOrt(engine: OrtEngine, { threads, half }: Wanted): Promise<void> {
   const { configureOrt, registerOrt } = await import("./ort/register");
-  registerOrt();
-  if (threads !== undefined) configureOrt({ threads });
+  const { probe } = await import("./ort/probe");
+  if (engine !== "ort-cpu" && !running(engine)) await probe({ engine, half: false });
+  if (half && HALVES.includes(engine)) await probe({ engine, half }).catch((error: unknown) => { throw new NoHalf(engine, firstLine(error)); });
+  registerOrt(engine);
+  configureOrt({ half, ...(threads === undefined ? {} : { threads }) }, engine);
+}
+
+/** tfjs knows the engine already: it was started and tried before. */
+const running = (engine: EngineName): boolean => tf.engine().registryFactory[engine] !== undefined;
+
+/** Half precision was asked for and is not there: never silently something else. */
+class NoHalf extends UserError {
+  constructor(engine: EngineName, why: string) {
+    super(`${engine}: no half precision on this device (${why}); unset S2_ENGINE_HALF, or name another engine in S2_ENGINE`);
+  }
+}
+
+async function startCuda(wanted: Wanted): Promise<void> {
+  const { cudaProvider } = await import("./ort/cuda");
+  if (cudaProvider() === undefined) throw new Error("onnxruntime-node's CUDA provider is not installed");
+  await startOrt("ort-cuda", wanted);
+}
+
+/** Where nobody asked for it, a driver that computes on the processor is not taken: the CPU provider is faster. */
+async function startWebGpu(wanted: Wanted, asked: boolean): Promise<void> {
+  const { findAdapter, prepareVulkan } = await import("./ort/adapter");
+  const adapter = findAdapter();
+  if (!asked && adapter.kind !== "hardware") throw new Error(adapter.why);
+  if (!prepareVulkan()) throw new Error(`${adapter.why}, and no software driver either (Chromium brings one)`);
+  await startOrt("ort-webgpu", wanted);
 }
 
 async function startTensorflow(): Promise<void> {
@@ -62,8 +98,11 @@ export async function chooseEngine(request: EngineRequest = {}): Promise<EngineC
   if (request.threads !== undefined && (!Number.isInteger(request.threads) || request.threads < 1)) {
     throw new UserError(`engine threads must be a whole number of at least 1, got ${request.threads}`, 2);
   }
+  const asked: Wanted = { threads: request.threads, half: request.half ?? process.env["S2_ENGINE_HALF"] === "1" };
   const start: Record<EngineName, () => Promise<void>> = {
-    "ort-cpu": () => startOrt(request.threads),
+    "ort-cuda": () => startCuda(asked),
+    "ort-webgpu": () => startWebGpu(asked, wanted === "ort-webgpu"),
+    "ort-cpu": () => startOrt("ort-cpu", asked),
     tensorflow: startTensorflow,
     wasm: startWasm,
     cpu: startCpu,
@@ -74,11 +113,13 @@ export async function chooseEngine(request: EngineRequest = {}): Promise<EngineC
   for (const engine of candidates) {
     try {
       await start[engine]();
+      if (asked.half && !HALVES.includes(engine)) throw new NoHalf(engine, "it computes in single precision only");
       if (!(await tf.setBackend(engine))) throw new Error(`the ${engine} backend did not initialise`);
       await tf.ready();
       const why = named !== undefined ? "S2_ENGINE names it" : request.engine !== undefined ? "asked for" : "first that starts";
       return { engine, why, rejected };
     } catch (error) {
+      if (error instanceof NoHalf) throw error;
       rejected.push({ engine, why: firstLine(error) });
     }
   }

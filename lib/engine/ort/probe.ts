@@ -1,0 +1,33 @@
+import { runChild } from "../../core/child";
+import { inProject } from "../../core/root";
+import type { OrtEngine } from "./provider";
+
+/** What a trial process is asked for. */
+export interface Trial {
+  readonly engine: OrtEngine;
+  /** Whether the product is computed in half precision. */
+  readonly half: boolean;
+}
+
+/** A small program whose result is known: rows [[1, 2], [3, 4]] times themselves, plus 1. Halves hold these numbers exactly. */
+export const PROBE = { input: [1, 2, 3, 4], result: [8, 11, 16, 23] } as const;
+
+/**
+ * Computes a tiny program on a provider in a process of its own, since a broken driver may end the process it is in.
+ *
+ * @param module what the process runs
+ * @throws Error saying in one line why the provider cannot be used
+ */
+export async function probe(trial: Trial, module = inProject("lib", "engine", "ort", "probe-part.ts")): Promise<void> {
+  let numbers: number[];
+  try {
+    numbers = await runChild<Trial, never, number[]>(module, trial);
+  } catch (error) {
+    const text = (error as Error).message.split("\n")[0]!.trim();
+    const end = /ended without an answer \((.*)\)$/.exec(text)?.[1];
+    throw new Error(end === undefined ? text : `its driver ended a trial process (${end}); update the driver`);
+  }
+  if (PROBE.result.some((want, i) => !(Math.abs(numbers[i]! - want) < 1e-4))) {
+    throw new Error(`it computes ${numbers.join(", ")} where ${PROBE.result.join(", ")} is right; update the driver`);
+  }
+}
