@@ -214,6 +214,37 @@ describe("what ONNX does not cover", () => {
   });
 });
 
+describe("the first NaN in debug mode", () => {
+  const told = (f: () => void): string => {
+    configureOrt({ debug: true });
+    const said = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
+    tf.tidy(f);
+    const lines = said.mock.calls.map(([text]) => String(text)).join("");
+    said.mockRestore();
+    return lines;
+  };
+
+  it("is named by op, shape and line", () => {
+    expect(told(() => tf.tensor1d([1, -1]).log().add(1).sum().dataSync())).toMatch(
+      /^ort-cpu: first NaN, op Log \[2\] recorded at tests\/engine\/backend\.test\.ts:\d+\n$/,
+    );
+  });
+
+  it("of a gradient is named by where the gradient was asked for", () => {
+    // d/dx √x at 0 times 0
+    const line = told(() => tf.grad((x) => x.mul(0).sqrt().sum())(tf.scalar(1)).dataSync());
+    expect(line).toMatch(/^ort-cpu: first NaN, op \w+ \[\] recorded at tests\/engine\/backend\.test\.ts:\d+\n$/);
+  });
+
+  it("that came in from outside is said to", () => {
+    expect(told(() => tf.tensor1d([NaN, 1]).add(1).dataSync())).toMatch(/op Add \[2\] recorded at .* \(an input \[2\] had one already\)\n$/);
+  });
+
+  it("is nothing where numbers are finite", () => {
+    expect(told(() => tf.tensor1d([-Infinity, 1]).softmax().dataSync())).toBe("");
+  });
+});
+
 describe("failures inside ONNX Runtime", () => {
   const bad = (): Tensor => tf.gather(tf.tensor1d([1, 2, 3]), tf.tensor1d([7], "int32"));
 
@@ -226,7 +257,7 @@ describe("failures inside ONNX Runtime", () => {
     expect(Array.from(tf.tensor1d([1]).add(1).dataSync())).toEqual([2]);
   });
 
-  it("leave the graph on disk in debug mode", () => {
+  it("name the line that recorded the op, and leave the graph on disk, in debug mode", () => {
     configureOrt({ debug: true });
     const y = bad();
     let message = "";
@@ -237,6 +268,7 @@ describe("failures inside ONNX Runtime", () => {
     }
     const file = /graph written to (.*\.onnx)/.exec(message)?.[1];
     expect(file, message).toBeDefined();
+    expect(message).toMatch(/tfjs op GatherV2 recorded at tests\/engine\/backend\.test\.ts:\d+ failed/);
     expect(existsSync(file!)).toBe(true);
     rmSync(dirname(file!), { recursive: true });
     y.dispose();

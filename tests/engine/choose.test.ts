@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { chooseEngine } from "../../lib/engine/choose";
+import { chooseEngine, ENGINES } from "../../lib/engine/choose";
+import { findAdapter } from "../../lib/engine/ort/adapter";
+import { cudaProvider } from "../../lib/engine/ort/cuda";
 import { tf } from "../../lib/engine/tf";
 
 afterEach(() => {
@@ -7,9 +9,36 @@ afterEach(() => {
 });
 
 describe("chooseEngine", () => {
-  it("takes the first engine that starts", async () => {
-    expect(await chooseEngine()).toEqual({ engine: "ort-cpu", why: "first that starts", rejected: [] });
-    expect(tf.getBackend()).toBe("ort-cpu");
+  it("takes the first engine that starts, and says in one line why not those before it", async () => {
+    const { engine, why, rejected } = await chooseEngine();
+    expect(why).toBe("first that starts");
+    expect(tf.getBackend()).toBe(engine);
+    expect(rejected.map((r) => r.engine)).toEqual(ENGINES.slice(0, ENGINES.indexOf(engine)));
+    for (const r of rejected) expect(r.why).toMatch(/^.{10,200}$/);
+    // a driver that computes on the processor is not taken by itself
+    if (findAdapter().kind !== "hardware" && cudaProvider() === undefined) {
+      expect(engine).toBe("ort-cpu");
+      expect(rejected).toEqual([
+        { engine: "ort-cuda", why: "onnxruntime-node's CUDA provider is not installed" },
+        { engine: "ort-webgpu", why: findAdapter().why },
+      ]);
+    }
+  }, 120_000);
+
+  it("refuses half precision where there is none, rather than computing otherwise", async () => {
+    await expect(chooseEngine({ engine: "ort-cpu", half: true })).rejects.toThrow(
+      "ort-cpu: no half precision on this device (it computes in single precision only); unset S2_ENGINE_HALF, or name another engine in S2_ENGINE",
+    );
+    process.env["S2_ENGINE_HALF"] = "1";
+    await expect(chooseEngine({ engine: "ort-cpu" })).rejects.toThrow("ort-cpu: no half precision");
+    await expect(chooseEngine({ engine: "wasm" })).rejects.toThrow("wasm: no half precision");
+    delete process.env["S2_ENGINE_HALF"];
+  });
+
+  it("says why an engine that was asked for does not start", async () => {
+    await expect(chooseEngine({ engine: "ort-cuda" })).rejects.toThrow(
+      "engine ort-cuda: onnxruntime-node's CUDA provider is not installed; choose another with S2_ENGINE (ort-cuda, ort-webgpu, ort-cpu, tensorflow, wasm, cpu) or none to let the lab choose",
+    );
   });
 
   it("takes the one asked for", async () => {

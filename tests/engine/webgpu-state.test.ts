@@ -1,0 +1,113 @@
+import type { Scalar, Tensor, Tensor2D } from "@tensorflow/tfjs-core";
+import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { chooseEngine } from "../../lib/engine/choose";
+import { keepHalf } from "../../lib/engine/half";
+import { configureOrt, ortStats, resetOrtStats } from "../../lib/engine/ort/register";
+import { tf } from "../../lib/engine/tf";
+import { use } from "./compare";
+import { leaveOut, WHERE } from "./webgpu-machine";
+
+const engine = "ort-webgpu";
+const stats = (): ReturnType<typeof ortStats> => ortStats(engine);
+
+describe.skipIf(leaveOut)(`state ${WHERE}`, () => {
+  beforeAll(() => use(engine), 120_000);
+  beforeEach(() => {
+    configureOrt({ debug: false, half: false, strict: true }, engine);
+    resetOrtStats(engine);
+  });
+
+  it("stays on the device until somebody reads it", () => {
+    const v = tf.variable(tf.tensor1d([1, 2]));
+    for (let i = 0; i < 3; i++) {
+      tf.tidy(() => v.assign(v.mul(2)));
+      tf.engine().backend.time(() => {});
+    }
+    expect(stats()).toMatchObject({ runs: 3, downloads: 0, uploads: 0 });
+    expect(Array.from(v.dataSync())).toEqual([8, 16]);
+    expect(stats().downloads).toBe(1);
+    v.dispose();
+  });
+
+  it("moves to the device when a second program takes it", () => {
+    const frozen = tf.tensor1d([1, 2, 3]);
+    for (let i = 0; i < 4; i++) tf.tidy(() => frozen.mul(tf.scalar(i)).dataSync());
+    // the factor is another tensor each time and never stays
+    expect(stats()).toMatchObject({ runs: 4, uploads: 1, downloads: 4 });
+    expect(Array.from(frozen.dataSync())).toEqual([1, 2, 3]);
+    frozen.dispose();
+  });
+
+  it("outlives the graph that made it", () => {
+    const kept = tf.tidy(() => tf.tensor1d([1, 2]).add(1));
+    kept.add(0).dataSync();
+    configureOrt({ debug: true }, engine);
+    configureOrt({ debug: false }, engine);
+    expect(stats().graphsCached).toBe(0);
+    expect(Array.from(kept.dataSync())).toEqual([2, 3]);
+    kept.dispose();
+    expect(Array.from(tf.tidy(() => tf.tensor1d([5]).add(1).dataSync()))).toEqual([6]);
+  });
+
+  it("is freed with its tensors: memory stays flat over 200 steps", () => {
+    const W = tf.variable(tf.ones([64, 64]));
+    const optimizer = tf.train.adam(0.001);
+    const x = tf.tensor2d(Float32Array.from({ length: 512 }, (_, i) => Math.sin(i)), [8, 64]);
+    const step = (): number => {
+      const loss = optimizer.minimize(() => tf.matMul(x, W as unknown as Tensor2D).tanh().square().mean() as Scalar, true, [W])!;
+      const value = loss.dataSync()[0]!;
+      loss.dispose();
+      return value;
+    };
+    for (let i = 0; i < 50; i++) step();
+    const { numTensors, numDataBuffers } = tf.memory();
+    const { graphsCached } = stats();
+    const resident = process.memoryUsage().rss;
+    for (let i = 0; i < 200; i++) step();
+    expect(tf.memory()).toMatchObject({ numTensors, numDataBuffers });
+    expect(stats().graphsCached).toBe(graphsCached);
+    // 200 leaked steps of weights and moments would be 10 MB, of SwiftShader's buffers more
+    expect(process.memoryUsage().rss - resident).toBeLessThan(30e6);
+    tf.dispose([W, x]);
+    optimizer.dispose();
+  });
+
+  it("a failure names op and line, and leaves the engine usable", () => {
+    configureOrt({ debug: true }, engine);
+    // 64 GiB, far over what a buffer may have
+    const big = tf.tidy(() => tf.broadcastTo(tf.tensor1d([1]).add(1), [2 ** 17, 2 ** 17]).mul(tf.ones([2 ** 17, 1])).sum());
+    expect(() => big.dataSync()).toThrow(/^ort-webgpu: .* failed to run in ONNX Runtime/);
+    big.dispose();
+    configureOrt({ debug: false }, engine);
+    expect(Array.from(tf.tidy(() => tf.tensor1d([5]).add(1).dataSync()))).toEqual([6]);
+  });
+
+  it("half precision is refused where the device has none", async () => {
+    let refusal = "";
+    try {
+      await chooseEngine({ engine, half: true });
+    } catch (error) {
+      refusal = (error as Error).message;
+    }
+    await use(engine);
+    // SwiftShader has no 16-bit floats; a device that has them computes the product with them
+    if (refusal === "") expect(Array.from(tf.tidy(() => tf.matMul(tf.tensor2d([[1, 2]]), tf.tensor2d([[3], [4]])).dataSync()))).toEqual([11]);
+    else expect(refusal).toMatch(/^ort-webgpu: no half precision on this device \(.*f16.*\); unset S2_ENGINE_HALF, or name another engine in S2_ENGINE$/s);
+  });
+
+  it("keeps weights as they are while half precision is off", () => {
+    const w: Tensor = tf.tensor1d([0.1, 0.2]);
+    expect(keepHalf(w)).toBe(false);
+    expect(Array.from(w.dataSync())).toEqual(Array.from(Float32Array.of(0.1, 0.2)));
+    w.dispose();
+  });
+
+  it("says which op made the first NaN in debug mode", () => {
+    configureOrt({ debug: true }, engine);
+    const said = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
+    tf.tidy(() => tf.tensor1d([1, -1]).log().add(1).sum().dataSync());
+    const lines = said.mock.calls.map(([text]) => String(text)).join("");
+    said.mockRestore();
+    expect(lines).toMatch(/^ort-webgpu: first NaN, op Log \[2\] recorded at tests\/engine\/webgpu-state\.test\.ts:\d+\n$/);
+  });
+});
