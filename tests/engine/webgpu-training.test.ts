@@ -14,7 +14,7 @@ import { disposeParameters, initParameters } from "../../lib/model/initialise";
 import { forward } from "../../lib/model/s2mllm";
 import { lossParts, totalLoss } from "../../lib/train/losses/total";
 import { AdamW } from "../../lib/train/optimizer";
-import { tinyBatch, tinyConfig } from "../model/tiny";
+import { type TinyBatch, tinyBatch, tinyConfig } from "../model/tiny";
 import { use } from "./compare";
 import { leaveOut, WHERE } from "./webgpu-machine";
 
@@ -35,7 +35,7 @@ async function train(engine: EngineName & ("ort-cpu" | "ort-webgpu"), steps: num
   const plan = planTraining(describeModel(config).map((s) => s.name), trainRules(config));
   const trainable = new Map([...parameters].filter(([name]) => plan.get(name)!.training === "train"));
   const optimizer = new AdamW(trainable, plan, config.training);
-  const { inputs, targets } = tinyBatch(3);
+  const { inputs, targets } = tf.tidy(() => tinyBatch(3) as never) as TinyBatch;
   const step = new RepeatedStep((numbers) => {
     const { value, grads } = tf.variableGrads(
       () => totalLoss(lossParts(parameters, forward(parameters, inputs, config, { training: true }), inputs, targets, config), config.lossWeights),

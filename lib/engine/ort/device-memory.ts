@@ -61,6 +61,7 @@ export class DeviceMemory implements Memory {
     else compiled.session.dispose();
   }
 
+  // the provider keeps freed buffers for reuse by itself
   limit(): void {}
 
   clear(): void {}

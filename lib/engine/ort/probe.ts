@@ -23,7 +23,7 @@ export async function probe(trial: Trial, module = inProject("lib", "engine", "o
   try {
     numbers = await runChild<Trial, never, number[]>(module, trial);
   } catch (error) {
-    const text = (error as Error).message.split("\n")[0]!.trim();
+    const text = (error as Error).message.split("\n")[0]!.trim().replace(/^Error: /, "");
     const end = /ended without an answer \((.*)\)$/.exec(text)?.[1];
     throw new Error(end === undefined ? text : `its driver ended a trial process (${end}); update the driver`);
   }
