@@ -51,7 +51,8 @@ export function load(program: Program, provider: Provider, settings: OrtSettings
       enableMemPattern: false,
       logSeverityLevel: 3,
       ...(results === "device" ? { preferredOutputLocation: "gpu-buffer" } : {}),
-      ...(settings.strict ? { extra: { session: { disable_cpu_ep_fallback: "1" } } } : {}),
+      // the CPU's own provider counts as what is fallen back to
+      ...(settings.strict && provider.name !== "cpu" ? { extra: { session: { disable_cpu_ep_fallback: "1" } } } : {}),
     });
   } catch (error) {
     throw runtimeError(error, "to load", compiled);
