@@ -14,6 +14,7 @@ describe("what ONNX Runtime says", () => {
     ["Failed to allocate memory for requested buffer of size 8589934592", "not enough device memory: take smaller batches"],
     ["Buffer size (17179869184) exceeds the max buffer size limit (1073741824).", "not enough device memory"],
     ["std::bad_alloc", "not enough device memory"],
+    ["Non-zero status code returned while running Expand node. Name:'#2' Status Message: narrowing_error", "not enough device memory"],
     ["Program Cast requires f16 but the device does not support it.", "unset S2_ENGINE_HALF"],
   ])("%s comes with what to do", (text, cure) => {
     expect(message(text)).toContain(cure);

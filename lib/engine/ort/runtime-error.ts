@@ -6,7 +6,8 @@ import type { Compiled } from "./session";
 /** What to do about failures that have a known cause, by what ONNX Runtime says. */
 const CURES: readonly (readonly [RegExp, string])[] = [
   [/device (?:was |is )?lost|devicelost/i, "the GPU stopped answering (driver reset, sleep, or another program): start again, an interrupted training goes on from its checkpoint; S2_ENGINE=ort-cpu runs without the GPU"],
-  [/out ?of ?memory|bad_alloc|failed to allocate|exceeds the max(?:imum)? .*size|larger than the maximum .*size/i, "not enough device memory: take smaller batches (training.scenes, training.sentences, data.frames), close other programs on the GPU, or run with S2_ENGINE=ort-cpu"],
+  // narrowing_error: more elements than the 32 bits that shaders count with
+  [/out ?of ?memory|narrowing_error|bad_alloc|failed to allocate|exceeds the max(?:imum)? .*size|larger than the maximum .*size/i, "not enough device memory: take smaller batches (training.scenes, training.sentences, data.frames), close other programs on the GPU, or run with S2_ENGINE=ort-cpu"],
   [/requires f16/i, "the device has no half precision: unset S2_ENGINE_HALF"],
 ];
 
