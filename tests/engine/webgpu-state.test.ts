@@ -76,7 +76,7 @@ describe.skipIf(leaveOut)(`state ${WHERE}`, () => {
     configureOrt({ debug: true }, engine);
     // 64 GiB, far over what a buffer may have
     const big = tf.tidy(() => tf.broadcastTo(tf.tensor1d([1]).add(1), [2 ** 17, 2 ** 17]).mul(tf.ones([2 ** 17, 1])).sum());
-    expect(() => big.dataSync()).toThrow(/^ort-webgpu: .* failed to run in ONNX Runtime/);
+    expect(() => big.dataSync()).toThrow(/^ort-webgpu: tfjs op Multiply recorded at .* failed to run in ONNX Runtime \(not enough device memory: take smaller batches/);
     big.dispose();
     configureOrt({ debug: false }, engine);
     expect(Array.from(tf.tidy(() => tf.tensor1d([5]).add(1).dataSync()))).toEqual([6]);
@@ -105,9 +105,10 @@ describe.skipIf(leaveOut)(`state ${WHERE}`, () => {
   it("says which op made the first NaN in debug mode", () => {
     configureOrt({ debug: true }, engine);
     const said = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
-    tf.tidy(() => tf.tensor1d([1, -1]).log().add(1).sum().dataSync());
+    // WGSL leaves log(-1) open, and SwiftShader gives 0
+    tf.tidy(() => tf.tensor1d([1, 0]).div(tf.tensor1d([2, 0])).add(1).sum().dataSync());
     const lines = said.mock.calls.map(([text]) => String(text)).join("");
     said.mockRestore();
-    expect(lines).toMatch(/^ort-webgpu: first NaN, op Log \[2\] recorded at tests\/engine\/webgpu-state\.test\.ts:\d+\n$/);
+    expect(lines).toMatch(/^ort-webgpu: first NaN, op RealDiv \[2\] recorded at tests\/engine\/webgpu-state\.test\.ts:\d+\n$/);
   });
 });
