@@ -12,6 +12,7 @@ import { runCase } from "../../lib/eval/parity/run";
 import { describeModel, trainRules } from "../../lib/model/describe";
 import { disposeParameters, initParameters } from "../../lib/model/initialise";
 import { forward } from "../../lib/model/s2mllm";
+import { releaseConstants } from "../../lib/nn/constants";
 import { lossParts, totalLoss } from "../../lib/train/losses/total";
 import { AdamW } from "../../lib/train/optimizer";
 import { type TinyBatch, tinyBatch, tinyConfig } from "../model/tiny";
@@ -59,6 +60,7 @@ async function train(engine: EngineName & ("ort-cpu" | "ort-webgpu"), steps: num
   const residentGrowth = process.memoryUsage().rss - resident;
   optimizer.dispose();
   disposeParameters(parameters);
+  releaseConstants();
   tf.dispose([...Object.values(inputs), ...Object.values(targets)].filter((t): t is Tensor => t instanceof tf.Tensor));
   return { losses, late, tensors: tf.memory().numTensors - before, residentGrowth };
 }
