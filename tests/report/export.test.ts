@@ -80,7 +80,7 @@ describe.skipIf(path === undefined && process.env["CI"] !== "true")("with a Chro
       expect(png[25]).toBe(3);
     }
     expect(readdirSync(folder).filter((f) => f.endsWith(".tmp"))).toEqual([]);
-  }, 180_000);
+  }, 600_000);
 
   test("the report and a figure's own page draw everything without an error, on a laptop and on a phone", async () => {
     const { writeFileAtomic } = await import("../../lib/core/files");
@@ -107,7 +107,7 @@ describe.skipIf(path === undefined && process.env["CI"] !== "true")("with a Chro
     } finally {
       await browser.close();
     }
-  }, 180_000);
+  }, 600_000);
 });
 
 test("the sample rows are marked as such", () => {
