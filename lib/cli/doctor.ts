@@ -1,12 +1,14 @@
 import { execFile } from "node:child_process";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
+import { relative } from "node:path";
 import { promisify } from "node:util";
 import { resolveConfig } from "../config/resolve";
 import { findChromium, findProgram } from "../core/programs";
-import { inProject } from "../core/root";
+import { inProject, projectRoot } from "../core/root";
 import type { EngineChoice } from "../engine/choose";
 import { kernelName } from "../notebook/kernelspec";
+import { checkpointFolders } from "../train/pretrained";
 import { parseOptions } from "./options";
 import { printJson, printLines } from "./output";
 
@@ -118,6 +120,13 @@ function pretrained(): Finding {
     : { found: true, detail: `${folder}: ${files.join(", ")}` };
 }
 
+function weights(preset: string): Finding {
+  const folders = checkpointFolders(preset);
+  return folders.length === 0
+    ? { found: false, detail: `no published checkpoint in data/pretrained/${preset}`, hint: "real weights are optional; README.md says what goes there, s2mllm convert checks it" }
+    : { found: true, detail: folders.map((folder) => relative(projectRoot(), folder)).join(", ") };
+}
+
 export async function run(args: string[]): Promise<number> {
   const { values } = parseOptions(spec, args);
   const findings: Record<string, Finding> = {
@@ -129,6 +138,7 @@ export async function run(args: string[]): Promise<number> {
     rooms: data("nano", "s2mllm data make writes it (npm start does so by itself)"),
     scannet: data("llava-video-7b", "real data is optional; README.md says where each set goes"),
     pretrained: pretrained(),
+    weights: weights("llava-video-7b"),
   };
   // all else can be done without; no engine is a failure
   const status = findings["engine"]!.found ? 0 : 1;

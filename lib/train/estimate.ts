@@ -28,6 +28,8 @@ const promptTokens = { chatml: { shared: 36, sentence: 64 }, compact: { shared: 
 /** Proposals a scene: what Mask3D is cut to (spec 6.4). */
 const proposals = 50;
 const float = 4;
+/** What Node, the engine and its libraries take before any tensor. */
+const program = { "Node and engine": 0.3e9 };
 
 /** A stack of transformer layers on `rows` tokens. */
 interface Stack {
@@ -145,7 +147,7 @@ export function estimate(config: S2Config, work: Work): Estimate {
     const maps = mapsOf(config);
     const trained = byTraining.trained * float;
     memory = {
-      weights: byTraining.all * float, gradients: trained, "optimiser's moments": 2 * trained,
+      ...program, weights: byTraining.all * float, gradients: trained, "optimiser's moments": 2 * trained,
       // the step is one program: it ends with the new weights and moments beside the old ones
       "updated weights and moments": 3 * trained,
       activations: stacks.reduce((n, s) => n + (s.differentiated ? s.layers * keptBy(s) : workingOf(s)), 0) * float + maps.kept * float + widest,
@@ -155,19 +157,16 @@ export function estimate(config: S2Config, work: Work): Estimate {
   }
   // streams between the layers stay until the pass ends
   const streams = stacks.reduce((n, s) => n + s.layers * s.rows * s.width, 0) * float;
-  if (work === "answer") memory = { weights: byTraining.all * float, activations: widest + streams, inputs };
+  if (work === "answer") memory = { ...program, weights: byTraining.all * float, activations: widest + streams, inputs };
   else {
     const part = countBy(config, (name) => /^(.*\.layers\.\d+)\./.exec(name)?.[1] ?? name);
     // a part's numbers are held as they are read, and as the engine takes them
-    memory = { "largest part's weights": 2 * Math.max(...[...part.values()].map(({ all }) => all)) * float, activations: widest + streams, inputs };
+    memory = { ...program, "largest part's weights": 2 * Math.max(...[...part.values()].map(({ all }) => all)) * float, activations: widest + streams, inputs };
   }
   return { work, memory, bytes: sum(memory), flops, visualTokens };
 }
 
 const sum = (parts: Readonly<Record<string, number>>): number => Object.values(parts).reduce((a, b) => a + b, 0);
-
-/** What Node, the engine and its libraries take before any tensor. */
-const baseBytes = 0.4e9;
 
 /** Bytes that an engine can have on this machine; undefined where the lab cannot know, as for a GPU. */
 export function memoryOf(engine: EngineName): number | undefined {
@@ -194,11 +193,11 @@ export function memoryText({ memory }: Estimate): string {
 export function requireMemory(config: S2Config, work: Work, engine: EngineName, processes = 1): void {
   const available = memoryOf(engine);
   const needed = estimate(config, work);
-  const total = (needed.bytes + baseBytes) * processes;
+  const total = needed.bytes * processes;
   if (available === undefined || total <= available) return;
   const several = processes > 1 ? ` for each of ${processes} runs side by side` : "";
   throw new UserError(
-    `preset ${config.preset} does not fit: ${work === "train" ? "training" : "answering"} on ${config.data.frames} frames needs about ${gigabytes(needed.bytes + baseBytes)}${several} ` +
+    `preset ${config.preset} does not fit: ${work === "train" ? "training" : "answering"} on ${config.data.frames} frames needs about ${gigabytes(needed.bytes)}${several} ` +
     `(${memoryText(needed)}), ${engine} has ${gigabytes(available)} here; use a smaller preset, fewer frames (--set data.frames=8)` +
     `${processes > 1 ? ", fewer processes" : ""} or a machine with more memory`,
   );

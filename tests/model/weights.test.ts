@@ -17,6 +17,7 @@ import { writeRandomWeights } from "../../lib/model/random-weights";
 import { forward } from "../../lib/model/s2mllm";
 import { StreamedParameters } from "../../lib/model/streamed";
 import { Weights } from "../../lib/model/weights";
+import { printed } from "../setup/printed";
 import { publish, publishedConfig, type Published } from "./published";
 
 const config = publishedConfig();
@@ -194,20 +195,8 @@ describe("streamed", () => {
 });
 
 describe("s2mllm convert", () => {
-  /** Exit status and stdout of the command, on the preset nano shrunk to the tiny model. */
-  async function converted(...args: string[]): Promise<{ status: number; out: string }> {
-    const written: string[] = [];
-    const write = process.stdout.write.bind(process.stdout);
-    process.stdout.write = ((text: string) => (written.push(text), true)) as typeof process.stdout.write;
-    try {
-      return { status: await convert(args), out: written.join("") };
-    } finally {
-      process.stdout.write = write;
-    }
-  }
-
   test("a folder of another size: status 1, every name in the JSON document", async () => {
-    const { status, out } = await converted(folders.llava, "--preset", "video-3d-llm", "--json");
+    const { status, out } = await printed(convert, folders.llava, "--preset", "video-3d-llm", "--json");
     expect(status).toBe(1);
     const document = JSON.parse(out) as { fits: boolean; parts: string[]; misshapen: { name: string }[]; missing: string[]; problems: string[]; claim: string };
     expect(document).toMatchObject({ fits: false, claim: "LlavaQwenForCausalLM", parts: ["language model", "vision tower"] });
@@ -217,7 +206,7 @@ describe("s2mllm convert", () => {
   });
 
   test("the text names a few and counts the rest", async () => {
-    const { status, out } = await converted(folders.llava);
+    const { status, out } = await printed(convert, folders.llava);
     expect(status).toBe(1);
     expect(out).toMatch(/^.*llava: \d+ tensors, a LlavaQwenForCausalLM\n {2}language model: /);
     expect(out).toMatch(/and \d+ more \(--json lists all\)\ndoes not fit llava-video-7b: \d+ problems\n$/);

@@ -1,0 +1,47 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { run as params } from "../../lib/cli/params";
+import { run as stream } from "../../lib/cli/stream";
+import { run as train } from "../../lib/cli/train";
+import { printed } from "../setup/printed";
+
+let folder: string;
+beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "weights-commands-"))));
+afterEach(() => rmSync(folder, { recursive: true }));
+
+test("stream writes random weights, answers with them part by part, and says what that took", async () => {
+  const weights = join(folder, "nano");
+  const made = await printed(stream, weights, "--preset", "nano", "--make", "--json");
+  expect(made.status).toBe(0);
+  expect(readdirSync(weights)).toContain("model.safetensors.index.json");
+  const outcome = JSON.parse(made.out) as Record<string, number>;
+  expect(outcome).toMatchObject({ preset: "nano", frames: 8, visualTokens: 8 * 4 * 5, finite: true });
+  expect(outcome["bytesRead"]).toBeGreaterThan(1e6);
+  for (const key of ["peakBytes", "estimatedBytes"]) expect(outcome[key]).toBeGreaterThan(1e8);
+  await expect(printed(stream, weights, "--preset", "nano", "--make")).rejects.toThrow(`${weights}: is there already; --make takes a new folder`);
+  const { out } = await printed(stream, weights, "--preset", "nano");
+  expect(out).toMatch(/^nano, 8 frames, 160 visual tokens, on \S+: one answer in [\d.]+ s .*\nat most .* scores finite\n$/);
+});
+
+test("stream needs a folder whose weights fit", async () => {
+  await expect(stream([])).rejects.toThrow("takes the folders of the weights");
+  await expect(stream([folder])).rejects.toThrow("neither model.safetensors nor model.safetensors.index.json in it");
+});
+
+test("params --estimate adds memory and time of each kind of work", async () => {
+  const { out } = await printed(params, "--preset", "llava-video-7b", "--estimate", "--json");
+  const { trainable, estimate } = JSON.parse(out) as { trainable: number; estimate: { gigaflopsPerSecond: number; work: { work: string; bytes: number; seconds: number }[] } };
+  expect(trainable).toBe(1_767_499_776);
+  expect(estimate.work.map(({ work }) => work)).toEqual(["train", "answer", "stream"]);
+  expect(estimate.gigaflopsPerSecond).toBeGreaterThan(0);
+  for (const { bytes, seconds } of estimate.work) expect(bytes * seconds).toBeGreaterThan(0);
+  const text = await printed(params, "--preset", "nano", "--estimate");
+  expect(text.out).toMatch(/one training step +[\d.]+ GB .*\none answer +[\d.]+ GB .*\none answer, weights streamed +[\d.]+ GB/);
+});
+
+test("train refuses what cannot fit before it opens any data", async () => {
+  const args = ["--preset", "llava-video-7b", "--set", "training.scenes=64", "--set", "data.folder=nowhere"];
+  await expect(train(args)).rejects.toThrow(/does not fit: training on 16 frames needs about \d+ GB/);
+});
