@@ -11,7 +11,7 @@ let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "weights-commands-"))));
 afterEach(() => rmSync(folder, { recursive: true }));
 
-test("stream writes random weights, answers with them part by part, and says what that took", async () => {
+test("stream writes random weights, answers with them part by part, and says what that took", { timeout: 240_000 }, async () => {
   const weights = join(folder, "nano");
   const made = await printed(stream, weights, "--preset", "nano", "--make", "--json");
   expect(made.status).toBe(0);
