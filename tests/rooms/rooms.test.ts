@@ -158,12 +158,29 @@ function answersOf(reading: Reading, layout: Layout): number[] {
   }
 }
 
+const everything = (layout: Layout): Set<number> => new Set(layout.objects.map((o) => o.id));
+
 describe("sentences", () => {
+  test("ask for and name only what was shown, with one answer among all objects", () => {
+    let dropped = 0;
+    fc.assert(fc.property(seeds, (seed) => {
+      const layout = layoutOf(seed);
+      const rng = new Rng(seed, "shown");
+      const shown = new Set(layout.objects.filter(() => rng.uniform(0, 1) < 0.7).map((o) => o.id));
+      dropped += layout.objects.length - shown.size;
+      for (const s of writeSentences(layout, shown, 30, config, new Rng(seed, "sentences"))) {
+        for (const id of [s.target, ...s.anchors]) expect(shown.has(id), s.text).toBe(true);
+        if (s.kind !== "attribute") expect(answersOf(parse(s.text)!, layout), s.text).toEqual([s.target]);
+      }
+    }), { numRuns: 40 });
+    expect(dropped).toBeGreaterThan(100);
+  });
+
   test("each relation has exactly one answer, derived again with other geometry", () => {
     const kinds = new Set<string>();
     fc.assert(fc.property(seeds, (seed) => {
       const layout = layoutOf(seed);
-      for (const s of writeSentences(layout, 30, config, new Rng(seed, "sentences"))) {
+      for (const s of writeSentences(layout, everything(layout), 30, config, new Rng(seed, "sentences"))) {
         if (s.kind === "attribute") continue;
         const reading = parse(s.text);
         expect(reading, s.text).toBeDefined();
@@ -180,7 +197,7 @@ describe("sentences", () => {
   test("each attribute sentence names one object by class, or class and colour", () => {
     fc.assert(fc.property(seeds, (seed) => {
       const layout = layoutOf(seed);
-      for (const s of writeSentences(layout, 30, config, new Rng(seed, "sentences"))) {
+      for (const s of writeSentences(layout, everything(layout), 30, config, new Rng(seed, "sentences"))) {
         if (s.kind !== "attribute") continue;
         const target = layout.objects[s.target]!;
         expect(s.text.includes(target.label) || s.text.includes(`${classes[target.label].plural},`), s.text).toBe(true);
@@ -194,9 +211,9 @@ describe("sentences", () => {
   test("answers are balanced within each class and kind, and texts do not repeat", () => {
     fc.assert(fc.property(seeds, (seed) => {
       const layout = layoutOf(seed);
-      const sentences = writeSentences(layout, 30, config, new Rng(seed, "sentences"));
+      const sentences = writeSentences(layout, everything(layout), 30, config, new Rng(seed, "sentences"));
       expect(new Set(sentences.map((s) => s.text)).size).toBe(sentences.length);
-      for (const { kind, label, byAnswer } of questionsOf(layout, config.margins)) {
+      for (const { kind, label, byAnswer } of questionsOf(layout, config.margins, everything(layout))) {
         expect(byAnswer.size).toBeGreaterThanOrEqual(2);
         const counts = [...byAnswer.keys()].map((id) =>
           sentences.filter((s) => s.kind === kind && s.target === id && (label === "" || layout.objects[s.target]!.label === label)).length);
@@ -208,14 +225,14 @@ describe("sentences", () => {
 
   test("objects of one colour and class are never asked for by attribute", () => {
     const layout = layoutOf(3);
-    const sentences = writeSentences(layout, 30, config, new Rng(3, "sentences"));
+    const sentences = writeSentences(layout, everything(layout), 30, config, new Rng(3, "sentences"));
     expect(sentences.filter((s) => s.kind === "attribute" && layout.objects[s.target]!.role === "target")).toEqual([]);
   });
 
   test("are made of the phrases of the inventory, and of few", () => {
     expect(new Set(sentencePhrases).size).toBe(sentencePhrases.length);
     for (let seed = 0; seed < 40; seed++) {
-      for (const s of writeSentences(layoutOf(seed), 30, config, new Rng(seed, "sentences"))) {
+      for (const s of writeSentences(layoutOf(seed), everything(layoutOf(seed)), 30, config, new Rng(seed, "sentences"))) {
         expect(isPhrased(s.text), s.text).toBe(true);
         expect(s.text).toMatch(/^[a-z, ]+$/);
         expect(s.text).not.toMatch(/ {2}| ,/);

@@ -152,7 +152,7 @@ export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = [])
     "## Sentences", "",
     `${facts.distinctSentences} different sentences among the ${manifest.sentences.train} of the training rooms, ${facts.wordsPerSentence.toFixed(1)} words on average, made of ${sentencePhrases.length} phrases. Share of each kind (relations: ${percent(relational(mix.train))}% train, ${percent(relational(mix.val))}% test):`, "",
     ...table(["kind", "train %", "test %", "exactly one answer because"], kinds.map((k) => [k.kind, percent(mix.train.get(k.kind)), percent(mix.val.get(k.kind)), rulesOfKind(m)[k.kind] ?? ""])), "",
-    "Distances are between box centres in the floor plane. For each room, class and kind of relation the answers are drawn uniformly among those that can be reached, and a question with one reachable answer is not asked.", "",
+    "Distances are between box centres in the floor plane. For each room, class and kind of relation the answers are drawn uniformly among those that can be reached, and a question with one reachable answer is not asked. What a sentence asks for or names is shown by at least ${config.shown.frames} of the ${config.frames} frames on ${percent(config.shown.share)}% of the picture or more.", "",
     "## What can be had without understanding", "",
     "Percent right on the test rooms with ground-truth boxes. Anchor-blind bound: one of the objects that a sentence of this class and kind could mean; no guess that ignores the anchor is expected to do better. Changes: two sentences of one room, class and kind with different anchors have different answers.", "",
     ...table(["kind", "sentences", "random object", "right class at random", "anchor-blind bound", "best rule below", "answer changes", "pairs"],
