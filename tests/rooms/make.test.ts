@@ -157,7 +157,7 @@ describe("checking", () => {
 
   test("finds a wrong answer, a missing scene and a broken picture", async () => {
     const broken = join(top, "broken");
-    await makeRooms(broken, { ...config, trainRooms: 2, testRooms: 1, frames: 6 });
+    await makeRooms(broken, { ...config, trainRooms: 2, testRooms: 1, shown: { frames: 0, share: 0 }, frames: 2 });
     const file = join(broken, "ScanRefer_filtered_train.json");
     const entries = JSON.parse(readFileSync(file, "utf8")) as { object_id: string; scene_id: string; s2_rooms: { kind: string } }[];
     const changed = entries.find((e) => e.s2_rooms.kind === "closest" && e.scene_id === "scene0000_00")!;
