@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import { onInterrupt } from "../core/interrupt";
 import { findChromium } from "../core/programs";
@@ -33,20 +34,31 @@ export interface NotebooksOutcome {
   readonly due: number;
 }
 
-/** Runs notebooks one after the other; an interrupt stops before the next one. */
+/** Runs notebooks, one a core at a time; an interrupt stops before the next one. */
 export async function runNotebooks(paths: readonly string[], options: ReuseOptions = {}): Promise<NotebooksOutcome> {
-  const runs: NotebookRun[] = [];
-  const unchanged: string[] = [];
+  const finished = new Map<string, NotebookRun | undefined>();
+  const waiting = [...paths];
   let stopped = false;
   const forget = onInterrupt(() => (stopped = true));
-  for (const path of paths) {
-    if (stopped) break;
-    const run = await runIfChanged(path, options);
-    if (run === undefined) unchanged.push(basename(path, ".ipynb"));
-    else runs.push(run);
-    if (run?.failure !== undefined) process.stderr.write(`${describeFailure(run.failure)}\n`);
-  }
+  const work = async (): Promise<void> => {
+    for (let path = waiting.shift(); path !== undefined && !stopped; path = waiting.shift()) {
+      try {
+        const run = await runIfChanged(path, options);
+        finished.set(path, run);
+        if (run?.failure !== undefined) process.stderr.write(`${describeFailure(run.failure)}\n`);
+      } catch (error) {
+        stopped = true;
+        throw error;
+      }
+    }
+  };
+  // all are waited for: no kernel is left behind by the failure of another
+  const ends = await Promise.allSettled(Array.from({ length: availableParallelism() }, work));
   forget();
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
+  const done = paths.filter((path) => finished.has(path));
+  const runs = done.flatMap((path) => finished.get(path) ?? []);
+  const unchanged = done.filter((path) => finished.get(path) === undefined).map((path) => basename(path, ".ipynb"));
   if (runs.length > 0 && findChromium() === undefined) process.stderr.write(`${noChromium}\n`);
   return { runs, unchanged, due: paths.length - unchanged.length };
 }

@@ -140,7 +140,7 @@ describe("what a sentence speaks of", () => {
     let hidden = 0;
     for (const { id } of planRooms(config)) {
       const room = finishedRoom(folder, id, config)!;
-      const frames = room.objects.map((o) => o.pixels.filter((n) => n >= 0.024 * 112 * 112).length);
+      const frames = room.objects.map((o) => o.pixels.filter((n) => n >= 0.032 * 112 * 112).length);
       hidden += frames.filter((n) => n < 2).length;
       for (const s of room.sentences) for (const o of [s.target, ...s.anchors]) expect(frames[o], `${id} "${s.text}"`).toBeGreaterThanOrEqual(2);
     }

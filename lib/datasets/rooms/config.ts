@@ -44,7 +44,7 @@ export const RoomsConfig = z.strictObject({
   /** What a sentence asks for or names is shown by at least `frames` frames on at least `share` of their pixels each. */
   shown: z.strictObject({
     frames: z.int().min(0).default(2),
-    share: z.number().min(0).max(1).default(0.024),
+    share: z.number().min(0).max(1).default(0.032),
   }).prefault({}),
   /** Margins that make an answer unmistakable. */
   margins: z.strictObject({
