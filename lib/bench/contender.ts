@@ -14,6 +14,15 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** Python writes numbers that are not finite in a way that is no JSON. */
+function answerOf(line: string): Answer {
+  try {
+    return JSON.parse(line) as Answer;
+  } catch {
+    return { error: `it answered ${line.slice(0, 120)}` };
+  }
+}
+
 /** One engine at one task, in a process of its own: memory and threads are nobody else's. */
 export class Contender {
   readonly #child: ChildProcess;
@@ -27,7 +36,7 @@ export class Contender {
     this.#child.stderr!.on("data", (text: Buffer) => (this.#said = (this.#said + text.toString()).slice(-4000)));
     // a request to a process that just ended fails by its end
     this.#child.stdin!.on("error", () => {});
-    createInterface({ input: this.#child.stdout! }).on("line", (line) => this.#settle((waiting) => waiting.resolve(JSON.parse(line) as Answer)));
+    createInterface({ input: this.#child.stdout! }).on("line", (line) => this.#settle((waiting) => waiting.resolve(answerOf(line))));
     this.#child.on("error", (error) => this.#end(error));
     this.#child.on("close", (code, signal) => {
       const last = this.#said.trim().split("\n").at(-1)!.trim();

@@ -1,5 +1,4 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
+import { execFileSync } from "node:child_process";
 import { findProgram } from "../core/programs";
 import { inProject } from "../core/root";
 import type { Launch } from "./contender";
@@ -21,7 +20,7 @@ export function opponentsOf(name: Entrant): readonly Entrant[] {
   return isHalf(name) ? ["torch-cuda-half", "torch-cuda", "torch-cpu"] : ["torch-cuda", "torch-cpu"];
 }
 
-export const INSTALL_TORCH = "install it (Debian: apt-get install python3-torch libopenblas0-pthread; elsewhere: pip install torch), or name a Python that has it in S2_PYTHON";
+export const INSTALL_TORCH = "install it (Debian: apt-get install python3-torch libopenblas0-pthread, elsewhere: pip install torch) or name a Python that has it in S2_PYTHON";
 
 export interface Torch {
   readonly python: string;
@@ -30,7 +29,7 @@ export interface Torch {
 }
 
 /** A Python that has PyTorch: S2_PYTHON, else python3 on the path, else the system's own. @throws Error saying what to do */
-export async function findTorch(): Promise<Torch> {
+export function findTorch(): Torch {
   const named = process.env["S2_PYTHON"];
   const candidates = named !== undefined && named !== "" ? [named] : ["python3", "/usr/bin/python3", "python"];
   const tried: string[] = [];
@@ -39,8 +38,8 @@ export async function findTorch(): Promise<Torch> {
     if (python === undefined || tried.includes(python)) continue;
     tried.push(python);
     try {
-      const { stdout } = await promisify(execFile)(python, ["-c", "import torch; print(torch.__version__, torch.cuda.is_available())"], { timeout: 120_000 });
-      const [version, cuda] = stdout.trim().split(" ");
+      const asked = ["-c", "import torch; print(torch.__version__, torch.cuda.is_available())"];
+      const [version, cuda] = execFileSync(python, asked, { encoding: "utf8", timeout: 120_000, stdio: ["ignore", "pipe", "ignore"] }).trim().split(" ");
       return { python, version: version!, cuda: cuda === "True" };
     } catch {
       // this one has no PyTorch

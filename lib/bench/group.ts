@@ -55,9 +55,9 @@ export class Group {
 
   constructor(private readonly plan: GroupPlan, private readonly effort: Effort, private readonly stop: AbortSignal, private readonly onTurn: () => void) {}
 
-  #refuse({ engine, threads }: Member, why: string): void {
+  #refuse({ engine, threads }: Member, why: string, differs = false): void {
     const { task, kind } = this.plan;
-    this.refusals.push({ task, kind, engine, threads, why });
+    this.refusals.push({ task, kind, engine, threads, why, differs });
   }
 
   /** Takes a contender that fails out of the race; the others go on. */
@@ -103,7 +103,7 @@ export class Group {
       const allowed = reference === undefined ? 0 : Math.max(tolerance(engine), tolerance(reference.engine));
       if (off !== null && off > allowed) {
         contender.stop();
-        this.#refuse(member, `its ${kind === "step" ? "losses and gradient norms differ" : "output differs"} from ${reference!.engine}'s by ${off.toExponential(1)}, allowed ${allowed}: not the same work`);
+        this.#refuse(member, `its ${kind === "step" ? "losses and gradient norms differ" : "output differs"} from ${reference!.engine}'s by ${off.toExponential(1)}, allowed ${allowed}: not the same work`, true);
         continue;
       }
       this.#racers.push({ ...member, contender, prepared, difference: off, steps: 1, rounds: this.effort.rounds, turns: [], runMs: undefined });

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem } from "node:os";
 import type { Torch } from "./entrants";
@@ -8,6 +9,8 @@ export interface MachineCard {
   readonly cores: number;
   readonly memoryGB: number;
   readonly vectors: string | null;
+  /** NVIDIA's name and driver. */
+  readonly gpu: string | null;
   readonly system: string;
   readonly node: string;
   readonly onnxruntime: string;
@@ -27,12 +30,21 @@ function vectors(): string | null {
   }
 }
 
+function gpu(): string | null {
+  try {
+    return execFileSync("nvidia-smi", ["--query-gpu=name,driver_version", "--format=csv,noheader"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim().split("\n")[0]!;
+  } catch {
+    return null;
+  }
+}
+
 export function machineCard(torch: Torch | undefined): MachineCard {
   return {
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     cores: availableParallelism(),
     memoryGB: Number((totalmem() / 2 ** 30).toFixed(1)),
     vectors: vectors(),
+    gpu: gpu(),
     system: `${process.platform} ${release()} ${process.arch}`,
     node: process.version,
     onnxruntime: versionOf("onnxruntime-node"),

@@ -45,4 +45,6 @@ export interface Refusal {
   readonly engine: Entrant;
   readonly threads: number;
   readonly why: string;
+  /** It computes something else than the reference. */
+  readonly differs: boolean;
 }

@@ -25,6 +25,8 @@ export interface BenchOptions extends Effort {
 
 export interface BenchResult {
   readonly machine: MachineCard;
+  /** What each task is. */
+  readonly tasks: Readonly<Record<string, string>>;
   readonly rows: readonly BenchRow[];
   readonly refused: readonly Refusal[];
   /** What is not measured, and what to do. */
@@ -34,14 +36,23 @@ export interface BenchResult {
 /** tfjs wasm takes minutes for a step of the others' seconds; here it is shown once. */
 const WASM_TASKS: readonly TaskName[] = ["transformer"];
 
+function isInstalled(name: string): boolean {
+  try {
+    return require.resolve(name) !== "";
+  } catch {
+    return false;
+  }
+}
+
 /** Whatever this machine has. */
 function present(torch: Torch | undefined): Entrant[] {
   const gpu = findAdapter().kind === "hardware";
   return ENTRANTS.filter((name) => {
+    if (name === "tensorflow") return isInstalled("@tensorflow/tfjs-node-gpu");
     if (name === "ort-cuda") return cudaProvider() !== undefined;
     if (name.startsWith("ort-webgpu")) return gpu;
-    if (name.startsWith("torch-")) return name === "torch-cpu" ? torch !== undefined : torch?.cuda === true;
-    return name !== "tensorflow";
+    if (isTorch(name)) return name === "torch-cpu" ? torch !== undefined : torch?.cuda === true;
+    return true;
   });
 }
 
@@ -60,7 +71,11 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
   const notes: string[] = [];
   let torch: Torch | undefined;
   if (options.engines === undefined || (options.engines as readonly Entrant[]).some(isTorch)) {
-    torch = await findTorch().catch((error: Error) => void notes.push(error.message));
+    try {
+      torch = findTorch();
+    } catch (error) {
+      notes.push((error as Error).message);
+    }
   }
   const wanted = options.engines as readonly Entrant[] | undefined;
   const engines = (wanted ?? present(torch)).filter((name) => !isTorch(name) || torch !== undefined);
@@ -75,6 +90,7 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
   });
   const rows: BenchRow[] = [];
   const refused: Refusal[] = [];
+  const about: Record<string, string> = {};
   const tasks = options.tasks as readonly TaskName[];
   const total = tasks.flatMap((task) => options.threads.map((t) => members(task, t).length)).reduce((a, b) => a + b, 0) * KINDS.length * options.rounds;
   let done = 0;
@@ -83,6 +99,7 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
   try {
     for (const name of tasks) {
       const task = TASKS[name](options.size);
+      about[name] = task.about;
       const folder = mkdtempSync(join(tmpdir(), "s2-bench-"));
       try {
         writeExchange(folder, task);
@@ -94,7 +111,11 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
             await group.run();
             done = before + plan.members.length * options.rounds;
             rows.push(...group.rows);
-            refused.push(...group.refusals);
+            for (const refusal of group.refusals) {
+              // what was not asked for by name may be unable to start
+              if (wanted === undefined && !usesThreads(refusal.engine) && !refusal.differs) notes.push(`${refusal.engine} left out of ${name} ${kind}: ${refusal.why}`);
+              else refused.push(refusal);
+            }
           }
         }
       } finally {
@@ -105,7 +126,7 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
     forget();
   }
   options.progress({ task: "bench", done: total, total });
-  return { machine: machineCard(torch), rows, refused, notes };
+  return { machine: machineCard(torch), tasks: about, rows, refused, notes };
 }
 
 /** 1 and all cores. */

@@ -39,6 +39,7 @@ export function saveBench(result: BenchResult, command: string, folder = inProje
   const fresh = new Set(result.rows.map(key));
   const saved: SavedBench = {
     ...result,
+    tasks: { ...same?.tasks, ...result.tasks },
     rows: [...(same?.rows ?? []).filter((row) => !fresh.has(key(row))), ...result.rows],
     commands: [...(same?.commands ?? []), `${command} (commit ${commit()})`],
   };

@@ -67,14 +67,19 @@ def products(q, k, v, scale, mask):
 
 
 def fused(q, k, v, scale, mask):
-    """PyTorch's own attention; a square mask is the causal one."""
-    causal = mask is not None and mask.shape[0] == mask.shape[1]
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=None if causal else mask, is_causal=causal, scale=scale)
+    """PyTorch's own attention. Masks are causal here; rows of several query heads become heads again, with their keys repeated."""
+    groups = 1 if mask is None else mask.shape[0] // mask.shape[1]
+    if groups == 1:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=mask is not None, scale=scale)
+    B, H, rows, K = q.shape
+    heads = q.view(B, H, groups, rows // groups, K).flatten(1, 2)
+    k, v = (x.unsqueeze(2).expand(B, H, groups, -1, K).flatten(1, 2) for x in (k, v))
+    return F.scaled_dot_product_attention(heads, k, v, is_causal=True, scale=scale).reshape(B, H, rows, K)
 
 
 def attend(q, k, v, scale, mask=None):
     """
-    Attention of q [..., T, K] over k and v [..., S, K]; mask is [T, S] or None. Of the forms that this version has, the one that is
+    Attention of q [..., T, K] over k and v [..., S, K]; mask is causal_mask(…) or None. Of the forms that this version has, the one that is
     quicker forward and backward on tensors of this shape.
     """
     key = (q.shape, k.shape, q.dtype, mask is None, torch.is_autocast_enabled())

@@ -13,11 +13,12 @@ import traceback
 import torch
 
 import blocks
+import layers
 import nano
 import transformer
 from exchange import load
 
-TASKS = {"nano": nano.Program, "transformer": transformer.Program}
+TASKS = {"nano": nano.Program, "transformer": transformer.Program, "qwen2-layer": layers.Qwen2, "siglip-layer": layers.Siglip}
 
 
 class Contender:

@@ -17,7 +17,7 @@ class AdamW:
             groups.setdefault((factor, decays), []).append(weights[name])
         settings = {"lr": 1.0, "betas": (training["beta1"], training["beta2"]), "eps": training["epsilon"]}
         lists = [{"params": list_, "weight_decay": decay, "factor": factor} for (factor, decay), list_ in groups.items()]
-        self.optimizer = quickest(lists, settings, self.parameters[0].device)
+        self.optimizer = quickest(lists, settings)
 
     def step(self, rate):
         """Clips the gradients and updates the parameters. Returns the norm before clipping."""
@@ -34,8 +34,8 @@ class AdamW:
         return norm
 
 
-def quickest(lists, settings, device):
-    """One kernel for all parameters where this version has it on this device, else one operation for lists of them."""
+def quickest(lists, settings):
+    """One kernel for all parameters where this version has it on their device, else one operation for lists of them."""
     try:
         return torch.optim.AdamW(lists, fused=True, **settings)
     except (TypeError, RuntimeError):
