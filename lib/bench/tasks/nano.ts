@@ -78,8 +78,9 @@ function batch(config: S2Config, sizes: BatchSizes): Record<string, NamedArray> 
   const { labels, anchors } = sizes;
   const nouns = Array.from({ length: sentences * anchors }, () => rng.int(T - 2));
   const sceneOf = (i: number): number => Math.floor(i / (Q * anchors));
+  // the last box of a scene is padding
   const right = reals([B, Q, O + 1], () => 0);
-  for (let i = 0; i < sentences; i++) right.data[i * (O + 1) + rng.int(O)] = 1;
+  for (let i = 0; i < sentences; i++) right.data[i * (O + 1) + rng.int(O - 1)] = 1;
   const depth = normals(rng, [S, v, R, R, 3]);
   const local = { shape: depth.shape, data: depth.data.map((x, i) => (i % 3 === 2 ? 2 + 0.2 * x : x)) };
   return {
