@@ -3,6 +3,7 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import { relative } from "node:path";
 import { promisify } from "node:util";
+import { findTorch } from "../bench/entrants";
 import { resolveConfig } from "../config/resolve";
 import { findChromium, findProgram } from "../core/programs";
 import { inProject, projectRoot } from "../core/root";
@@ -14,7 +15,7 @@ import { printJson, printLines } from "./output";
 
 const spec = {
   name: "doctor",
-  about: "Says what this machine offers: Node, engine and why not the others, browser, Jupyter, data, pretrained weights.",
+  about: "Says what this machine offers: Node, engine and why not the others, browser, Jupyter, PyTorch, data, pretrained weights.",
   options: { json: { type: "boolean", help: "print one JSON document" } },
 } as const;
 
@@ -92,6 +93,16 @@ async function jupyter(): Promise<Finding> {
     : { found: true, detail: `${path}, kernel "${kernelName}" in ${spec.resource_dir}` };
 }
 
+function torch(): Finding {
+  try {
+    const { python, version, cuda } = findTorch();
+    return { found: true, detail: `PyTorch ${version} in ${python}${cuda ? ", with CUDA" : ""}; bench compares the engines with it` };
+  } catch (error) {
+    const [detail, hint] = (error as Error).message.split("; ");
+    return { found: false, detail: detail!, hint: `only bench uses it: ${hint}` };
+  }
+}
+
 /** Scene folders below `folder`, in it or one level down. */
 function countScenes(folder: string): number {
   const scenes = (at: string): number =>
@@ -135,6 +146,7 @@ export async function run(args: string[]): Promise<number> {
     engine: await engine(),
     chromium: await chromium(),
     jupyter: await jupyter(),
+    torch: torch(),
     rooms: data("nano", "s2mllm data make writes it (npm start does so by itself)"),
     scannet: data("llava-video-7b", "real data is optional; README.md says where each set goes"),
     pretrained: pretrained(),

@@ -36,7 +36,8 @@ function embedPatches(p: Scope, pixels: tfTypes.Tensor4D, size: number): tfTypes
   return tf.matMul(patches, filter, false, true).add(p.get("bias")).reshape([n, rows * columns, width]);
 }
 
-function encoderLayer(p: Scope, x_nNC: tfTypes.Tensor, config: VisionConfig): tfTypes.Tensor {
+/** One layer of the tower: float32[n, N, C] to the same. */
+export function encoderLayer(p: Scope, x_nNC: tfTypes.Tensor, config: Pick<VisionConfig, "heads" | "layerNormEps">): tfTypes.Tensor {
   const [n, N, C] = x_nNC.shape as [number, number, number];
   const K = C / config.heads;
   const h = layerNorm(p.at("layer_norm1"), x_nNC, config.layerNormEps);

@@ -14,6 +14,6 @@ export function inputGroup(tensors: tf.NamedTensorMap, group: string): tf.NamedT
 }
 
 /** The group "inputs" as the model takes it. */
-export function modelInputs(tensors: tf.NamedTensorMap, { before, after }: SharedPrompt): ModelInputs {
+export function modelInputs(tensors: tf.NamedTensorMap, { before, after }: Pick<SharedPrompt, "before" | "after">): ModelInputs {
   return { before, after, ...inputGroup(tensors, "inputs") } as unknown as ModelInputs;
 }

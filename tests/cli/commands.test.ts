@@ -55,7 +55,7 @@ describe("the process", () => {
     const { status, stdout, stderr } = s2mllm(["doctor", "--json"]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     const report = JSON.parse(stdout) as Record<string, { found: boolean; detail: string }>;
-    expect(Object.keys(report)).toEqual(["node", "machine", "engine", "chromium", "jupyter", "rooms", "scannet", "pretrained", "weights"]);
+    expect(Object.keys(report)).toEqual(["node", "machine", "engine", "chromium", "jupyter", "torch", "rooms", "scannet", "pretrained", "weights"]);
     expect(report["engine"]).toMatchObject({ found: true, engine: expect.any(String) as string, rejected: expect.any(Array) as unknown[] });
     expect(report["node"]).toMatchObject({ found: true, detail: expect.stringContaining(process.version) as string });
   });

@@ -10,7 +10,7 @@ const rows = [
   ["datasets", "model"],
   ["train", "eval"],
   ["studies"],
-  ["report"],
+  ["report", "bench"],
   ["notebook", "cli"],
   ["index.ts"],
 ];

@@ -35,8 +35,8 @@ const NOTHING_DONE: Omit<OrtStats, "fallbacks"> = {
   opsRecorded: 0, opsRun: 0, runs: 0, repeats: 0, graphsCompiled: 0, graphsCached: 0, compileMs: 0, runMs: 0, uploads: 0, downloads: 0,
 };
 
-/** Settings that make other graphs of the same operations. */
-const SHAPING = ["threads", "debug", "strict", "half"] as const satisfies readonly (keyof OrtSettings)[];
+/** Settings that make other sessions of the same operations. */
+const SHAPING = ["threads", "debug", "strict", "half", "profile"] as const satisfies readonly (keyof OrtSettings)[];
 
 /** A graph about to run: its structure, what it reads and what it fills. */
 export interface RanGraph {

@@ -50,6 +50,7 @@ export function load(program: Program, provider: Provider, settings: OrtSettings
       // Memory patterns cost 40 % more resident memory for 2 % of speed.
       enableMemPattern: false,
       logSeverityLevel: 3,
+      ...(settings.profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: settings.profile }),
       ...(results === "device" ? { preferredOutputLocation: "gpu-buffer" } : {}),
       // the CPU's own provider counts as what is fallen back to
       ...(settings.strict && provider.name !== "cpu" ? { extra: { session: { disable_cpu_ep_fallback: "1" } } } : {}),

@@ -16,6 +16,8 @@ export interface OrtSettings {
   strict: boolean;
   /** Compute matrix products in half precision, where the provider can. */
   half: boolean;
+  /** Beginning of a file name: every session writes ONNX Runtime's account of its runs there when it ends. */
+  profile: string | undefined;
 }
 
 export function threadsFromEnvironment(): number | undefined {
@@ -37,6 +39,7 @@ export function defaultSettings(): OrtSettings {
     debug: process.env["S2_ENGINE_DEBUG"] === "1",
     strict: false,
     half: false,
+    profile: undefined,
   };
 }
 

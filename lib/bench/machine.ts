@@ -1,0 +1,54 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { availableParallelism, cpus, release, totalmem } from "node:os";
+import type { Torch } from "./entrants";
+
+/** What the rows were measured on. */
+export interface MachineCard {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryGB: number;
+  readonly vectors: string | null;
+  /** NVIDIA's name and driver. */
+  readonly gpu: string | null;
+  readonly system: string;
+  readonly node: string;
+  readonly onnxruntime: string;
+  readonly tfjs: string;
+  readonly torch: string | null;
+}
+
+const versionOf = (name: string): string => (JSON.parse(readFileSync(require.resolve(`${name}/package.json`), "utf8")) as { version: string }).version;
+
+/** The widest vector instructions, which set the peak of a core; virtual machines hide the processor's own name. */
+function vectors(): string | null {
+  try {
+    const flags = /^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1]?.split(" ") ?? [];
+    return ["avx512f", "avx2", "avx"].find((flag) => flags.includes(flag)) ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function gpu(): string | null {
+  try {
+    return execFileSync("nvidia-smi", ["--query-gpu=name,driver_version", "--format=csv,noheader"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim().split("\n")[0]!;
+  } catch {
+    return null;
+  }
+}
+
+export function machineCard(torch: Torch | undefined): MachineCard {
+  return {
+    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    cores: availableParallelism(),
+    memoryGB: Number((totalmem() / 2 ** 30).toFixed(1)),
+    vectors: vectors(),
+    gpu: gpu(),
+    system: `${process.platform} ${release()} ${process.arch}`,
+    node: process.version,
+    onnxruntime: versionOf("onnxruntime-node"),
+    tfjs: versionOf("@tensorflow/tfjs-core"),
+    torch: torch?.version ?? null,
+  };
+}

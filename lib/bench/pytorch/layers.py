@@ -1,0 +1,67 @@
+"""Single layers at true width: Qwen2's decoder layer with the final norm, SigLIP's encoder layer."""
+import torch
+import torch.nn.functional as F
+
+from blocks import attend, causal_mask, layer_norm, linear, rms_norm, rotary, rotary_table, swiglu
+
+
+class Layer:
+    """Forward and backward; the loss is the mean product with random numbers."""
+
+    def __init__(self, weights, inputs, settings):
+        self.w, self.s = weights, settings
+        self.x, self.slope = inputs["x"].requires_grad_(), inputs["slope"]
+        self.leaves = [*weights.values(), self.x]
+        for weight in self.leaves:
+            weight.requires_grad_()
+        self.first = True
+
+    def step(self):
+        for leaf in self.leaves:
+            leaf.grad = None
+        loss = (self.run(self.x) * self.slope).mean()
+        loss.backward()
+        if not self.first:
+            return [loss.item()]
+        self.first = False
+        norms = torch.stack([leaf.grad.float().square().sum() for leaf in self.leaves])
+        return [loss.item(), norms.sum().sqrt().item(), norms[-1].sqrt().item()]
+
+    def inference(self):
+        return self.run(self.x)
+
+
+class Qwen2(Layer):
+    def __init__(self, weights, inputs, settings):
+        super().__init__(weights, inputs, settings)
+        tokens, device = settings["tokens"], self.x.device
+        self.groups = settings["heads"] // settings["kvHeads"]
+        self.mask = causal_mask(tokens, device, self.groups)
+        self.table = rotary_table(torch.arange(tokens), settings["hiddenSize"] // settings["heads"], settings["ropeTheta"], device)
+
+    def run(self, x):
+        w, at, eps = self.w, "layers.0", self.s["rmsNormEps"]
+        B, T, D = x.shape
+        H, G, K = self.s["kvHeads"], self.groups, D // self.s["heads"]
+        h = rms_norm(w, at + ".input_layernorm", x, eps)
+        q = rotary(linear(w, at + ".self_attn.q_proj", h).view(B, T, H * G, K), self.table)
+        k = rotary(linear(w, at + ".self_attn.k_proj", h).view(B, T, H, K), self.table).transpose(1, 2)
+        v = linear(w, at + ".self_attn.v_proj", h).view(B, T, H, K).transpose(1, 2)
+        # query heads of one key head are rows of one product, so that keys are never repeated
+        q = q.view(B, T, H, G, K).permute(0, 2, 3, 1, 4).reshape(B, H, G * T, K)
+        mixed = attend(q, k, v, K ** -0.5, self.mask).view(B, H, G, T, K).permute(0, 3, 1, 2, 4).reshape(B, T, D)
+        x = x + linear(w, at + ".self_attn.o_proj", mixed)
+        h = rms_norm(w, at + ".post_attention_layernorm", x, eps)
+        x = x + linear(w, at + ".mlp.down_proj", swiglu(linear(w, at + ".mlp.gate_proj", h), linear(w, at + ".mlp.up_proj", h)))
+        return rms_norm(w, "norm", x, eps)
+
+
+class Siglip(Layer):
+    def run(self, x):
+        w, eps, heads = self.w, self.s["layerNormEps"], self.s["heads"]
+        B, T, C = x.shape
+        h = layer_norm(w, "layer_norm1", x, eps)
+        q, k, v = (linear(w, f"self_attn.{name}_proj", h).view(B, T, heads, C // heads).transpose(1, 2) for name in "qkv")
+        mixed = attend(q, k, v, (C // heads) ** -0.5).transpose(1, 2).reshape(B, T, C)
+        x = x + linear(w, "self_attn.out_proj", mixed)
+        return x + linear(w, "mlp.fc2", F.gelu(linear(w, "mlp.fc1", layer_norm(w, "layer_norm2", x, eps)), approximate="tanh"))

@@ -1,0 +1,135 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { unknownName } from "../core/errors";
+import { onInterrupt } from "../core/interrupt";
+import type { ProgressSink } from "../core/progress";
+import { findAdapter } from "../engine/ort/adapter";
+import { cudaProvider } from "../engine/ort/cuda";
+import { ENTRANTS, findTorch, isTorch, launchOf, usesThreads, type Entrant, type Torch } from "./entrants";
+import { writeExchange } from "./exchange";
+import { Group, type Effort, type Member } from "./group";
+import { machineCard, type MachineCard } from "./machine";
+import type { BenchRow, Refusal } from "./rows";
+import { KINDS, type Size } from "./task";
+import { TASK_NAMES, TASKS, type TaskName } from "./tasks";
+
+export interface BenchOptions extends Effort {
+  readonly tasks: readonly string[];
+  /** What takes part; undefined: whatever this machine has. */
+  readonly engines?: readonly string[];
+  readonly threads: readonly number[];
+  readonly size: Size;
+  readonly progress: ProgressSink;
+}
+
+export interface BenchResult {
+  readonly machine: MachineCard;
+  /** What each task is. */
+  readonly tasks: Readonly<Record<string, string>>;
+  readonly rows: readonly BenchRow[];
+  readonly refused: readonly Refusal[];
+  /** What is not measured, and what to do. */
+  readonly notes: readonly string[];
+}
+
+/** tfjs wasm takes minutes for a step of the others' seconds; here it is shown once. */
+const WASM_TASKS: readonly TaskName[] = ["transformer"];
+
+function isInstalled(name: string): boolean {
+  try {
+    return require.resolve(name) !== "";
+  } catch {
+    return false;
+  }
+}
+
+/** Whatever this machine has. */
+function present(torch: Torch | undefined): Entrant[] {
+  const gpu = findAdapter().kind === "hardware";
+  return ENTRANTS.filter((name) => {
+    if (name === "tensorflow") return isInstalled("@tensorflow/tfjs-node-gpu");
+    if (name === "ort-cuda") return cudaProvider() !== undefined;
+    if (name.startsWith("ort-webgpu")) return gpu;
+    if (isTorch(name)) return name === "torch-cpu" ? torch !== undefined : torch?.cuda === true;
+    return true;
+  });
+}
+
+function checkNames(kind: string, names: readonly string[], known: readonly string[]): void {
+  for (const name of names) if (!known.includes(name)) throw unknownName(kind, name, known);
+}
+
+/**
+ * Measures engines and PyTorch side by side.
+ *
+ * @throws UserError for an unknown task or engine, and after an interrupt
+ */
+export async function runBench(options: BenchOptions): Promise<BenchResult> {
+  checkNames("task", options.tasks, TASK_NAMES);
+  checkNames("engine", options.engines ?? [], ENTRANTS);
+  const notes: string[] = [];
+  let torch: Torch | undefined;
+  if (options.engines === undefined || (options.engines as readonly Entrant[]).some(isTorch)) {
+    try {
+      torch = findTorch();
+    } catch (error) {
+      notes.push((error as Error).message);
+    }
+  }
+  const wanted = options.engines as readonly Entrant[] | undefined;
+  const engines = (wanted ?? present(torch)).filter((name) => !isTorch(name) || torch !== undefined);
+  const most = Math.max(...options.threads);
+  /** Which contenders a group of this task and number of threads has. */
+  const members = (task: TaskName, threads: number): Member[] => engines.flatMap((engine): Member[] => {
+    if (engine === "wasm" && (threads !== options.threads[0] || (wanted === undefined && !WASM_TASKS.includes(task)))) return [];
+    // a GPU is measured once
+    if (!usesThreads(engine) && engine !== "wasm" && threads !== most) return [];
+    const own = engine === "wasm" ? 1 : threads;
+    return [{ engine, threads: own, launch: launchOf(engine, own, torch) }];
+  });
+  const rows: BenchRow[] = [];
+  const refused: Refusal[] = [];
+  const about: Record<string, string> = {};
+  const tasks = options.tasks as readonly TaskName[];
+  const total = tasks.flatMap((task) => options.threads.map((t) => members(task, t).length)).reduce((a, b) => a + b, 0) * KINDS.length * options.rounds;
+  let done = 0;
+  const stop = new AbortController();
+  const forget = onInterrupt(() => stop.abort());
+  try {
+    for (const name of tasks) {
+      const task = TASKS[name](options.size);
+      about[name] = task.about;
+      const folder = mkdtempSync(join(tmpdir(), "s2-bench-"));
+      try {
+        writeExchange(folder, task);
+        for (const threads of options.threads) {
+          for (const kind of KINDS) {
+            const before = done;
+            const plan = { task: name, size: options.size, kind, folder, comparedSteps: task.comparedSteps, members: members(name, threads) };
+            const group = new Group(plan, options, stop.signal, () => options.progress({ task: "bench", done: ++done, total, note: `${name} ${kind}, ${threads} threads` }));
+            await group.run();
+            done = before + plan.members.length * options.rounds;
+            rows.push(...group.rows);
+            for (const refusal of group.refusals) {
+              // what was not asked for by name may be unable to start
+              if (wanted === undefined && !usesThreads(refusal.engine) && !refusal.differs) notes.push(`${refusal.engine} left out of ${name} ${kind}: ${refusal.why}`);
+              else refused.push(refusal);
+            }
+          }
+        }
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    }
+  } finally {
+    forget();
+  }
+  options.progress({ task: "bench", done: total, total });
+  return { machine: machineCard(torch), tasks: about, rows, refused, notes };
+}
+
+/** 1 and all cores. */
+export function defaultThreads(): number[] {
+  return [...new Set([1, availableParallelism()])];
+}

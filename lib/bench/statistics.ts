@@ -1,0 +1,24 @@
+/** The middle number, or the mean of the two in the middle. */
+export function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+}
+
+/** Steps of one contender by round; an empty list where it did not take part. */
+export type Rounds = readonly (readonly number[])[];
+
+export interface Ratio {
+  readonly median: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+/** How the times of two contenders compare: a ratio of medians for each round in which both ran, so that drift of the machine cancels. */
+export function ratioOf(own: Rounds, other: Rounds): Ratio | undefined {
+  const ratios = own.flatMap((steps, round) => {
+    const others = other[round] ?? [];
+    return steps.length === 0 || others.length === 0 ? [] : [median(steps) / median(others)];
+  });
+  return ratios.length === 0 ? undefined : { median: median(ratios), least: Math.min(...ratios), most: Math.max(...ratios) };
+}

@@ -1,0 +1,38 @@
+import type { Member } from "../../lib/bench/group";
+import type { Entrant } from "../../lib/bench/entrants";
+
+/** What a scripted contender does: its first numbers, milliseconds of a step, and when it dies. */
+export interface Script {
+  readonly numbers: readonly number[];
+  readonly ms: number;
+  /** Ends its process when asked for this turn, counted from 0; the first one warms up. */
+  readonly diesAt?: number;
+  readonly refuses?: string;
+  /** Every request is noted here. */
+  readonly log: string;
+}
+
+const source = (name: string, script: Script): string => `
+  const script = ${JSON.stringify(script)};
+  const fs = require("node:fs");
+  let turns = 0;
+  require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => {
+    const request = JSON.parse(line);
+    fs.appendFileSync(script.log, ${JSON.stringify(name)} + " " + request.do + (request.steps === undefined ? "" : " " + request.steps) + "\\n");
+    if (request.do === "turn" && turns++ === script.diesAt) { console.error("the driver is gone"); process.exit(9); }
+    const answers = {
+      prepare: { numbers: script.numbers, about: ${JSON.stringify(name)} + " scripted" },
+      turn: { ms: Array.from({ length: request.steps }, () => script.ms), runMs: 0.9 * script.ms * request.steps },
+      peak: { MB: 123.4 },
+      sgemm: { gflops: script.ms * 10 },
+      profile: { operations: [{ op: "MatMul", ms: 3, flops: 3e8 }, { op: "Add", ms: 1, flops: 0 }] },
+    };
+    const refused = request.do === "prepare" && script.refuses !== undefined;
+    console.log(JSON.stringify(refused ? { error: script.refuses } : { ok: answers[request.do] }));
+  });
+`;
+
+/** A contender that only acts as one. */
+export function scripted(engine: Entrant, script: Script): Member {
+  return { engine, threads: 1, launch: { program: process.execPath, args: ["-e", source(engine, script)], environment: {} } };
+}
