@@ -165,6 +165,24 @@ describe("a frozen tower from a published checkpoint", () => {
   });
 });
 
+test("a step whose layers are computed again is the ordinary one, and holds no more tensors from step to step", async () => {
+  const config = world.config(adapted);
+  const session = await world.session(config);
+  const plain = world.trainer(session);
+  const again = world.trainer({ ...session, config: world.config([...adapted, "training.recompute=true"]) });
+  const { batch, kinds } = plain.batch(0);
+  const [a, b] = [plain.update(0, batch, kinds), again.update(0, batch, kinds)];
+  for (const key of ["total", "ground", "language", "anchor", "anchorAttention", "gradNorm"] as const) expect(Math.abs(a[key] - b[key]), key).toBeLessThan(1e-4 * Math.max(1, Math.abs(a[key])));
+  expect([b.accuracy, b.byKind]).toEqual([a.accuracy, a.byKind]);
+  again.update(1, batch, kinds);
+  const held = tf.memory().numTensors;
+  again.update(2, batch, kinds);
+  expect(tf.memory().numTensors).toBe(held);
+  batch.dispose();
+  plain.dispose();
+  again.dispose();
+}, 900_000);
+
 test("colours become -1 to 1", () => {
   const out = new Float32Array(4);
   normalisePixels(Uint8Array.of(0, 255, 51), out, 1);
