@@ -53,8 +53,7 @@ const wrongLines = (problems: readonly string[]): string[] => [
 
 function roomsLines(folder: string, report: CheckReport): string[] {
   return [
-    `${folder}: ${report.scenes} scenes, ${report.frames} frames with a finite pose, ${report.skippedFrames} without (skipped), ` +
-      `${report.unaligned} scenes without axis alignment (identity used), ${report.proposalFiles} proposal files`,
+    `${folder}: ${report.scenes} scenes, ${report.frames} frames with a finite pose, ${report.skippedFrames} without (skipped), ${report.proposalFiles} proposal files`,
     ...Object.entries(report.sentences).map(([name, n]) => `  ${name}: ${n} sentences`),
     ...wrongLines(report.problems),
     report.problems.length === 0 ? "nothing is wrong" : `${report.problems.length} problems`,

@@ -4,16 +4,15 @@ import { parseConfig } from "../config/resolve";
 import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
 import { stderrProgress } from "../core/progress";
-import { Rng } from "../core/rng";
 import { chooseEngine } from "../engine/choose";
 import { predict, type Answer } from "../eval/predict";
 import { boundsOf, scoreAnswers } from "../eval/score";
 import { openSession, type Session } from "../eval/session";
 import { multipleTargets } from "../eval/splits";
-import { describeModel } from "../model/describe";
-import { initParameters } from "../model/initialise";
-import { loadWeights } from "../train/checkpoint";
+import { finishedParameters } from "../train/fine-tune";
 import type { ProposalSource } from "../train/scene-cache";
+import { toText } from "../report/table";
+import { tableOne } from "../report/table-one";
 import { parseOptions, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 
@@ -48,8 +47,8 @@ export async function run(args: string[]): Promise<number> {
   const { values, positionals } = parseOptions(spec, args);
   const [folder] = positionals;
   if (folder === undefined || positionals.length > 1) throw wrongUsage(spec, "takes the folder of one finished run");
-  const absent = ["model.safetensors", "config.json"].find((name) => !existsSync(join(folder, name)));
-  if (absent !== undefined) throw new UserError(`${folder}: no ${absent}; expected the folder of a finished run (s2mllm train makes one)`);
+  if (!existsSync(join(folder, "config.json"))) throw new UserError(`${folder}: no config.json; expected the folder of a finished run (s2mllm train makes one)`);
+  if (["model.safetensors", "adapter"].every((name) => !existsSync(join(folder, name)))) throw new UserError(`${folder}: no model.safetensors and no adapter; expected the folder of a finished run (s2mllm train makes one)`);
   const config = parseConfig(JSON.parse(readFileSync(join(folder, "config.json"), "utf8")), join(folder, "config.json"));
   if (values.proposals !== undefined && values.proposals !== "gt" && values.proposals !== "detector") {
     throw wrongUsage(spec, `--proposals takes gt or detector, got "${values.proposals}"`);
@@ -58,8 +57,7 @@ export async function run(args: string[]): Promise<number> {
   const progress = stderrProgress();
   const { engine } = await chooseEngine();
   const session = await openSession(config, progress);
-  const parameters = initParameters(describeModel(config), new Rng(config.seed, "init"));
-  loadWeights(join(folder, "model.safetensors"), parameters);
+  const parameters = finishedParameters(folder, config);
   const test = session.sentences("val");
   const answers = predict(parameters, config, session.cache, test, session.tokenizer, { source, progress });
   if (values.export !== undefined) writeFileAtomic(values.export, exported(answers, session, source));
@@ -67,9 +65,11 @@ export async function run(args: string[]): Promise<number> {
   if (values.json === true) printJson(outcome);
   else {
     const { metrics: m } = outcome;
+    const scanRefer = !session.synthetic && test.every(({ queries }) => queries.every((q) => q.dataset === "scanrefer"));
     printLines([
       `${answers.length} sentences, ${source} proposals${session.synthetic ? ", synthetic data" : ""}`,
       `Acc@0.25 ${m.acc25.toFixed(1)}  Acc@0.5 ${m.acc50.toFixed(1)}  (random ${outcome.baselines.random.toFixed(1)}, right class at random ${outcome.baselines.rightClass.toFixed(1)}, best possible ${outcome.upperBound.acc25.toFixed(1)})`,
+      ...(scanRefer ? ["", toText(tableOne({ ...outcome, label: `${config.preset}, ${config.data.frames} frames, ${source} proposals` }))] : []),
       ...Object.entries(m.byRelation).map(([kind, value]) => `${kind.padEnd(12)}${value.toFixed(1).padStart(6)}${m.pairAccuracy[kind] === undefined ? "" : `   pairs ${m.pairAccuracy[kind]!.toFixed(1)}`}`),
     ]);
   }

@@ -46,7 +46,7 @@ export function parameterTable(config: S2Config): ParameterTable {
   return { preset: config.preset, total: sum(items), trainable: sum(items.filter(({ trainable }) => trainable)), items };
 }
 
-const works: Readonly<Record<Work, string>> = { train: "one training step", answer: "one answer", stream: "one answer, weights streamed" };
+const works: Readonly<Record<Work, string>> = { train: "one training step", answer: "one answer", stream: "one answer, weights streamed", "stream-train": "one batch's gradients, streamed" };
 
 /** What each kind of work needs, and whether it fits here. */
 async function estimates(config: S2Config): Promise<{ engine: string; available: number | null; gigaflopsPerSecond: number; work: (Estimate & { seconds: number; fits: boolean | null })[] }> {

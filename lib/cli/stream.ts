@@ -2,35 +2,89 @@ import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { presets } from "../config/presets";
 import { resolveConfig } from "../config/resolve";
+import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import { sizeOf } from "../core/parameters";
 import { stderrProgress } from "../core/progress";
 import { Rng } from "../core/rng";
 import { chooseEngine } from "../engine/choose";
 import { tf } from "../engine/tf";
-import { randomInputs } from "../model/random-inputs";
+import { randomInputs, randomTargets } from "../model/random-inputs";
 import { writeRandomWeights } from "../model/random-weights";
 import { forward } from "../model/s2mllm";
 import { StreamedParameters } from "../model/streamed";
 import { Weights } from "../model/weights";
 import { estimate, gigabytes, requireMemory } from "../train/estimate";
+import { streamedGradients, writeFirstUpdate } from "../train/streamed-step";
 import { parseOptions, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 
 const spec = {
   name: "stream",
   positionals: "FOLDER [MORE …]",
-  about: "Answers one random scene with weights that are read, widened and freed part by part, and says what time and memory that took.",
+  about: "Answers one random scene, or trains on it, with weights that are read, widened and freed part by part, and says what time and memory that took.",
   options: {
     preset: { type: "string", value: "NAME", help: `one of ${Object.keys(presets).join(", ")}; llava-video-7b unless given` },
     set: { type: "string", multiple: true, value: "PATH=VALUE", help: "another value in the config, such as data.frames=8" },
     make: { type: "boolean", help: "first write random weights in half precision to FOLDER, which must not exist (17 GB for llava-video-7b)" },
+    train: { type: "boolean", help: "a training pass instead of an answer: loss and gradients of everything that trains, each part read again on the way back" },
+    out: { type: "string", value: "FOLDER", help: "with --train: apply AdamW's first update and write what trained, with its moments, to FOLDER (12 bytes a trained parameter)" },
     json: { type: "boolean", help: "print one JSON document" },
   },
 } as const;
 
 /** Boxes and words of the scene: Mask3D's 50 proposals, a ChatML prompt. */
 const sizes = { objects: 50, before: 14, after: 22, tokens: 50 } as const;
+
+/** A training pass on one random scene, and what it took. */
+function trainOnce(weights: Weights, config: S2Config, engine: string, name: string, out: string | undefined): TrainOutcome {
+  const progress = stderrProgress();
+  // forward and backward read every part once each
+  const total = 2 * [...weights.specs.values()].reduce((n, { shape }) => n + sizeOf(shape), 0) * 4;
+  const rng = new Rng(config.seed, "stream");
+  const inputs = randomInputs(config, rng, sizes);
+  const targets = randomTargets(config, inputs, rng, sizes.objects);
+  const started = performance.now();
+  const step = streamedGradients(weights, inputs, targets, config, (bytes) => progress({ task: `stream ${name}`, done: Math.round(bytes / 1e6), total: Math.round(total / 1e6), note: "MB of weights" }));
+  const seconds = (performance.now() - started) / 1000;
+  if (out !== undefined) writeFirstUpdate(out, weights, step, config.training, config.training.learningRate);
+  const needed = estimate(config, "stream-train");
+  return {
+    preset: config.preset, engine, frames: config.data.frames, visualTokens: needed.visualTokens, loss: step.loss, gradientNorm: step.norm,
+    trained: [...step.gradients.values()].reduce((n, g) => n + g.length, 0), seconds: Number(seconds.toFixed(1)),
+    ...(out === undefined ? {} : { update: out, updateSeconds: Number(((performance.now() - started) / 1000 - seconds).toFixed(2)) }),
+    bytesRead: step.bytesRead, peakBytes: process.resourceUsage().maxRSS * 1024, estimatedBytes: Math.round(needed.bytes),
+    gigaflopsPerSecond: Number((needed.flops / seconds / 1e9).toFixed(1)), finite: Number.isFinite(step.loss) && Number.isFinite(step.norm),
+  };
+}
+
+interface TrainOutcome {
+  readonly preset: string;
+  readonly engine: string;
+  readonly frames: number;
+  readonly visualTokens: number;
+  readonly loss: number;
+  readonly gradientNorm: number;
+  /** Numbers that have a gradient. */
+  readonly trained: number;
+  readonly seconds: number;
+  readonly update?: string;
+  readonly updateSeconds?: number;
+  readonly bytesRead: number;
+  readonly peakBytes: number;
+  readonly estimatedBytes: number;
+  readonly gigaflopsPerSecond: number;
+  readonly finite: boolean;
+}
+
+function trainLines(o: TrainOutcome): string[] {
+  return [
+    `${o.preset}, ${o.frames} frames, ${o.visualTokens} visual tokens, on ${o.engine}: loss ${o.loss.toFixed(3)} and the gradients of ${o.trained.toLocaleString("en-US")} parameters in ${o.seconds} s ` +
+    `(${o.gigaflopsPerSecond} GFLOP/s), ${gigabytes(o.bytesRead)} of float32 weights read; gradient norm ${o.gradientNorm.toPrecision(4)}`,
+    ...(o.update === undefined ? [] : [`AdamW's first update written to ${o.update} in ${o.updateSeconds} s`]),
+    `at most ${gigabytes(o.peakBytes)} of memory (estimated ${gigabytes(o.estimatedBytes)})${o.finite ? "" : "; NOT finite"}`,
+  ];
+}
 
 /** `s2mllm stream FOLDER` */
 export async function run(args: string[]): Promise<number> {
@@ -46,9 +100,17 @@ export async function run(args: string[]): Promise<number> {
     process.stderr.write(`writing random weights to ${folder}\n`);
     writeRandomWeights(folder, config);
   }
+  if (values.out !== undefined && values.train !== true) throw wrongUsage(spec, "--out needs --train");
   const { engine } = await chooseEngine();
-  requireMemory(config, "stream", engine);
+  requireMemory(config, values.train === true ? "stream-train" : "stream", engine);
   const weights = Weights.open(positionals, config);
+  if (values.train === true) {
+    const outcome = trainOnce(weights, config, engine, basename(positionals[0]!), values.out);
+    weights.close();
+    if (values.json === true) printJson(outcome);
+    else printLines(trainLines(outcome));
+    return outcome.finite ? 0 : 1;
+  }
   const total = [...weights.specs.values()].reduce((n, { shape }) => n + sizeOf(shape), 0) * 4;
   const parameters = new StreamedParameters(weights, (bytes) => progress({ task: `stream ${basename(positionals[0]!)}`, done: Math.round(bytes / 1e6), total: Math.round(total / 1e6), note: "MB of weights" }));
   const inputs = randomInputs(config, new Rng(config.seed, "stream"), sizes);

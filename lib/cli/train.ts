@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { resolveConfig } from "../config/resolve";
 import { onInterrupt } from "../core/interrupt";
 import { stderrProgress } from "../core/progress";
@@ -7,8 +7,9 @@ import { chooseEngine } from "../engine/choose";
 import { openSession } from "../eval/session";
 import { encodeScenes } from "../train/data";
 import { requireMemory } from "../train/estimate";
-import { fineTune } from "../train/fine-tune";
-import { parseOptions, wholeNumber } from "./options";
+import { requireAdapters } from "../model/adapter";
+import { adapterFolder, fineTune, keptForms, withAdapter, type Kept } from "../train/fine-tune";
+import { parseOptions, wholeNumber, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 
 const spec = {
@@ -20,6 +21,8 @@ const spec = {
     seed: { type: "string", value: "N", help: "0 unless given" },
     set: { type: "string", value: "PATH=VALUE", multiple: true, help: "change one config value, such as training.steps=200" },
     out: { type: "string", value: "FOLDER", help: "data/runs/<preset>-<ablation>-s<seed> unless given" },
+    keep: { type: "string", value: "FORM", help: "model: all weights (unless given); adapter: what trained, as a LoRA adapter in PEFT's layout; both" },
+    adapter: { type: "string", value: "FOLDER", help: "start from this adapter, over the preset's weights" },
     json: { type: "boolean", help: "print one JSON document" },
   },
 } as const;
@@ -29,7 +32,11 @@ export async function run(args: string[]): Promise<number> {
   const { values } = parseOptions(spec, args);
   const [preset, ablation] = [values.preset ?? "nano", values.ablation ?? "full"];
   const seed = values.seed === undefined ? 0 : wholeNumber("--seed", values.seed);
-  const config = resolveConfig({ preset, ablation, seed, set: values.set ?? [] });
+  const keep = values.keep ?? "model";
+  if (!(keptForms as readonly string[]).includes(keep)) throw wrongUsage(spec, `--keep takes ${keptForms.join(", ")}, got "${keep}"`);
+  const plain = resolveConfig({ preset, ablation, seed, set: values.set ?? [] });
+  const config = values.adapter === undefined ? plain : withAdapter(plain, resolve(values.adapter));
+  if (keep !== "model") requireAdapters(config);
   const folder = values.out ?? inProject("data", "runs", `${preset}-${ablation}-s${seed}`);
   const progress = stderrProgress();
   const { engine } = await chooseEngine();
@@ -40,11 +47,14 @@ export async function run(args: string[]): Promise<number> {
   const forget = onInterrupt(() => stop.abort());
   try {
     const { seconds } = await fineTune({
-      config, cache: session.cache, scenes, prompt, folder, name: `${ablation} seed ${seed}`, progress, signal: stop.signal,
+      config, cache: session.cache, scenes, prompt, folder, name: `${ablation} seed ${seed}`, progress, signal: stop.signal, keep: keep as Kept,
     });
-    const outcome = { folder, engine, steps: config.training.steps, seconds: Number(seconds.toFixed(1)), weights: join(folder, "model.safetensors") };
+    const outcome = {
+      folder, engine, steps: config.training.steps, seconds: Number(seconds.toFixed(1)),
+      ...(keep === "adapter" ? {} : { weights: join(folder, "model.safetensors") }), ...(keep === "model" ? {} : { adapter: adapterFolder(folder) }),
+    };
     if (values.json === true) printJson(outcome);
-    else printLines([`${outcome.weights}: ${outcome.steps} steps in ${outcome.seconds} s on ${engine}`]);
+    else printLines([`${[outcome.weights, outcome.adapter].filter((path) => path !== undefined).join(", ")}: ${outcome.steps} steps in ${outcome.seconds} s on ${engine}`]);
     return 0;
   } finally {
     forget();

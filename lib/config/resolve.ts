@@ -33,14 +33,21 @@ export function parseOverride(text: string): Json {
   return match[1]!.split(".").reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as Json;
 }
 
+/** A schema without its default, or what an optional key holds. */
+function insideOf(schema: unknown): unknown {
+  let at = schema;
+  while (at instanceof z.ZodPrefault || at instanceof z.ZodDefault || at instanceof z.ZodOptional) at = at.def.innerType;
+  return at;
+}
+
 function keysOf(schema: unknown, path: readonly PropertyKey[]): string[] {
   let at = schema;
   for (const key of path) {
-    while (at instanceof z.ZodPrefault || at instanceof z.ZodDefault) at = at.def.innerType;
+    at = insideOf(at);
     if (!(at instanceof z.ZodObject)) return [];
     at = (at.shape as Record<string, unknown>)[String(key)];
   }
-  while (at instanceof z.ZodPrefault || at instanceof z.ZodDefault) at = at.def.innerType;
+  at = insideOf(at);
   return at instanceof z.ZodObject ? Object.keys(at.shape as object) : [];
 }
 
@@ -76,6 +83,10 @@ export function parseConfig(value: unknown, origin: string): S2Config {
   divides(2, lm.hiddenSize / lm.heads, "the language model's head size must be even for its rotary positions");
   if (lm.copyValues && lm.kvHeads !== lm.heads) {
     throw new UserError(`config from ${origin}: language.copyValues needs kvHeads = heads, got ${lm.kvHeads} and ${lm.heads}`, 2);
+  }
+  const { sentences, referFilters } = config.data;
+  if (referFilters !== undefined && (sentences ?? ["scanrefer"]).every((set) => set === "scanrefer")) {
+    throw new UserError(`config from ${origin}: data.referFilters is for nr3d and sr3d, but data.sentences is ${JSON.stringify(sentences ?? ["scanrefer"])}; name them there or leave the filters out`, 2);
   }
   divides(vision.heads, vision.hiddenSize, "vision.hiddenSize must be divisible by vision.heads");
   if (structure.interView || structure.intraView) {

@@ -182,6 +182,7 @@ export const TrainingConfig = z.strictObject({
   scenes: z.int().min(1),
   /** Sentences of each scene, sharing one encoding of its views. */
   sentences: z.int().min(1),
+  /** Batches whose mean gradient makes one update. */
   accumulate: z.int().min(1).default(1),
   learningRate: z.number().positive(),
   /** Factor on the learning rate of the vision tower (released: 2e-4 / 2e-5). */
@@ -195,6 +196,8 @@ export const TrainingConfig = z.strictObject({
   /** The cosine ends at this share of the learning rate. */
   finalRate: z.number().min(0).max(1).default(0),
   clipNorm: z.number().positive().default(1),
+  /** Activation checkpointing: layers keep their inputs only and run again for their gradients. A third more work for less memory. */
+  recompute: z.boolean().optional(),
   /** Turn each training scene by a random multiple of 90° about the vertical. */
   rotate: z.boolean().default(false),
 });
@@ -206,6 +209,20 @@ export const DataConfig = z.strictObject({
   frames: z.int().min(1),
   /** Views a scene that are prepared (uniformly sampled from the scene); training draws `frames` of them; 0: as many as `frames`. */
   pool: z.int().min(0).default(0),
+  /**
+   * Maximum coverage instead of uniform sampling (Video-3D-LLM): the frames that add most of the scene, one after the other, until
+   * this share of what can be seen is reached; 1: as many as are prepared. Where fewer do, some stand there twice.
+   */
+  coverage: z.number().gt(0).max(1).optional(),
+  /** Sets of sentences to train and test on; ScanRefer's unless given. */
+  sentences: z.array(z.enum(["scanrefer", "nr3d", "sr3d"])).min(1).optional(),
+  /** ReferIt3D's own filters on Nr3D and Sr3D; none unless given, as in the released code. */
+  referFilters: z.strictObject({
+    /** Only sentences that name the target's class. */
+    mentionsTargetClass: z.boolean().optional(),
+    /** Only sentences of at most this many tokens (ReferIt3D: 24). */
+    maxTokens: z.int().min(1).optional(),
+  }).optional(),
   /** "uniform": the same views each time, as the paper; "random": another draw of the pool in each training step. */
   trainFrames: z.enum(["uniform", "random"]).default("uniform"),
   /** The language-only baseline: all vision features are zero. */
@@ -218,6 +235,11 @@ export const DataConfig = z.strictObject({
 export const S2Config = z.strictObject({
   preset: z.string(),
   seed: z.int().min(0).default(0),
+  /**
+   * Where the weights come from: folders of published checkpoints (LLaVA-Video, SigLIP, Fast3R) and PEFT adapters, relative to
+   * the project. Without it the preset's own, data/pretrained/<preset>.
+   */
+  checkpoints: z.array(z.string()).min(1).optional(),
   vision: VisionConfig,
   language: LanguageModelConfig,
   projector: ProjectorConfig.prefault({}),

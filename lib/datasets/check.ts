@@ -3,12 +3,14 @@ import { basename, join } from "node:path";
 import { UserError } from "../core/errors";
 import { silent, type ProgressSink } from "../core/progress";
 import { alignmentFile } from "./alignment";
+import { arkitVideos } from "./arkitscenes";
 import { detectedBoxFiles } from "./box-file";
 import { indexedScans } from "./embodiedscan";
 import { frameStore } from "./frame-source";
 import { uniformFrames } from "./frames";
 import { labelMapFile, readLabelMap } from "./label-map";
 import { objectFiles } from "./objects";
+import { otherScan, otherScans } from "./other-sets";
 import { proposalFile, readProposals } from "./proposals";
 import { comparePublished } from "./published";
 import { openScene, readSceneList, readWholeViews, scenesIn, type ScanNetScene } from "./scannet";
@@ -114,12 +116,22 @@ class Findings {
   }
 }
 
+/** Where a split's list comes from. */
+function missingList(folder: string, split: Split): string {
+  const [other] = otherScans(folder);
+  return other === undefined
+    ? "take ScanNet's official list (Tasks/Benchmark of its repository)"
+    : `write ${split}.txt with the names of the ${other.kind} scans to ${split === "train" ? "train" : "test"} on, one a line${other.kind === "ARKitScenes" ? `, or download its ${split === "train" ? "Training" : "Validation"} captures` : ""}`;
+}
+
 async function checkLists(found: Findings): Promise<Map<Split, readonly string[]>> {
   const lists = new Map<Split, readonly string[]>();
   for (const split of splits) {
     const file = sceneListFile(found.folder, split);
     if (!existsSync(file)) {
-      found.missing.push({ what: basename(file), todo: "take ScanNet's official list (Tasks/Benchmark of its repository)" });
+      const videos = arkitVideos(found.folder, split);
+      if (videos.length > 0) lists.set(split, videos);
+      else found.missing.push({ what: basename(file), todo: missingList(found.folder, split) });
       continue;
     }
     const ids = await found.attempt(() => readSceneList(file));
@@ -192,7 +204,7 @@ async function checkScenes(
   for (const [i, id] of ids.entries()) {
     progress({ task: "data check", done: i + 1, total: ids.length, note: id });
     const offered = await found.attempt(() => proposalFile(folder, id));
-    if (!missingParts(folder, id, gaps)) continue;
+    if (otherScan(folder, id) === undefined && !missingParts(folder, id, gaps)) continue;
     const scene = await found.attempt(() => openScene(folder, id));
     if (scene === undefined) continue;
     n.scenes++;
@@ -206,6 +218,7 @@ async function checkScenes(
       n.damagedFrames++;
       wrong.add(`${scene.source.origin}: does not decode (a neighbour is read instead; export or download it again)`, `frame ${frame}`);
     }
+    scene.source.close?.();
     wrongSentences(scene, byScene.get(id) ?? [], wrong);
     if (offered === undefined || (await found.attempt(() => readProposals(folder, id))) === undefined) continue;
     n.proposalFiles++;
@@ -227,8 +240,9 @@ async function checkScenes(
 export async function checkScans(folder: string, imageSize: number, progress: ProgressSink = silent): Promise<DataReport> {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) throw new UserError(`${folder} is not a folder; name the folder that holds scans/, the scene lists and the sentences`);
   const found = new Findings(folder);
-  const there = scenesIn(folder);
-  found.recognised.push(`scans: ${there.length} folders`);
+  const others = otherScans(folder);
+  const there = [...scenesIn(folder), ...others.flatMap(({ ids }) => ids)];
+  found.recognised.push(...(others.length > 0 ? others.map(({ kind, ids }) => `${kind}: ${ids.length} scans`) : [`scans: ${there.length} folders`]));
   const lists = await checkLists(found);
   const ids = lists.size === 0 ? there : [...new Set([...lists.values()].flat())];
   if (ids.length === 0) found.missing.push({ what: "scans", todo: `put ScanNet's scans into ${join(folder, "scans")}, one folder a scene` });

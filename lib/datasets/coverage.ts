@@ -74,7 +74,7 @@ export function greedyCoverage(sets: readonly ReadonlySet<number>[], most: numbe
  * @param most frames that are chosen at most, 32 in the release
  * @throws UserError when no candidate can be read
  */
-export function coverageOf(scene: ScanNetScene, vertices: ArrayLike<number>, rng: Rng, most = 32): Coverage {
+export async function coverageOf(scene: ScanNetScene, vertices: ArrayLike<number>, rng: Rng, most = 32): Promise<Coverage> {
   const scan = voxelsSeen(vertices);
   const halved = scene.frames.filter((_, i) => i % 2 === 0);
   const candidates = halved.length >= FEWEST ? halved : scene.frames;
@@ -82,9 +82,9 @@ export function coverageOf(scene: ScanNetScene, vertices: ArrayLike<number>, rng
   const seen: { frame: string; voxels: Set<number> }[] = [];
   for (const frame of candidates) {
     try {
-      const { rows, cols, pixels } = scene.source.depth(frame);
+      const { rows, cols, pixels } = await scene.source.depth(frame);
       const metres = Float32Array.from(pixels, (d) => d / scene.source.depthShift);
-      const world = unproject(metres, rows, cols, scene.intrinsics, scene.poses[scene.frames.indexOf(frame)]!);
+      const world = unproject(metres, rows, cols, scene.source.intrinsicsOf?.(frame) ?? scene.intrinsics, scene.poses[scene.frames.indexOf(frame)]!);
       seen.push({ frame, voxels: new Set([...voxelsSeen(world)].filter((v) => scan.has(v))) });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
@@ -106,5 +106,5 @@ export function coverageOf(scene: ScanNetScene, vertices: ArrayLike<number>, rng
 export function coverageFrames({ frames, gains, coverable }: Coverage, ratio = 1): string[] {
   let [count, sum] = [0, 0];
   while (count < frames.length && (ratio >= 1 || count === 0 || sum < coverable * ratio)) sum += gains[count++]!;
-  return frames.slice(0, count).sort((a, b) => Number(a) - Number(b));
+  return frames.slice(0, count).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
 }

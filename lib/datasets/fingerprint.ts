@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { alignmentFile } from "./alignment";
 import { frameStore } from "./frame-source";
 import { objectFiles } from "./objects";
+import { otherScan } from "./other-sets";
 import { proposalFile } from "./proposals";
 
 const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? -1;
@@ -28,9 +29,14 @@ export function scansFingerprint(folder: string, ids: readonly string[]): string
   const hash = createHash("sha256");
   for (const name of [alignmentFile, "embodiedscan.json"]) hash.update(`${name}\0${textOf(join(folder, name))}\0`);
   for (const id of ids) {
-    const { mesh, segments, aggregation } = objectFiles(folder, id);
+    const other = otherScan(folder, id);
     const proposals = proposalFile(folder, id);
     const offered = proposals === undefined ? "no proposals" : `${proposals.kind} ${sizeOf(proposals.file)}`;
+    if (other !== undefined) {
+      hash.update([id, other.kind, other.identity(), offered, ""].join("\0"));
+      continue;
+    }
+    const { mesh, segments, aggregation } = objectFiles(folder, id);
     hash.update([id, textOf(join(folder, "scans", id, `${id}.txt`)), ...[mesh, segments, aggregation].map(sizeOf), framesOf(folder, id), offered, ""].join("\0"));
   }
   return hash.digest("hex");

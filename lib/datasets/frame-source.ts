@@ -8,23 +8,27 @@ import { indexedScan } from "./embodiedscan";
 import { readText } from "./json-file";
 import { intrinsicsOf, numbersIn, readPose, scanFact, usablePose } from "./matrix-text";
 
-/** Where a scan's frames come from: a .sens recording, or one of its exports. */
+/** Where a scan's frames come from: a .sens recording or one of its exports, or another set's files. */
 export interface FrameSource {
-  readonly kind: "sens" | "exported folders" | "posed images";
+  readonly kind: "sens" | "exported folders" | "posed images" | "ARKitScenes" | "MultiScan";
   /** The file or folder. */
   readonly origin: string;
   /** Names, in order of their numbers. */
   readonly frames: readonly string[];
-  /** Of the depth images, pixels. */
+  /** Of the depth images, pixels; of the first one where each has its own. */
   readonly intrinsics: Intrinsics;
+  /** Of one frame, where they differ. */
+  intrinsicsOf?(frame: string): Intrinsics;
   /** Depth units a metre. */
   readonly depthShift: number;
   /** Row-major 4x4 camera-to-world in the scan's own world; undefined where tracking was lost. */
   pose(frame: string): Float64Array | undefined;
-  /** The colour image as a file, jpeg, and its name for messages. @throws UserError when it cannot be read */
+  /** The colour image as a file, jpeg or png, and its name for messages. @throws UserError when it cannot be read */
   colour(frame: string): { readonly bytes: Uint8Array; readonly origin: string };
   /** @throws UserError when it cannot be read or decoded */
-  depth(frame: string): Grey16;
+  depth(frame: string): Grey16 | Promise<Grey16>;
+  /** Gives back what is held open, where something is. */
+  close?(): void;
 }
 
 interface ExportLayout {
@@ -63,8 +67,9 @@ function framesIn(folder: string, suffix: string): string[] {
     .sort((a, b) => Number(a) - Number(b));
 }
 
+/** A frame's file. @throws UserError when it cannot be read */
 // frames are small: handing a read to another thread costs more than the read
-function bytesOf(file: string): Uint8Array {
+export function bytesOf(file: string): Uint8Array {
   try {
     return readFileSync(file);
   } catch (error) {

@@ -21,6 +21,13 @@ export function readJson(file: string, what: string, todo: string): unknown {
   }
 }
 
+/** An object from a JSON file. @throws UserError when the file is missing, not JSON, or something else */
+export function readJsonOf(file: string, what: string, todo: string): Readonly<Record<string, unknown>> {
+  const value = readJson(file, what, todo);
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new UserError(`${file}: expected an object with ${what}, got ${Array.isArray(value) ? "a list" : JSON.stringify(value)?.slice(0, 40)}; ${todo}`);
+}
+
 const kept = new Map<string, { readonly version: string; readonly value: unknown }>();
 
 /**

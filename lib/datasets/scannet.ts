@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { UserError, closest } from "../core/errors";
 import { checkIntrinsics, cropIntrinsics, scaleIntrinsics, type Intrinsics } from "../geometry/camera";
 import { identity4, multiply4 } from "../geometry/rigid";
@@ -8,11 +8,12 @@ import type { Grey16 } from "../io/png16";
 import { readAlignment } from "./alignment";
 import { openFrames, type FrameSource } from "./frame-source";
 import { readText } from "./json-file";
-import { readObjects } from "./objects";
-import type { Scene, View } from "./scene";
+import { alignedVertices, readObjects } from "./objects";
+import { otherScan } from "./other-sets";
+import type { Scene, SceneObject, View } from "./scene";
 import { checkSceneId } from "./scene-id";
 
-/** A scan opened for reading; `openScene` makes it, `readView` reads from it. */
+/** A scan opened for reading, of ScanNet or of another set in the same terms; `openScene` makes it, `readView` reads from it. */
 export interface ScanNetScene extends Scene {
   /** false when no file gives an axis alignment (test scans): the identity was used. */
   readonly aligned: boolean;
@@ -21,12 +22,14 @@ export interface ScanNetScene extends Scene {
   /** Of the depth images; used for colour too, as in the released code. */
   readonly intrinsics: Intrinsics;
   readonly source: FrameSource;
+  /** Reads the scan's mesh: float64[n, 3] in the axis-aligned world, metres. @throws UserError when it is missing or damaged */
+  vertices(): Float64Array;
 }
 
 /** A frame whose images are missing or damaged; the scan's other frames may be whole. */
 export class DamagedFrame extends UserError {}
 
-/** Ids of the scans that a data folder holds. */
+/** Ids of the scans that a data folder holds in ScanNet's layout. */
 export function scenesIn(folder: string): string[] {
   const scans = join(folder, "scans");
   return existsSync(scans) ? readdirSync(scans).filter((name) => /^scene\d{4}_\d{2}$/.test(name)).sort() : [];
@@ -34,20 +37,33 @@ export function scenesIn(folder: string): string[] {
 
 /**
  * Opens a scan of a data folder in ScanNet's layout: scans/<id> with its mesh and annotations, its frames there or in
- * posed_images/<id>, as a .sens recording or exported.
+ * posed_images/<id>, as a .sens recording or exported. ARKitScenes and MultiScan are opened in their own layouts.
  *
  * @throws UserError for an unknown id, missing or contradicting files
  */
 export function openScene(folder: string, id: string): ScanNetScene {
+  const other = otherScan(folder, checkSceneId(id, folder));
+  if (other !== undefined) return openedScene(id, other.folder, other.frames(), other.alignment(), { objects: () => other.objects(), vertices: () => other.vertices() });
   const scans = join(folder, "scans");
-  const scan = join(scans, checkSceneId(id, folder));
+  const scan = join(scans, id);
   if (!existsSync(scan) || !statSync(scan).isDirectory()) {
     const known = scenesIn(folder);
     const near = closest(id, known);
     throw new UserError(`scene "${id}" is not in ${scans} (${known.length} scenes${near === undefined ? "" : `, did you mean "${near}"?`}); put its export there or leave it out of the list`);
   }
-  const source = openFrames(folder, id);
-  const found = readAlignment(folder, id);
+  const alignment = readAlignment(folder, id);
+  return openedScene(id, scan, openFrames(folder, id), alignment, {
+    objects: (matrix) => readObjects(folder, id, matrix), vertices: (matrix) => alignedVertices(folder, id, matrix),
+  });
+}
+
+interface SceneParts {
+  objects(alignment: Float64Array): SceneObject[];
+  vertices(alignment: Float64Array): Float64Array;
+}
+
+/** @param found the alignment, where a file gives one */
+function openedScene(id: string, folder: string, source: FrameSource, found: Float64Array | undefined, parts: SceneParts): ScanNetScene {
   const alignment = found ?? identity4();
   const frames: string[] = [];
   const skippedFrames: string[] = [];
@@ -62,8 +78,8 @@ export function openScene(folder: string, id: string): ScanNetScene {
   }
   if (frames.length === 0) throw new UserError(`${source.origin}: none of its ${source.frames.length} frames has a finite pose; export the poses again`);
   return {
-    id, folder: scan, alignment, aligned: found !== undefined, frames, skippedFrames, poses,
-    intrinsics: source.intrinsics, objects: readObjects(folder, id, alignment), source,
+    id, folder, alignment, aligned: found !== undefined, frames, skippedFrames, poses,
+    intrinsics: source.intrinsics, objects: parts.objects(alignment), source, vertices: () => parts.vertices(alignment),
   };
 }
 
@@ -81,7 +97,7 @@ export function squareCrop(cols: number, rows: number, size: number): Crop {
 /** Both images of a frame; the colour image is stretched to the depth image's shape, resized and cut. */
 async function decode(scene: ScanNetScene, frame: string, size: number): Promise<{ measured: Grey16; crop: Crop; colour: Rgb8 }> {
   try {
-    const measured = scene.source.depth(frame);
+    const measured = await scene.source.depth(frame);
     const crop = squareCrop(measured.cols, measured.rows, size);
     const { bytes, origin } = scene.source.colour(frame);
     return { measured, crop, colour: await decodeRgb(bytes, origin, (cols, rows) => (cols === size && rows === size ? undefined : crop)) };
@@ -102,7 +118,8 @@ export async function readView(scene: ScanNetScene, frame: string, size: number)
     throw new UserError(`${scene.folder}: frame ${frame} ${skipped ? "has no finite pose" : "does not exist"}; choose one of its ${scene.frames.length} frames`);
   }
   const { measured, crop, colour } = await decode(scene, frame, size);
-  checkIntrinsics(scene.intrinsics, measured, `${scene.folder} (depth camera)`);
+  const camera = scene.source.intrinsicsOf?.(frame) ?? scene.intrinsics;
+  checkIntrinsics(camera, measured, `${scene.folder} (depth camera)`);
   const depth = new Float32Array(size * size);
   const scaleX = measured.cols / crop.cols;
   const scaleY = measured.rows / crop.rows;
@@ -111,7 +128,7 @@ export async function readView(scene: ScanNetScene, frame: string, size: number)
     const row = Math.floor((v + crop.top) * scaleY) * measured.cols;
     for (let u = 0; u < size; u++, i++) depth[i] = measured.pixels[row + columns[u]!]! / scene.source.depthShift;
   }
-  const intrinsics = cropIntrinsics(scaleIntrinsics(scene.intrinsics, 1 / scaleX, 1 / scaleY), crop.left, crop.top);
+  const intrinsics = cropIntrinsics(scaleIntrinsics(camera, 1 / scaleX, 1 / scaleY), crop.left, crop.top);
   return { frame, size, colour: colour.pixels, depth, intrinsics, pose: scene.poses[index]! };
 }
 
@@ -163,7 +180,9 @@ export async function readWholeViews(scene: ScanNetScene, frames: readonly strin
 export function readSceneList(file: string): string[] {
   const text = readText(file, "a list of scene ids, one a line", "take ScanNet's official list");
   const ids = text.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== "");
-  const odd = ids.find((id) => !/^scene\d{4}_\d{2}$/.test(id));
+  // names of other sets' scans are shaped otherwise: 41069021, scene_00021_00
+  const known = basename(file).startsWith("scannetv2_") ? /^scene\d{4}_\d{2}$/ : /^\w{1,64}$/;
+  const odd = ids.find((id) => !known.test(id));
   if (ids.length === 0 || odd !== undefined) {
     throw new UserError(`${file}: expected scene ids such as scene0011_00, one a line, got ${odd === undefined ? "none" : `"${odd}"`}; take the official list`);
   }

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { UserError } from "../core/errors";
+import { arkitVideos } from "./arkitscenes";
 import { readLabels } from "./objects";
 import { readProcessed } from "./processed";
 import { readReferIt3D, type ReferFilters } from "./referit3d";
@@ -11,12 +12,27 @@ import type { Query } from "./scene";
 export type Split = "train" | "val";
 export type SentenceSet = Query["dataset"];
 
-/** ScanNet's official list of a split, by scene, in a data folder. */
-export const sceneListFile = (folder: string, split: Split): string => join(folder, `scannetv2_${split}.txt`);
+/** The list of a split's scenes in a data folder: ScanNet's official one, or train.txt and val.txt of another set. */
+export function sceneListFile(folder: string, split: Split): string {
+  const [official, plain] = [join(folder, `scannetv2_${split}.txt`), join(folder, `${split}.txt`)];
+  return !existsSync(official) && existsSync(plain) ? plain : official;
+}
+
+/**
+ * The scenes of a split: those of its list, else the captures of ARKitScenes' folder Training or Validation.
+ *
+ * @throws UserError when there is neither
+ */
+export function splitScenes(folder: string, split: Split): readonly string[] {
+  const file = sceneListFile(folder, split);
+  const videos = existsSync(file) ? [] : arkitVideos(folder, split);
+  return videos.length > 0 ? videos : readSceneList(file);
+}
 
 /** Names under which a set's sentences are looked for, the first that is there. ReferIt3D calls the val scenes "test". */
 function candidates(dataset: SentenceSet, split: Split): string[] {
-  if (dataset === "scanrefer") return [`ScanRefer_filtered_${split}.json`, join("processed", `scanrefer_vg_${split}_llava_style.json`)];
+  // other sets' sentences in ScanRefer's form have a plain name
+  if (dataset === "scanrefer") return [`ScanRefer_filtered_${split}.json`, `sentences_${split}.json`, join("processed", `scanrefer_vg_${split}_llava_style.json`)];
   return [`${dataset}_${split === "val" ? "test" : "train"}.csv`, `${dataset}.csv`, join("processed", `${dataset}_${split}_llava_style.json`)];
 }
 
@@ -25,18 +41,39 @@ export function sentenceFile(folder: string, dataset: SentenceSet, split: Split)
   return candidates(dataset, split).map((name) => join(folder, name)).find((file) => existsSync(file));
 }
 
+export interface SplitSentences {
+  readonly file: string;
+  readonly queries: readonly Query[];
+  /** Sentences of a split's own file that speak of scenes which the split's list does not name. */
+  readonly elsewhere: number;
+}
+
 /**
  * The sentences of a set about the scenes of an official split.
  *
  * @param filters ReferIt3D's; for its csv files only
  * @throws UserError when there is no file of the set, no list of the split, or an entry is not as expected
  */
-export function readSentences(folder: string, dataset: SentenceSet, split: Split, filters: ReferFilters = {}): Query[] {
+export function readSplit(folder: string, dataset: SentenceSet, split: Split, filters: ReferFilters = {}): SplitSentences {
   const file = sentenceFile(folder, dataset, split);
   if (file === undefined) throw new UserError(`${folder}: has no sentences of ${dataset} (${split}); put ${candidates(dataset, split).join(", or ")} there`);
-  const scenes = new Set(readSceneList(sceneListFile(folder, split)));
-  if (file.endsWith(".csv")) return readReferIt3D(file, dataset as "nr3d" | "sr3d", scenes, filters);
-  if (!file.includes("llava_style")) return readScanRefer(file, scenes);
+  const scenes = new Set(splitScenes(folder, split));
+  const own = (all: Query[]): SplitSentences => {
+    const queries = all.filter((q) => scenes.has(q.sceneId));
+    return { file, queries, elsewhere: all.length - queries.length };
+  };
+  if (file.endsWith(".csv")) {
+    const read = (only?: ReadonlySet<string>): Query[] => readReferIt3D(file, dataset as "nr3d" | "sr3d", only, filters);
+    // one file of all scenes is cut by the lists: nothing is odd about the rest
+    const whole = basename(file) === `${dataset}.csv`;
+    return whole ? { file, queries: read(scenes), elsewhere: 0 } : own(read());
+  }
+  if (!file.includes("llava_style")) return own(readScanRefer(file));
   const labels = new Map<string, string[]>();
-  return readProcessed(file, (id) => labels.get(id) ?? labels.set(id, readLabels(folder, id)).get(id)!, scenes);
+  return { file, queries: readProcessed(file, (id) => labels.get(id) ?? labels.set(id, readLabels(folder, id)).get(id)!, scenes), elsewhere: 0 };
+}
+
+/** The queries of `readSplit`. */
+export function readSentences(folder: string, dataset: SentenceSet, split: Split, filters: ReferFilters = {}): readonly Query[] {
+  return readSplit(folder, dataset, split, filters).queries;
 }

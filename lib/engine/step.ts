@@ -33,6 +33,11 @@ export class RepeatedStep {
   }
 }
 
+/** Lets an engine that only records do now what it has recorded: it would keep everything until somebody reads. */
+export function computeNow(): void {
+  (tf.backend() as KernelBackend & { flush?(): void }).flush?.();
+}
+
 /** The body, read after its intermediate results are gone. */
 export function runOnce(body: (inputs: NamedTensorMap) => Tensor, inputs: NamedTensorMap): StepNumbers {
   const result = tf.tidy(() => body(inputs));

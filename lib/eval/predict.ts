@@ -7,7 +7,8 @@ import { tf } from "../engine/tf";
 import { iou } from "../geometry/box";
 import type { Tokenizer } from "../io/tokenizer";
 import { encodeQuestion, encodeSentence, groundToken, sharedPrompt, type EncodedSentence } from "../model/prompt";
-import { forward } from "../model/s2mllm";
+import type { ModelInputs } from "../model/inputs";
+import { forward, visionFeatures } from "../model/s2mllm";
 import { batchSizes, makeBatch, type BatchSizes } from "../train/batch";
 import type { SceneSentences } from "../train/data";
 import { modelInputs, stepInputs } from "../train/step-inputs";
@@ -65,6 +66,8 @@ export function predict(
     const out = forward(parameters, modelInputs(given, prompt), quiet);
     return tf.concat([out.scores.flatten(), out.logitsAt(given["inputs.groundRows"] as tf.Tensor1D).argMax(-1).toFloat()]);
   });
+  // a tower that trained runs once a group, not once a written word
+  const tower = new RepeatedStep(({ pixels }) => visionFeatures(parameters, pixels as tf.Tensor5D, config));
   // chunks of one scene and at most `perScene` of its sentences
   const chunks = withText.flatMap(({ scene, queries }) =>
     Array.from({ length: Math.ceil(queries.length / perScene) }, (_, i) => ({ scene, queries: queries.slice(i * perScene, (i + 1) * perScene) })));
@@ -75,8 +78,15 @@ export function predict(
     // a short last group is filled with its first chunk, so that every pass has the same shapes
     const filled = Array.from({ length: B }, (_, i) => group[i] ?? group[0]!);
     const drafts = filled.map((chunk) => chunk.queries.map((query): Draft => startDraft(query, tokenizer, config)));
+    let looked: tf.Tensor4D | undefined;
+    const look = ({ pixels, ...inputs }: ModelInputs): ModelInputs => {
+      if (pixels === undefined) return { ...inputs };
+      const { N, C } = cache.dims;
+      looked ??= tf.tensor4d(tower.run({ pixels }) as Float32Array, [B, views.length, N, C]);
+      return { ...inputs, features: looked };
+    };
     for (let written = 0; ; written++) {
-      const { scores, next } = pass(program, quiet, cache, filled.map((c) => c.scene), drafts, views, sizes, tokenizer, options.source);
+      const { scores, next } = pass(program, look, quiet, cache, filled.map((c) => c.scene), drafts, views, sizes, tokenizer, options.source);
       const open = drafts.flat().filter((d) => !d.done);
       if (open.length === 0) {
         group.forEach((chunk, b) => chunk.queries.forEach((query, q) => {
@@ -91,6 +101,7 @@ export function predict(
         draft.done = token === groundId;
       }));
     }
+    looked?.dispose();
     options.progress?.({ task: `evaluate (${options.source} proposals)`, done: Math.min(at + B, chunks.length), total: chunks.length });
   }
   return answers;
@@ -104,9 +115,9 @@ function startDraft(query: Query, tokenizer: Tokenizer, config: S2Config): Draft
   return { query, ids: whole.ids.slice(0, whole.ground + 1), done: true };
 }
 
-/** One forward pass: scores at each draft's last token, and the most likely next token there. */
+/** One forward pass: scores at each draft's last token, and the most likely next token there. @param look gives the model features for colours */
 function pass(
-  program: RepeatedStep, config: S2Config, cache: SceneCache, scenes: readonly PreparedScene[],
+  program: RepeatedStep, look: (inputs: ModelInputs) => ModelInputs, config: S2Config, cache: SceneCache, scenes: readonly PreparedScene[],
   drafts: readonly (readonly Draft[])[], views: readonly number[], sizes: BatchSizes, tokenizer: Tokenizer, source: ProposalSource,
 ): { scores: number[][][]; next: number[][] } {
   const plain = (draft: Draft): EncodedSentence => ({ ids: draft.ids, answer: draft.ids.length, ground: draft.ids.length - 1, supervised: [], anchors: [] });
@@ -115,7 +126,7 @@ function pass(
     cache, sizes, sharedPrompt(tokenizer, config.prompt), config, source,
   );
   try {
-    const numbers = program.run(stepInputs({ inputs: batch.inputs }));
+    const numbers = program.run(stepInputs({ inputs: look(batch.inputs) }));
     const Q = sizes.sentences, rows = scenes.length * Q;
     const columns = numbers.length / rows - 1;
     return {

@@ -4,7 +4,7 @@ import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import type { ProgressSink } from "../core/progress";
 import { inProject } from "../core/root";
-import { readScanRefer } from "../datasets/scanrefer";
+import { readSplit } from "../datasets/sentences";
 import type { Tokenizer } from "../io/tokenizer";
 import { groupByScene, loadTokenizer, type SceneSentences } from "../train/data";
 import { prepareScenes } from "../train/prepare";
@@ -41,15 +41,17 @@ export async function openSession(config: S2Config, progress: ProgressSink): Pro
     sources: detected ? ["gt", "detector"] : ["gt"],
     sentences: (split) => {
       const scenes = cache.scenes(split);
-      const file = join(folder, `ScanRefer_filtered_${split}.json`);
-      const all = readScanRefer(file);
-      const known = new Set(scenes.map((s) => s.id));
-      const queries = all.filter((q) => known.has(q.sceneId));
-      if (queries.length === 0) throw new UserError(`${file}: none of its ${all.length} sentences speaks of a scene in scannetv2_${split}.txt (${scenes.length} scenes); check that the two belong together`);
-      if (queries.length < all.length) {
-        progress({ task: `sentences (${split})`, done: queries.length, total: queries.length, note: `${all.length - queries.length} left out: their scenes are not in scannetv2_${split}.txt` });
-      }
-      return groupByScene(scenes, queries);
+      return groupByScene(scenes, (config.data.sentences ?? ["scanrefer"]).flatMap((set) => {
+        const { file, queries, elsewhere } = readSplit(folder, set, split, config.data.referFilters);
+        if (queries.length === 0) {
+          const some = `${elsewhere} sentences${config.data.referFilters === undefined ? "" : " that data.referFilters lets through"}`;
+          throw new UserError(`${file}: none of its ${some} speaks of a scene in scannetv2_${split}.txt (${scenes.length} scenes); check that the two belong together`);
+        }
+        if (elsewhere > 0) {
+          progress({ task: `sentences (${split})`, done: queries.length, total: queries.length, note: `${elsewhere} left out: their scenes are not in scannetv2_${split}.txt` });
+        }
+        return queries;
+      }));
     },
   };
 }

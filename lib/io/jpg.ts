@@ -31,6 +31,9 @@ export function encodeJpg({ rows, cols, pixels }: Rgb8): Promise<Buffer> {
 const raw = (image: Sharp): Promise<{ data: Buffer; info: OutputInfo }> =>
   image.removeAlpha().toColourspace("srgb").raw().toBuffer({ resolveWithObject: true });
 
+/** Pixels that an image's header is believed: eight times a photograph of a phone. */
+const MOST_PIXELS = 1 << 26;
+
 /**
  * Decodes a colour image (jpg, png and whatever else sharp reads), resized and cropped when `fit` gives a crop for its size.
  *
@@ -41,7 +44,7 @@ export async function decodeRgb(
   file: Uint8Array, origin: string, fit?: (cols: number, rows: number) => Crop | undefined,
 ): Promise<Rgb8> {
   try {
-    const { data, info } = await raw(sharp(file, { failOn: "truncated" }));
+    const { data, info } = await raw(sharp(file, { failOn: "truncated", limitInputPixels: MOST_PIXELS }));
     const crop = fit?.(info.width, info.height);
     const whole = { rows: info.height, cols: info.width, pixels: new Uint8Array(data.buffer, data.byteOffset, data.length) };
     if (crop === undefined) return whole;

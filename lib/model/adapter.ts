@@ -4,6 +4,7 @@ import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
 import { planTraining } from "../core/parameters";
+import { tf } from "../engine/tf";
 import { canonicalName, matchNames, matchProblems } from "../io/hf-names";
 import { readJsonObject, type JsonObject } from "../io/json";
 import { writeSafetensors, type TensorToWrite } from "../io/safetensors";
@@ -54,6 +55,13 @@ const plain: JsonObject = {
   layers_to_transform: null,
 };
 
+/** @throws UserError when a configuration has no adapter that could be saved */
+export function requireAdapters(config: S2Config): void {
+  if (!config.lora.vision && !config.lora.language) {
+    throw new UserError(`preset ${config.preset}: has no adapters (lora.vision and lora.language are off); save the whole model instead`);
+  }
+}
+
 /**
  * Writes what a configuration trains in PEFT's layout: adapter_config.json, adapter_model.safetensors with the adapters
  * and the modules in `modules_to_save`, and non_lora_trainables.safetensors with the rest, as LLaVA keeps it.
@@ -62,8 +70,8 @@ const plain: JsonObject = {
  * @param base what the adapter belongs to, such as "lmms-lab/LLaVA-Video-7B-Qwen2"
  */
 export function saveAdapter(folder: string, config: S2Config, values: (name: string) => Float32Array, base: string): void {
+  requireAdapters(config);
   const { targets, saved, inAdapter, beside } = layoutOf(config);
-  if (targets.length === 0) throw new UserError(`preset ${config.preset}: has no adapters (lora.vision and lora.language are off); save the whole model instead`);
   const write = (file: string, names: ReadonlySet<string>, stored: (name: string) => string): void => {
     const tensors = describeModel(config).filter(({ name }) => names.has(name)).map(({ name, shape }): [string, TensorToWrite] => [
       `base_model.model.${stored(name)}`,
@@ -86,6 +94,19 @@ export interface Adapter {
   /** By the model's name. */
   readonly sources: ReadonlyMap<string, { readonly folder: TensorFolder; readonly stored: string }>;
   close(): void;
+}
+
+/** Puts an adapter's tensors into parameters. @throws UserError as `openAdapter` */
+export function loadAdapter(folder: string, config: S2Config, parameters: ReadonlyMap<string, tf.Variable>): void {
+  const adapter = openAdapter(folder, config);
+  try {
+    for (const [name, { folder: file, stored }] of adapter.sources) {
+      const variable = parameters.get(name)!;
+      tf.tidy(() => variable.assign(tf.tensor(file.read(stored).data as Float32Array, variable.shape)));
+    }
+  } finally {
+    adapter.close();
+  }
 }
 
 function settingProblems(json: JsonObject, { lora }: S2Config): string[] {

@@ -6,7 +6,7 @@ import { projectorParameters } from "./projector";
 import { psiParameters } from "./positions";
 import { reconstructionParameters } from "./reconstruction";
 import { structureEnabled, structureParameters } from "./structure";
-import { visionParameters } from "./vision";
+import { trainsVision, visionParameters } from "./vision";
 
 /** Every parameter of the model by its checkpoint name; allocates nothing. */
 export function describeModel(config: S2Config): ParameterSpec[] {
@@ -41,11 +41,12 @@ export function trainRules(config: S2Config): TrainRule[] {
   };
   const full = Math.min(lora.fullLayers, language.layers);
   const base = language.layers - full;
+  const tower = trainsVision(config) ? "train" : "frozen";
   if (lora.vision) {
-    rule(/^model\.vision_tower\..*\.lora_[AB]\.weight$/, "train", "vision tower, LoRA", config.training.visionRate);
+    rule(/^model\.vision_tower\..*\.lora_[AB]\.weight$/, tower, "vision tower, LoRA", config.training.visionRate);
   }
   if (config.vision.postNorm === true) rule(/^model\.vision_tower\..*\.post_layernorm\./, "frozen", "vision tower, last norm (nothing reads it)");
-  if (lora.fullVision === true) rule(/^model\.vision_tower\./, "train", "vision tower, full", config.training.visionRate);
+  if (lora.fullVision === true) rule(/^model\.vision_tower\./, tower, "vision tower, full", config.training.visionRate);
   else rule(/^model\.vision_tower\./, "frozen", "vision tower");
   if (lora.language) rule(/^model\.layers\..*\.lora_[AB]\.weight$/, "train", "language layers, LoRA");
   if (full > 0) {

@@ -171,21 +171,26 @@ export function languageModel(
   for (let layer = 0; layer < config.layers; layer++) {
     if (wants.states?.includes(layer) === true) states.set(layer, rows);
     const at = p.at(`layers.${layer}`);
-    if (layer === config.layers - 1) mixed = at.part(() => mixRows(at, rows, pass, layer));
-    else rows = at.part(() => finishRows(at, rows, mixRows(at, rows, pass, layer), eps));
+    const mix = (x: tfTypes.Tensor2D): tfTypes.Tensor2D => mixRows(at, x, pass, layer);
+    const whole = (x: tfTypes.Tensor2D): tfTypes.Tensor2D => finishRows(at, x, mix(x), eps);
+    // weights that are handed out must stay in the pass: such a layer is no part that runs twice
+    const handsOut = wants.onAttention !== undefined && Array.isArray(wants.attentionLayers) && wants.attentionLayers.includes(layer);
+    const run = (part: typeof mix): tfTypes.Tensor2D => (handsOut ? at.part(() => part(rows)) : at.part(part, rows));
+    if (layer === config.layers - 1) mixed = run(mix);
+    else rows = run(whole);
   }
   const normed = (x_RD: tfTypes.Tensor2D): tfTypes.Tensor2D => rmsNorm(p.at("norm"), x_RD, eps) as tfTypes.Tensor2D;
   if (wants.states?.includes(config.layers) === true) {
-    const end = last.part(() => finishRows(last, rows, mixed, eps));
+    const end = last.part((x, m) => finishRows(last, x, m, eps), rows, mixed);
     states.set(config.layers, end);
     const hidden = normed(end);
     return { hidden, hiddenAt: (at) => gatherRows(hidden, at), states };
   }
   return {
     get hidden() {
-      return last.part(() => normed(finishRows(last, rows, mixed, eps)));
+      return normed(last.part((x, m) => finishRows(last, x, m, eps), rows, mixed));
     },
-    hiddenAt: (at) => last.part(() => normed(finishRows(last, gatherRows(rows, at), gatherRows(mixed, at), eps))),
+    hiddenAt: (at) => normed(last.part((x, m) => finishRows(last, x, m, eps), gatherRows(rows, at) as tfTypes.Tensor2D, gatherRows(mixed, at) as tfTypes.Tensor2D)),
     states,
   };
 }

@@ -2,7 +2,7 @@ import type * as tfTypes from "@tensorflow/tfjs-core";
 import type { S2Config } from "../config/schema";
 import type { Rng } from "../core/rng";
 import { tf } from "../engine/tf";
-import type { ModelInputs } from "./inputs";
+import type { ModelInputs, Targets } from "./inputs";
 import { pooledSide } from "./pooling";
 import { patchSide } from "./vision";
 
@@ -12,6 +12,22 @@ export interface RandomInputSizes {
   readonly before: number;
   readonly after: number;
   readonly tokens: number;
+}
+
+/** A random right answer and random supervised words for `randomInputs` of one sentence; no reconstruction, no landmarks. */
+export function randomTargets(config: S2Config, { text, groundRows }: ModelInputs, rng: Rng, objects: number): Targets {
+  const positives = new Float32Array(objects + 1);
+  positives[rng.int(objects)] = 1;
+  // the words of the answer in front of <ground>
+  const count = Math.min(8, text.shape[2] - 1);
+  const ground = groundRows.dataSync()[0]!;
+  return {
+    positives: tf.tensor3d(positives, [1, 1, objects + 1]),
+    sentenceMask: tf.ones([1, 1]),
+    labelRows: tf.tensor1d(Array.from({ length: count }, (_, i) => ground - count + i), "int32"),
+    labelIds: tf.tensor1d(Array.from({ length: count }, () => rng.int(config.language.vocabSize)), "int32"),
+    labelWeights: tf.fill([count], 1 / count),
+  };
 }
 
 /** One scene of random pixels, boxes and words with a configuration's shapes: what measures time and memory needs no data. */

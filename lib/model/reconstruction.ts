@@ -78,7 +78,8 @@ export function fusionDecoder(
   // at inference on many views Fast3R sharpens its scores as if trained on 20 views and tested on 137
   const scale = (D / config.heads) ** -0.5 * (config.scoreBias ? Math.sqrt(Math.log(137) / Math.log(20)) : 1);
   for (let block = 0; block < config.depth; block++) {
-    state = decoderBlock(p.at(`dec_blocks.${block}`), state, config.heads, scale);
+    const at = p.at(`dec_blocks.${block}`);
+    state = at.part((x) => decoderBlock(at, x, config.heads, scale), state);
     outputs.push(state);
   }
   outputs[config.depth] = layerNorm(p.at("dec_norm"), state, 1e-6) as tfTypes.Tensor3D;

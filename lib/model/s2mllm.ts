@@ -83,13 +83,16 @@ interface Keeper {
   readonly attention?: (name: string, weights: tfTypes.Tensor) => void;
 }
 
-function visionFeatures(p: Scope, inputs: ModelInputs, config: S2Config): tfTypes.Tensor4D {
-  if (inputs.features !== undefined) return inputs.features;
-  if (inputs.pixels === undefined) throw new Error("forward: inputs need pixels or features");
-  const [B, V, Y, X, C] = inputs.pixels.shape;
-  const pixels = inputs.pixels.reshape([B * V, Y, X, C]) as tfTypes.Tensor4D;
-  const flat = p.part(() => visionTower(p.at(visionPrefix), pixels, config.vision));
+function towerFeatures(p: Scope, pixels: tfTypes.Tensor5D, config: S2Config): tfTypes.Tensor4D {
+  const [B, V, Y, X, C] = pixels.shape;
+  const views = pixels.reshape([B * V, Y, X, C]) as tfTypes.Tensor4D;
+  const flat = p.part(() => visionTower(p.at(visionPrefix), views, config.vision));
   return flat.reshape([B, V, flat.shape[1], flat.shape[2]]);
+}
+
+/** What the vision tower, with its adapters, sees in views: float32[B, V, S, S, 3] → float32[B, V, N, C]. */
+export function visionFeatures(parameters: ParameterSource, pixels: tfTypes.Tensor5D, config: S2Config): tfTypes.Tensor4D {
+  return towerFeatures(modelScope(parameters, config), pixels, config);
 }
 
 /** One newline vector behind each row of the pooled grid: float32[B*V, m*m, D] → float32[B, V*m*(m+1), D]. */
@@ -105,7 +108,8 @@ function addNewlines(p: Scope, pooled: tfTypes.Tensor3D, B: number): tfTypes.Ten
  * projector, φ, pooling, ψ).
  */
 export function encodeScene(p: Scope, inputs: ModelInputs, config: S2Config, rng?: Rng, keep: Keeper = { encoding: () => {} }): EncodedScene {
-  const features = visionFeatures(p, inputs, config);
+  if (inputs.features === undefined && inputs.pixels === undefined) throw new Error("forward: inputs need pixels or features");
+  const features = inputs.features ?? towerFeatures(p, inputs.pixels!, config);
   const [B, V, N] = features.shape;
   const D = config.language.hiddenSize;
   expectShape("forward", "features", features.shape, "B V N C", { C: config.vision.hiddenSize });
@@ -113,12 +117,14 @@ export function encodeScene(p: Scope, inputs: ModelInputs, config: S2Config, rng
 
   let seen = features;
   if (structureEnabled(config.structure)) {
-    seen = p.part(() => structureModule(p.at("st_attention_block"), features, config.structure, {
+    const at = p.at("st_attention_block");
+    seen = at.part((x) => structureModule(at, x, config.structure, {
       rng: rng?.fork("drop-path"),
       ...(keep.attention === undefined ? {} : { onAttention: (name, weights) => keep.attention!(`structure.${name}`, weights) }),
-    }).tokens);
+    }).tokens, features);
   }
-  const visual = p.part(() => projector(p.at("model.mm_projector"), seen, config.projector.outputNorm).reshape([B, V, N, D]) as tfTypes.Tensor4D);
+  const onto = p.at("model.mm_projector");
+  const visual = onto.part((x) => projector(onto, x, config.projector.outputNorm).reshape([B, V, N, D]) as tfTypes.Tensor4D, seen);
 
   const placed = (x: tfTypes.Tensor, count: number): tfTypes.Tensor => {
     if (!positions.coordinates) return x;
@@ -238,7 +244,7 @@ export function forward(
     ...(sentenceAttention === undefined ? {} : { sentenceAttention }),
     boxPositions: scene.boxPositions,
     objects: scene.objects,
-    logitsAt: (rows) => p.part(() => linear(p.at("lm_head"), language.hiddenAt(rows)) as tfTypes.Tensor2D),
+    logitsAt: (rows) => p.at("lm_head").part((x) => linear(p.at("lm_head"), x) as tfTypes.Tensor2D, language.hiddenAt(rows)),
     ...(branch ? { reconstruction: p.part(() => reconstructViews(p, scene.visual, reconRows, reconImageIds, config)) } : {}),
     visual: scene.visual,
     intermediates,

@@ -1,4 +1,5 @@
 import type * as tfTypes from "@tensorflow/tfjs-core";
+import { computeNow } from "../engine/step";
 import { tf } from "../engine/tf";
 import type { ParameterSource } from "../nn/scope";
 import type { Weights } from "./weights";
@@ -34,10 +35,9 @@ export class StreamedParameters implements ParameterSource {
     return tensor;
   }
 
-  part<T>(run: () => T): T {
-    const result = tf.tidy(run as () => tfTypes.TensorContainer) as T;
-    // an engine that only records would keep the part's parameters until somebody reads
-    (tf.backend() as tfTypes.KernelBackend & { flush?(): void }).flush?.();
+  part<T>(run: (...inputs: tfTypes.Tensor[]) => T, _prefix: string, inputs: readonly tfTypes.Tensor[]): T {
+    const result = tf.tidy(() => run(...inputs) as tfTypes.TensorContainer) as T;
+    computeNow();
     this.onPart(this.bytesRead);
     return result;
   }

@@ -15,6 +15,11 @@ type VisionConfig = S2Config["vision"];
 /** Name of SigLIP inside LLaVA's checkpoint. */
 export const visionPrefix = "model.vision_tower.vision_tower.vision_model";
 
+/** The tower trains, by adapters or wholly: it then runs in every step. No training reaches it where no view is looked at. */
+export function trainsVision({ lora, data }: S2Config): boolean {
+  return !data.blind && (lora.vision || lora.fullVision === true);
+}
+
 /** Patches along a side of the image. */
 export function patchSide(config: VisionConfig): number {
   return Math.floor(config.imageSize / config.patchSize);
@@ -69,7 +74,7 @@ export function visionStates(p: Scope, pixels: tfTypes.Tensor4D, config: VisionC
   const states = [patches.add(positions) as tfTypes.Tensor3D];
   for (let layer = 0; layer < config.layers; layer++) {
     const at = p.at(`encoder.layers.${layer}`);
-    states.push(at.part(() => encoderLayer(at, states[layer]!, config) as tfTypes.Tensor3D));
+    states.push(at.part((x) => encoderLayer(at, x, config) as tfTypes.Tensor3D, states[layer]!));
   }
   return states;
 }

@@ -48,9 +48,10 @@ export class Weights {
    * Opens checkpoints that together hold every part of a model; a PEFT adapter may follow them and replaces what it holds.
    *
    * @param paths Hugging Face folders or .safetensors files, in any order; adapter folders
+   * @param needed parts that must be there; all of the model's unless given
    * @throws UserError when a folder has another model's tensors, or when a part is in none or in two of them
    */
-  static open(paths: readonly string[], config: S2Config): Weights {
+  static open(paths: readonly string[], config: S2Config, needed: readonly ModelPart[] = Object.keys(modelParts) as ModelPart[]): Weights {
     const specs = describeModel(config);
     const sources = new Map<string, Source>();
     const homes = new Map<ModelPart, string>();
@@ -77,7 +78,7 @@ export class Weights {
         }
         for (const [name, stored] of match.found) sources.set(name, { folder, stored, resized: resized.get(name) });
       }
-      const lacking = [...new Set(specs.map(({ name }) => partOf(name)))].filter((part) => part !== undefined && !homes.has(part)) as ModelPart[];
+      const lacking = [...new Set(specs.map(({ name }) => partOf(name)))].filter((part) => part !== undefined && needed.includes(part) && !homes.has(part)) as ModelPart[];
       if (lacking.length > 0) {
         throw new UserError(`no weights for the ${lacking.map((part) => `${part} (${modelParts[part]})`).join(" and the ")} in ${paths.length === 0 ? "no folder" : paths.join(", ")}; name the folder that holds them`);
       }
@@ -102,6 +103,12 @@ export class Weights {
     if (source === undefined) return initialValues(spec, this.rng);
     if (source.resized !== undefined) return resizedRows(source, spec.shape[0]!, spec.shape[1]!);
     return source.folder.read(source.stored).data as Float32Array;
+  }
+
+  /** The first row of a parameter that a checkpoint holds. @throws UserError when its file cannot be read */
+  firstRow(name: string): Float32Array {
+    const { folder, stored } = this.sources.get(name)!;
+    return folder.read(stored, [0, 1]).data as Float32Array;
   }
 
   /** Every parameter as a variable, all in memory at once. */

@@ -34,7 +34,7 @@ export function linear(p: Scope, x: tfTypes.Tensor): tfTypes.Tensor {
   if (p.has("bias")) y = y.add(p.get("bias"));
   if (p.has("lora_A.weight")) {
     const { scale, dropout: drop } = p.adapters;
-    const input = drop === undefined ? rows : dropout(rows, drop.rate, drop.rng);
+    const input = drop === undefined ? rows : dropout(rows, drop.rate, drop.rng.fork(p.prefix));
     const low = tf.matMul(input as tfTypes.Tensor2D, p.get("lora_A.weight") as tfTypes.Tensor2D, false, true);
     y = y.add(tf.matMul(low, p.get("lora_B.weight") as tfTypes.Tensor2D, false, true).mul(scale));
   }

@@ -13,8 +13,13 @@ export interface AdapterSettings {
 export interface ParameterSource {
   get(name: string): tf.Tensor | undefined;
   has(name: string): boolean;
-  /** Runs one part of a model to its end and frees the parameters that it read. Absent where all stay in memory. */
-  part?<T>(run: () => T): T;
+  /**
+   * Runs one part of a model to its end and frees what it made on the way. Absent where all stays in memory.
+   *
+   * @param prefix of the names of the parameters that the part reads
+   * @param inputs what the part is a function of, besides those parameters; none: it only holds other parts together
+   */
+  part?<T>(run: (...inputs: tf.Tensor[]) => T, prefix: string, inputs: readonly tf.Tensor[]): T;
 }
 
 /** A view of the flat parameters below a name prefix: `p.at("self_attn").get("q_proj.weight")`. */
@@ -40,8 +45,12 @@ export class Scope {
     return found;
   }
 
-  /** The result of `run`, a part of the model that reads parameters of its own: they may be freed behind it. */
-  part<T>(run: () => T): T {
-    return this.parameters.part === undefined ? run() : this.parameters.part(run);
+  /**
+   * The result of `run`, a part of the model that reads parameters of its own, below this scope: they may be freed behind it.
+   *
+   * @param inputs given to `run`; with them it may run a second time, for its gradient, and must read nothing else that has one
+   */
+  part<T, I extends tf.Tensor[]>(run: (...inputs: I) => T, ...inputs: I): T {
+    return this.parameters.part === undefined ? run(...inputs) : this.parameters.part(run as (...inputs: tf.Tensor[]) => T, this.prefix, inputs);
   }
 }

@@ -8,7 +8,8 @@ import { voxelsOf } from "../geometry/voxels";
 import type { ModelInputs, Targets } from "../model/inputs";
 import type { EncodedSentence, SharedPrompt } from "../model/prompt";
 import { pointmapsOf, type Pointmaps } from "./pointmaps";
-import type { PreparedScene, ProposalSource, SceneCache } from "./scene-cache";
+import { normalisePixels } from "./pixels";
+import { placesOf, type PreparedScene, type ProposalSource, type SceneCache } from "./scene-cache";
 
 /** One scene of a batch: which views, which sentences (with their right answers), how it is turned. */
 export interface BatchScene {
@@ -58,7 +59,7 @@ export function prefixLength(prompt: SharedPrompt, views: number, pooledSide: nu
 /**
  * Builds the tensors of one batch.
  *
- * @throws UserError when a scene offers no proposal or a sentence does not fit the sizes
+ * @throws UserError when a scene offers no proposal, a sentence does not fit the sizes, or objects are read from a grid that is not prepared
  */
 export function makeBatch(
   scenes: readonly BatchScene[], cache: SceneCache, sizes: BatchSizes, prompt: SharedPrompt, config: S2Config, source: ProposalSource = "gt",
@@ -68,10 +69,16 @@ export function makeBatch(
   const { sentences: Q, tokens: T, objects: O } = sizes;
   const P = prefixLength(prompt, V, pooledSide);
   const L = P + Q * T;
+  if (config.objects.features.startsWith("patch27")) {
+    throw new UserError(`objects.features=${config.objects.features}: prepared scenes know which patches, not which pooled cells lie in a box; use patch14-pe or patch14`);
+  }
 
-  const features = new Float32Array(B * V * N * C);
-  const xyz = new Float32Array(B * V * N * 3);
-  const known = new Float32Array(B * V * N);
+  const { image } = cache.dims;
+  const seesPixels = cache.dims.pixels === true;
+  const places = placesOf(cache.dims);
+  const seen = new Float32Array(B * V * (seesPixels ? image ** 2 * 3 : N * C));
+  const xyz = new Float32Array(B * V * places * 3);
+  const known = new Float32Array(B * V * places);
   const rays = new Float32Array(B * V * M * 3);
   const patches = new Float32Array(B * O * V * N);
   const centres = new Float32Array(B * O * 3);
@@ -96,9 +103,10 @@ export function makeBatch(
     if (boxes.length > O) throw new UserError(`scene ${scene.id}: ${boxes.length} proposals do not fit the batch's ${O}`);
     item.views.forEach((view, v) => {
       const at = b * V + v;
-      if (!config.data.blind) features.set(scene.features(view), at * N * C);
-      xyz.set(scene.patchXyz(view), at * N * 3);
-      known.set(scene.patchKnown(view), at * N);
+      if (seesPixels) normalisePixels(scene.pixels(view), seen, at * image ** 2 * 3);
+      else if (!config.data.blind) seen.set(scene.features(view), at * N * C);
+      xyz.set(scene.patchXyz(view), at * places * 3);
+      known.set(scene.patchKnown(view), at * places);
       rays.set(scene.rays(view), at * M * 3);
     });
     const members = objectPatches(scene.patchCounts(source, item.views), boxes.length, cache.dims.patchPixels, config.objects);
@@ -110,7 +118,7 @@ export function makeBatch(
       centres.set(box.slice(0, 3), (b * O + o) * 3);
       objectMask[b * O + o] = 1;
     });
-    turnPoints(xyz.subarray(b * V * N * 3, (b + 1) * V * N * 3), item.turns);
+    turnPoints(xyz.subarray(b * V * places * 3, (b + 1) * V * places * 3), item.turns);
     turnPoints(rays.subarray(b * V * M * 3, (b + 1) * V * M * 3), item.turns);
     turnPoints(centres.subarray(b * O * 3, (b + 1) * O * 3), item.turns);
 
@@ -152,9 +160,9 @@ export function makeBatch(
   const tensors: tf.Tensor[] = [];
   const keep = <X extends tf.Tensor>(t: X): X => (tensors.push(t), t);
   const inputs: ModelInputs = {
-    features: keep(tf.tensor4d(features, [B, V, N, C])),
-    patchVoxels: keep(tf.tensor4d(voxelsOf(xyz, positions), [B, V, N, 3])),
-    patchKnown: keep(tf.tensor3d(known, [B, V, N])),
+    ...(seesPixels ? { pixels: keep(tf.tensor5d(seen, [B, V, image, image, 3])) } : { features: keep(tf.tensor4d(seen, [B, V, N, C])) }),
+    patchVoxels: keep(tf.tensor4d(voxelsOf(xyz, positions), [B, V, places, 3])),
+    patchKnown: keep(tf.tensor3d(known, [B, V, places])),
     rays: keep(tf.tensor4d(rays, [B, V, M, 3])),
     objectPatches: keep(tf.tensor3d(patches, [B, O, V * N])),
     objectVoxels: keep(tf.tensor3d(voxelsOf(centres, positions), [B, O, 3])),

@@ -38,7 +38,7 @@ export function groupByScene(scenes: readonly PreparedScene[], queries: readonly
  * @throws UserError when it has another number of tokens than the model then expects
  */
 export function loadTokenizer(config: S2Config): Tokenizer {
-  const tokenizer = Tokenizer.read(tokenizerFile(config.preset));
+  const tokenizer = Tokenizer.read(tokenizerFile(config));
   if (tokenizer.has(groundToken)) return tokenizer;
   const extended = new Tokenizer(withTokens(tokenizer.json, addedTokens), tokenizer.origin);
   if (extended.size !== config.language.vocabSize) {

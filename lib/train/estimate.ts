@@ -9,8 +9,11 @@ import { pooledSide } from "../model/pooling";
 import { structureEnabled } from "../model/structure";
 import { patchSide } from "../model/vision";
 
-/** What is done with the model: training steps; answers with all weights in memory; answers with weights read part by part. */
-export type Work = "train" | "answer" | "stream";
+/**
+ * What is done with the model: training steps; answers with all weights in memory; answers, or the gradients of one batch, with weights
+ * read part by part.
+ */
+export type Work = "train" | "answer" | "stream" | "stream-train";
 
 /** One estimate; bytes and multiplications, both counted from shapes. */
 export interface Estimate {
@@ -136,32 +139,49 @@ function mapsOf(config: S2Config): { kept: number; flops: number } {
  * Meant to tell a run that fits from one that does not: within about a factor of 2 of what is measured at nano size.
  */
 export function estimate(config: S2Config, work: Work): Estimate {
-  const { stacks, visualTokens } = stacksOf(config, work === "train");
-  const byTraining = countBy(config, (name) => (work !== "train" && partOf(name) === "reconstruction decoder" ? "idle" : "used")).get("used")!;
-  const flops = stacks.reduce((n, s) => n + forwardOf(s) + (work === "train" ? backwardOf(s) : 0), 0);
-  const frames = (work === "train" ? config.training.scenes : 1) * config.data.frames * patchSide(config.vision) ** 2;
+  const training = work === "train" || work === "stream-train";
+  const { stacks, visualTokens } = stacksOf(config, training);
+  const byTraining = countBy(config, (name) => (!training && partOf(name) === "reconstruction decoder" ? "idle" : "used")).get("used")!;
+  const flops = stacks.reduce((n, s) => n + forwardOf(s) + (training ? backwardOf(s) : 0), 0);
+  const frames = (training ? config.training.scenes : 1) * config.data.frames * patchSide(config.vision) ** 2;
   const inputs = frames * (proposals + config.vision.hiddenSize) * float;
   const widest = Math.max(...stacks.map(workingOf)) * float;
   let memory: Record<string, number>;
   if (work === "train") {
     const maps = mapsOf(config);
+    // recomputed layers keep their inputs; one at a time has the rest in hand
+    const most = Math.max(...stacks.map(keptBy));
+    const recompute = config.training.recompute === true;
+    const keptOf = (s: Stack): number => (recompute ? s.layers * s.rows * s.width + (keptBy(s) === most ? most : 0) : s.layers * keptBy(s));
     const trained = byTraining.trained * float;
     memory = {
       ...program, weights: byTraining.all * float, gradients: trained, "optimiser's moments": 2 * trained,
+      ...(config.training.accumulate > 1 ? { "gathered gradients": 2 * trained } : {}),
       // the step is one program: it ends with the new weights and moments beside the old ones
       "updated weights and moments": 3 * trained,
-      activations: stacks.reduce((n, s) => n + (s.differentiated ? s.layers * keptBy(s) : workingOf(s)), 0) * float + maps.kept * float + widest,
+      activations: stacks.reduce((n, s) => n + (s.differentiated ? keptOf(s) : workingOf(s)), 0) * float + maps.kept * float + widest,
       inputs,
     };
-    return { work, memory, bytes: sum(memory), flops: flops + maps.flops, visualTokens };
+    const again = recompute ? stacks.reduce((n, s) => n + (s.differentiated ? forwardOf(s) : 0), 0) : 0;
+    return { work, memory, bytes: sum(memory), flops: flops + again + maps.flops, visualTokens };
   }
   // streams between the layers stay until the pass ends
   const streams = stacks.reduce((n, s) => n + s.layers * s.rows * s.width, 0) * float;
   if (work === "answer") memory = { ...program, weights: byTraining.all * float, activations: widest + streams, inputs };
   else {
     const part = countBy(config, (name) => /^(.*\.layers\.\d+)\./.exec(name)?.[1] ?? name);
+    const largest = Math.max(...[...part.values()].map(({ all }) => all)) * float;
     // a part's numbers are held as they are read, and as the engine takes them
-    memory = { ...program, "largest part's weights": 2 * Math.max(...[...part.values()].map(({ all }) => all)) * float, activations: widest + streams, inputs };
+    memory = { ...program, "largest part's weights": 2 * largest, activations: widest + streams, inputs };
+    if (training) {
+      // word embeddings stay, with a gradient of their own; a part on its way back has its gradients twice and all that it keeps
+      const { hiddenSize, vocabSize } = config.language;
+      Object.assign(memory, {
+        gradients: byTraining.trained * float, "word embeddings": 2 * vocabSize * hiddenSize * float, "largest part's gradients": largest,
+        activations: widest + streams + Math.max(...stacks.map(keptBy)) * float + mapsOf(config).kept * float,
+      });
+      return { work, memory, bytes: sum(memory), flops: flops + stacks.reduce((n, s) => n + forwardOf(s), 0) + mapsOf(config).flops, visualTokens };
+    }
   }
   return { work, memory, bytes: sum(memory), flops, visualTokens };
 }
@@ -197,7 +217,7 @@ export function requireMemory(config: S2Config, work: Work, engine: EngineName, 
   if (available === undefined || total <= available) return;
   const several = processes > 1 ? ` for each of ${processes} runs side by side` : "";
   throw new UserError(
-    `preset ${config.preset} does not fit: ${work === "train" ? "training" : "answering"} on ${config.data.frames} frames needs about ${gigabytes(needed.bytes)}${several} ` +
+    `preset ${config.preset} does not fit: ${work === "train" || work === "stream-train" ? "training" : "answering"} on ${config.data.frames} frames needs about ${gigabytes(needed.bytes)}${several} ` +
     `(${memoryText(needed)}), ${engine} has ${gigabytes(available)} here; use a smaller preset, fewer frames (--set data.frames=8)` +
     `${processes > 1 ? ", fewer processes" : ""} or a machine with more memory`,
   );

@@ -1,20 +1,21 @@
 import { createHash } from "node:crypto";
-import { rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
 import type { S2Config } from "../config/schema";
+import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
 import type { ProgressSink } from "../core/progress";
 import { Rng } from "../core/rng";
 import type { tf } from "../engine/tf";
 import { describeModel } from "../model/describe";
 import { initParameters } from "../model/initialise";
-import { visionPrefix } from "../model/vision";
-import { fast3rPrefix } from "../model/reconstruction";
+import { adapterConfigFile, loadAdapter, requireAdapters, saveAdapter } from "../model/adapter";
+import { partOf, type ModelPart } from "../model/checkpoint";
 import { Weights } from "../model/weights";
 import { loadWeights, resumeCheckpoint, saveCheckpoint, saveWeights } from "./checkpoint";
 import type { EncodedScene } from "./data";
 import { MetricsLog } from "./metrics-log";
-import { checkpointFolders, pretrainedFile } from "./pretrained";
+import { checkpointsOf, pretrainedFile } from "./pretrained";
 import type { SharedPrompt } from "../model/prompt";
 import type { SceneCache } from "./scene-cache";
 import { Trainer } from "./trainer";
@@ -31,7 +32,15 @@ export interface FineTuneOptions {
   readonly signal?: AbortSignal;
   /** Steps between checkpoints. */
   readonly checkpointEvery?: number;
+  /** What is kept of a finished run: model.safetensors unless given, adapter/ in PEFT's layout, or both. */
+  readonly keep?: Kept;
 }
+
+export const keptForms = ["model", "adapter", "both"] as const;
+export type Kept = (typeof keptForms)[number];
+
+/** Where a run's adapter lies in its folder. */
+export const adapterFolder = (run: string): string => join(run, "adapter");
 
 export interface FineTuned {
   readonly parameters: Map<string, tf.Variable>;
@@ -43,32 +52,67 @@ const logEvery = 10;
 
 /**
  * The parameters that a configuration starts from: published checkpoints or the lab's own pretrained parts from their
- * files, the rest by its initial distribution.
+ * files, adapters over them, the rest by its initial distribution.
  */
 export function startingParameters(config: S2Config): Map<string, tf.Variable> {
-  const folders = checkpointFolders(config.preset);
-  if (folders.length > 0) {
-    const weights = Weights.open(folders, config);
+  const { bases, adapters } = checkpointsOf(config);
+  const fromScratch = config.language.init === "xavier";
+  const part = (name: ModelPart): string[] => describeModel(config).map((spec) => spec.name).filter((n) => partOf(n) === name);
+  if (bases.length > 0) {
+    // a language model that starts from random numbers needs no checkpoint, and takes the lab's own decoder
+    const weights = Weights.open([...bases, ...adapters], config, fromScratch ? ["vision tower"] : undefined);
     try {
-      return weights.load();
+      const parameters = weights.load();
+      const decoder = part("reconstruction decoder").filter((name) => weights.added.includes(name));
+      if (decoder.length > 0) loadWeights(pretrainedFile(config.preset, "reconstruction"), parameters, decoder);
+      return parameters;
     } finally {
       weights.close();
     }
   }
   const parameters = initParameters(describeModel(config), new Rng(config.seed, "init"));
-  const part = (prefix: string): string[] => [...parameters.keys()].filter((name) => name.startsWith(`${prefix}.`));
-  loadWeights(pretrainedFile(config.preset, "vision"), parameters, part(visionPrefix));
-  if (config.reconstruction.enabled) loadWeights(pretrainedFile(config.preset, "reconstruction"), parameters, part(fast3rPrefix));
+  loadWeights(pretrainedFile(config.preset, "vision"), parameters, part("vision tower"));
+  if (config.reconstruction.enabled) loadWeights(pretrainedFile(config.preset, "reconstruction"), parameters, part("reconstruction decoder"));
+  for (const folder of adapters) loadAdapter(folder, config, parameters);
   return parameters;
+}
+
+/** A configuration that starts from one adapter, over the weights that it starts from anyway. */
+export function withAdapter(config: S2Config, adapter: string): S2Config {
+  return { ...config, checkpoints: [...checkpointsOf(config).bases, adapter] };
+}
+
+/** What an adapter belongs to, in words: the folders of its base's weights. */
+function baseOf(config: S2Config): string {
+  const { bases } = checkpointsOf(config);
+  return bases.length === 0 ? config.preset : bases.map((path) => basename(path)).join(" ");
+}
+
+/**
+ * The parameters of a finished run: its own weights, or its adapter over what the run started from.
+ *
+ * @throws UserError when the folder has neither
+ */
+export function finishedParameters(folder: string, config: S2Config): Map<string, tf.Variable> {
+  const own = join(folder, "model.safetensors");
+  const adapter = adapterFolder(folder);
+  if (existsSync(own)) {
+    const parameters = initParameters(describeModel(config), new Rng(config.seed, "init"));
+    loadWeights(own, parameters);
+    return parameters;
+  }
+  if (!existsSync(join(adapter, adapterConfigFile))) throw new UserError(`${folder}: no model.safetensors and no adapter/${adapterConfigFile}; expected the folder of a finished run (s2mllm train makes one)`);
+  return startingParameters(withAdapter(config, adapter));
 }
 
 /**
  * Trains one configuration to its end, going on from the run folder's checkpoint where one fits.
  *
- * @throws Error "stopped at step …" after `signal`; the checkpoint is written first
+ * @throws UserError, before the first step, when an adapter is wanted of a configuration that has none; Error "stopped at step …" after `signal`; the checkpoint is written first
  */
 export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
   const { config, cache, folder } = options;
+  if (options.keep !== undefined && options.keep !== "model") requireAdapters(config);
   const identity = { config: createHash("sha256").update(JSON.stringify(config)).digest("hex").slice(0, 12), dataFingerprint: cache.index.dataFingerprint };
   writeFileAtomic(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
   const parameters = startingParameters(config);
@@ -107,7 +151,9 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
     // lets messages in, such as the parent's "stop"
     await new Promise((resolve) => setImmediate(resolve));
   }
-  saveWeights(join(folder, "model.safetensors"), parameters, { preset: config.preset, steps: String(steps) });
+  const keep = options.keep ?? "model";
+  if (keep !== "adapter") saveWeights(join(folder, "model.safetensors"), parameters, { preset: config.preset, steps: String(steps) });
+  if (keep !== "model") saveAdapter(adapterFolder(folder), config, (name) => parameters.get(name)!.dataSync() as Float32Array, baseOf(config));
   rmSync(checkpoint, { recursive: true, force: true });
   trainer.optimizer.dispose();
   return { parameters, seconds: seconds() };

@@ -13,8 +13,8 @@ interface Moments {
 export type UpdateNumbers = Readonly<Record<"rate" | "correction1" | "correction2", tf.Scalar>>;
 
 /** One dimension or fewer: biases, norms and single vectors take no weight decay (the usual rule for AdamW). */
-function decays(variable: tf.Variable): boolean {
-  return variable.shape.length > 1;
+export function decays(shape: readonly number[]): boolean {
+  return shape.length > 1;
 }
 
 /**
@@ -52,6 +52,15 @@ export class AdamW {
     return { rate: tf.scalar(rate), correction1: tf.scalar(1 - beta1 ** this.#updates), correction2: tf.scalar(1 - beta2 ** this.#updates) };
   }
 
+  /** The gradients in the order of the parameters. @throws UserError naming one that is missing */
+  requireGradients(grads: Readonly<Record<string, tf.Tensor | undefined>>): tf.Tensor[] {
+    return [...this.variables.keys()].map((name) => {
+      const grad = grads[name];
+      if (grad === undefined) throw new UserError(`training: parameter "${name}" has no gradient in this configuration; freeze it by a training rule`);
+      return grad;
+    });
+  }
+
   /**
    * One update: a pure function of the gradients, the variables and `numbers`.
    *
@@ -62,11 +71,7 @@ export class AdamW {
   apply(grads: Readonly<Record<string, tf.Tensor>>, { rate, correction1, correction2 }: UpdateNumbers): tf.Scalar {
     const { beta1, beta2, epsilon, weightDecay, clipNorm } = this.config;
     return tf.tidy(() => {
-      const present = [...this.variables.keys()].map((name) => {
-        const grad = grads[name];
-        if (grad === undefined) throw new UserError(`training: parameter "${name}" has no gradient in this configuration; freeze it by a training rule`);
-        return grad;
-      });
+      const present = this.requireGradients(grads);
       const norm = tf.addN(present.map((g) => tf.sum(tf.square(g)))).add(1e-20).sqrt().asScalar();
       const scale = tf.minimum(tf.div(clipNorm, norm), 1).asScalar();
       const shared = {
@@ -86,7 +91,7 @@ export class AdamW {
       for (const [name, variable] of this.variables) {
         const { first, second } = this.#moments.get(name)!;
         const [value, m, v] = adamw(variable, grads[name]!, first, second, {
-          ...shared, lr: rateOf(this.plan.get(name)!.rate), ...(decays(variable) ? { weightDecay: decay } : {}),
+          ...shared, lr: rateOf(this.plan.get(name)!.rate), ...(decays(variable.shape) ? { weightDecay: decay } : {}),
         });
         variable.assign(value);
         first.assign(m);

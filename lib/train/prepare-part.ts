@@ -3,21 +3,23 @@ import { join } from "node:path";
 import type { S2Config } from "../config/schema";
 import { serveParent } from "../core/child";
 import { UserError } from "../core/errors";
+import { Rng } from "../core/rng";
+import { coverageFrames, coverageOf } from "../datasets/coverage";
 import { uniformFrames } from "../datasets/frames";
 import { proposalFile, readProposals } from "../datasets/proposals";
-import { openScene, readWholeViews } from "../datasets/scannet";
+import { openScene, readWholeViews, type ScanNetScene } from "../datasets/scannet";
 import type { View } from "../datasets/scene";
 import { chooseEngine } from "../engine/choose";
 import { RepeatedStep } from "../engine/step";
 import { tf } from "../engine/tf";
 import { cellRays, unproject } from "../geometry/camera";
-import { patchGrid, patchMeans, pixelsInside } from "../geometry/patches";
-import { readSafetensors } from "../io/safetensors";
+import { patchGrid, patchMeans, pixelsInside, type PatchGrid } from "../geometry/patches";
 import { visionPrefix, visionTower } from "../model/vision";
 import { Scope } from "../nn/scope";
 import { inProject } from "../core/root";
-import { pretrainedFile } from "./pretrained";
-import { recordLayout, type CacheDims, type CachedScene } from "./scene-cache";
+import { normalisePixels } from "./pixels";
+import { loadTower } from "./pretrained";
+import { placesOf, recordLayout, type CacheDims, type CachedScene } from "./scene-cache";
 
 /** What one preparing process gets to do. */
 export interface PrepareTask {
@@ -29,16 +31,31 @@ export interface PrepareTask {
 }
 export type PreparedPart = readonly (CachedScene & { readonly split: string })[];
 
-/** Colours 0..255 as the tower reads them: mean 0.5 and deviation 0.5 a channel (SigLIP). */
-export function normalisePixels(views: readonly View[]): Float32Array {
-  const size = views[0]!.colour.length;
-  const out = new Float32Array(views.length * size);
-  views.forEach(({ colour }, v) => {
-    for (let i = 0, at = v * size; i < size; i++, at++) out[at] = towerValue[colour[i]!]!;
-  });
-  return out;
+/** Gives the tower's features of a scene's views; undefined where the tower trains and colours are kept. */
+function featuresBy(config: S2Config, dims: CacheDims): ((views: readonly View[]) => Float32Array) | undefined {
+  if (dims.pixels === true) return undefined;
+  const weights = new Scope(loadTower(config)).at(visionPrefix);
+  const tower = new RepeatedStep(({ pixels }) => visionTower(weights, pixels as tf.Tensor4D, config.vision));
+  return (views) => {
+    const numbers = new Float32Array(views.length * dims.image ** 2 * 3);
+    views.forEach(({ colour }, v) => normalisePixels(colour, numbers, v * colour.length));
+    const pixels = tf.tensor4d(numbers, [views.length, dims.image, dims.image, 3]);
+    try {
+      return tower.run({ pixels }) as Float32Array;
+    } finally {
+      pixels.dispose();
+    }
+  };
 }
-const towerValue = Float32Array.from({ length: 256 }, (_, level) => level / 127.5 - 1);
+
+/** The frames of a scene that are prepared, in the order of the recording, and those that could not be looked at. */
+async function framesOf(scene: ScanNetScene, config: S2Config, dims: CacheDims): Promise<{ frames: string[]; unreadable: readonly string[] }> {
+  const evenly = (names: readonly string[]): string[] => uniformFrames(names.length, dims.pool).map((i) => names[i]!);
+  if (config.data.coverage === undefined) return { frames: evenly(scene.frames), unreadable: [] };
+  // ties are broken alike in every run: the frames are prepared once for all seeds
+  const coverage = await coverageOf(scene, scene.vertices(), new Rng(0, `coverage-${scene.id}`), dims.pool);
+  return { frames: evenly(coverageFrames(coverage, config.data.coverage)), unreadable: coverage.damaged };
+}
 
 function pointmapDepth(view: View, side: number): Uint16Array {
   const { depth, size } = view;
@@ -56,31 +73,32 @@ async function prepare(task: PrepareTask, progress: (done: number) => void, stop
   await chooseEngine({ threads: 1 });
   const layout = recordLayout(dims);
   const data = inProject(config.data.folder);
-  const weights = new Scope(new Map([...readSafetensors(pretrainedFile(config.preset, "vision"))].map(([n, t]) => [n, tf.tensor(t.data as Float32Array, t.shape)]))).at(visionPrefix);
-  const tower = new RepeatedStep(({ pixels }) => visionTower(weights, pixels as tf.Tensor4D, config.vision));
+  const features = featuresBy(config, dims);
   const records = openSync(join(folder, `records-${part}.bin`), "w");
   const members = openSync(join(folder, `members-${part}.bin`), "w");
   const grid = patchGrid(dims.image, dims.image, config.vision.patchSize);
   const cells = { rows: dims.pooledSide, cols: dims.pooledSide, cell: Math.floor(dims.image / dims.pooledSide) };
+  const places = placesOf(dims);
+  const placed: PatchGrid = dims.pooledXyz === true ? { imageCols: dims.image, rows: cells.rows, cols: cells.cols, patch: cells.cell } : grid;
   const out: (CachedScene & { split: string })[] = [];
   let membersAt = 0;
   for (const { id, split } of task.scenes) {
     if (stop.aborted) throw new UserError("preparing scenes was interrupted; run the same command again");
     const scene = openScene(data, id);
-    const frames = uniformFrames(scene.frames.length, dims.pool).map((i) => scene.frames[i]!);
+    const { frames, unreadable } = await framesOf(scene, config, dims);
     const { views, damaged } = await readWholeViews(scene, frames, dims.image);
+    const left = new Set([...scene.skippedFrames, ...unreadable, ...damaged]);
     const record = new ArrayBuffer(layout.bytes);
-    const pixels = tf.tensor4d(normalisePixels(views), [dims.pool, dims.image, dims.image, 3]);
-    new Float32Array(record, layout.features, dims.pool * dims.N * dims.C).set(tower.run({ pixels }));
-    pixels.dispose();
+    if (features !== undefined) new Float32Array(record, layout.features, dims.pool * dims.N * dims.C).set(features(views));
+    else views.forEach(({ colour }, v) => new Uint8Array(record, layout.pixels + v * colour.length, colour.length).set(colour));
     const proposals = proposalFile(data, id) === undefined ? [] : readProposals(data, id);
     const boxes = [...scene.objects.map((o) => o.box), ...proposals.map((p) => p.box)];
     const counts = new Uint16Array(boxes.length * dims.pool * dims.N);
     views.forEach((view, v) => {
       const world = unproject(view.depth, view.size, view.size, view.intrinsics, view.pose);
-      const { mean_N3, known_N } = patchMeans(world, grid);
-      new Float32Array(record, layout.xyz + v * dims.N * 12, dims.N * 3).set(mean_N3);
-      new Float32Array(record, layout.known + v * dims.N * 4, dims.N).set(known_N);
+      const { mean_N3, known_N } = patchMeans(world, placed);
+      new Float32Array(record, layout.xyz + v * places * 12, places * 3).set(mean_N3);
+      new Float32Array(record, layout.known + v * places * 4, places).set(known_N);
       new Float32Array(record, layout.rays + v * dims.M * 12, dims.M * 3).set(cellRays(cells, view.intrinsics, view.pose));
       new Uint16Array(record, layout.depth + v * dims.pointmap ** 2 * 2, dims.pointmap ** 2).set(pointmapDepth(view, dims.pointmap));
       const k = view.intrinsics;
@@ -89,12 +107,13 @@ async function prepare(task: PrepareTask, progress: (done: number) => void, stop
       boxes.forEach((_, o) => counts.set(inside.subarray(o * dims.N, (o + 1) * dims.N), (o * dims.pool + v) * dims.N));
     });
     out.push({
-      id, split, part, frames: views.map((v) => v.frame), skippedFrames: scene.skippedFrames.length + damaged.length, objects: scene.objects, proposals,
+      id, split, part, frames: views.map((v) => v.frame), skippedFrames: left.size, objects: scene.objects, proposals,
       record: out.length * layout.bytes, members: membersAt,
     });
     writeSync(records, new Uint8Array(record));
     writeSync(members, new Uint8Array(counts.buffer));
     membersAt += counts.byteLength;
+    scene.source.close?.();
     progress(out.length);
   }
   closeSync(records);

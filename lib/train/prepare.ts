@@ -9,22 +9,20 @@ import { onInterrupt } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
 import { inProject } from "../core/root";
 import { scansFingerprint } from "../datasets/fingerprint";
-import { readSceneList } from "../datasets/scannet";
+import { splitScenes } from "../datasets/sentences";
+import { trainsVision } from "../model/vision";
 import type { PreparedPart, PrepareTask } from "./prepare-part";
-import { hasPretrained, visionFingerprint } from "./pretrained";
+import { requireTower, visionFingerprint } from "./pretrained";
 import { cacheDims, SceneCache, type CacheIndex } from "./scene-cache";
 
 const splitNames = ["train", "val"] as const;
 
-function sceneIds(folder: string, split: (typeof splitNames)[number]): string[] {
-  return readSceneList(join(folder, `scannetv2_${split}.txt`));
-}
 
 /** Fingerprint of a dataset folder: what its maker wrote, or what its scans offer. */
 export function dataFingerprint(folder: string): string {
   const manifest = join(folder, "rooms.json");
   if (existsSync(manifest)) return (JSON.parse(readFileSync(manifest, "utf8")) as { fingerprint: string }).fingerprint.slice(0, 12);
-  const lists = splitNames.map((split) => sceneIds(folder, split));
+  const lists = splitNames.map((split) => splitScenes(folder, split));
   return createHash("sha256").update(JSON.stringify([lists, scansFingerprint(folder, lists.flat())])).digest("hex").slice(0, 12);
 }
 
@@ -61,17 +59,18 @@ async function allOrStop<T>(stop: AbortController, work: readonly Promise<T>[]):
 
 /**
  * Opens the prepared scenes of a configuration, preparing them first where they are missing: features of the frozen
- * vision tower, patch coordinates, rays, depth and box membership of every scene, made by two processes.
+ * vision tower (colours where the tower trains), patch coordinates, rays, depth and box membership of every scene, made
+ * by two processes.
  *
  * @throws UserError for a scene that cannot be read, or after an interrupt; nothing half-made stays
  */
 export async function prepareScenes(config: S2Config, progress: ProgressSink, processes = 2): Promise<SceneCache> {
   const data = inProject(config.data.folder);
   if (!existsSync(data)) throw new UserError(`dataset folder ${config.data.folder} does not exist; make it with: npm run -s s2mllm -- data make`);
-  if (!hasPretrained(config.preset, "vision")) throw new UserError(`preset "${config.preset}" has no pretrained vision tower in data/pretrained/${config.preset}; make it with: npm run -s s2mllm -- pretrain`);
+  if (!trainsVision(config)) requireTower(config);
   const dims = cacheDims(config);
   const fingerprint = dataFingerprint(data);
-  const key = createHash("sha256").update(JSON.stringify({ v: 1, dims, fingerprint, vision: config.vision, weights: visionFingerprint(config) })).digest("hex").slice(0, 16);
+  const key = createHash("sha256").update(JSON.stringify({ v: 1, dims, fingerprint, vision: config.vision, weights: visionFingerprint(config), coverage: config.data.coverage })).digest("hex").slice(0, 16);
   const folder = inProject("data", "cache", key);
   sweepUnfinished(dirname(folder));
   if (!existsSync(join(folder, "index.json"))) {
@@ -81,7 +80,7 @@ export async function prepareScenes(config: S2Config, progress: ProgressSink, pr
     const stop = new AbortController();
     const forget = onInterrupt(() => stop.abort());
     try {
-      const scenes = splitNames.flatMap((split) => sceneIds(data, split).map((id) => ({ id, split })));
+      const scenes = splitNames.flatMap((split) => splitScenes(data, split).map((id) => ({ id, split })));
       const done = new Array<number>(processes).fill(0);
       const parts = await allOrStop(stop, done.map((_, part) => {
         const task: PrepareTask = { config, dims, folder: building, part, scenes: scenes.filter((_s, i) => i % processes === part) };

@@ -5,6 +5,7 @@ import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import type { Intrinsics } from "../datasets/scene";
 import type { Box } from "../geometry/box";
+import { trainsVision } from "../model/vision";
 
 /** Sizes of everything that is prepared for a scene. */
 export interface CacheDims {
@@ -24,6 +25,10 @@ export interface CacheDims {
   readonly pointmap: number;
   /** Side of the image, pixels. */
   readonly image: number;
+  /** Colours are kept instead of features: the tower trains, so that it runs in every step. */
+  readonly pixels?: true;
+  /** Coordinates are those of the pooled tokens' cells instead of the patches'. */
+  readonly pooledXyz?: true;
 }
 
 export function cacheDims(config: S2Config): CacheDims {
@@ -35,10 +40,15 @@ export function cacheDims(config: S2Config): CacheDims {
     pool: Math.max(config.data.pool, config.data.frames),
     N: side * side, side, patchPixels: vision.patchSize ** 2, C: vision.hiddenSize,
     M: pooledSide * pooledSide, pooledSide, pointmap: side * reconstruction.patchSize, image: vision.imageSize,
+    ...(trainsVision(config) ? { pixels: true } : {}),
+    ...(config.positions.coordinatesAt === "pooled" ? { pooledXyz: true } : {}),
   };
 }
 
-/** Byte layout of one scene's record: float blocks, then depth, then cameras. */
+/** Places in a view whose world coordinates are kept. */
+export const placesOf = (d: CacheDims): number => (d.pooledXyz === true ? d.M : d.N);
+
+/** Byte layout of one scene's record: cameras, float blocks, depth, colours. */
 export interface RecordLayout {
   readonly features: number;
   readonly xyz: number;
@@ -46,18 +56,20 @@ export interface RecordLayout {
   readonly rays: number;
   readonly cameras: number;
   readonly depth: number;
+  readonly pixels: number;
   readonly bytes: number;
 }
 
 export function recordLayout(d: CacheDims): RecordLayout {
   const cameras = 0; // float64 first, so that every block stays aligned
   const features = cameras + d.pool * 20 * 8;
-  const xyz = features + d.pool * d.N * d.C * 4;
-  const known = xyz + d.pool * d.N * 3 * 4;
-  const rays = known + d.pool * d.N * 4;
+  const xyz = features + (d.pixels === true ? 0 : d.pool * d.N * d.C * 4);
+  const known = xyz + d.pool * placesOf(d) * 3 * 4;
+  const rays = known + d.pool * placesOf(d) * 4;
   const depth = rays + d.pool * d.M * 3 * 4;
-  const bytes = Math.ceil((depth + d.pool * d.pointmap ** 2 * 2) / 8) * 8;
-  return { cameras, features, xyz, known, rays, depth, bytes };
+  const pixels = depth + d.pool * d.pointmap ** 2 * 2;
+  const bytes = Math.ceil((pixels + (d.pixels === true ? d.pool * d.image ** 2 * 3 : 0)) / 8) * 8;
+  return { cameras, features, xyz, known, rays, depth, pixels, bytes };
 }
 
 export interface CachedObject {
@@ -119,20 +131,29 @@ export class PreparedScene {
     return new Float32Array(this.#data(), offset + view * length * 4, length);
   }
 
-  /** float32[N, C] output of the vision tower. */
+  /** float32[N, C] output of the vision tower. @throws Error when colours were prepared instead */
   features(view: number): Float32Array {
-    const { N, C } = this.cache.dims;
+    const { N, C, pixels } = this.cache.dims;
+    if (pixels === true) throw new Error(`prepared scenes ${this.cache.folder}: keep colours, not features`);
     return this.#block(this.cache.layout.features, view, N * C);
   }
 
-  /** float32[N, 3] mean measured world coordinate of each patch, metres. */
-  patchXyz(view: number): Float32Array {
-    return this.#block(this.cache.layout.xyz, view, this.cache.dims.N * 3);
+  /** uint8[image, image, 3] colours of a view whose tower runs in every step. @throws Error when features were prepared instead */
+  pixels(view: number): Uint8Array {
+    const { image, pixels } = this.cache.dims;
+    if (pixels !== true) throw new Error(`prepared scenes ${this.cache.folder}: keep features, not colours`);
+    const size = image ** 2 * 3;
+    return new Uint8Array(this.#data(), this.cache.layout.pixels + view * size, size);
   }
 
-  /** float32[N] 1 where the patch has measured depth. */
+  /** float32[N, 3] mean measured world coordinate of each patch, metres; of each pooled token's cell where φ is added there. */
+  patchXyz(view: number): Float32Array {
+    return this.#block(this.cache.layout.xyz, view, placesOf(this.cache.dims) * 3);
+  }
+
+  /** float32[N] 1 where the patch (or cell) has measured depth. */
   patchKnown(view: number): Float32Array {
-    return this.#block(this.cache.layout.known, view, this.cache.dims.N);
+    return this.#block(this.cache.layout.known, view, placesOf(this.cache.dims));
   }
 
   /** float32[M, 3] unit ray directions in the world. */

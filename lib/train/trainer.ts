@@ -9,7 +9,7 @@ import { allSentences, type EncodedScene } from "./data";
 import type { AdamW } from "./optimizer";
 import { sampleStep } from "./sampler";
 import type { SceneCache } from "./scene-cache";
-import { TrainingStep, type StepReport } from "./training-step";
+import { TrainingStep, type LabelledBatch, type StepReport } from "./training-step";
 
 export type { StepReport } from "./training-step";
 
@@ -40,8 +40,8 @@ export class Trainer {
     return this.#step.plan;
   }
 
-  /** The batch of a step and the kinds of its sentences. */
-  batch(step: number): { batch: Batch; kinds: (string | undefined)[] } {
+  /** A batch and the kinds of its sentences; several make an update where the config accumulates. */
+  batch(step: number): LabelledBatch & { readonly batch: Batch } {
     const { config, scenes, sizes } = this;
     const picks = sampleStep(step, { pool: this.cache.dims.pool, sentences: scenes.map((s) => s.queries.length) }, config, this.#rng.fork("data"));
     const kinds: (string | undefined)[] = [];
@@ -59,6 +59,8 @@ export class Trainer {
 
   /** One update: forward, losses, gradients, AdamW. */
   step(step: number): StepReport {
+    const { accumulate } = this.config.training;
+    if (accumulate > 1) return this.updateBy(step, Array.from({ length: accumulate }, (_, i) => () => this.batch(step * accumulate + i)));
     const { batch, kinds } = this.batch(step);
     try {
       return this.update(step, batch, kinds);
@@ -72,8 +74,13 @@ export class Trainer {
     return this.#step.run(step, batch, kinds);
   }
 
+  /** One update by the mean gradient of several batches, of which one is in memory at a time. */
+  updateBy(step: number, batches: readonly (() => LabelledBatch)[]): StepReport {
+    return this.#step.runSeveral(step, batches);
+  }
+
   dispose(): void {
-    this.optimizer.dispose();
+    this.#step.dispose();
     disposeParameters(this.parameters);
   }
 }

@@ -63,7 +63,7 @@ describe.each(layouts)("downloaded data with frames as %s", (layout) => {
     expect(out).toContain("  scannetv2_val.txt: 1 scenes, ScanNet v2 published 312 scenes: this is another version or a part\n");
     expect(out).toContain("  ScanRefer_filtered_val.json (val): 2 sentences about 1 scenes\n");
     expect(out).toContain("  nr3d.csv (val): 1 sentences about 1 scenes, 1 after ReferIt3D's own filters\n");
-    expect(out).toContain("  nr3d.csv: 1 sentences in all, ReferIt3D published 41503 sentences");
+    expect(out).toContain("  nr3d.csv: 1 sentences in all, ReferIt3D published 41.5K sentences");
     expect(out).toContain(`  frames as ${layout}: 2 scenes (scene0000_00, scene0011_00)\n`);
     expect(out).toContain("  proposals as Mask3D masks (mask/*.npz): 1 scene (scene0011_00)\n");
     expect(out).toContain("missing: sentences of sr3d (train, val); needed only to train or test on them");

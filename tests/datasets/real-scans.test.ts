@@ -250,7 +250,7 @@ describe("maximum coverage", () => {
     const scene = openScene(data.folder, id);
     // 65 usable frames: positions 0, 2, 4, … of them, of which position 2 is the damaged frame 3
     const everything = await Promise.all(scene.frames.map((f) => (f === "3" ? [] : worldOf(scene.frames.indexOf(f)))));
-    const coverage = coverageOf(scene, everything.flat(), new Rng(0), 4);
+    const coverage = await coverageOf(scene, everything.flat(), new Rng(0), 4);
     expect(coverage.damaged).toEqual(["3"]);
     expect(coverage.frames.length).toBe(4);
     expect(coverage.frames.every((f) => scene.frames.indexOf(f) % 2 === 0)).toBe(true);
@@ -272,6 +272,6 @@ describe("maximum coverage", () => {
   test("of a scan whose depth cannot be read is an error", async () => {
     await writeScan(data.folder, { frames: 1 });
     data.file(scan("depth/0.png"), "x");
-    expect(() => coverageOf(openScene(data.folder, id), [], new Rng(0))).toThrow("none of 1 frames has a depth image that can be read");
+    await expect(coverageOf(openScene(data.folder, id), [], new Rng(0))).rejects.toThrow("none of 1 frames has a depth image that can be read");
   });
 });

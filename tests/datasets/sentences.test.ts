@@ -163,5 +163,9 @@ test("counts are compared with the published ones", () => {
   expect(comparePublished("ScanRefer_filtered_val.json", 9508)).toBe("as published by ScanRefer");
   expect(comparePublished("ScanRefer_filtered_val.json", 9500)).toBe("ScanRefer published 9508 sentences: this is another version or a part");
   expect(comparePublished("scannetv2_val.txt", 312)).toBe("as published by ScanNet v2");
+  // its owners give hundreds only
+  expect(comparePublished("nr3d.csv", 41_503)).toBe("41.5K as published by ReferIt3D");
+  expect(comparePublished("nr3d.csv", 37_842)).toBe("ReferIt3D published 41.5K sentences: this is another version or a part");
+  expect(comparePublished("sr3d.csv", 83_599)).toBe("83.5K as published by ReferIt3D");
   expect(comparePublished("my.csv", 3)).toBeUndefined();
 });

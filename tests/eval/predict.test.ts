@@ -117,9 +117,10 @@ describe("s2mllm eval", () => {
 
   test("a folder that is no finished run, and wrong usage", async () => {
     const empty = mkdtempSync(join(tmpdir(), "s2-empty-"));
-    await expect(evaluate(empty)).rejects.toThrow(/no model\.safetensors; expected the folder of a finished run/);
-    writeFileSync(join(empty, "model.safetensors"), "");
     await expect(evaluate(empty)).rejects.toThrow(/no config\.json; expected the folder of a finished run/);
+    writeFileSync(join(empty, "config.json"), "{}");
+    await expect(evaluate(empty)).rejects.toThrow(/no model\.safetensors and no adapter; expected the folder of a finished run/);
+    writeFileSync(join(empty, "model.safetensors"), "");
     writeFileSync(join(empty, "config.json"), JSON.stringify({ ...config, tranining: {} }));
     await expect(evaluate(empty)).rejects.toThrow('unknown key "tranining" at the top level (did you mean "training"?)');
     rmSync(empty, { recursive: true });

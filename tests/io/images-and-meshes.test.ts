@@ -1,3 +1,4 @@
+import { deflateSync } from "node:zlib";
 import fc from "fast-check";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
@@ -5,6 +6,7 @@ import { UserError } from "../../lib/core/errors";
 import { readCsv, writeCsv } from "../../lib/io/csv";
 import { decodeRgb, encodeJpg } from "../../lib/io/jpg";
 import { readPly, writePly } from "../../lib/io/ply";
+import { crcOf } from "../setup/formats/npz";
 import { plyFile, scanVertices } from "../setup/formats/scan";
 
 describe("jpg", () => {
@@ -89,6 +91,39 @@ describe("a mesh with mutated bytes", () => {
 
   test("an element of nothing, announced a million times a million, is passed over", () => {
     expect(readPly(Buffer.from("ply\nformat binary_little_endian 1.0\nelement nothing 1000000000000\nend_header\n"), "m.ply").points.length).toBe(0);
+  });
+});
+
+describe("a colour image with mutated bytes", () => {
+  test("gives an error or an image, never anything else", async () => {
+    const whole = await encodeJpg({ rows: 6, cols: 8, pixels: Uint8Array.from({ length: 144 }, (_, i) => (i * 37) % 256) });
+    await fc.assert(fc.asyncProperty(fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 5 }), fc.nat(whole.length), async (changes, cut) => {
+      const bytes = Buffer.from(cut % 4 === 0 ? whole.subarray(0, cut) : whole);
+      // sizes stay: what a header may claim is the next test's
+      for (const [at, to] of changes) if (at < bytes.length && whole.readUInt16BE(Math.max(0, at - 1)) !== 6) bytes[at] = to;
+      try {
+        const { rows, cols, pixels } = await decodeRgb(bytes, "f.jpg");
+        expect(pixels.length).toBe(rows * cols * 3);
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+      }
+    }), { numRuns: 60 });
+  });
+
+  test("that claims to be monstrous is refused before it is unpacked", async () => {
+    const chunk = (type: string, body: Buffer): Buffer => {
+      const named = Buffer.concat([Buffer.from(type, "latin1"), body]);
+      const [length, crc] = [Buffer.alloc(4), Buffer.alloc(4)];
+      length.writeUInt32BE(body.length);
+      crc.writeUInt32BE(crcOf(named));
+      return Buffer.concat([length, named, crc]);
+    };
+    const header = Buffer.alloc(13);
+    header.writeUInt32BE(30_000, 0);
+    header.writeUInt32BE(30_000, 4);
+    header.set([8, 2, 0, 0, 0], 8);
+    const png = Buffer.concat([Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]), chunk("IHDR", header), chunk("IDAT", deflateSync(Buffer.alloc(1000))), chunk("IEND", Buffer.alloc(0))]);
+    await expect(decodeRgb(png, "f.png")).rejects.toThrow(/^f\.png: the image does not decode \(.*pixel limit/i);
   });
 });
 

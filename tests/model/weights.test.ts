@@ -174,7 +174,7 @@ describe("streamed", () => {
     const weights = Weights.open([folders.llava, folders.fast3r], config);
     const parameters = new StreamedParameters(weights);
     let most = 0;
-    const watched = { has: (name: string) => parameters.has(name), get: (name: string) => { const t = parameters.get(name); most = Math.max(most, tf.memory().numTensors); return t; }, part: <T>(f: () => T) => parameters.part(f) };
+    const watched = { has: (name: string) => parameters.has(name), get: (name: string) => { const t = parameters.get(name); most = Math.max(most, tf.memory().numTensors); return t; }, part: <T>(run: (...inputs: tf.Tensor[]) => T, prefix: string, inputs: readonly tf.Tensor[]) => parameters.part(run, prefix, inputs) };
     const before = tf.memory().numTensors;
     scoresOf(watched);
     // a layer has 26 parameters with its adapters, all its tensors together are fewer than the model's parameters

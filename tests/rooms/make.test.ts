@@ -152,7 +152,7 @@ describe("checking", () => {
   test("finds nothing wrong with fresh rooms", async () => {
     const report = await checkData(folder, 112);
     expect(report.problems).toEqual([]);
-    expect(report).toMatchObject({ scenes: 9, frames: 108, skippedFrames: 3, unaligned: 0, proposalFiles: 3 });
+    expect(report).toMatchObject({ scenes: 9, frames: 108, skippedFrames: 3, proposalFiles: 3 });
   });
 
   test("finds a wrong answer, a missing scene and a broken picture", async () => {
@@ -176,6 +176,10 @@ describe("checking", () => {
 
   test("needs a split list", async () => {
     await expect(checkData(join(top, "nowhere"), 112)).rejects.toThrow("has neither scannetv2_train.txt nor scannetv2_val.txt");
+    const scans = join(top, "scans-only");
+    mkdirSync(scans);
+    writeFileSync(join(scans, "scannetv2_val.txt"), "scene0000_00\n");
+    await expect(checkData(scans, 112)).rejects.toThrow(`${scans} holds no finished S2-Rooms (no rooms.json); run "data make" to the end first`);
   });
 });
 

@@ -4,7 +4,7 @@ import { UserError } from "../../core/errors";
 import { silent, type ProgressSink } from "../../core/progress";
 import { readProposals } from "../proposals";
 import { readReferIt3D } from "../referit3d";
-import { openScene, readSceneList, readView, readViews, type ScanNetScene } from "../scannet";
+import { openScene, readSceneList, readViews, type ScanNetScene } from "../scannet";
 import { readScanRefer } from "../scanrefer";
 import type { Query } from "../scene";
 import { classes } from "./classes";
@@ -17,8 +17,6 @@ export interface CheckReport {
   readonly scenes: number;
   readonly frames: number;
   readonly skippedFrames: number;
-  /** Scenes whose <scene>.txt gives no axis alignment. */
-  readonly unaligned: number;
   /** Sentences of each annotation file that is there. */
   readonly sentences: Readonly<Record<string, number>>;
   readonly proposalFiles: number;
@@ -47,11 +45,10 @@ export function isPhrased(sentence: string): boolean {
 }
 
 /** What is wrong with a sentence about a scene; undefined when nothing is. */
-function problemOf(query: Query, scene: ScanNetScene, manifest: RoomsManifest | undefined): string | undefined {
+function problemOf(query: Query, scene: ScanNetScene, manifest: RoomsManifest): string | undefined {
   const where = `${query.dataset} ${query.id} "${query.description}"`;
   const target = scene.objects[query.targetId];
   if (target === undefined) return `${where}: object ${query.targetId} is not in ${scene.id} (0 to ${scene.objects.length - 1})`;
-  if (manifest === undefined) return undefined;
   if (target.label !== query.category) return `${where}: object ${query.targetId} is a ${target.label}`;
   if (!isPhrased(query.description)) return `${where}: not made of the known phrases`;
   if (query.relation === undefined || query.relation === "attribute") return undefined;
@@ -64,13 +61,16 @@ function problemOf(query: Query, scene: ScanNetScene, manifest: RoomsManifest | 
 }
 
 /**
- * Opens everything in a data folder of ScanNet's layout, S2-Rooms or real, and says what is wrong. Of a real scene the
- * middle frame is decoded, of S2-Rooms every frame; of S2-Rooms every relation is derived again from the meshes.
+ * Opens everything in a folder of S2-Rooms and says what is wrong: every frame is decoded, every relation derived again from
+ * the meshes. Real scans are checked by `checkScans`.
+ *
+ * @throws UserError when the folder holds no finished S2-Rooms
  */
 export async function checkData(folder: string, imageSize: number, progress: ProgressSink = silent): Promise<CheckReport> {
   const present = splits.filter((s) => existsSync(join(folder, s.list)));
   if (present.length === 0) throw new UserError(`${folder} has neither ${splits[0].list} nor ${splits[1].list}; put ScanNet's split lists there, or run "data make"`);
   const manifest = readManifest(folder);
+  if (manifest === undefined) throw new UserError(`${folder} holds no finished S2-Rooms (no rooms.json); run "data make" to the end first`);
   const problems: string[] = [];
   const note = (error: unknown): void => {
     if (!(error instanceof UserError)) throw error;
@@ -85,7 +85,7 @@ export async function checkData(folder: string, imageSize: number, progress: Pro
     }
   };
   const sentences: Record<string, number> = {};
-  let [opened, frames, skipped, unaligned, proposalFiles, done] = [0, 0, 0, 0, 0, 0];
+  let [opened, frames, skipped, proposalFiles, done] = [0, 0, 0, 0, 0];
   const lists = present.map((split) => ({ split, ids: attempt(() => readSceneList(join(folder, split.list))) ?? [] }));
   const total = lists.reduce((n, l) => n + l.ids.length, 0);
   for (const { split, ids } of lists) {
@@ -109,10 +109,9 @@ export async function checkData(folder: string, imageSize: number, progress: Pro
       opened++;
       frames += scene.frames.length;
       skipped += scene.skippedFrames.length;
-      if (!scene.aligned) unaligned++;
+      if (!scene.aligned) problems.push(`${id}: ${id}.txt gives no axis alignment`);
       try {
-        if (manifest === undefined) await readView(scene, scene.frames[Math.floor(scene.frames.length / 2)]!, imageSize);
-        else await readViews(scene, scene.frames, imageSize);
+        await readViews(scene, scene.frames, imageSize);
       } catch (error) {
         note(error);
       }
@@ -123,5 +122,5 @@ export async function checkData(folder: string, imageSize: number, progress: Pro
       if (existsSync(join(folder, "proposals", `${id}.json`)) && attempt(() => readProposals(folder, id)) !== undefined) proposalFiles++;
     }
   }
-  return { scenes: opened, frames, skippedFrames: skipped, unaligned, sentences, proposalFiles, problems };
+  return { scenes: opened, frames, skippedFrames: skipped, sentences, proposalFiles, problems };
 }

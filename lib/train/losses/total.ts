@@ -5,6 +5,7 @@ import { anchorScores } from "../../model/grounding";
 import type { ModelInputs, Targets } from "../../model/inputs";
 import { modelScope, type Outputs } from "../../model/s2mllm";
 import { gatherRows } from "../../nn/gather";
+import type { ParameterSource } from "../../nn/scope";
 import { anchorAttentionLoss, anchorLoss, groundingBce, groundingLoss } from "./ground";
 import { languageLoss } from "./language";
 import { reconstructionLoss } from "./pointmap";
@@ -20,7 +21,7 @@ export interface LossParts {
 
 /** Every part of the loss that the config weighs above 0. */
 export function lossParts(
-  parameters: ReadonlyMap<string, tfTypes.Tensor>,
+  parameters: ParameterSource,
   outputs: Outputs,
   inputs: ModelInputs,
   targets: Targets,

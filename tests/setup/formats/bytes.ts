@@ -11,3 +11,4 @@ export const u64 = (n: number | bigint): Buffer => {
   return out;
 };
 export const f32 = (...numbers: readonly number[]): Buffer => Buffer.from(Float32Array.from(numbers).buffer);
+export const f64 = (...numbers: readonly number[]): Buffer => Buffer.from(Float64Array.from(numbers).buffer);
