@@ -28,7 +28,8 @@ export function runChild<I, P, R>(module: string, input: I, options: ChildOption
     });
     let settled = false;
     const stop = (): void => {
-      if (child.connected) child.send({ kind: "stop" });
+      // one that ends at this moment cannot be told any more; its own answer or its exit says how it ended
+      if (child.connected) child.send({ kind: "stop" }, () => {});
     };
     options.signal?.addEventListener("abort", stop, { once: true });
     const settle = (act: () => void): void => {

@@ -32,3 +32,16 @@ test("a stop reaches the child, also one that came first", async () => {
   await expect(running).resolves.toBe("wait done");
   await expect(runChild(module, "wait", { signal: AbortSignal.abort() })).resolves.toBe("wait done");
 }, 120_000);
+
+test("a stop that finds the child gone hides neither its answer nor its end", async () => {
+  const stop = new AbortController();
+  const hurried = runChild(module, "hurry", {
+    signal: stop.signal,
+    onProgress: () => {
+      // meanwhile the child answers and ends, which this process learns only afterwards
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3000);
+      stop.abort();
+    },
+  });
+  await expect(hurried).rejects.toThrow(/^scene9999_00: gone$/);
+}, 120_000);
