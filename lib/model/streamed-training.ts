@@ -1,7 +1,7 @@
 import type * as tfTypes from "@tensorflow/tfjs-core";
 import { computeNow } from "../engine/step";
 import { tf } from "../engine/tf";
-import { gradientsWithin } from "../nn/recomputed";
+import { gradientsWithin, keepingInputs } from "../nn/recomputed";
 import type { ParameterSource } from "../nn/scope";
 import type { Weights } from "./weights";
 
@@ -69,16 +69,9 @@ export class StreamedTraining implements ParameterSource {
     if (inputs.length === 0) return run();
     const part = run as (...inputs: Tensor[]) => Tensor;
     const hooks = this.#byPart.has(prefix) ? [this.hook] : [];
-    const op = tf.customGrad((...given) => {
-      const save = given.pop() as unknown as tfTypes.GradSaveFunc;
-      const kept = (given as Tensor[]).slice(0, inputs.length);
-      save(kept);
-      const value = tf.tidy(() => part(...kept));
-      computeNow();
-      this.onPart(this.bytesRead);
-      return { value, gradFunc: (dy: Tensor, saved: Tensor[]) => [...this.#back(part, prefix, saved, dy), ...hooks.map((hook) => tf.zerosLike(hook))] };
-    });
-    return op(...inputs, ...hooks) as T;
+    const value = keepingInputs(part, inputs, hooks, (saved, dy) => [...this.#back(part, prefix, saved, dy), ...hooks.map((hook) => tf.zerosLike(hook))]);
+    this.onPart(this.bytesRead);
+    return value as T;
   }
 
   #back(part: (...inputs: Tensor[]) => Tensor, prefix: string, inputs: Tensor[], dy: Tensor): Tensor[] {

@@ -26,6 +26,26 @@ export function gradientsWithin(run: (...inputs: Tensor[]) => Tensor, inputs: re
 }
 
 /**
+ * A part of the model as one operation that keeps its inputs only.
+ *
+ * @param also tensors, beside the inputs, that get a gradient
+ * @param back gradients of the saved inputs, then of `also`, for a gradient of the result
+ */
+export function keepingInputs(
+  part: (...inputs: Tensor[]) => Tensor, inputs: readonly Tensor[], also: readonly Tensor[], back: (saved: Tensor[], dy: Tensor) => Tensor[],
+): Tensor {
+  const op = tf.customGrad((...given) => {
+    const save = given.pop() as unknown as tfTypes.GradSaveFunc;
+    const kept = (given as Tensor[]).slice(0, inputs.length);
+    save(kept);
+    const value = tf.tidy(() => part(...kept));
+    computeNow();
+    return { value, gradFunc: (dy: Tensor, saved: Tensor[]) => back(saved, dy) };
+  });
+  return op(...inputs, ...also);
+}
+
+/**
  * Activation checkpointing: each part of the model keeps its inputs only, and runs again when its gradient is asked for. A step
  * needs the memory of one part's intermediate results, and a forward pass more.
  */
@@ -45,21 +65,10 @@ export class RecomputedParameters implements ParameterSource {
     if (inputs.length === 0) return run();
     const part = run as (...inputs: Tensor[]) => Tensor;
     const own = this.trained.filter((name) => name.startsWith(prefix)).map((name) => this.parameters.get(name)!);
-    const op = tf.customGrad((...given) => {
-      const save = given.pop() as unknown as tfTypes.GradSaveFunc;
-      const kept = (given as Tensor[]).slice(0, inputs.length);
-      save(kept);
-      const value = tf.tidy(() => part(...kept));
+    return keepingInputs(part, inputs, own, (saved, dy) => {
+      const gradients = gradientsWithin(part, saved, own, dy);
       computeNow();
-      return {
-        value,
-        gradFunc: (dy: Tensor, saved: Tensor[]) => {
-          const gradients = gradientsWithin(part, saved, own, dy);
-          computeNow();
-          return gradients;
-        },
-      };
-    });
-    return op(...inputs, ...own) as T;
+      return gradients;
+    }) as T;
   }
 }

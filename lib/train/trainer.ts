@@ -11,8 +11,6 @@ import { sampleStep } from "./sampler";
 import type { SceneCache } from "./scene-cache";
 import { TrainingStep, type LabelledBatch, type StepReport } from "./training-step";
 
-export type { StepReport } from "./training-step";
-
 /** Fine-tuning of one configuration on prepared scenes. */
 export class Trainer {
   readonly sizes: BatchSizes;
