@@ -13,7 +13,7 @@ import { meshOf } from "../../lib/datasets/rooms/mesh";
 import { phrase, quotas, sentencePhrases, words } from "../../lib/datasets/rooms/phrases";
 import { render, solidOf, type Finish } from "../../lib/datasets/rooms/render";
 import { expose } from "../../lib/datasets/rooms/sensor";
-import { questionsOf, writeSentences } from "../../lib/datasets/rooms/sentences";
+import { questionsOf, writeSentences, type Shown } from "../../lib/datasets/rooms/sentences";
 import { placeParts } from "../../lib/datasets/rooms/shapes";
 
 const config = RoomsConfig.parse({ name: "test" });
@@ -158,7 +158,10 @@ function answersOf(reading: Reading, layout: Layout): number[] {
   }
 }
 
-const everything = (layout: Layout): Set<number> => new Set(layout.objects.map((o) => o.id));
+function everything(layout: Layout): Shown {
+  const all = new Set(layout.objects.map((o) => o.id));
+  return { attribute: all, relation: all };
+}
 
 describe("sentences", () => {
   test("ask for and name only what was shown, with one answer among all objects", () => {
@@ -166,10 +169,11 @@ describe("sentences", () => {
     fc.assert(fc.property(seeds, (seed) => {
       const layout = layoutOf(seed);
       const rng = new Rng(seed, "shown");
-      const shown = new Set(layout.objects.filter(() => rng.uniform(0, 1) < 0.7).map((o) => o.id));
-      dropped += layout.objects.length - shown.size;
+      const some = (): Set<number> => new Set(layout.objects.filter(() => rng.uniform(0, 1) < 0.7).map((o) => o.id));
+      const shown = { attribute: some(), relation: some() };
+      dropped += 2 * layout.objects.length - shown.attribute.size - shown.relation.size;
       for (const s of writeSentences(layout, shown, 30, config, new Rng(seed, "sentences"))) {
-        for (const id of [s.target, ...s.anchors]) expect(shown.has(id), s.text).toBe(true);
+        for (const id of [s.target, ...s.anchors]) expect(shown[s.kind === "attribute" ? s.kind : "relation"].has(id), s.text).toBe(true);
         if (s.kind !== "attribute") expect(answersOf(parse(s.text)!, layout), s.text).toEqual([s.target]);
       }
     }), { numRuns: 40 });

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { relationKinds } from "../scene";
 
 /** Raised when the maker writes other bytes for the same config. */
-export const roomsVersion = 4;
+export const roomsVersion = 5;
 
 const Range = z.tuple([z.number(), z.number()]);
 
@@ -41,10 +41,14 @@ export const RoomsConfig = z.strictObject({
   mix: z.partialRecord(z.enum(relationKinds), z.number().min(0)).default({
     attribute: 0.22, closest: 0.3, farthest: 0.2, between: 0.18, support: 0.11, view: 0.05,
   }),
-  /** What a sentence asks for or names is shown by at least `frames` frames on at least `share` of their pixels each. */
+  /**
+   * What a sentence asks for or names is shown by at least `frames` frames on at least `share` of their pixels each.
+   * `attributeShare` is the share for attribute sentences: they have no landmark to reason from, only the look of the object.
+   */
   shown: z.strictObject({
     frames: z.int().min(0).default(2),
-    share: z.number().min(0).max(1).default(0.032),
+    share: z.number().min(0).max(1).default(0.01),
+    attributeShare: z.number().min(0).max(1).default(0.045),
   }).prefault({}),
   /** Margins that make an answer unmistakable. */
   margins: z.strictObject({

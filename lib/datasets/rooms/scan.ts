@@ -166,8 +166,9 @@ export async function makeRoom(config: RoomsConfig, plan: RoomPlan): Promise<Roo
 
   const content = createHash("sha256");
   for (const [name, data] of files) content.update(name).update("\0").update(data).update("\0");
-  const enough = config.shown.share * size * size;
-  const shown = new Set(layout.objects.filter((o) => pixels[o.id]!.filter((n) => n >= enough).length >= config.shown.frames).map((o) => o.id));
+  const shownOn = (share: number): Set<number> =>
+    new Set(layout.objects.filter((o) => pixels[o.id]!.filter((n) => n >= share * size * size).length >= config.shown.frames).map((o) => o.id));
+  const shown = { attribute: shownOn(config.shown.attributeShare), relation: shownOn(config.shown.share) };
   const sentences = writeSentences(layout, shown, plan.split === "train" ? config.trainSentences : config.testSentences, config, rng.fork("sentences"));
   const record: RoomRecord = {
     id: plan.id, split: plan.split, config: configHash(config), content: content.digest("hex"), size: layout.size,

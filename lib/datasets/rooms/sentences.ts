@@ -20,18 +20,23 @@ export interface Question {
   readonly byAnswer: ReadonlyMap<number, readonly Relation[]>;
 }
 
+/** Objects (ids) that sentences may ask for or name; the others still count as wrong answers. */
+export interface Shown {
+  readonly attribute: ReadonlySet<number>;
+  /** For every other kind of sentence. */
+  readonly relation: ReadonlySet<number>;
+}
+
 /**
  * Every question of a room whose answer can be more than one object; attributes always qualify (each names its own object).
- *
- * @param shown objects that a sentence may ask for or name; the others still count as wrong answers
  */
-export function questionsOf(layout: Layout, margins: RoomsConfig["margins"], shown: ReadonlySet<number>): Question[] {
-  const anchors = layout.objects.filter((o) => o.role === "anchor" && shown.has(o.id));
+export function questionsOf(layout: Layout, margins: RoomsConfig["margins"], shown: Shown): Question[] {
+  const anchors = layout.objects.filter((o) => o.role === "anchor" && shown.relation.has(o.id));
   const labels = [...new Set(layout.objects.filter((o) => o.role === "target" || o.role === "small").map((o) => o.label))];
   const found: Question[] = [];
   const add = (kind: RelationKind, label: string, relations: readonly Relation[]): void => {
     const byAnswer = new Map<number, Relation[]>();
-    for (const r of relations) if (shown.has(r.answer)) byAnswer.set(r.answer, [...(byAnswer.get(r.answer) ?? []), r]);
+    for (const r of relations) if (shown[kind === "attribute" ? kind : "relation"].has(r.answer)) byAnswer.set(r.answer, [...(byAnswer.get(r.answer) ?? []), r]);
     if (byAnswer.size >= 2) found.push({ kind, label, byAnswer });
   };
   for (const label of labels) {
@@ -41,7 +46,7 @@ export function questionsOf(layout: Layout, margins: RoomsConfig["margins"], sho
     const kinds = group.some((o) => o.role === "small") ? (["support"] as const) : (["closest", "farthest", "between", "view"] as const);
     for (const kind of kinds) add(kind, label, relations.filter((r) => r.kind === kind));
   }
-  const named = layout.objects.filter((o) => shown.has(o.id) && layout.objects.every((p) => p === o || p.label !== o.label || p.colour !== o.colour));
+  const named = layout.objects.filter((o) => layout.objects.every((p) => p === o || p.label !== o.label || p.colour !== o.colour));
   add("attribute", "", named.map((o) => ({ kind: "attribute", answer: o.id, anchors: [] })));
   return found;
 }
@@ -50,7 +55,7 @@ export function questionsOf(layout: Layout, margins: RoomsConfig["margins"], sho
 export function richness(layout: Layout, margins: RoomsConfig["margins"]): number {
   const all = new Set(layout.objects.map((o) => o.id));
   let sum = 0;
-  for (const { kind, byAnswer } of questionsOf(layout, margins, all)) {
+  for (const { kind, byAnswer } of questionsOf(layout, margins, { attribute: all, relation: all })) {
     if (kind === "closest" || kind === "farthest" || kind === "between") sum += Math.min(byAnswer.size, 4) - 1;
   }
   return sum;
@@ -100,10 +105,8 @@ class Drawer {
 /**
  * Sentences of a room: kinds near the config's mix; within each (class, kind) answers are drawn uniformly among those
  * that can be reached, so knowing the class and the kind alone favours no instance.
- *
- * @param shown objects that a sentence may ask for or name
  */
-export function writeSentences(layout: Layout, shown: ReadonlySet<number>, count: number, config: RoomsConfig, rng: Rng): RoomSentence[] {
+export function writeSentences(layout: Layout, shown: Shown, count: number, config: RoomsConfig, rng: Rng): RoomSentence[] {
   const drawers = new Map<RelationKind, Drawer[]>();
   for (const question of questionsOf(layout, config.margins, shown)) {
     const drawer = new Drawer(question, layout.objects, rng);
