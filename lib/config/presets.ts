@@ -58,7 +58,7 @@ const nano: S2ConfigInput = {
   lossWeights: { language: 0.3, anchor: 0.5, anchorAttention: 0.5 },
   prompt: { template: "compact" },
   training: {
-    steps: 1200, scenes: 4, sentences: 24, learningRate: 1.5e-3, beta2: 0.98, weightDecay: 0.02,
+    steps: 1100, scenes: 4, sentences: 24, learningRate: 1.5e-3, beta2: 0.98, weightDecay: 0.02,
     warmup: 0.03, finalRate: 0.02, rotate: true,
   },
   data: { folder: "data/rooms/nano", frames: 8, pool: 12, trainFrames: "random" },
