@@ -141,7 +141,7 @@ describe("what a sentence speaks of", () => {
     for (const { id } of planRooms(config)) {
       const room = finishedRoom(folder, id, config)!;
       const frames = (share: number): number[] => room.objects.map((o) => o.pixels.filter((n) => n >= share * 112 * 112).length);
-      const [plain, some] = [frames(0.045), frames(0.01)];
+      const [plain, some] = [frames(0.06), frames(0.01)];
       hidden += some.filter((n) => n < 2).length;
       for (const s of room.sentences) {
         for (const o of [s.target, ...s.anchors]) expect((s.kind === "attribute" ? plain : some)[o], `${id} "${s.text}"`).toBeGreaterThanOrEqual(2);

@@ -3,7 +3,7 @@ import type { Bounds } from "../../geometry/box";
 import type { Mesh } from "../../io/ply";
 import { colours } from "./classes";
 import type { Layout } from "./layout";
-import type { Finish } from "./render";
+import type { Finish } from "./solid";
 import type { Part } from "./shapes";
 
 export interface SegmentedMesh {

@@ -1,21 +1,8 @@
-import type { Intrinsics } from "../../geometry/camera";
-import { project } from "../../geometry/camera";
-import { boundsOf, cornersOf } from "../../geometry/box";
+import { type Box, boundsOf, cornersOf } from "../../geometry/box";
+import { type Intrinsics, project } from "../../geometry/camera";
 import { invertRigid } from "../../geometry/rigid";
-import { colours } from "./classes";
-import type { Layout } from "./layout";
 import { marked } from "./patterns";
-import type { Part, Tone } from "./shapes";
-
-type Rgb = readonly [number, number, number];
-
-/** Walls and light of a room. */
-export interface Finish {
-  readonly floor: Rgb;
-  readonly walls: Rgb;
-  /** Direction to the light, unit. */
-  readonly light: readonly [number, number, number];
-}
+import type { Solid } from "./solid";
 
 /** A clean picture: no noise, no holes. */
 export interface Picture {
@@ -27,53 +14,11 @@ export interface Picture {
   readonly objects: Int16Array;
 }
 
-function toned(base: Rgb, tone: Tone): Rgb {
-  const mix = (other: Rgb, share: number): Rgb => [0, 1, 2].map((i) => base[i]! * (1 - share) + other[i]! * share) as unknown as Rgb;
-  switch (tone) {
-    case "main": return base;
-    case "dark": return mix([20, 20, 20], 0.55);
-    case "light": return mix([250, 250, 250], 0.5);
-    case "contrast": return base[0] * 0.3 + base[1] * 0.59 + base[2] * 0.11 > 140 ? toned(base, "dark") : toned(base, "light");
-    case "glow": return mix([255, 250, 225], 0.3);
-    case "leaf": return [62, 112, 48];
-    case "wood": return [150, 112, 72];
-    case "metal": return [150, 152, 158];
-    case "screen": return [30, 34, 44];
-  }
-}
-
-/** A room flattened for fast ray tests. */
-export interface Solid {
-  readonly layout: Layout;
-  readonly finish: Finish;
-  /** float64[parts, 6] bounds */
-  readonly bounds: Float64Array;
-  readonly cylinder: Uint8Array;
-  readonly tint: Float64Array;
-  /** Colour of the marks of a part with a pattern. */
-  readonly markTint: Float64Array;
-  readonly parts: readonly Part[];
-  /** First part of each object, and the end. */
-  readonly starts: readonly number[];
-}
-
-export function solidOf(layout: Layout, finish: Finish): Solid {
-  const parts = layout.objects.flatMap((o) => o.parts);
-  const tints = layout.objects.flatMap((o) => o.parts.map((part) => toned(colours[o.colour], part.tone)));
-  const markTints = layout.objects.flatMap((o) => o.parts.map((part) => toned(colours[o.colour], part.pattern?.tone ?? part.tone)));
-  const starts = [0];
-  for (const o of layout.objects) starts.push(starts[starts.length - 1]! + o.parts.length);
-  return {
-    layout, finish, starts, parts,
-    bounds: Float64Array.from(parts.flatMap((p) => [...p.bounds])),
-    cylinder: Uint8Array.from(parts.map((p) => (p.shape === "cylinder" ? 1 : 0))),
-    tint: Float64Array.from(tints.flat()),
-    markTint: Float64Array.from(markTints.flat()),
-  };
-}
+/** First and last column, first and last row. */
+type Rect = readonly [number, number, number, number];
 
 /** Screen rectangle that holds a box; the whole screen when the box reaches behind the camera. */
-function screenRect(box: Parameters<typeof cornersOf>[0], k: Intrinsics, worldToCamera: Float64Array, size: number): [number, number, number, number] | undefined {
+function screenRect(box: Box, k: Intrinsics, worldToCamera: Float64Array, size: number): Rect | undefined {
   let [u0, v0, u1, v1] = [Infinity, Infinity, -Infinity, -Infinity];
   let behind = 0;
   for (const corner of cornersOf(box)) {
@@ -88,11 +33,102 @@ function screenRect(box: Parameters<typeof cornersOf>[0], k: Intrinsics, worldTo
     v1 = Math.max(v1, v);
   }
   if (behind === 8) return undefined;
-  if (behind > 0) return [0, 0, size - 1, size - 1];
-  const rect: [number, number, number, number] = [
-    Math.max(0, Math.ceil(u0)), Math.max(0, Math.ceil(v0)), Math.min(size - 1, Math.floor(u1)), Math.min(size - 1, Math.floor(v1)),
+  if (behind > 0) return [0, size - 1, 0, size - 1];
+  const rect: Rect = [
+    Math.max(0, Math.ceil(u0)), Math.min(size - 1, Math.floor(u1)), Math.max(0, Math.ceil(v0)), Math.min(size - 1, Math.floor(v1)),
   ];
-  return rect[0] > rect[2] || rect[1] > rect[3] ? undefined : rect;
+  return rect[0] > rect[1] || rect[2] > rect[3] ? undefined : rect;
+}
+
+/** What each ray meets first, so far. */
+interface Film {
+  readonly size: number;
+  readonly origin: readonly [number, number, number];
+  /** float64[size, size, 3] directions, of length 1 along the optical axis */
+  readonly rays: Float64Array;
+  /** float64[size, size] distance along the ray */
+  readonly near: Float64Array;
+  /** int32[size, size] part, -1 for the room itself */
+  readonly part: Int32Array;
+  /** uint8[size, size] axis that the surface lies across: 0, 1, 2; or OUTWARD */
+  readonly facing: Uint8Array;
+}
+
+/** Away from an upright axis. */
+const OUTWARD = 3;
+
+function newFilm(k: Intrinsics, pose: Float64Array, size: number): Film {
+  const rays = new Float64Array(3 * size * size);
+  for (let v = 0, i = 0; v < size; v++) {
+    const b = (v - k.cy) / k.fy;
+    for (let u = 0; u < size; u++, i += 3) {
+      const a = (u - k.cx) / k.fx;
+      rays[i] = pose[0]! * a + pose[1]! * b + pose[2]!;
+      rays[i + 1] = pose[4]! * a + pose[5]! * b + pose[6]!;
+      rays[i + 2] = pose[8]! * a + pose[9]! * b + pose[10]!;
+    }
+  }
+  return {
+    size, rays, origin: [pose[3]!, pose[7]!, pose[11]!],
+    near: new Float64Array(size * size).fill(Infinity),
+    part: new Int32Array(size * size).fill(-1),
+    facing: new Uint8Array(size * size),
+  };
+}
+
+function castBox({ size, origin, rays, near, part, facing }: Film, [u0, u1, v0, v1]: Rect, id: number, [bx0, by0, bz0, bx1, by1, bz1]: Solid["parts"][number]["bounds"]): void {
+  const [ox, oy, oz] = origin;
+  const [x0, x1, y0, y1, z0, z1] = [bx0 - ox, bx1 - ox, by0 - oy, by1 - oy, bz0 - oz, bz1 - oz];
+  for (let v = v0; v <= v1; v++) {
+    for (let u = u0, i = v * size + u0; u <= u1; u++, i++) {
+      const ix = 1 / rays[3 * i]!;
+      const iy = 1 / rays[3 * i + 1]!;
+      const iz = 1 / rays[3 * i + 2]!;
+      const ax = Math.min(x0 * ix, x1 * ix);
+      const ay = Math.min(y0 * iy, y1 * iy);
+      const az = Math.min(z0 * iz, z1 * iz);
+      const into = Math.max(ax, ay, az);
+      if (into < 0.05 || into >= near[i]!) continue;
+      if (into > Math.min(Math.max(x0 * ix, x1 * ix), Math.max(y0 * iy, y1 * iy), Math.max(z0 * iz, z1 * iz))) continue;
+      near[i] = into;
+      part[i] = id;
+      facing[i] = into === ax ? 0 : into === ay ? 1 : 2;
+    }
+  }
+}
+
+/** An upright cylinder; its lower end is never seen. */
+function castCylinder({ size, origin, rays, near, part, facing }: Film, [u0, u1, v0, v1]: Rect, id: number, [x0, y0, z0, x1, y1, z1]: Solid["parts"][number]["bounds"]): void {
+  const oz = origin[2];
+  const rx = (x1 - x0) / 2;
+  const ry = (y1 - y0) / 2;
+  const px = (origin[0] - (x0 + x1) / 2) / rx;
+  const py = (origin[1] - (y0 + y1) / 2) / ry;
+  for (let v = v0; v <= v1; v++) {
+    for (let u = u0, i = v * size + u0; u <= u1; u++, i++) {
+      const ex = rays[3 * i]! / rx;
+      const ey = rays[3 * i + 1]! / ry;
+      const dz = rays[3 * i + 2]!;
+      const qa = ex * ex + ey * ey;
+      const qb = px * ex + py * ey;
+      const disc = qb * qb - qa * (px * px + py * py - 1);
+      if (disc <= 0) continue;
+      const side = (-qb - Math.sqrt(disc)) / qa;
+      const z = oz + side * dz;
+      if (side > 0.05 && side < near[i]! && z >= z0 && z <= z1) {
+        near[i] = side;
+        part[i] = id;
+        facing[i] = OUTWARD;
+      } else if (dz < 0 && oz > z1) {
+        const cap = (z1 - oz) / dz;
+        if (cap > 0.05 && cap < near[i]! && (px + cap * ex) ** 2 + (py + cap * ey) ** 2 <= 1) {
+          near[i] = cap;
+          part[i] = id;
+          facing[i] = 2;
+        }
+      }
+    }
+  }
 }
 
 /**
@@ -100,166 +136,88 @@ function screenRect(box: Parameters<typeof cornersOf>[0], k: Intrinsics, worldTo
  * it is the depth. All parts are axis-aligned boxes or upright cylinders.
  */
 export function render(solid: Solid, k: Intrinsics, pose: Float64Array, size: number): Picture {
-  const { layout, finish, bounds, cylinder, tint, markTint, parts, starts } = solid;
-  const pixels = size * size;
+  const { layout, parts, boxes, starts } = solid;
+  const film = newFilm(k, pose, size);
+  const worldToCamera = invertRigid(pose);
+  layout.objects.forEach((object, id) => {
+    if (screenRect(object.box, k, worldToCamera, size) === undefined) return;
+    for (let p = starts[id]!; p < starts[id + 1]!; p++) {
+      const rect = screenRect(boxes[p]!, k, worldToCamera, size);
+      if (rect !== undefined) (parts[p]!.shape === "box" ? castBox : castCylinder)(film, rect, p, parts[p]!.bounds);
+    }
+  });
+  return shaded(solid, film);
+}
+
+/** Colours of what the rays met. */
+function shaded({ layout, finish, parts, owners, tint, markTint }: Solid, { origin, rays, near, part, facing }: Film): Picture {
+  const pixels = near.length;
   const depth = new Float32Array(pixels);
   const objects = new Int16Array(pixels).fill(-1);
   const colour = new Float32Array(3 * pixels);
-  const rays = new Float64Array(3 * pixels);
-  const [ox, oy, oz] = [pose[3]!, pose[7]!, pose[11]!];
+  const [ox, oy, oz] = origin;
   const [lx, ly, lz] = finish.light;
   const shade = (nx: number, ny: number, nz: number): number => 0.62 + 0.38 * (nx * lx + ny * ly + nz * lz);
-
-  // walls, floor and ceiling
+  // looking along -axis and along +axis
+  const across = [shade(1, 0, 0), shade(-1, 0, 0), shade(0, 1, 0), shade(0, -1, 0), shade(0, 0, 1), shade(0, 0, -1)];
   const [w, d, h] = layout.size;
-  const sides = [shade(1, 0, 0), shade(-1, 0, 0), shade(0, 1, 0), shade(0, -1, 0)];
-  for (let v = 0, i = 0; v < size; v++) {
-    for (let u = 0; u < size; u++, i++) {
-      const a = (u - k.cx) / k.fx;
-      const b = (v - k.cy) / k.fy;
-      const dx = pose[0]! * a + pose[1]! * b + pose[2]!;
-      const dy = pose[4]! * a + pose[5]! * b + pose[6]!;
-      const dz = pose[8]! * a + pose[9]! * b + pose[10]!;
-      rays[3 * i] = dx;
-      rays[3 * i + 1] = dy;
-      rays[3 * i + 2] = dz;
-      // a ray along a wall never reaches it
+  const frames = layout.objects.map((o) => boundsOf(o.box));
+  for (let i = 0; i < pixels; i++) {
+    const dx = rays[3 * i]!;
+    const dy = rays[3 * i + 1]!;
+    const dz = rays[3 * i + 2]!;
+    const p = part[i]!;
+    let paint: ArrayLike<number>;
+    let at = 0;
+    let light: number;
+    let t = near[i]!;
+    if (p < 0) {
+      // walls, floor and ceiling; a ray along a wall never reaches it
       const tx = dx === 0 ? Infinity : ((dx > 0 ? w / 2 : -w / 2) - ox) / dx;
       const ty = dy === 0 ? Infinity : ((dy > 0 ? d / 2 : -d / 2) - oy) / dy;
       const tz = dz === 0 ? Infinity : ((dz > 0 ? h : 0) - oz) / dz;
-      let base = finish.walls;
-      let light: number;
-      let t: number;
+      paint = finish.walls;
       if (tz < tx && tz < ty) {
         t = tz;
         if (dz > 0) light = 1.05;
         else {
-          base = finish.floor;
+          paint = finish.floor;
           const tile = (Math.floor((ox + t * dx) * 2) + Math.floor((oy + t * dy) * 2)) & 1;
-          light = shade(0, 0, 1) * (tile === 0 ? 1 : 0.9);
+          light = across[4]! * (tile === 0 ? 1 : 0.9);
         }
-      } else if (tx < ty) {
-        t = tx;
-        light = dx > 0 ? sides[1]! : sides[0]!;
       } else {
-        t = ty;
-        light = dy > 0 ? sides[3]! : sides[2]!;
+        t = tx < ty ? tx : ty;
+        light = tx < ty ? across[dx > 0 ? 1 : 0]! : across[dy > 0 ? 3 : 2]!;
       }
-      depth[i] = t;
-      colour[3 * i] = base[0] * light;
-      colour[3 * i + 1] = base[1] * light;
-      colour[3 * i + 2] = base[2] * light;
+    } else {
+      const { pattern, tone, shape, bounds } = parts[p]!;
+      const face = facing[i]!;
+      // a lamp's shade has no dark side
+      if (tone === "glow") light = 1.05;
+      else if (face === OUTWARD) {
+        const rx = (bounds[3] - bounds[0]) / 2;
+        const ry = (bounds[4] - bounds[1]) / 2;
+        const mx = (ox + t * dx - (bounds[0] + bounds[3]) / 2) / rx ** 2;
+        const my = (oy + t * dy - (bounds[1] + bounds[4]) / 2) / ry ** 2;
+        const length = Math.sqrt(mx * mx + my * my);
+        light = shade(mx / length, my / length, 0);
+      } else light = across[2 * face + (rays[3 * i + face]! > 0 ? 1 : 0)]!;
+      paint = tint;
+      at = 3 * p;
+      objects[i] = owners[p]!;
+      if (pattern !== undefined) {
+        const [bx0, by0, bz0, bx1, by1] = frames[owners[p]!]!;
+        const x = ox + t * dx - (bx0 + bx1) / 2;
+        const y = oy + t * dy - (by0 + by1) / 2;
+        const level = face === 2 ? x : shape === "cylinder" ? (Math.atan2(y, x) * (bx1 - bx0)) / 2 : face === 0 ? y : x;
+        const up = face === 2 ? y : oz + t * dz - bz0;
+        if (marked(pattern.kind, level / pattern.period, up / pattern.period)) paint = markTint;
+      }
     }
+    depth[i] = t;
+    colour[3 * i] = paint[at]! * light;
+    colour[3 * i + 1] = paint[at + 1]! * light;
+    colour[3 * i + 2] = paint[at + 2]! * light;
   }
-
-  const worldToCamera = invertRigid(pose);
-  layout.objects.forEach((object, id) => {
-    const rect = screenRect(object.box, k, worldToCamera, size);
-    if (rect === undefined) return;
-    const [bx0, by0, bz0, bx1, by1, bz1] = boundsOf(object.box);
-    for (let v = rect[1]; v <= rect[3]; v++) {
-      for (let u = rect[0]; u <= rect[2]; u++) {
-        const i = v * size + u;
-        const dx = rays[3 * i]!;
-        const dy = rays[3 * i + 1]!;
-        const dz = rays[3 * i + 2]!;
-        let near = depth[i]!;
-        // the object's own box first
-        const ix = 1 / dx;
-        const iy = 1 / dy;
-        const iz = 1 / dz;
-        const ax = (bx0 - ox) * ix;
-        const cx = (bx1 - ox) * ix;
-        const ay = (by0 - oy) * iy;
-        const cy = (by1 - oy) * iy;
-        const az = (bz0 - oz) * iz;
-        const cz = (bz1 - oz) * iz;
-        const low = Math.max(Math.min(ax, cx), Math.min(ay, cy), Math.min(az, cz));
-        const high = Math.min(Math.max(ax, cx), Math.max(ay, cy), Math.max(az, cz));
-        if (low > high || high < 0.05 || low > near) continue;
-
-        let hit = -1;
-        let nx = 0;
-        let ny = 0;
-        let nz = 0;
-        for (let p = starts[id]!; p < starts[id + 1]!; p++) {
-          const at = 6 * p;
-          const z0 = bounds[at + 2]!;
-          const z1 = bounds[at + 5]!;
-          if (cylinder[p] === 1) {
-            const rx = (bounds[at + 3]! - bounds[at]!) / 2;
-            const ry = (bounds[at + 4]! - bounds[at + 1]!) / 2;
-            const px = (ox - (bounds[at]! + bounds[at + 3]!) / 2) / rx;
-            const py = (oy - (bounds[at + 1]! + bounds[at + 4]!) / 2) / ry;
-            const ex = dx / rx;
-            const ey = dy / ry;
-            const qa = ex * ex + ey * ey;
-            const qb = px * ex + py * ey;
-            const qc = px * px + py * py - 1;
-            const disc = qb * qb - qa * qc;
-            if (disc <= 0) continue;
-            const side = (-qb - Math.sqrt(disc)) / qa;
-            const z = oz + side * dz;
-            if (side > 0.05 && side < near && z >= z0 && z <= z1) {
-              near = side;
-              hit = p;
-              const mx = (px + side * ex) / rx;
-              const my = (py + side * ey) / ry;
-              const length = Math.sqrt(mx * mx + my * my);
-              nx = mx / length;
-              ny = my / length;
-              nz = 0;
-            } else if (dz < 0 && oz > z1) {
-              const cap = (z1 - oz) / dz;
-              const hx = px + cap * ex;
-              const hy = py + cap * ey;
-              if (cap > 0.05 && cap < near && hx * hx + hy * hy <= 1) {
-                near = cap;
-                hit = p;
-                nx = 0;
-                ny = 0;
-                nz = 1;
-              }
-            }
-            continue;
-          }
-          const qx0 = (bounds[at]! - ox) * ix;
-          const qx1 = (bounds[at + 3]! - ox) * ix;
-          const qy0 = (bounds[at + 1]! - oy) * iy;
-          const qy1 = (bounds[at + 4]! - oy) * iy;
-          const qz0 = (z0 - oz) * iz;
-          const qz1 = (z1 - oz) * iz;
-          const nearX = Math.min(qx0, qx1);
-          const nearY = Math.min(qy0, qy1);
-          const nearZ = Math.min(qz0, qz1);
-          const a0 = Math.max(nearX, nearY, nearZ);
-          const a1 = Math.min(Math.max(qx0, qx1), Math.max(qy0, qy1), Math.max(qz0, qz1));
-          if (a0 > a1 || a0 < 0.05 || a0 >= near) continue;
-          near = a0;
-          hit = p;
-          nx = a0 === nearX ? -Math.sign(dx) : 0;
-          ny = nx === 0 && a0 === nearY ? -Math.sign(dy) : 0;
-          nz = nx === 0 && ny === 0 ? -Math.sign(dz) : 0;
-        }
-        if (hit < 0) continue;
-        depth[i] = near;
-        objects[i] = id;
-        const { pattern, tone, shape } = parts[hit]!;
-        // a lamp's shade has no dark side
-        const light = tone === "glow" ? 1.05 : shade(nx, ny, nz);
-        let paint = tint;
-        if (pattern !== undefined) {
-          const x = ox + near * dx - (bx0 + bx1) / 2;
-          const y = oy + near * dy - (by0 + by1) / 2;
-          const level = nz !== 0 ? x : shape === "cylinder" ? (Math.atan2(y, x) * (bx1 - bx0)) / 2 : nx !== 0 ? y : x;
-          const up = nz !== 0 ? y : oz + near * dz - bz0;
-          if (marked(pattern.kind, level / pattern.period, up / pattern.period)) paint = markTint;
-        }
-        colour[3 * i] = paint[3 * hit]! * light;
-        colour[3 * i + 1] = paint[3 * hit + 1]! * light;
-        colour[3 * i + 2] = paint[3 * hit + 2]! * light;
-      }
-    }
-  });
   return { colour, depth, objects };
 }

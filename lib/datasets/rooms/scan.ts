@@ -15,7 +15,8 @@ import { configHash, planRooms, type RoomPlan, type RoomsConfig } from "./config
 import { detect } from "./detector";
 import { drawLayout, type Layout, type RoomObject } from "./layout";
 import { meshOf } from "./mesh";
-import { render, solidOf, type Finish } from "./render";
+import { render } from "./render";
+import { solidOf, type Finish } from "./solid";
 import { expose } from "./sensor";
 import { richness, writeSentences, type RoomSentence } from "./sentences";
 

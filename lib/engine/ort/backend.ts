@@ -7,6 +7,7 @@ import { buildGraph } from "./build";
 import { DeviceMemory } from "./device-memory";
 import { HostMemory } from "./host-memory";
 import type { Target } from "./graph";
+import { GraphCache } from "./graph-cache";
 import { EXPAND, type Inputs, type KernelDef, type RecordPlan, reshaped, sizeOf, VIEW } from "./kernel";
 import type { Memory } from "./memory";
 import type { Provider } from "./provider";
@@ -15,6 +16,7 @@ import { StepReplay } from "./replay";
 import { withHalfProducts } from "./rules/half";
 import { type Compiled, compile } from "./session";
 import { defaultSettings, type OrtSettings, type OrtStats } from "./settings";
+import { structureOf } from "./structure";
 import { Transfer } from "./transfer";
 import { isDtype, type Numbers, type Op, Val, valueOf, viewOf } from "./value";
 
@@ -54,9 +56,8 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
   readonly #foreign = new WeakMap<object, Slot>();
   #dataIds = 0;
   readonly #memory: Memory;
-  readonly #cache = new Map<string, Compiled>();
+  readonly #graphs = new GraphCache((graph) => this.#memory.end(graph));
   readonly #signatures = new Map<string, number>();
-  #cacheBytes = 0;
   #pending: Op[] = [];
   #batch = 0;
   #watcher: ((graph: RanGraph) => void) | undefined;
@@ -78,12 +79,12 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
     const before = this.#settings;
     this.#settings = { ...before, ...change };
     this.#memory.limit(this.#settings.poolBytes);
-    if (SHAPING.some((name) => this.#settings[name] !== before[name])) this.#dropGraphs(0);
-    else this.#dropGraphs(this.#settings.sessionBytes);
+    if (SHAPING.some((name) => this.#settings[name] !== before[name])) this.#graphs.shrink(0);
+    else this.#graphs.shrink(this.#settings.sessionBytes);
   }
 
   stats(): OrtStats {
-    return { ...this.#stats, graphsCached: this.#cache.size, fallbacks: { ...this.#stats.fallbacks } };
+    return { ...this.#stats, graphsCached: this.#graphs.size, fallbacks: { ...this.#stats.fallbacks } };
   }
 
   resetStats(): void {
@@ -206,7 +207,7 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
 
   override dispose(): void {
     this.#pending = [];
-    this.#dropGraphs(0);
+    this.#graphs.shrink(0);
     this.#memory.clear();
   }
 
@@ -328,20 +329,17 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
   }
 
   #runOps(ops: readonly Op[], roots: readonly Val[]): void {
-    const { key, leaves } = this.#structure(ops, roots);
-    let compiled = this.#cache.get(key);
+    const { key, leaves } = structureOf(ops, roots, this.#batch);
+    let compiled = this.#graphs.find(key);
     if (compiled === undefined) {
       const start = performance.now();
       const built = buildGraph(ops, leaves, roots, this.#target());
-      this.#dropGraphs(Math.max(0, this.#settings.sessionBytes - built.bytes));
+      this.#graphs.shrink(Math.max(0, this.#settings.sessionBytes - built.bytes));
       compiled = compile(built, this.provider, this.#settings);
-      this.#cacheBytes += compiled.bytes;
+      this.#graphs.add(key, compiled);
       this.#stats.graphsCompiled++;
       this.#stats.compileMs += performance.now() - start;
-    } else {
-      this.#cache.delete(key);
     }
-    this.#cache.set(key, compiled);
     this.#watcher?.({ key, leaves, roots });
     this.#execute(compiled, leaves, roots);
     this.#stats.opsRun += ops.length;
@@ -361,8 +359,7 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
     this.#memory.end(compiled);
     const made = first === undefined ? "" : `, op ${first.name} [${first.out.shape.join(", ")}]${first.origin === undefined ? "" : ` recorded at ${first.origin}`}`;
     const input = given === undefined ? "" : ` (an input [${given.shape.join(", ")}] had one already)`;
-    process.stderr.write(`${this.provider.engine}: first NaN${made}${input}
-`);
+    process.stderr.write(`${this.provider.engine}: first NaN${made}${input}\n`);
   }
 
   #target(): Target {
@@ -376,36 +373,6 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
     this.#memory.run(compiled, leaves, roots);
     this.#stats.runMs += performance.now() - start;
     this.#stats.runs++;
-  }
-
-  /** The exact structure of a program as a string, and the values it takes in. */
-  #structure(ops: readonly Op[], roots: readonly Val[]): { key: string; leaves: Val[] } {
-    const batch = this.#batch;
-    const leaves: Val[] = [];
-    const code: number[] = [];
-    let made = 0;
-    for (const op of ops) {
-      code.push(op.signature, op.ins.length);
-      for (const v of op.ins) {
-        if (v.batch !== batch) {
-          v.batch = batch;
-          v.number = 2 * leaves.length;
-          leaves.push(v);
-        }
-        code.push(v.number);
-      }
-      for (const v of op.outs) {
-        v.batch = batch;
-        v.number = 2 * made++ + 1;
-      }
-    }
-    code.push(leaves.length);
-    for (const v of leaves) {
-      if (v.error !== undefined) throw v.error;
-      code.push(v.half ? 3 : v.dtype === "float32" ? 0 : v.dtype === "int32" ? 1 : 2, v.shape.length, ...v.shape);
-    }
-    for (const v of roots) code.push(v.number);
-    return { key: Buffer.from(Uint32Array.from(code).buffer).toString("latin1"), leaves };
   }
 
   // ── repeating ──
@@ -432,10 +399,8 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
 
   /** Runs a graph that ran before on these leaves; undefined when it is no longer kept. */
   rerun(key: string, leaves: readonly Val[], like: readonly Pick<Val, "shape" | "dtype">[]): Val[] | undefined {
-    const compiled = this.#cache.get(key);
+    const compiled = this.#graphs.find(key);
     if (compiled === undefined) return undefined;
-    this.#cache.delete(key);
-    this.#cache.set(key, compiled);
     const roots = like.map(({ shape, dtype }) => new Val(shape, dtype));
     this.#execute(compiled, leaves, roots);
     this.#stats.repeats++;
@@ -477,16 +442,5 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
     if (value.error !== undefined) throw value.error;
     if (!value.half) this.#memory.narrow(value);
     return true;
-  }
-
-  /** Drops least recently used graphs until what is left needs at most `bytes`. */
-  #dropGraphs(bytes: number): void {
-    const most = 1024;
-    for (const [key, compiled] of this.#cache) {
-      if (this.#cacheBytes <= bytes && this.#cache.size <= most && bytes > 0) return;
-      this.#memory.end(compiled);
-      this.#cache.delete(key);
-      this.#cacheBytes -= compiled.bytes;
-    }
   }
 }

@@ -1,0 +1,41 @@
+import type { Compiled } from "./session";
+
+/** However small they are: ONNX Runtime keeps threads and names of its own for each. */
+const MOST = 1024;
+
+/** Compiled graphs by their structure; those used least recently go first. */
+export class GraphCache {
+  readonly #graphs = new Map<string, Compiled>();
+  #bytes = 0;
+
+  /** @param end frees what a graph holds */
+  constructor(private readonly end: (graph: Compiled) => void) {}
+
+  get size(): number {
+    return this.#graphs.size;
+  }
+
+  /** The graph of a structure, from now on the one used last. */
+  find(key: string): Compiled | undefined {
+    const graph = this.#graphs.get(key);
+    if (graph === undefined) return undefined;
+    this.#graphs.delete(key);
+    this.#graphs.set(key, graph);
+    return graph;
+  }
+
+  add(key: string, graph: Compiled): void {
+    this.#graphs.set(key, graph);
+    this.#bytes += graph.bytes;
+  }
+
+  /** Drops graphs until what is left needs at most `bytes`. */
+  shrink(bytes: number): void {
+    for (const [key, graph] of this.#graphs) {
+      if (this.#bytes <= bytes && this.#graphs.size <= MOST && bytes > 0) return;
+      this.end(graph);
+      this.#graphs.delete(key);
+      this.#bytes -= graph.bytes;
+    }
+  }
+}

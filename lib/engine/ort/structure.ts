@@ -1,0 +1,35 @@
+import type { Op, Val } from "./value";
+
+/**
+ * The exact structure of a program as a string (operations, attributes, wiring, shapes, which results are kept), and the
+ * values it takes in.
+ *
+ * @param batch a number that no value's `batch` has yet; values are numbered under it
+ */
+export function structureOf(ops: readonly Op[], roots: readonly Val[], batch: number): { key: string; leaves: Val[] } {
+  const leaves: Val[] = [];
+  const code: number[] = [];
+  let made = 0;
+  for (const op of ops) {
+    code.push(op.signature, op.ins.length);
+    for (const v of op.ins) {
+      if (v.batch !== batch) {
+        v.batch = batch;
+        v.number = 2 * leaves.length;
+        leaves.push(v);
+      }
+      code.push(v.number);
+    }
+    for (const v of op.outs) {
+      v.batch = batch;
+      v.number = 2 * made++ + 1;
+    }
+  }
+  code.push(leaves.length);
+  for (const v of leaves) {
+    if (v.error !== undefined) throw v.error;
+    code.push(v.half ? 3 : v.dtype === "float32" ? 0 : v.dtype === "int32" ? 1 : 2, v.shape.length, ...v.shape);
+  }
+  for (const v of roots) code.push(v.number);
+  return { key: Buffer.from(Uint32Array.from(code).buffer).toString("latin1"), leaves };
+}
