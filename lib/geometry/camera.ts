@@ -48,6 +48,11 @@ export function unproject(
   return out;
 }
 
+/** One coordinate of a point that a 4x4 matrix moves. */
+function moved(m: ArrayLike<number>, row: number, point: ArrayLike<number>): number {
+  return m[4 * row]! * point[0]! + m[4 * row + 1]! * point[1]! + m[4 * row + 2]! * point[2]! + m[4 * row + 3]!;
+}
+
 /**
  * Pixel and depth of a world point.
  *
@@ -55,10 +60,8 @@ export function unproject(
  * @returns u, v in pixels and depth along the optical axis (not positive: behind the camera)
  */
 export function project(point: ArrayLike<number>, k: Intrinsics, worldToCamera: ArrayLike<number>): { u: number; v: number; depth: number } {
-  const m = worldToCamera;
-  const row = (i: number): number => m[4 * i]! * point[0]! + m[4 * i + 1]! * point[1]! + m[4 * i + 2]! * point[2]! + m[4 * i + 3]!;
-  const depth = row(2);
-  return { u: (k.fx * row(0)) / depth + k.cx, v: (k.fy * row(1)) / depth + k.cy, depth };
+  const depth = moved(worldToCamera, 2, point);
+  return { u: (k.fx * moved(worldToCamera, 0, point)) / depth + k.cx, v: (k.fy * moved(worldToCamera, 1, point)) / depth + k.cy, depth };
 }
 
 /** Intrinsics of the image scaled by `sx` along columns and `sy` along rows. */

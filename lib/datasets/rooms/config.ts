@@ -39,7 +39,7 @@ export const RoomsConfig = z.strictObject({
   layouts: z.int().min(1).default(24),
   /** Aimed share of each kind of sentence; a kind without a fair question in a room gives its share to the others. */
   mix: z.partialRecord(z.enum(relationKinds), z.number().min(0)).default({
-    attribute: 0.26, closest: 0.3, farthest: 0.2, between: 0.18, support: 0.11, view: 0.05,
+    attribute: 0.26, closest: 0.27, farthest: 0.23, between: 0.18, support: 0.11, view: 0.05,
   }),
   /**
    * What a sentence asks for or names is shown by at least `frames` frames on at least `share` of their pixels each.

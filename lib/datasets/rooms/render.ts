@@ -150,7 +150,7 @@ export function render(solid: Solid, k: Intrinsics, pose: Float64Array, size: nu
 }
 
 /** Colours of what the rays met. */
-function shaded({ layout, finish, parts, owners, tint, markTint }: Solid, { origin, rays, near, part, facing }: Film): Picture {
+function shaded({ layout, finish, parts, owners, palette }: Solid, { origin, rays, near, part, facing }: Film): Picture {
   const pixels = near.length;
   const depth = new Float32Array(pixels);
   const objects = new Int16Array(pixels).fill(-1);
@@ -167,8 +167,7 @@ function shaded({ layout, finish, parts, owners, tint, markTint }: Solid, { orig
     const dy = rays[3 * i + 1]!;
     const dz = rays[3 * i + 2]!;
     const p = part[i]!;
-    let paint: ArrayLike<number>;
-    let at = 0;
+    let paint: number;
     let light: number;
     let t = near[i]!;
     if (p < 0) {
@@ -176,12 +175,12 @@ function shaded({ layout, finish, parts, owners, tint, markTint }: Solid, { orig
       const tx = dx === 0 ? Infinity : ((dx > 0 ? w / 2 : -w / 2) - ox) / dx;
       const ty = dy === 0 ? Infinity : ((dy > 0 ? d / 2 : -d / 2) - oy) / dy;
       const tz = dz === 0 ? Infinity : ((dz > 0 ? h : 0) - oz) / dz;
-      paint = finish.walls;
+      paint = 2 * parts.length;
       if (tz < tx && tz < ty) {
         t = tz;
         if (dz > 0) light = 1.05;
         else {
-          paint = finish.floor;
+          paint = 2 * parts.length + 1;
           const tile = (Math.floor((ox + t * dx) * 2) + Math.floor((oy + t * dy) * 2)) & 1;
           light = across[4]! * (tile === 0 ? 1 : 0.9);
         }
@@ -202,8 +201,7 @@ function shaded({ layout, finish, parts, owners, tint, markTint }: Solid, { orig
         const length = Math.sqrt(mx * mx + my * my);
         light = shade(mx / length, my / length, 0);
       } else light = across[2 * face + (rays[3 * i + face]! > 0 ? 1 : 0)]!;
-      paint = tint;
-      at = 3 * p;
+      paint = p;
       objects[i] = owners[p]!;
       if (pattern !== undefined) {
         const [bx0, by0, bz0, bx1, by1] = frames[owners[p]!]!;
@@ -211,13 +209,13 @@ function shaded({ layout, finish, parts, owners, tint, markTint }: Solid, { orig
         const y = oy + t * dy - (by0 + by1) / 2;
         const level = face === 2 ? x : shape === "cylinder" ? (Math.atan2(y, x) * (bx1 - bx0)) / 2 : face === 0 ? y : x;
         const up = face === 2 ? y : oz + t * dz - bz0;
-        if (marked(pattern.kind, level / pattern.period, up / pattern.period)) paint = markTint;
+        if (marked(pattern.kind, level / pattern.period, up / pattern.period)) paint += parts.length;
       }
     }
     depth[i] = t;
-    colour[3 * i] = paint[at]! * light;
-    colour[3 * i + 1] = paint[at + 1]! * light;
-    colour[3 * i + 2] = paint[at + 2]! * light;
+    colour[3 * i] = palette[3 * paint]! * light;
+    colour[3 * i + 1] = palette[3 * paint + 1]! * light;
+    colour[3 * i + 2] = palette[3 * paint + 2]! * light;
   }
   return { colour, depth, objects };
 }

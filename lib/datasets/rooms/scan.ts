@@ -140,7 +140,8 @@ export async function makeRoom(config: RoomsConfig, plan: RoomPlan): Promise<Roo
     files.set(`pose/${name}.txt`, matrixText(i === lostFrame ? stored.fill(-Infinity) : stored));
     if (i === lostFrame) return;
     const counts = new Int32Array(layout.objects.length);
-    for (const id of picture.objects) if (id >= 0) counts[id]!++;
+    const { objects } = picture;
+    for (let n = 0; n < objects.length; n++) if (objects[n]! >= 0) counts[objects[n]!]!++;
     counts.forEach((count, id) => pixels[id]!.push(count));
   });
   await Promise.all(encoded);

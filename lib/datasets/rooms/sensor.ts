@@ -36,13 +36,14 @@ export function expose(picture: Picture, size: number, config: RoomsConfig, rng:
   const stepZ = 2 * rng.int(500) + 1;
   const middle = (size - 1) / 2;
   for (let v = 0, i = 0; v < size; v++) {
+    const down = (v - middle) * (v - middle);
     for (let u = 0; u < size; u++, i++) {
-      const r2 = ((u - middle) ** 2 + (v - middle) ** 2) / (2 * middle * middle);
-      const dim = 1 - 0.15 * r2;
-      for (let k = 0; k < 3; k++) {
+      const across = (u - middle) * (u - middle);
+      const dim = 1 - 0.15 * ((across + down) / (2 * middle * middle));
+      for (let k = 3 * i; k < 3 * i + 3; k++) {
         c = (c + stepC) & mask;
-        const value = picture.colour[3 * i + k]! * dim + config.colourNoise * noise[c]!;
-        colour[3 * i + k] = value < 0 ? 0 : value > 255 ? 255 : value + 0.5;
+        const value = picture.colour[k]! * dim + config.colourNoise * noise[c]!;
+        colour[k] = value < 0 ? 0 : value > 255 ? 255 : value + 0.5;
       }
       z = (z + stepZ) & mask;
       depth[i] = Math.min(65535, Math.max(1, Math.round(1000 * picture.depth[i]! * (1 + config.depthNoise * noise[z]!))));

@@ -38,10 +38,8 @@ export interface Solid {
   readonly owners: Int16Array;
   /** First part of each object, and the end. */
   readonly starts: readonly number[];
-  /** float64[parts, 3] */
-  readonly tint: Float64Array;
-  /** float64[parts, 3] colour of the marks of a part with a pattern */
-  readonly markTint: Float64Array;
+  /** float64[2 * parts + 2, 3] colours: of each part, of the marks on each part, of the walls, of the floor */
+  readonly palette: Float64Array;
 }
 
 export function solidOf(layout: Layout, finish: Finish): Solid {
@@ -54,7 +52,6 @@ export function solidOf(layout: Layout, finish: Finish): Solid {
     layout, finish, parts, starts,
     boxes: parts.map((p) => boxOfBounds(p.bounds)),
     owners: Int16Array.from(layout.objects.flatMap((o, id) => o.parts.map(() => id))),
-    tint: Float64Array.from(tints.flat()),
-    markTint: Float64Array.from(markTints.flat()),
+    palette: Float64Array.from([...tints, ...markTints, finish.walls, finish.floor].flat()),
   };
 }
