@@ -9,10 +9,12 @@ import { type AttentionRequest, attentionScenes, readAttention, readExample, rea
 import { saveFigures, type SavedFigures } from "./report/export";
 import type { AttentionData } from "./report/figures/attention";
 import type { Figure } from "./report/figures/theme";
+import { kindTable } from "./report/kinds";
 import { type PaperTable, paperTables } from "./report/paper";
 import { departureTable, runTable } from "./report/sections";
 import type { Table } from "./report/table";
 import { studies } from "./studies/definitions";
+import { presentRows } from "./studies/present";
 import { type Prediction, type ResultRow, latestRows, readPredictions, readRows } from "./studies/row";
 import type { Study, StudyRunOptions } from "./studies/types";
 
@@ -28,7 +30,7 @@ export interface RowFilter {
 
 function results(study?: string, filter: RowFilter = {}): ResultRow[] {
   const wanted = Object.entries(filter);
-  return latestRows(readRows().filter((r) => study === undefined || r.study === study)).filter((r) =>
+  return latestRows(presentRows(readRows().filter((r) => study === undefined || r.study === study))).filter((r) =>
     wanted.every(([key, value]) => r[key as keyof RowFilter] === value),
   );
 }
@@ -96,7 +98,7 @@ export const lab = {
   compare: (rows: readonly ResultRow[], paper: PaperTable, only?: readonly string[]): Comparison => compareWithAnswers(rows, paper, only),
   paper: paperTables,
   figures,
-  tables: { paper: paperTable, departures: departureTable, runs: runTable },
+  tables: { paper: paperTable, departures: departureTable, runs: runTable, kinds: kindTable },
   /** Shows tables and figures under the cell. */
   show,
   /** Saves figures as JSON, HTML and PNG in figures/. */

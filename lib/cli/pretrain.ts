@@ -1,4 +1,3 @@
-import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { resolveConfig } from "../config/resolve";
 import type { S2Config } from "../config/schema";
@@ -14,7 +13,7 @@ import type { tf } from "../engine/tf";
 import { phraseTokenizer } from "../io/tokenizer";
 import { writeSafetensors } from "../io/safetensors";
 import { groundToken } from "../model/prompt";
-import { MetricsLog } from "../train/metrics-log";
+import type { MetricsLine } from "../train/metrics-log";
 import { prepareScenes } from "../train/prepare";
 import { labelledFrames } from "../train/pretrain/frames";
 import { pretrainReconstruction } from "../train/pretrain/reconstruction";
@@ -38,12 +37,16 @@ const spec = {
 
 const parts = ["tokenizer", "vision", "reconstruction"] as const;
 
-function save(config: S2Config, part: PretrainedPart, weights: ReadonlyMap<string, tf.Variable>, about: Record<string, string>): void {
+/** Weights and the curve of their making, written together at the end: an interrupted pretraining changes neither. */
+function save(
+  config: S2Config, part: PretrainedPart, weights: ReadonlyMap<string, tf.Variable>, about: Record<string, string>, curve: string, lines: readonly MetricsLine[],
+): void {
   writeSafetensors(
     pretrainedFile(config.preset, part),
     [...weights].map(([name, v]) => [name, { shape: v.shape, data: v.dataSync() as Float32Array }] as const),
     about,
   );
+  writeFileAtomic(join(inProject("data", "pretrained", config.preset), `${curve}.jsonl`), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
 }
 
 /** `s2mllm pretrain` */
@@ -56,10 +59,6 @@ export async function run(args: string[]): Promise<number> {
   const steps = (usual: number): number => (values.steps === undefined ? usual : wholeNumber("--steps", values.steps, 1));
   const progress = stderrProgress();
   const folder = inProject("data", "pretrained", config.preset);
-  const log = (part: string): MetricsLog => {
-    rmSync(join(folder, `${part}.jsonl`), { force: true });
-    return new MetricsLog(join(folder, `${part}.jsonl`));
-  };
   const summary: Record<string, unknown> = {};
   if (wanted.includes("tokenizer")) {
     const words = [...sentencePhrases, "is located at", "object", ":"];
@@ -73,20 +72,20 @@ export async function run(args: string[]): Promise<number> {
     const held = labelledFrames(rooms, 80, 8, patch, new Rng(seed, "pretrain/held-out-rooms"), progress);
     const from = values.continue === true ? pretrainedFile(config.preset, "vision") : undefined;
     const options = { steps: steps(4000), batch: 64, learningRate: from === undefined ? 1.5e-3 : 1e-3, seed, ...(from === undefined ? {} : { from }) };
-    const metrics = log(from === undefined ? "vision" : `vision-continued-${seed}`);
-    const result = pretrainVision(config, train, held, options, (line) => metrics.append(line), progress);
+    const lines: MetricsLine[] = [];
+    const result = pretrainVision(config, train, held, options, (line) => lines.push(line), progress);
     const about = { command: `s2mllm pretrain --preset ${config.preset} --part vision${from === undefined ? "" : " --continue"} --steps ${options.steps} --seed ${seed}`, ...textOf(result.heldOut) };
-    save(config, "vision", result.weights, about);
+    save(config, "vision", result.weights, about, from === undefined ? "vision" : `vision-continued-${seed}`, lines);
     summary["vision"] = { steps: options.steps, seed, ...result.heldOut };
   }
   if (wanted.includes("reconstruction")) {
     const cache = await prepareScenes(config, progress);
     await chooseEngine();
     const options = { steps: steps(1200), scenes: 4, views: 4, learningRate: 1e-3, seed };
-    const metrics = log("reconstruction");
-    const result = pretrainReconstruction(config, cache, options, (line) => metrics.append(line), progress);
+    const lines: MetricsLine[] = [];
+    const result = pretrainReconstruction(config, cache, options, (line) => lines.push(line), progress);
     const about = { command: `s2mllm pretrain --preset ${config.preset} --part reconstruction --steps ${options.steps} --seed ${seed}`, ...textOf(result.heldOut) };
-    save(config, "reconstruction", result.weights, about);
+    save(config, "reconstruction", result.weights, about, "reconstruction", lines);
     summary["reconstruction"] = { ...options, ...result.heldOut };
   }
   if (values.json === true) printJson(summary);

@@ -9,6 +9,7 @@ import type { Figure } from "../report/figures/theme";
 import { reportPage } from "../report/page";
 import { toMarkdown } from "../report/table";
 import { reportSections } from "../report/sections";
+import { presentRows } from "../studies/present";
 import { latestRows, readRows, type ResultRow } from "../studies/row";
 import { failureSignatures } from "../report/signatures";
 import { parseOptions } from "./options";
@@ -54,7 +55,7 @@ export interface WrittenReport {
 
 /** Writes the page, the figures and Table 5 from the finished rows. */
 export async function writeReport(folder = inProject("figures")): Promise<WrittenReport> {
-  const rows = latestRows(readRows());
+  const rows = latestRows(presentRows(readRows()));
   const training = readTrainingRuns();
   const input = { rows, answersOf: keptAnswers, training, warnings: failureSignatures(rows, training), extra: examples(rows) };
   const sections = reportSections(input);

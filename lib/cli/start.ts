@@ -7,6 +7,7 @@ import { inProject } from "../core/root";
 import { notebookNames, notebookPath } from "../notebook/folder";
 import { effectTable } from "../report/effects";
 import { compareWithAnswers, keptAnswers } from "../report/figure-set";
+import { kindTable } from "../report/kinds";
 import { paperTables } from "../report/paper";
 import { toText } from "../report/table";
 import { localRows, latestRows, readRows, resultsFolder, type ResultRow } from "../studies/row";
@@ -70,7 +71,7 @@ export async function run(args: string[]): Promise<number> {
   if (values.json === true) printJson({ rows });
   else {
     printLines([
-      toText(compareWithAnswers(rows, paperTables.table5)), "", toText(effectTable(rows, keptAnswers)), "",
+      toText(compareWithAnswers(rows, paperTables.table5)), "", toText(kindTable(rows)), "", toText(effectTable(rows, keptAnswers)), "",
       ...reproduction(readRows(join(resultsFolder(), localRows)).filter((r) => r.study === "table5")), "",
       `Open ${inProject("figures", "report.html")} for the figures, or notebooks/00-tour.ipynb in Jupyter.`,
     ]);

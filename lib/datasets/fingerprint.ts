@@ -6,6 +6,7 @@ import { frameStore } from "./frame-source";
 import { objectFiles } from "./objects";
 import { otherScan } from "./other-sets";
 import { proposalFile } from "./proposals";
+import { sceneListFile, splitNames, splitScenes } from "./sentences";
 
 const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? -1;
 const textOf = (file: string): string => (existsSync(file) ? readFileSync(file, "utf8") : "");
@@ -40,4 +41,25 @@ export function scansFingerprint(folder: string, ids: readonly string[]): string
     hash.update([id, textOf(join(folder, "scans", id, `${id}.txt`)), ...[mesh, segments, aggregation].map(sizeOf), framesOf(folder, id), offered, ""].join("\0"));
   }
   return hash.digest("hex");
+}
+
+const roomsManifest = (folder: string): string => join(folder, "rooms.json");
+
+/**
+ * Fingerprint of a data folder: what its maker wrote, or what its scans offer.
+ *
+ * @returns 12 hexadecimal digits
+ * @throws UserError when the folder has neither
+ */
+export function dataFingerprint(folder: string): string {
+  const manifest = roomsManifest(folder);
+  if (existsSync(manifest)) return (JSON.parse(readFileSync(manifest, "utf8")) as { fingerprint: string }).fingerprint.slice(0, 12);
+  const lists = splitNames.map((split) => splitScenes(folder, split));
+  return createHash("sha256").update(JSON.stringify([lists, scansFingerprint(folder, lists.flat())])).digest("hex").slice(0, 12);
+}
+
+/** The fingerprint of a folder that is complete enough to have one; undefined where there are no data, or not yet. */
+export function fingerprintHere(folder: string): string | undefined {
+  const known = existsSync(roomsManifest(folder)) || splitNames.every((split) => existsSync(sceneListFile(folder, split)));
+  return known ? dataFingerprint(folder) : undefined;
 }

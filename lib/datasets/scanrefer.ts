@@ -62,7 +62,7 @@ export function readScanRefer(file: string, scenes?: ReadonlySet<string>): Query
     if (entry.description.trim() === "") throw new UserError(`${file}: annotation ${i} (${entry.scene_id}, object ${target}) has an empty description; remove it`);
     return { entry, target, category: entry.object_name.replaceAll("_", " ") };
   });
-  // as ScanRefer counts: the referred objects of one class in one scene
+  // the referred objects of one class in one scene: the file knows no others
   const referred = new Map<string, Set<number>>();
   for (const { entry, category, target } of entries) {
     const key = `${entry.scene_id}|${category}`;

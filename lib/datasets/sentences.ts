@@ -9,7 +9,8 @@ import { readSceneList } from "./scannet";
 import { readScanRefer } from "./scanrefer";
 import type { Query } from "./scene";
 
-export type Split = "train" | "val";
+export const splitNames = ["train", "val"] as const;
+export type Split = (typeof splitNames)[number];
 export type SentenceSet = Query["dataset"];
 
 /** The list of a split's scenes in a data folder: ScanNet's official one, or train.txt and val.txt of another set. */

@@ -40,6 +40,37 @@ export const departures: readonly Departure[] = [
     why: "no public weights exist at this size; a token can then pass on what it attends to",
   },
   {
+    what: "what trains in the language model", config: "lora.language, lora.dropout, lora.trainLmHead, lora.trainNewline, lora.trainFinalNorm",
+    paper: "LoRA on all layers, the last four fully; final norm, token head and newline frozen",
+    here: "at nano all four layers fully, without adapters; final norm, token head and newline too",
+    why: "there is no pretrained state to stay near",
+  },
+  {
+    what: "weight of the language loss", config: "lossWeights.language",
+    paper: "1", here: "0.3 at nano",
+    why: "templated answers are learnt within a few hundred steps and would outweigh grounding",
+  },
+  {
+    what: "structure module at the start", config: "structure.outputInit, structure.dropPath",
+    paper: "drop path; how it starts is not said", here: "output projections start at zero and nothing is dropped, at nano",
+    why: "the module starts as the identity; runs of minutes do not overfit it",
+  },
+  {
+    what: "scale of the ray encoding", config: "positions.rayScale",
+    paper: "5", here: "1 at nano",
+    why: "tokens of the small model are normalised to unit scale",
+  },
+  {
+    what: "image ids of the reconstruction decoder", config: "reconstruction.imageIds",
+    paper: "drawn at random from a pool", here: "0, 1, 2, … in the order of the views, at nano",
+    why: "its own decoder was pretrained so, and a few views need no pool",
+  },
+  {
+    what: "optimiser", config: "training.learningRate, training.beta2, training.weightDecay, training.warmup, training.finalRate",
+    paper: "AdamW, 2e-5, no decay, warm-up over 5 %, cosine to 0", here: "1.5e-3, β₂ 0.98, decay 0.02, warm-up over 3 %, cosine to 2 % of it, at nano",
+    why: "a small model from random numbers in about a thousand steps",
+  },
+  {
     what: "training views", config: "data.trainFrames, training.rotate",
     paper: "uniform sampling", here: "another draw of the prepared views each step, scenes turned by quarter turns, at nano",
     why: "2,450 rooms are few",
@@ -85,7 +116,7 @@ export const departures: readonly Departure[] = [
     why: "as the paper's equations say",
   },
   {
-    what: "views in the reconstruction loss", config: "reconstruction.viewsPerStep",
+    what: "views in the reconstruction loss", config: "reconstruction.scenesPerStep, reconstruction.viewsPerStep",
     paper: "all", here: "a few neighbouring views of one scene a step at nano",
     why: "the decoder's cost grows with the square of the views",
   },

@@ -3,6 +3,7 @@ import { departures } from "./departures";
 import { ablationFigure } from "./figures/ablation";
 import { frameCountFigure } from "./figures/frames";
 import { effectTable } from "./effects";
+import { kindTable } from "./kinds";
 import { relationFigure } from "./figures/relations";
 import { type Figure, boxNames, dataLabel } from "./figures/theme";
 import { type TrainingRun, trainingFigure } from "./figures/training";
@@ -83,7 +84,7 @@ export function reportSections({ rows, answersOf, training, warnings, extra }: R
     },
     { id: "frames", heading: "Number of views", tables: [], figures: components.length === 0 ? [] : [frameCountFigure(mainGroup(components))] },
     {
-      id: "relations", heading: "Kinds of sentence", tables: components.length === 0 ? [] : [effectTable(components, answersOf)],
+      id: "relations", heading: "Kinds of sentence", tables: components.length === 0 ? [] : [kindTable(components), effectTable(components, answersOf)],
       figures: components.length === 0 ? [] : [relationFigure(mainGroup(components))],
     },
     { id: "tables", heading: "The paper's other tables", tables: comparisons, figures: [] },

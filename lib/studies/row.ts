@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { z } from "zod";
 import { UserError } from "../core/errors";
@@ -74,6 +74,11 @@ export const Prediction = z.strictObject({
 });
 export type Prediction = z.output<typeof Prediction>;
 
+/** How a row names the data set of a folder, such as "rooms/nano". */
+export function dataName(folder: string): string {
+  return `${basename(dirname(folder))}/${basename(folder)}`;
+}
+
 /** Folder of finished rows: data/results, or what S2_RESULTS names. */
 export function resultsFolder(): string {
   return process.env["S2_RESULTS"] ?? inProject("data", "results");
@@ -135,16 +140,16 @@ export function rowLines(rows: readonly ResultRow[]): string {
   return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 }
 
-export type RunName = Pick<ResultRow, "study" | "variant" | "preset" | "seed" | "proposals">;
+export type RunName = Pick<ResultRow, "study" | "variant" | "preset" | "seed" | "proposals" | "config">;
 
 /** What runs of this machine left behind (answers, attention maps), in the same folders as the committed ones; git-ignored. */
 export function localFolder(results = resultsFolder()): string {
   return join(results, "local");
 }
 
-/** Where a run's answers lie, below the results folder or the local one. */
+/** Where a run's answers lie, below the results folder or the local one. Runs of other settings have other names. */
 export function predictionsFile(run: RunName, folder: string): string {
-  return join(folder, "predictions", run.study, `${run.preset}-${run.variant}-s${run.seed}-${run.proposals}.json.gz`);
+  return join(folder, "predictions", run.study, `${run.preset}-${run.variant}-s${run.seed}-${run.proposals}-${run.config}.json.gz`);
 }
 
 /** @throws UserError when the file is damaged */

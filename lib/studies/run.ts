@@ -8,7 +8,8 @@ import { silent, type Progress, type ProgressSink } from "../core/progress";
 import { inProject } from "../core/root";
 import { prepareScenes } from "../train/prepare";
 import { studies } from "./definitions";
-import { configHash, jobsOf, type Job } from "./job";
+import { configHash, jobConfig, jobsOf, type Job } from "./job";
+import { sameData } from "./present";
 import { localRows, readRows, resultsFolder, rowLines, type ResultRow } from "./row";
 import type { Study, StudyRunOptions } from "./types";
 
@@ -27,13 +28,16 @@ function rowsOf(file: string): ResultRow[] {
   return existsSync(file) ? readRows(file) : [];
 }
 
-/** Rows of a study that fit the present configuration; those of this machine win over the committed ones. */
+/** Rows of a study that fit the present configuration and, where they are here, the present data; those of this machine win over the committed ones. */
 export function finishedRows(study: string, jobs: readonly Job[], options: { readonly onlyLocal?: boolean } = {}): Map<string, ResultRow[]> {
   const local = rowsOf(localRowsFile());
   const committed = options.onlyLocal === true ? [] : rowsOf(join(resultsFolder(), `${study}.jsonl`));
+  const ofData = sameData();
   return new Map(jobs.map((job) => {
+    const folder = inProject(jobConfig(job).data.folder);
+    const hash = configHash(job);
     const fits = (row: ResultRow): boolean =>
-      row.study === study && row.variant === job.variant && row.preset === job.preset && row.seed === job.seed && row.config === configHash(job);
+      row.study === study && row.variant === job.variant && row.preset === job.preset && row.seed === job.seed && row.config === hash && ofData(row, folder);
     const own = local.filter(fits);
     return [jobName(job), own.length > 0 ? own : committed.filter(fits)];
   }));

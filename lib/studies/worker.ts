@@ -1,5 +1,4 @@
 import { execFileSync } from "node:child_process";
-import { basename, dirname } from "node:path";
 import { gzipSync } from "node:zlib";
 import { serveParent } from "../core/child";
 import { writeFileAtomic } from "../core/files";
@@ -13,7 +12,7 @@ import { openSession } from "../eval/session";
 import { encodeScenes } from "../train/data";
 import { fineTune } from "../train/fine-tune";
 import { configHash, jobConfig, runFolder, type Job } from "./job";
-import { localFolder, predictionsFile, type Prediction, type ResultRow } from "./row";
+import { dataName, localFolder, predictionsFile, type Prediction, type ResultRow } from "./row";
 
 /** Commit of the project's files, with "+" when lib was changed since; "unknown" outside a checkout. */
 function commitOf(): string {
@@ -47,7 +46,7 @@ async function runJob(job: Job, progress: ProgressSink, stop: AbortSignal): Prom
   const rows = session.sources.map((source): ResultRow => {
     const answers = predict(parameters, config, cache, test, tokenizer, { source, progress: (p) => progress({ ...p, task: `${name}, ${p.task}` }) });
     const row: ResultRow = {
-      study: job.study, variant: job.variant, preset: job.preset, seed: job.seed, data: `${basename(dirname(session.folder))}/${basename(session.folder)}`,
+      study: job.study, variant: job.variant, preset: job.preset, seed: job.seed, data: dataName(session.folder),
       dataFingerprint: cache.index.dataFingerprint, config: configHash(job), synthetic: session.synthetic, commit, engine,
       frames: config.data.frames, proposals: source, n: answers.length, seconds: Number(seconds.toFixed(1)),
       metrics: scoreAnswers(answers, session.classOf), ...boundsOf(test, source),

@@ -12,6 +12,14 @@ export interface SceneSentences {
   readonly queries: readonly Query[];
 }
 
+/** ScanRefer's files know the referred objects of a class only; "easy" and "hard" ask for all of the scene (ReferIt3D). */
+function withWholeClass(query: Query, scene: PreparedScene): Query {
+  if (query.dataset !== "scanrefer") return query;
+  const all = scene.entry.objects.filter((o) => o.label === query.category).length;
+  // annotations may name a class otherwise than the scan does
+  return all > query.sameClass ? { ...query, sameClass: all } : query;
+}
+
 /** Groups sentences by scene, in the order of the prepared scenes. @throws UserError for a sentence whose scene, target or anchor is not there */
 export function groupByScene(scenes: readonly PreparedScene[], queries: readonly Query[]): SceneSentences[] {
   const byScene = new Map<string, Query[]>(scenes.map((s) => [s.id, []]));
@@ -28,7 +36,7 @@ export function groupByScene(scenes: readonly PreparedScene[], queries: readonly
         throw new UserError(`sentence ${query.id}: object ${missing} is not in scene ${scene.id}, which has objects 0 to ${scene.entry.objects.length - 1}`);
       }
     }
-    return { scene, queries: list };
+    return { scene, queries: list.map((query) => withWholeClass(query, scene)) };
   });
 }
 

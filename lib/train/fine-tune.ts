@@ -132,7 +132,7 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
   };
   for (let step = first; step < steps; step++) {
     const report = trainer.step(step);
-    if (!Number.isFinite(report.total)) throw new Error(`${options.name}: the loss is ${report.total} at step ${step}; lower training.learningRate`);
+    if (!Number.isFinite(report.total)) throw new UserError(`${options.name}: the loss is ${report.total} at step ${step}; lower training.learningRate`);
     for (const key of ["total", "ground", "language", "recon", "anchor", "anchorAttention", "gradNorm", "accuracy"] as const) add(key, report[key]);
     for (const [kind, value] of Object.entries(report.byKind)) add(`accuracy/${kind}`, value);
     if ((step + 1) % logEvery === 0 || step + 1 === steps) {
@@ -147,7 +147,7 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
     if (due || options.signal?.aborted === true) {
       saveCheckpoint(checkpoint, parameters, trainer.optimizer, { ...identity, step: step + 1, seconds: seconds() });
     }
-    if (options.signal?.aborted === true) throw new Error(`stopped at step ${step + 1} of ${steps}; its checkpoint is kept`);
+    if (options.signal?.aborted === true) throw new UserError(`stopped at step ${step + 1} of ${steps}; its checkpoint is kept`);
     // lets messages in, such as the parent's "stop"
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -29,7 +29,8 @@ export interface PrepareTask {
   readonly part: number;
   readonly scenes: readonly { readonly id: string; readonly split: string }[];
 }
-export type PreparedPart = readonly (CachedScene & { readonly split: string })[];
+/** `damaged`: frames that could not be read; counted in `skippedFrames`, as those without a pose are. */
+export type PreparedPart = readonly (CachedScene & { readonly split: string; readonly damaged: readonly string[] })[];
 
 /** Gives the tower's features of a scene's views; undefined where the tower trains and colours are kept. */
 function featuresBy(config: S2Config, dims: CacheDims): ((views: readonly View[]) => Float32Array) | undefined {
@@ -80,14 +81,14 @@ async function prepare(task: PrepareTask, progress: (done: number) => void, stop
   const cells = { rows: dims.pooledSide, cols: dims.pooledSide, cell: Math.floor(dims.image / dims.pooledSide) };
   const places = placesOf(dims);
   const placed: PatchGrid = dims.pooledXyz === true ? { imageCols: dims.image, rows: cells.rows, cols: cells.cols, patch: cells.cell } : grid;
-  const out: (CachedScene & { split: string })[] = [];
+  const out: PreparedPart[number][] = [];
   let membersAt = 0;
   for (const { id, split } of task.scenes) {
     if (stop.aborted) throw new UserError("preparing scenes was interrupted; run the same command again");
     const scene = openScene(data, id);
     const { frames, unreadable } = await framesOf(scene, config, dims);
     const { views, damaged } = await readWholeViews(scene, frames, dims.image);
-    const left = new Set([...scene.skippedFrames, ...unreadable, ...damaged]);
+    const unread = new Set([...unreadable, ...damaged]);
     const record = new ArrayBuffer(layout.bytes);
     if (features !== undefined) new Float32Array(record, layout.features, dims.pool * dims.N * dims.C).set(features(views));
     else views.forEach(({ colour }, v) => new Uint8Array(record, layout.pixels + v * colour.length, colour.length).set(colour));
@@ -107,7 +108,7 @@ async function prepare(task: PrepareTask, progress: (done: number) => void, stop
       boxes.forEach((_, o) => counts.set(inside.subarray(o * dims.N, (o + 1) * dims.N), (o * dims.pool + v) * dims.N));
     });
     out.push({
-      id, split, part, frames: views.map((v) => v.frame), skippedFrames: left.size, objects: scene.objects, proposals,
+      id, split, part, frames: views.map((v) => v.frame), skippedFrames: new Set([...scene.skippedFrames, ...unread]).size, damaged: [...unread], objects: scene.objects, proposals,
       record: out.length * layout.bytes, members: membersAt,
     });
     writeSync(records, new Uint8Array(record));

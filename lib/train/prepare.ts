@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { S2Config } from "../config/schema";
 import { runChild } from "../core/child";
@@ -8,23 +8,12 @@ import { writeFileAtomic } from "../core/files";
 import { onInterrupt } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
 import { inProject } from "../core/root";
-import { scansFingerprint } from "../datasets/fingerprint";
-import { splitScenes } from "../datasets/sentences";
+import { dataFingerprint } from "../datasets/fingerprint";
+import { splitNames, splitScenes } from "../datasets/sentences";
 import { trainsVision } from "../model/vision";
 import type { PreparedPart, PrepareTask } from "./prepare-part";
 import { requireTower, visionFingerprint } from "./pretrained";
-import { cacheDims, SceneCache, type CacheIndex } from "./scene-cache";
-
-const splitNames = ["train", "val"] as const;
-
-
-/** Fingerprint of a dataset folder: what its maker wrote, or what its scans offer. */
-export function dataFingerprint(folder: string): string {
-  const manifest = join(folder, "rooms.json");
-  if (existsSync(manifest)) return (JSON.parse(readFileSync(manifest, "utf8")) as { fingerprint: string }).fingerprint.slice(0, 12);
-  const lists = splitNames.map((split) => splitScenes(folder, split));
-  return createHash("sha256").update(JSON.stringify([lists, scansFingerprint(folder, lists.flat())])).digest("hex").slice(0, 12);
-}
+import { cacheDims, SceneCache, type CachedScene, type CacheIndex } from "./scene-cache";
 
 function runs(pid: number): boolean {
   try {
@@ -43,6 +32,18 @@ export function sweepUnfinished(caches: string): void {
     const pid = /^[0-9a-f]{16}\.(\d+)\.tmp$/.exec(name)?.[1];
     if (pid !== undefined && !runs(Number(pid))) rmSync(join(caches, name), { recursive: true, force: true });
   }
+}
+
+/** Which frames are not looked at and why; undefined when all are. */
+function leftOut(scenes: PreparedPart): string | undefined {
+  const damaged = scenes.flatMap((s) => s.damaged.map((frame) => `${s.id} ${frame}`));
+  const lost = scenes.reduce((n, s) => n + s.skippedFrames, 0) - damaged.length;
+  const few = damaged.slice(0, 3).join(", ") + (damaged.length > 3 ? ", …" : "");
+  const said = [
+    ...(lost === 0 ? [] : [`${lost} frames without a finite pose left out`]),
+    ...(damaged.length === 0 ? [] : [`${damaged.length} damaged frames left out (${few}): data check names what is wrong`]),
+  ];
+  return said.length === 0 ? undefined : said.join("; ");
 }
 
 /** The results of all; when one fails the others are asked to stop and waited for, so that none writes on behind. */
@@ -93,10 +94,10 @@ export async function prepareScenes(config: S2Config, progress: ProgressSink, pr
         });
       }));
       if (stop.signal.aborted) throw new UserError("preparing scenes was interrupted; run the same command again");
-      const lost = parts.flat().reduce((n, s) => n + s.skippedFrames, 0);
-      if (lost > 0) progress({ task: "prepare scenes", done: scenes.length, total: scenes.length, note: `${lost} frames without a finite pose left out` });
-      const byId = new Map(parts.flat().map((s) => [s.id, s]));
-      const splits: Record<string, PreparedPart[number][]> = { train: [], val: [] };
+      const note = leftOut(parts.flat());
+      if (note !== undefined) progress({ task: "prepare scenes", done: scenes.length, total: scenes.length, note });
+      const byId = new Map(parts.flat().map(({ damaged: _damaged, ...s }) => [s.id, s]));
+      const splits: Record<string, CachedScene[]> = { train: [], val: [] };
       for (const { id, split } of scenes) splits[split]!.push(byId.get(id)!);
       const index: CacheIndex = { key, dataFingerprint: fingerprint, dims, splits };
       writeFileAtomic(join(building, "index.json"), JSON.stringify(index));

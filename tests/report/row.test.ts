@@ -50,7 +50,7 @@ test("predictions come back as written, absent ones as undefined, damaged ones a
   const file = predictionsFile(row, folder);
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, "plain text");
-  expect(() => readPredictions(row, folder)).toThrow(/nano-full-s0-gt\.json\.gz: not a gzipped JSON file/);
+  expect(() => readPredictions(row, folder)).toThrow(/nano-full-s0-gt-\w{12}\.json\.gz: not a gzipped JSON file/);
 });
 
 test("two runs of one name each find their own answers, and a third finds none", () => {

@@ -3,12 +3,15 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { Rng } from "../../lib/core/rng";
 import { relationKinds } from "../../lib/datasets/scene";
+import { configHash } from "../../lib/studies/job";
 import { type Prediction, type ResultRow, predictionsFile } from "../../lib/studies/row";
 
 /** Invented rows for tests of tables and figures: their commit says "sample", they measure nothing. */
 export function sampleRow(change: Partial<ResultRow> = {}): ResultRow {
+  const run = { study: "table5", variant: "full", preset: "nano", seed: 0, ...change };
   return {
-    study: "table5", variant: "full", preset: "nano", seed: 0, data: "rooms/sample", dataFingerprint: "sample000000", config: "sample",
+    // a row of other settings than today's is not shown
+    ...run, data: "rooms/sample", dataFingerprint: "sample000000", config: configHash({ ...run, set: [] }),
     synthetic: true, commit: "sample", engine: "none", frames: 8, proposals: "gt", n: 240, seconds: 1,
     metrics: { acc25: 60, acc50: 50 }, baselines: { random: 8, rightClass: 30 }, upperBound: { acc25: 100, acc50: 100 },
     ...change,

@@ -200,6 +200,9 @@ describe("baselines", () => {
     expect(row!.classOracle).toBeCloseTo(1 / 3, 12);
     // chairs 1 and 2 can be meant: 1 is closest to the table, 2 to the bed
     expect(row!.anchorBlindBound).toBe(0.5);
+    // nobody is asked for chair 2 when it is hidden
+    const [hidden] = baselines([query(1, [0])], new Map([["a", { objects, proposals: [], shown: new Set([0, 1, 3, 4]) }]]), config.margins);
+    expect(hidden!.anchorBlindBound).toBe(1);
     // chair 1 lies 1 m from the table, chair 2 1.5 m from the bed
     expect(row!.rules["nearest to any anchor"]).toBe(0.5);
   });

@@ -34,6 +34,9 @@ function put(row: ResultRow, sample: number, folder: string): void {
   writeFileSync(file, gzipSync(JSON.stringify(samplePredictions(row.variant, sample))));
 }
 
+/** Name of a run's answers, below the folder. */
+const answersOf = (variant: string): string => predictionsFile(run(variant, 0), "");
+
 const files = (): string[] => readdirSync(results, { recursive: true, encoding: "utf8", withFileTypes: true }).filter((e) => e.isFile()).map((e) => join(e.parentPath, e.name).slice(results.length + 1)).sort();
 
 test("rows, answers and maps move to the committed ones, and a run of the same name is replaced in its place", () => {
@@ -57,10 +60,10 @@ test("rows, answers and maps move to the committed ones, and a run of the same n
   expect(readPredictions(full)).toBeUndefined();
   expect(files()).toEqual([
     "attention/scene0000_00-full-s0.json", "local.jsonl", "local/attention/scene0000_00-no-lg-s0.json",
-    ...["full", "no-mpe", "no-sg"].map((v) => `predictions/table5/nano-${v}-s0-gt.json.gz`), "table5.jsonl",
+    ...["full", "no-mpe", "no-sg"].map(answersOf).sort(), "table5.jsonl",
   ]);
   expect(published.files.map((f) => f.slice(results.length + 1))).toEqual([
-    "table5.jsonl", "predictions/table5/nano-full-s0-gt.json.gz", "predictions/table5/nano-no-mpe-s0-gt.json.gz", "attention/scene0000_00-full-s0.json",
+    "table5.jsonl", answersOf("full"), answersOf("no-mpe"), "attention/scene0000_00-full-s0.json",
   ]);
 });
 

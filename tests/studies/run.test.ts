@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { interrupt } from "../../lib/core/interrupt";
 import { openSession } from "../../lib/eval/session";
 import { configHash, jobConfig, runFolder, type Job } from "../../lib/studies/job";
-import { latestRows, readPredictions, readRows, ResultRow } from "../../lib/studies/row";
+import { presentRows } from "../../lib/studies/present";
+import { latestRows, predictionsFile, readPredictions, readRows, ResultRow } from "../../lib/studies/row";
 import { finishedRows, localRowsFile, runStudy, studyNamed } from "../../lib/studies/run";
 import { tinyWorld, type TinyWorld } from "../setup/tiny-world";
 
@@ -42,6 +43,36 @@ describe("a configuration's fingerprint", () => {
     // a study is no part of the configuration, but of the run's folder
     expect(configHash({ ...job, study: "additions" })).toBe(hash);
     expect(runFolder({ ...job, study: "additions" })).not.toBe(runFolder(job));
+  });
+});
+
+describe("rows of the present", () => {
+  let folder: string;
+  let own: Job;
+  beforeEach(() => {
+    folder = join(results, "rooms", "tiny");
+    mkdirSync(folder, { recursive: true });
+    own = { ...job, set: [`data.folder=${folder}`] };
+  });
+  const lay = (fingerprint: string): void => writeFileSync(join(folder, "rooms.json"), JSON.stringify({ fingerprint }));
+
+  test("are of the data that are here, or of any while there are none", () => {
+    store("table5.jsonl", [row(own, 10, { dataFingerprint: "0123456789ab" })]);
+    const found = (): number => finishedRows("table5", [own]).get("no-mpe-s0")!.length;
+    expect(found()).toBe(1);
+    lay("0123456789abcdef");
+    expect(found()).toBe(1);
+    lay("fedcba9876543210");
+    expect(found()).toBe(0);
+  });
+
+  test("are of their variant's own configuration: runs with --set, of older settings or unknown variants stand apart", () => {
+    const plain: Job = { ...job, set: [] };
+    const data = "rooms/none";
+    const rows = [row(plain, 10, { data }), row(job, 20, { data }), row(plain, 30, { data, variant: "full" }), row(plain, 40, { data, variant: "gone" })];
+    expect(presentRows(rows)).toEqual([rows[0]]);
+    const [usual, changed] = rows.slice(0, 2).map((r) => predictionsFile(r, results));
+    expect(usual).not.toBe(changed);
   });
 });
 

@@ -10,6 +10,8 @@ import type { ClassName } from "./shapes";
 export interface Room {
   readonly objects: readonly SceneObject[];
   readonly proposals: readonly Proposal[];
+  /** Ids of the objects that relations may ask for or name; all when absent. */
+  readonly shown?: ReadonlySet<number>;
 }
 
 /** Guesses that know the class and the kind of sentence, but not which anchor it names. */
@@ -72,8 +74,12 @@ export function baselines(queries: readonly Query[], rooms: ReadonlyMap<string, 
       return [name, mean(hits)] as const;
     });
     const relational = kind !== "attribute";
-    const reachable = (q: Query): number =>
-      new Set(relationsOf(groupOf(q), anchorsOf(q), margins).filter((r) => r.kind === kind).map((r) => r.answer)).size;
+    const reachable = (q: Query): number => {
+      const { shown } = rooms.get(q.sceneId)!;
+      const may = (id: number): boolean => shown === undefined || shown.has(id);
+      const relations = relationsOf(groupOf(q), anchorsOf(q).filter((o) => may(o.id)), margins);
+      return new Set(relations.filter((r) => r.kind === kind && may(r.answer)).map((r) => r.answer)).size;
+    };
     return {
       kind,
       n: mine.length,

@@ -10,6 +10,7 @@ import { baselines, proposalBaseline, type KindBaseline, type ProposalBaseline, 
 import { classes, classNames, classesOf, colourNames } from "./classes";
 import { readManifest, type RoomsManifest } from "./make";
 import { sentencePhrases } from "./phrases";
+import { finishedRoom, shownBy } from "./scan";
 import { measureVisibility, type Visibility } from "./visibility";
 
 /** Trained models that must fail where position decides, such as "no-mpe": variant, seed and percent right by kind. */
@@ -72,7 +73,13 @@ export async function measureRooms(folder: string, views: number, patch: number)
   const manifest = readManifest(folder);
   if (manifest === undefined) throw new UserError(`${folder} has no rooms.json; run "data make" to the end first`);
   const scenes = readSceneList(join(folder, "scannetv2_val.txt")).map((id) => openScene(folder, id));
-  const rooms = new Map(scenes.map((s): [string, Room] => [s.id, { objects: s.objects, proposals: readProposals(folder, s.id) }]));
+  const { config } = manifest;
+  const rooms = new Map(scenes.map((s): [string, Room] => {
+    const record = finishedRoom(folder, s.id, config);
+    if (record === undefined) throw new UserError(`${s.folder} was not made with the settings in rooms.json; run "data make" again`);
+    const { relation: shown } = shownBy(record.objects.map((o) => o.pixels), config);
+    return [s.id, { objects: s.objects, proposals: readProposals(folder, s.id), shown }];
+  }));
   const train = readScanRefer(join(folder, "ScanRefer_filtered_train.json"));
   const val = readScanRefer(join(folder, "ScanRefer_filtered_val.json"));
   const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
@@ -84,9 +91,9 @@ export async function measureRooms(folder: string, views: number, patch: number)
     mix: { train: mixOf(train), val: mixOf(val) },
     distinctSentences: new Set(train.map((q) => q.description)).size,
     wordsPerSentence: mean(train.map((q) => q.tokens.length)),
-    kinds: baselines(val, rooms, manifest.config.margins),
+    kinds: baselines(val, rooms, config.margins),
     proposals: proposalBaseline(val, rooms),
-    visibility: await measureVisibility(scenes, views, manifest.config.image, patch),
+    visibility: await measureVisibility(scenes, views, config.image, patch),
     views,
     patch,
   };

@@ -18,7 +18,7 @@ import { meshOf } from "./mesh";
 import { render } from "./render";
 import { solidOf, type Finish } from "./solid";
 import { expose } from "./sensor";
-import { richness, writeSentences, type RoomSentence } from "./sentences";
+import { richness, writeSentences, type RoomSentence, type Shown } from "./sentences";
 
 /** What the maker remembers of a room, beside the files that a scan has. */
 export interface RoomRecord {
@@ -54,7 +54,7 @@ export function finishedRoom(folder: string, id: string, config: RoomsConfig): R
   const file = recordFile(folder, id);
   if (!existsSync(file)) {
     if (existsSync(sceneFolder(folder, id))) {
-      throw new UserError(`${sceneFolder(folder, id)} exists and was not written by "data make" (no ${id}.rooms.json); name another folder with --out`);
+      throw new UserError(`${sceneFolder(folder, id)} exists and was not written by "data make" (no ${id}.rooms.json); name another folder with --folder`);
     }
     return undefined;
   }
@@ -168,10 +168,7 @@ export async function makeRoom(config: RoomsConfig, plan: RoomPlan): Promise<Roo
 
   const content = createHash("sha256");
   for (const [name, data] of files) content.update(name).update("\0").update(data).update("\0");
-  const shownOn = (share: number): Set<number> =>
-    new Set(layout.objects.filter((o) => pixels[o.id]!.filter((n) => n >= share * size * size).length >= config.shown.frames).map((o) => o.id));
-  const shown = { attribute: shownOn(config.shown.attributeShare), relation: shownOn(config.shown.share) };
-  const sentences = writeSentences(layout, shown, plan.split === "train" ? config.trainSentences : config.testSentences, config, rng.fork("sentences"));
+  const sentences = writeSentences(layout, shownBy(pixels, config), plan.split === "train" ? config.trainSentences : config.testSentences, config, rng.fork("sentences"));
   const record: RoomRecord = {
     id: plan.id, split: plan.split, config: configHash(config), content: content.digest("hex"), size: layout.size,
     objects: layout.objects.map(({ label, colour, role, box }, i) => ({ label, colour, role, box, pixels: pixels[i]! })),
@@ -193,6 +190,13 @@ export async function writeRoom(folder: string, config: RoomsConfig, plan: RoomP
   rmSync(final, { recursive: true, force: true });
   mkdirSync(dirname(final), { recursive: true });
   renameSync(temporary, final);
+}
+
+/** What sentences may speak of. @param pixels of each object, in each frame */
+export function shownBy(pixels: readonly (readonly number[])[], { image, shown: { frames, share, attributeShare } }: RoomsConfig): Shown {
+  const on = (least: number): Set<number> =>
+    new Set(pixels.flatMap((each, id) => (each.filter((n) => n >= least * image * image).length >= frames ? [id] : [])));
+  return { attribute: on(attributeShare), relation: on(share) };
 }
 
 /** The plan of a room of this config by its id. @throws UserError for an id that the config has no room for */

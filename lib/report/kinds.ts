@@ -1,0 +1,40 @@
+import { relationKinds } from "../datasets/scene";
+import type { ResultRow } from "../studies/row";
+import { groupRows } from "./compare";
+import { boxNames } from "./figures/theme";
+import { decimal, type Table } from "./table";
+
+/** Mean over the rows that have the number. */
+function mean(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((v) => v !== undefined);
+  return known.length === 0 ? undefined : known.reduce((a, b) => a + b, 0) / known.length;
+}
+
+/**
+ * Acc@0.25 of each variant on each kind of sentence, with pair accuracy beside it where pairs exist, means over seeds.
+ * "Right class at random" is what a model reaches that knows what is asked for and not where it is.
+ */
+export function kindTable(rows: readonly ResultRow[]): Table {
+  const kinds = relationKinds.filter((kind) => rows.some((r) => r.metrics.byRelation?.[kind] !== undefined));
+  const lines = groupRows(rows).flatMap((group) => [...new Set(group.map((r) => r.variant))].map((variant): Record<string, string> => {
+    const runs = group.filter((r) => r.variant === variant);
+    const cells = kinds.map((kind) => {
+      const pairs = mean(runs.map((r) => r.metrics.pairAccuracy?.[kind]));
+      return [kind, decimal(mean(runs.map((r) => r.metrics.byRelation?.[kind]))) + (pairs === undefined ? "" : ` (${decimal(pairs)})`)];
+    });
+    return {
+      boxes: boxNames[group[0]!.proposals], variant, seeds: String(runs.length), all: decimal(mean(runs.map((r) => r.metrics.acc25))),
+      rightClass: decimal(mean(runs.map((r) => r.baselines.rightClass))), ...Object.fromEntries(cells),
+    };
+  }));
+  const number = (key: string, label: string): Table["columns"][number] => ({ key, label, numeric: true });
+  return {
+    title: `Acc@0.25 by kind of sentence, in brackets pair accuracy${rows.some((r) => r.synthetic) ? " (synthetic data)" : ""}`,
+    columns: [
+      { key: "boxes", label: "boxes" }, { key: "variant", label: "variant" }, number("seeds", "seeds"), number("all", "all"),
+      number("rightClass", "right class at random"), ...kinds.map((kind) => number(kind, kind)),
+    ],
+    rows: lines,
+    notes: ["Pair accuracy: share of the pairs of sentences (same room, class and kind, other landmarks, other answers) of which both are answered right."],
+  };
+}
