@@ -22,6 +22,7 @@ const spec = {
   about: "Evaluates the weights of a finished run (a folder that train or study made) on the test scenes.",
   options: {
     proposals: { type: "string", value: "SOURCE", help: "gt or detector; what the run's config says unless given" },
+    data: { type: "string", value: "DIR", help: "data set whose test scenes are asked about; the run's own unless given" },
     export: { type: "string", value: "FILE", help: "write predictions as the authors' JSON lines" },
     json: { type: "boolean", help: "print one JSON document" },
   },
@@ -49,7 +50,8 @@ export async function run(args: string[]): Promise<number> {
   if (folder === undefined || positionals.length > 1) throw wrongUsage(spec, "takes the folder of one finished run");
   if (!existsSync(join(folder, "config.json"))) throw new UserError(`${folder}: no config.json; expected the folder of a finished run (s2mllm train makes one)`);
   if (["model.safetensors", "adapter"].every((name) => !existsSync(join(folder, name)))) throw new UserError(`${folder}: no model.safetensors and no adapter; expected the folder of a finished run (s2mllm train makes one)`);
-  const config = parseConfig(JSON.parse(readFileSync(join(folder, "config.json"), "utf8")), join(folder, "config.json"));
+  const trained = parseConfig(JSON.parse(readFileSync(join(folder, "config.json"), "utf8")), join(folder, "config.json"));
+  const config = values.data === undefined ? trained : { ...trained, data: { ...trained.data, folder: values.data } };
   if (values.proposals !== undefined && values.proposals !== "gt" && values.proposals !== "detector") {
     throw wrongUsage(spec, `--proposals takes gt or detector, got "${values.proposals}"`);
   }

@@ -108,6 +108,20 @@ test("what trained can be kept as a LoRA adapter alone, evaluated, and started f
   expect((JSON.parse((await printed(evaluate, again, "--json")).out) as { metrics: unknown }).metrics).toEqual(first.metrics);
 }, 600_000);
 
+test("a run answers about another data set than it learnt on", async () => {
+  const other = dataFolder();
+  const [learnt, asked] = ["scene9714_00", "scene9715_00"];
+  for (const id of [learnt, asked]) await writeScan(other.folder, { id, layout: "posed images", frames: 5 });
+  other.file("scannetv2_train.txt", `${learnt}\n`);
+  other.file("scannetv2_val.txt", `${asked}\n`);
+  other.file("ScanRefer_filtered_val.json", [{ scene_id: asked, object_id: "1", object_name: "trash_can", ann_id: "0", description: "the bin", token: ["the", "bin"] }]);
+  const outcome = JSON.parse((await printed(evaluate, out, "--data", other.folder, "--json")).out) as { n: number; metrics: { unique25: number } };
+  caches.push(await prepareScenes(resolveConfig({ preset: "nano", set: set(`data.folder=${other.folder}`) }), silent));
+  expect(outcome.n).toBe(1);
+  expect([0, 100]).toContain(outcome.metrics.unique25);
+  other.remove();
+}, 600_000);
+
 test("an adapter of a configuration without one is refused before anything is opened", async () => {
   await expect(train([...options("data.folder=nowhere"), "--keep", "adapter"])).rejects.toThrow("preset nano: has no adapters (lora.vision and lora.language are off); save the whole model instead");
   await expect(train(["--keep", "everything"])).rejects.toThrow('--keep takes model, adapter, both, got "everything"');
