@@ -16,7 +16,8 @@ function mean(values: readonly (number | undefined)[]): number | undefined {
  */
 export function kindTable(rows: readonly ResultRow[]): Table {
   const kinds = relationKinds.filter((kind) => rows.some((r) => r.metrics.byRelation?.[kind] !== undefined));
-  const lines = groupRows(rows).flatMap((group) => [...new Set(group.map((r) => r.variant))].map((variant): Record<string, string> => {
+  const fullFirst = (a: string, b: string): number => Number(b === "full") - Number(a === "full");
+  const lines = groupRows(rows).flatMap((group) => [...new Set(group.map((r) => r.variant))].sort(fullFirst).map((variant): Record<string, string> => {
     const runs = group.filter((r) => r.variant === variant);
     const cells = kinds.map((kind) => {
       const pairs = mean(runs.map((r) => r.metrics.pairAccuracy?.[kind]));
