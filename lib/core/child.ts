@@ -9,6 +9,8 @@ export interface ChildOptions<P> {
   readonly environment?: Readonly<Record<string, string>>;
   /** Aborting asks the child to stop (it finishes its step and saves); its promise then rejects. */
   readonly signal?: AbortSignal;
+  /** A child that has not answered by then is ended, milliseconds. */
+  readonly patienceMs?: number;
 }
 
 /**
@@ -32,9 +34,15 @@ export function runChild<I, P, R>(module: string, input: I, options: ChildOption
       if (child.connected) child.send({ kind: "stop" }, () => {});
     };
     options.signal?.addEventListener("abort", stop, { once: true });
+    const { patienceMs } = options;
+    const giveUp = patienceMs === undefined ? undefined : setTimeout(() => {
+      settle(() => reject(new Error(`${module} gave no answer within ${patienceMs / 1000} s`)));
+      child.kill("SIGKILL");
+    }, patienceMs);
     const settle = (act: () => void): void => {
       if (settled) return;
       settled = true;
+      clearTimeout(giveUp);
       options.signal?.removeEventListener("abort", stop);
       act();
     };

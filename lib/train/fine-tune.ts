@@ -130,9 +130,22 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
     const [sum, n] = sums.get(key) ?? [0, 0];
     sums.set(key, [sum + value, n + 1]);
   };
+  let kept = resumed?.step;
+  const goOn = (): string => (kept === undefined ? "no checkpoint was kept yet" : `the same command goes on from step ${kept}, kept in ${checkpoint}`);
+  const doStep = (step: number): ReturnType<Trainer["step"]> => {
+    try {
+      return trainer.step(step);
+    } catch (error) {
+      const text = `${options.name}: step ${step} of ${steps} failed (${goOn()}): ${(error as Error).message}`;
+      throw error instanceof UserError ? new UserError(text) : new Error(text, { cause: error });
+    }
+  };
   for (let step = first; step < steps; step++) {
-    const report = trainer.step(step);
-    if (!Number.isFinite(report.total)) throw new UserError(`${options.name}: the loss is ${report.total} at step ${step}; lower training.learningRate`);
+    const report = doStep(step);
+    // a gradient without a number spoils the weights one step before the loss shows it
+    for (const [what, value] of [["loss", report.total], ["gradient's norm", report.gradNorm]] as const) {
+      if (!Number.isFinite(value)) throw new UserError(`${options.name}: the ${what} is ${value} at step ${step}; lower training.learningRate, or name the first tensor with S2_ENGINE_DEBUG=1 (${goOn()})`);
+    }
     for (const key of ["total", "ground", "language", "recon", "anchor", "anchorAttention", "gradNorm", "accuracy"] as const) add(key, report[key]);
     for (const [kind, value] of Object.entries(report.byKind)) add(`accuracy/${kind}`, value);
     if ((step + 1) % logEvery === 0 || step + 1 === steps) {
@@ -146,6 +159,7 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
     const due = (step + 1) % (options.checkpointEvery ?? 400) === 0 && step + 1 < steps;
     if (due || options.signal?.aborted === true) {
       saveCheckpoint(checkpoint, parameters, trainer.optimizer, { ...identity, step: step + 1, seconds: seconds() });
+      kept = step + 1;
     }
     if (options.signal?.aborted === true) throw new UserError(`stopped at step ${step + 1} of ${steps}; its checkpoint is kept`);
     // lets messages in, such as the parent's "stop"

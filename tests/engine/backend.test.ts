@@ -30,6 +30,25 @@ describe("recording", () => {
     y.dispose();
   });
 
+  it("tells operations apart that differ in an infinity, a sign of zero, or their results' shape only", () => {
+    tf.tidy(() => {
+      const x = tf.tensor1d([1, 2]);
+      const padded = [-Infinity, Infinity, -0, 0].map((value) => Array.from(tf.pad(x, [[0, 1]], value).dataSync()));
+      expect(padded).toEqual([[1, 2, -Infinity], [1, 2, Infinity], [1, 2, -0], [1, 2, 0]]);
+      const table = tf.reshape(tf.range(0, 15), [1, 5, 3]);
+      const rows = tf.tensor2d([[3, 0, 1, 4]], [1, 4], "int32");
+      for (const batchDims of [0, 1]) {
+        const got = tf.gather(table, rows, 1, batchDims);
+        expect(got.shape).toEqual(batchDims === 0 ? [1, 1, 4, 3] : [1, 4, 3]);
+        expect(Array.from(got.dataSync())).toEqual([9, 10, 11, 0, 1, 2, 3, 4, 5, 12, 13, 14]);
+      }
+    });
+  });
+
+  it("fills with whole numbers that float32 does not hold", () => {
+    tf.tidy(() => expect(Array.from(tf.fill([2], 16777217, "int32").add(tf.scalar(0, "int32")).dataSync())).toEqual([16777217, 16777217]));
+  });
+
   it("does not compute what was disposed of", () => {
     const x = tf.tensor1d([1, 2, 3]);
     const kept = tf.tidy(() => {

@@ -32,6 +32,10 @@ describe("the trial of a provider", { timeout: 120_000 }, () => {
     await expect(probe(trial, part("dies", "process.abort();"))).rejects.toThrow("its driver ended a trial process (SIGABRT); update the driver");
   });
 
+  it("gives up a driver that hangs", async () => {
+    await expect(probe(trial, part("hangs", "await new Promise((done) => setTimeout(done, 600_000)); return [];"), 3000)).rejects.toThrow("its driver gave no answer within 3 s; update the driver");
+  });
+
   it("refuses wrong numbers", async () => {
     await expect(probe(trial, part("errs", "return [8, 11, 16, 24];"))).rejects.toThrow("it computes 8, 11, 16, 24 where 8, 11, 16, 23 is right; update the driver");
   });

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { silent } from "../../lib/core/progress";
 import { tf } from "../../lib/engine/tf";
 import type { Session } from "../../lib/eval/session";
@@ -13,6 +13,7 @@ import { encodeScenes } from "../../lib/train/data";
 import { fineTune } from "../../lib/train/fine-tune";
 import { lossParts } from "../../lib/train/losses/total";
 import { readMetrics } from "../../lib/train/metrics-log";
+import { Trainer } from "../../lib/train/trainer";
 import { tinyWorld, type TinyWorld } from "../setup/tiny-world";
 
 let world: TinyWorld;
@@ -84,6 +85,26 @@ describe("a run", () => {
     const { scenes, prompt } = encodeScenes(session.sentences("train"), session.tokenizer, config());
     return fineTune({ config: config(), cache: session.cache, scenes, prompt, folder, name: "test", progress: silent, ...(signal === undefined ? {} : { signal }) });
   };
+
+  test("whose gradient has no number or whose step fails says where it stands, and spoils no checkpoint", async () => {
+    const folder = join(top, "spoilt");
+    await expect(start(folder, stopped)).rejects.toThrow("stopped at step 1 of 6");
+    const state = (): string => readFileSync(join(folder, "checkpoint", "state.json"), "utf8");
+    const before = state();
+    const step = vi.spyOn(Trainer.prototype, "step");
+    step.mockReturnValueOnce({ step: 1, total: 1, gradNorm: NaN } as ReturnType<Trainer["step"]>);
+    await expect(start(folder)).rejects.toThrow(/^test: the gradient's norm is NaN at step 1; lower training\.learningRate, or name the first tensor with S2_ENGINE_DEBUG=1 \(the same command goes on from step 1, kept in .*checkpoint\)$/);
+    step.mockImplementationOnce(() => {
+      throw new Error("device lost");
+    });
+    await expect(start(folder)).rejects.toThrow(/^test: step 1 of 6 failed \(the same command goes on from step 1, kept in .*checkpoint\): device lost$/);
+    step.mockImplementationOnce(() => {
+      throw new Error("device lost");
+    });
+    await expect(start(join(top, "new"))).rejects.toThrow("test: step 0 of 6 failed (no checkpoint was kept yet): device lost");
+    step.mockRestore();
+    expect(state()).toBe(before);
+  }, 300_000);
 
   test("that is interrupted three times ends with the weights of one that is not, to the bit", async () => {
     const whole = join(top, "whole"), parts = join(top, "parts");

@@ -26,6 +26,8 @@ class Slot {
   held = true;
 
   constructor(
+    /** The backend that has the data. */
+    public owner: OrtBackend,
     public value: Val | undefined,
     /** Strings never reach ONNX; only fallback kernels see them. */
     public strings: Uint8Array[] | undefined,
@@ -36,6 +38,11 @@ class Slot {
 const NOTHING_DONE: Omit<OrtStats, "fallbacks"> = {
   opsRecorded: 0, opsRun: 0, runs: 0, repeats: 0, graphsCompiled: 0, graphsCached: 0, compileMs: 0, runMs: 0, uploads: 0, downloads: 0,
 };
+
+/** JSON writes infinities and NaN as null and -0 as 0; operations that differ in one of them are not the same. */
+function exactNumber(_key: string, value: unknown): unknown {
+  return typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)) ? `number ${Object.is(value, -0) ? "-0" : value}` : value;
+}
 
 /** Settings that make other sessions of the same operations. */
 const SHAPING = ["threads", "debug", "strict", "half", "profile"] as const satisfies readonly (keyof OrtSettings)[];
@@ -98,13 +105,14 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
   // ── tfjs' data contract ──
 
   override write(values: backend_util.BackendValues, shape: number[], dtype: DataType): object {
-    const slot = this.#fill(new Slot(undefined, undefined, 1), values, shape, dtype);
+    const slot = this.#fill(new Slot(this, undefined, undefined, 1), values, shape, dtype);
     this.#dataIds++;
     return slot;
   }
 
   override move(dataId: object, values: backend_util.BackendValues, shape: number[], dtype: DataType, refCount: number): void {
-    const slot = dataId instanceof Slot ? dataId : new Slot(undefined, undefined, refCount);
+    const slot = dataId instanceof Slot ? dataId : new Slot(this, undefined, undefined, refCount);
+    slot.owner = this;
     this.#fill(slot, values, shape, dtype);
     if (slot !== dataId) this.#foreign.set(dataId, slot);
     slot.held = true;
@@ -129,7 +137,7 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
 
   #find(dataId: object): Slot | undefined {
     const slot = dataId instanceof Slot ? dataId : this.#foreign.get(dataId);
-    return slot?.held === true ? slot : undefined;
+    return slot?.held === true && slot.owner === this ? slot : undefined;
   }
 
   /** The slot of a data id; data of another backend is moved here first. */
@@ -226,7 +234,8 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
     if ("values" in plan) return { dataId: this.write(plan.values, plan.shape, plan.dtype), shape: plan.shape, dtype: plan.dtype };
     if ("fill" in plan) {
       // The number is data, not structure: another one must not mean another graph.
-      const one = { dataId: this.write(Float32Array.of(plan.fill), [], plan.dtype), shape: [], dtype: plan.dtype };
+      const number = plan.dtype === "int32" ? Int32Array.of(plan.fill) : Float32Array.of(plan.fill);
+      const one = { dataId: this.write(number, [], plan.dtype), shape: [], dtype: plan.dtype };
       const filled = this.#recordPlan(EXPAND, { ins: [one], outs: [{ shape: plan.shape, dtype: plan.dtype }], attrs: { shape: plan.shape } });
       this.disposeData(one.dataId);
       return filled;
@@ -240,7 +249,7 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
       value.live = true;
       return value;
     });
-    const infos = values.map((value): TensorInfo => ({ dataId: new Slot(value, undefined, 1), shape: value.shape, dtype: value.dtype }));
+    const infos = values.map((value): TensorInfo => ({ dataId: new Slot(this, value, undefined, 1), shape: value.shape, dtype: value.dtype }));
     this.#dataIds += infos.length;
     if (values.every((v) => sizeOf(v.shape) === 0)) {
       for (const v of values) v.data = viewOf(new ArrayBuffer(0), v.dtype);
@@ -251,7 +260,7 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
   }
 
   #record(def: KernelDef, attrs: object, ins: Val[], outs: Val[]): void {
-    const text = `${def.name!} ${JSON.stringify(attrs)}`;
+    const text = `${def.name!} ${JSON.stringify(attrs, exactNumber)} ${outs.map((v) => `${v.dtype}[${v.shape.join()}]`).join(" ")}`;
     let signature = this.#signatures.get(text);
     if (signature === undefined) this.#signatures.set(text, (signature = this.#signatures.size));
     const op: Op = { def, attrs, signature, ins, outs, origin: this.#settings.debug ? recordedAt() : undefined, needed: false };
@@ -418,7 +427,7 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
       return;
     }
     this.#dataIds++;
-    const tensor = tf.engine().makeTensorFromTensorInfo({ dataId: new Slot(value, undefined, 1), shape: variable.shape, dtype: variable.dtype });
+    const tensor = tf.engine().makeTensorFromTensorInfo({ dataId: new Slot(this, value, undefined, 1), shape: variable.shape, dtype: variable.dtype });
     variable.assign(tensor);
     tensor.dispose();
   }

@@ -1,6 +1,7 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { UserError } from "../../core/errors";
 import type { Compiled } from "./session";
 
 /** What to do about failures that have a known cause, by what ONNX Runtime says. */
@@ -24,5 +25,7 @@ export function runtimeError(error: unknown, what: string, { provider, model, or
   }
   const subject = kernel === undefined ? "the program" : `tfjs op ${kernel}${origin === undefined ? "" : ` recorded at ${origin}`}`;
   const cure = CURES.find(([pattern]) => pattern.test(text))?.[1];
-  return new Error(`${provider.engine}: ${subject} failed ${what} in ONNX Runtime${cure === undefined ? "" : ` (${cure})`}: ${text} (${where})`, { cause: error });
+  const message = `${provider.engine}: ${subject} failed ${what} in ONNX Runtime${cure === undefined ? "" : ` (${cure})`}: ${text} (${where})`;
+  // a lost device or a full memory is no fault of the code: no stack is shown
+  return cure === undefined ? new Error(message, { cause: error }) : new UserError(message);
 }
