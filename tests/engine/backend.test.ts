@@ -46,7 +46,9 @@ describe("recording", () => {
   });
 
   it("fills with whole numbers that float32 does not hold", () => {
-    tf.tidy(() => expect(Array.from(tf.fill([2], 16777217, "int32").add(tf.scalar(0, "int32")).dataSync())).toEqual([16777217, 16777217]));
+    tf.tidy(() => {
+      expect(Array.from(tf.fill([2], 16777217, "int32").add(tf.scalar(0, "int32")).dataSync())).toEqual([16777217, 16777217]);
+    });
   });
 
   it("does not compute what was disposed of", () => {

@@ -72,7 +72,7 @@ describe("from single answers", () => {
 
 describe("groups", () => {
   test("presets, data sets and boxes are never averaged together", () => {
-    const mixed = [sampleRow(), sampleRow({ preset: "small" }), sampleRow({ dataFingerprint: "other" }), sampleRow({ proposals: "detector" }), sampleRow({ synthetic: false })];
+    const mixed = [sampleRow(), sampleRow({ preset: "llava-video-7b" }), sampleRow({ dataFingerprint: "other" }), sampleRow({ proposals: "detector" }), sampleRow({ synthetic: false })];
     expect(groupRows(mixed)).toHaveLength(5);
   });
 

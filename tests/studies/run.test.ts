@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { interrupt } from "../../lib/core/interrupt";
+import { silent } from "../../lib/core/progress";
 import { openSession } from "../../lib/eval/session";
 import { configHash, jobConfig, runFolder, type Job } from "../../lib/studies/job";
 import { presentRows } from "../../lib/studies/present";
@@ -135,7 +136,11 @@ describe("running", () => {
   test("preparing is stopped by an interrupt and leaves nothing; then it reports what it left out", async () => {
     const config = world.config(small);
     const caches = join(dirname(dirname(runFolder(job))), "..", "cache");
-    const before = existsSync(caches) ? readdirSync(caches) : [];
+    // a killed test run may have left the prepared scenes of these rooms
+    const { cache } = await openSession(config, silent);
+    cache.close();
+    rmSync(cache.folder, { recursive: true });
+    const before = readdirSync(caches);
     let asked = false;
     const stopped = openSession(config, () => {
       if (!asked) interrupt();
