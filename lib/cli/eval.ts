@@ -6,9 +6,10 @@ import { writeFileAtomic } from "../core/files";
 import { stderrProgress } from "../core/progress";
 import { chooseEngine } from "../engine/choose";
 import { predict, type Answer } from "../eval/predict";
-import { boundsOf, scoreAnswers } from "../eval/score";
+import { boundsOf, scoreAnswers, scoreBySet, type Scores } from "../eval/score";
 import { openSession, type Session } from "../eval/session";
 import { multipleTargets } from "../eval/splits";
+import { requireMemory } from "../train/estimate";
 import { finishedParameters } from "../train/fine-tune";
 import type { ProposalSource } from "../train/scene-cache";
 import { toText } from "../report/table";
@@ -43,6 +44,12 @@ function exported(answers: readonly Answer[], session: Session, source: Proposal
   }).join("");
 }
 
+const percents = { acc25: "Acc@0.25", acc50: "Acc@0.5", easy25: "easy", hard25: "hard", dep25: "view-dependent", indep25: "view-independent" } as const;
+const setLine = (m: Scores): string => Object.entries(percents).flatMap(([key, label]) => {
+  const value = m[key as keyof typeof percents];
+  return value === undefined ? [] : [`${label} ${value.toFixed(1)}`];
+}).join("  ");
+
 /** `s2mllm eval FOLDER` */
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = parseOptions(spec, args);
@@ -58,12 +65,14 @@ export async function run(args: string[]): Promise<number> {
   const source: ProposalSource = values.proposals ?? config.data.proposals;
   const progress = stderrProgress();
   const { engine } = await chooseEngine();
+  requireMemory(config, "answer", engine);
   const session = await openSession(config, progress);
   const parameters = finishedParameters(folder, config);
   const test = session.sentences("val");
   const answers = predict(parameters, config, session.cache, test, session.tokenizer, { source, progress });
   if (values.export !== undefined) writeFileAtomic(values.export, exported(answers, session, source));
-  const outcome = { folder, engine, proposals: source, synthetic: session.synthetic, n: answers.length, metrics: scoreAnswers(answers, session.classOf), ...boundsOf(test, source) };
+  const bySet = scoreBySet(answers, session.classOf);
+  const outcome = { folder, engine, proposals: source, synthetic: session.synthetic, n: answers.length, metrics: scoreAnswers(answers, session.classOf), ...(bySet === undefined ? {} : { bySet }), ...boundsOf(test, source) };
   if (values.json === true) printJson(outcome);
   else {
     const { metrics: m } = outcome;
@@ -71,6 +80,7 @@ export async function run(args: string[]): Promise<number> {
     printLines([
       `${answers.length} sentences, ${source} proposals${session.synthetic ? ", synthetic data" : ""}`,
       `Acc@0.25 ${m.acc25.toFixed(1)}  Acc@0.5 ${m.acc50.toFixed(1)}  (random ${outcome.baselines.random.toFixed(1)}, right class at random ${outcome.baselines.rightClass.toFixed(1)}, best possible ${outcome.upperBound.acc25.toFixed(1)})`,
+      ...Object.entries(bySet ?? {}).map(([set, { n, metrics: own }]) => `${set}: ${n} sentences, ${setLine(own)}`),
       ...(scanRefer ? ["", toText(tableOne({ ...outcome, label: `${config.preset}, ${config.data.frames} frames, ${source} proposals` }))] : []),
       ...Object.entries(m.byRelation).map(([kind, value]) => `${kind.padEnd(12)}${value.toFixed(1).padStart(6)}${m.pairAccuracy[kind] === undefined ? "" : `   pairs ${m.pairAccuracy[kind]!.toFixed(1)}`}`),
     ]);

@@ -73,7 +73,7 @@ export async function run(args: string[]): Promise<number> {
     const from = values.continue === true ? pretrainedFile(config.preset, "vision") : undefined;
     const options = { steps: steps(4000), batch: 64, learningRate: from === undefined ? 1.5e-3 : 1e-3, seed, ...(from === undefined ? {} : { from }) };
     const lines: MetricsLine[] = [];
-    const result = pretrainVision(config, train, held, options, (line) => lines.push(line), progress);
+    const result = await pretrainVision(config, train, held, options, (line) => lines.push(line), progress);
     const about = { command: `s2mllm pretrain --preset ${config.preset} --part vision${from === undefined ? "" : " --continue"} --steps ${options.steps} --seed ${seed}`, ...textOf(result.heldOut) };
     save(config, "vision", result.weights, about, from === undefined ? "vision" : `vision-continued-${seed}`, lines);
     summary["vision"] = { steps: options.steps, seed, ...result.heldOut };
@@ -83,7 +83,7 @@ export async function run(args: string[]): Promise<number> {
     await chooseEngine();
     const options = { steps: steps(1200), scenes: 4, views: 4, learningRate: 1e-3, seed };
     const lines: MetricsLine[] = [];
-    const result = pretrainReconstruction(config, cache, options, (line) => lines.push(line), progress);
+    const result = await pretrainReconstruction(config, cache, options, (line) => lines.push(line), progress);
     const about = { command: `s2mllm pretrain --preset ${config.preset} --part reconstruction --steps ${options.steps} --seed ${seed}`, ...textOf(result.heldOut) };
     save(config, "reconstruction", result.weights, about, "reconstruction", lines);
     summary["reconstruction"] = { ...options, ...result.heldOut };

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
+import { machineCard, type MachineCard } from "../bench/machine";
 import { presets } from "../config/presets";
 import { resolveConfig } from "../config/resolve";
 import type { S2Config } from "../config/schema";
@@ -36,6 +37,42 @@ const spec = {
 /** Boxes and words of the scene: Mask3D's 50 proposals, a ChatML prompt. */
 const sizes = { objects: 50, before: 14, after: 22, tokens: 50 } as const;
 
+/** The language model's sequence: prompt, views, sentence. */
+const sequence = (visualTokens: number): number => sizes.before + visualTokens + sizes.after + sizes.tokens;
+
+/** What a pass of either kind tells. */
+interface Pass {
+  readonly preset: string;
+  readonly engine: string;
+  readonly frames: number;
+  readonly visualTokens: number;
+  /** The language model's sequence, visual tokens among them. */
+  readonly tokens: number;
+  readonly seconds: number;
+  /** Of the whole pass: reading weights, vision tower, language model. */
+  readonly tokensPerSecond: number;
+  readonly gigaflopsPerSecond: number;
+  readonly bytesRead: number;
+  readonly peakBytes: number;
+  readonly estimatedBytes: number;
+  readonly finite: boolean;
+  readonly machine: MachineCard;
+}
+
+function passOf(config: S2Config, engine: string, kind: "stream" | "stream-train", seconds: number, bytesRead: number, finite: boolean): Pass {
+  const { visualTokens, flops, bytes } = estimate(config, kind);
+  const tokens = sequence(visualTokens);
+  return {
+    preset: config.preset, engine, frames: config.data.frames, visualTokens, tokens, seconds: Number(seconds.toFixed(1)),
+    tokensPerSecond: Number((tokens / seconds).toPrecision(3)), gigaflopsPerSecond: Number((flops / seconds / 1e9).toFixed(1)), bytesRead,
+    peakBytes: process.resourceUsage().maxRSS * 1024, estimatedBytes: Math.round(bytes), finite, machine: machineCard(undefined),
+  };
+}
+
+const passLine = (p: Pass): string => `${p.preset}, ${p.frames} frames, ${p.visualTokens} visual tokens of ${p.tokens}, on ${p.engine}`;
+const speedLine = (p: Pass): string => `${p.tokensPerSecond} tokens/s, ${p.gigaflopsPerSecond} GFLOP/s`;
+const memoryLine = (p: Pass): string => `at most ${gigabytes(p.peakBytes)} of memory (estimated ${gigabytes(p.estimatedBytes)})${p.finite ? "" : "; NOT finite"}`;
+
 /** A training pass on one random scene, and what it took. */
 function trainOnce(weights: Weights, config: S2Config, engine: string, name: string, out: string | undefined): TrainOutcome {
   const progress = stderrProgress();
@@ -48,41 +85,28 @@ function trainOnce(weights: Weights, config: S2Config, engine: string, name: str
   const step = streamedGradients(weights, inputs, targets, config, (bytes) => progress({ task: `stream ${name}`, done: Math.round(bytes / 1e6), total: Math.round(total / 1e6), note: "MB of weights" }));
   const seconds = (performance.now() - started) / 1000;
   if (out !== undefined) writeFirstUpdate(out, weights, step, config.training, config.training.learningRate);
-  const needed = estimate(config, "stream-train");
   return {
-    preset: config.preset, engine, frames: config.data.frames, visualTokens: needed.visualTokens, loss: step.loss, gradientNorm: step.norm,
-    trained: [...step.gradients.values()].reduce((n, g) => n + g.length, 0), seconds: Number(seconds.toFixed(1)),
+    ...passOf(config, engine, "stream-train", seconds, step.bytesRead, Number.isFinite(step.loss) && Number.isFinite(step.norm)),
+    loss: step.loss, gradientNorm: step.norm, trained: [...step.gradients.values()].reduce((n, g) => n + g.length, 0),
     ...(out === undefined ? {} : { update: out, updateSeconds: Number(((performance.now() - started) / 1000 - seconds).toFixed(2)) }),
-    bytesRead: step.bytesRead, peakBytes: process.resourceUsage().maxRSS * 1024, estimatedBytes: Math.round(needed.bytes),
-    gigaflopsPerSecond: Number((needed.flops / seconds / 1e9).toFixed(1)), finite: Number.isFinite(step.loss) && Number.isFinite(step.norm),
   };
 }
 
-interface TrainOutcome {
-  readonly preset: string;
-  readonly engine: string;
-  readonly frames: number;
-  readonly visualTokens: number;
+interface TrainOutcome extends Pass {
   readonly loss: number;
   readonly gradientNorm: number;
   /** Numbers that have a gradient. */
   readonly trained: number;
-  readonly seconds: number;
   readonly update?: string;
   readonly updateSeconds?: number;
-  readonly bytesRead: number;
-  readonly peakBytes: number;
-  readonly estimatedBytes: number;
-  readonly gigaflopsPerSecond: number;
-  readonly finite: boolean;
 }
 
 function trainLines(o: TrainOutcome): string[] {
   return [
-    `${o.preset}, ${o.frames} frames, ${o.visualTokens} visual tokens, on ${o.engine}: loss ${o.loss.toFixed(3)} and the gradients of ${o.trained.toLocaleString("en-US")} parameters in ${o.seconds} s ` +
-    `(${o.gigaflopsPerSecond} GFLOP/s), ${gigabytes(o.bytesRead)} of float32 weights read; gradient norm ${o.gradientNorm.toPrecision(4)}`,
+    `${passLine(o)}: loss ${o.loss.toFixed(3)} and the gradients of ${o.trained.toLocaleString("en-US")} parameters in ${o.seconds} s ` +
+    `(${speedLine(o)}), ${gigabytes(o.bytesRead)} of float32 weights read; gradient norm ${o.gradientNorm.toPrecision(4)}`,
     ...(o.update === undefined ? [] : [`AdamW's first update written to ${o.update} in ${o.updateSeconds} s`]),
-    `at most ${gigabytes(o.peakBytes)} of memory (estimated ${gigabytes(o.estimatedBytes)})${o.finite ? "" : "; NOT finite"}`,
+    memoryLine(o),
   ];
 }
 
@@ -118,19 +142,16 @@ export async function run(args: string[]): Promise<number> {
   const scores = tf.tidy(() => forward(parameters, inputs, config).scores.dataSync());
   const seconds = (performance.now() - started) / 1000;
   weights.close();
-  const needed = estimate(config, "stream");
   const outcome = {
-    preset: config.preset, engine, frames: config.data.frames, visualTokens: needed.visualTokens, proposals: sizes.objects,
-    seconds: Number(seconds.toFixed(1)), readingSeconds: Number((parameters.readingMs / 1000).toFixed(1)), bytesRead: parameters.bytesRead,
-    peakBytes: process.resourceUsage().maxRSS * 1024, estimatedBytes: Math.round(needed.bytes),
-    gigaflopsPerSecond: Number((needed.flops / seconds / 1e9).toFixed(1)), finite: scores.every(Number.isFinite),
+    ...passOf(config, engine, "stream", seconds, parameters.bytesRead, scores.every(Number.isFinite)),
+    proposals: sizes.objects, readingSeconds: Number((parameters.readingMs / 1000).toFixed(1)),
   };
   if (values.json === true) printJson(outcome);
   else {
     printLines([
-      `${config.preset}, ${outcome.frames} frames, ${outcome.visualTokens} visual tokens, on ${engine}: one answer in ${outcome.seconds} s (${outcome.gigaflopsPerSecond} GFLOP/s), ` +
+      `${passLine(outcome)}: one answer in ${outcome.seconds} s (${speedLine(outcome)}), ` +
       `${outcome.readingSeconds} s of them reading ${gigabytes(outcome.bytesRead)} of float32 weights`,
-      `at most ${gigabytes(outcome.peakBytes)} of memory (estimated ${gigabytes(needed.bytes)}); scores ${outcome.finite ? "finite" : "NOT finite"}`,
+      memoryLine(outcome),
     ]);
   }
   return outcome.finite ? 0 : 1;

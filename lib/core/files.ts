@@ -1,5 +1,17 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { UserError } from "./errors";
+
+/** Names in a folder; none when it is not there. @throws UserError when a file is in its place */
+export function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return [];
+    throw new UserError(`${folder}: ${code === "ENOTDIR" ? "is a file, expected a folder; move it away or download the folder" : `cannot be read (${code})`}`);
+  }
+}
 
 /** Writes a file so that a reader sees either the old content or the whole new one: temporary name, then rename. */
 export function writeFileAtomic(path: string, content: string | Uint8Array): void {

@@ -13,3 +13,8 @@ export function interrupt(): number {
   for (const listener of now) listener();
   return now.length;
 }
+
+/** Lets signals and messages in, between two steps of long work. */
+export function takeMessages(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
+import { namesIn } from "../core/files";
 import type { Intrinsics } from "../geometry/camera";
 import { identity4, invertRigid } from "../geometry/rigid";
 import { rotationOf } from "../geometry/rotation";
@@ -23,7 +24,7 @@ const again = "download the capture again";
 /** Videos of a fold; empty without it. */
 export function arkitVideos(folder: string, split: keyof typeof folds): string[] {
   const fold = join(folder, folds[split]);
-  return existsSync(fold) ? readdirSync(fold).filter((name) => /^\d+$/.test(name)).sort() : [];
+  return namesIn(fold).filter((name) => /^\d+$/.test(name)).sort();
 }
 
 /** Folder of a video; undefined when the data folder is of another set or lacks it. */
@@ -85,7 +86,7 @@ export function openArkitFrames(capture: string, id: string): FrameSource {
   const files = arkitFiles(capture, id);
   const timesOf = (folder: string, suffix: string): Map<number, string> => {
     if (!existsSync(folder)) throw new UserError(`${folder} is missing: expected the capture's frames; ${again} (3dod, with lowres_wide and lowres_depth)`);
-    return new Map(readdirSync(folder).flatMap((name) => {
+    return new Map(namesIn(folder).flatMap((name) => {
       const time = new RegExp(`^${id}_(\\d+(?:\\.\\d+)?)${suffix}$`).exec(name)?.[1];
       return time === undefined ? [] : [[milliseconds(time), time] as const];
     }));

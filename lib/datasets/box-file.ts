@@ -1,6 +1,6 @@
-import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
+import { namesIn } from "../core/files";
 import type { Box } from "../geometry/box";
 import { keptFile, readJson } from "./json-file";
 
@@ -13,7 +13,6 @@ export function checkBox(value: unknown, where: string): Box {
   throw new UserError(`${where} must be 6 finite numbers, centre and size, got ${JSON.stringify(value)?.slice(0, 120)}; write the file again`);
 }
 
-// Python's json writes NaN and Infinity, which JSON does not have
 function readBoxes(file: string): Map<string, readonly unknown[]> {
   const value = readJson(file, "boxes by scene", 'write the file again, with every number finite');
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw new UserError(`${file}: expected {"scannet/scene0011_00": [[cx, cy, cz, dx, dy, dz], …], …}; write the file again`);
@@ -28,7 +27,7 @@ const isDetected = (name: string): boolean => /^scannet_\w+_pred_box\.json$/.tes
 /** The released box files with detected boxes in a data folder: metadata/scannet_val_pred_box.json. */
 export function detectedBoxFiles(folder: string): string[] {
   const metadata = join(folder, "metadata");
-  return existsSync(metadata) ? readdirSync(metadata).filter(isDetected).sort().map((name) => join(metadata, name)) : [];
+  return namesIn(metadata).filter(isDetected).sort().map((name) => join(metadata, name));
 }
 
 /** The released box file that lists a scene, if any does. @throws UserError when a file is not of that form */

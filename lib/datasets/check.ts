@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { UserError } from "../core/errors";
+import { namesIn } from "../core/files";
 import { silent, type ProgressSink } from "../core/progress";
 import { alignmentFile } from "./alignment";
 import { arkitVideos } from "./arkitscenes";
@@ -116,22 +117,23 @@ class Findings {
   }
 }
 
+type Others = ReturnType<typeof otherScans>[number];
+
 /** Where a split's list comes from. */
-function missingList(folder: string, split: Split): string {
-  const [other] = otherScans(folder);
+function missingList(other: Others | undefined, split: Split): string {
   return other === undefined
     ? "take ScanNet's official list (Tasks/Benchmark of its repository)"
     : `write ${split}.txt with the names of the ${other.kind} scans to ${split === "train" ? "train" : "test"} on, one a line${other.kind === "ARKitScenes" ? `, or download its ${split === "train" ? "Training" : "Validation"} captures` : ""}`;
 }
 
-async function checkLists(found: Findings): Promise<Map<Split, readonly string[]>> {
+async function checkLists(found: Findings, others: readonly Others[]): Promise<Map<Split, readonly string[]>> {
   const lists = new Map<Split, readonly string[]>();
   for (const split of splits) {
     const file = sceneListFile(found.folder, split);
     if (!existsSync(file)) {
-      const videos = arkitVideos(found.folder, split);
+      const videos = (await found.attempt(() => arkitVideos(found.folder, split))) ?? [];
       if (videos.length > 0) lists.set(split, videos);
-      else found.missing.push({ what: basename(file), todo: missingList(found.folder, split) });
+      else found.missing.push({ what: basename(file), todo: missingList(others[0], split) });
       continue;
     }
     const ids = await found.attempt(() => readSceneList(file));
@@ -187,8 +189,8 @@ async function checkTables(found: Findings): Promise<void> {
   if (existsSync(join(folder, alignmentFile))) found.recognised.push(alignmentFile);
   const indexed = await found.attempt(() => indexedScans(folder));
   if (indexed !== undefined) found.recognised.push(`embodiedscan.json: frames of ${indexed} scans`);
-  found.recognised.push(...detectedBoxFiles(folder).map((file) => `metadata/${basename(file)}`));
-  const pickles = pickleFolders.flatMap((sub) => (existsSync(join(folder, sub)) ? readdirSync(join(folder, sub)).filter((name) => /\.(pkl|pth?)$/.test(name)).map((name) => join(sub, name)) : []));
+  await found.attempt(() => found.recognised.push(...detectedBoxFiles(folder).map((file) => `metadata/${basename(file)}`)));
+  const pickles = (await found.attempt(() => pickleFolders.flatMap((sub) => namesIn(join(folder, sub)).filter((name) => /\.(pkl|pth?)$/.test(name)).map((name) => join(sub, name))))) ?? [];
   if (pickles.length > 0) {
     found.missing.push({ what: `a json form of ${pickles.slice(0, 3).join(", ")}${pickles.length > 3 ? `, … (${pickles.length} files)` : ""}`, todo: "pickles are never loaded; README.md says how to convert them" });
   }
@@ -240,10 +242,10 @@ async function checkScenes(
 export async function checkScans(folder: string, imageSize: number, progress: ProgressSink = silent): Promise<DataReport> {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) throw new UserError(`${folder} is not a folder; name the folder that holds scans/, the scene lists and the sentences`);
   const found = new Findings(folder);
-  const others = otherScans(folder);
-  const there = [...scenesIn(folder), ...others.flatMap(({ ids }) => ids)];
+  const others = (await found.attempt(() => otherScans(folder))) ?? [];
+  const there = [...((await found.attempt(() => scenesIn(folder))) ?? []), ...others.flatMap(({ ids }) => ids)];
   found.recognised.push(...(others.length > 0 ? others.map(({ kind, ids }) => `${kind}: ${ids.length} scans`) : [`scans: ${there.length} folders`]));
-  const lists = await checkLists(found);
+  const lists = await checkLists(found, others);
   const ids = lists.size === 0 ? there : [...new Set([...lists.values()].flat())];
   if (ids.length === 0) found.missing.push({ what: "scans", todo: `put ScanNet's scans into ${join(folder, "scans")}, one folder a scene` });
   const { byScene, counts } = await checkSentences(found, lists);

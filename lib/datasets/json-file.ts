@@ -11,12 +11,20 @@ export function readText(file: string, what: string, todo: string): string {
   }
 }
 
+/** Python's json writes NaN and Infinity, which JSON does not have: as text, so that whoever wants a number there names the place. */
+const asText = (text: string): string => text.replace(/(?<=[[,:\s])(?:NaN|-?Infinity)(?=[\],}\s])/g, '"$&"');
+
 /** @throws UserError when the file is missing or not JSON */
 export function readJson(file: string, what: string, todo: string): unknown {
   const text = readText(file, what, todo);
   try {
     return JSON.parse(text);
   } catch (error) {
+    try {
+      return JSON.parse(asText(text));
+    } catch {
+      // the first message is about the file as it is
+    }
     throw new UserError(`${file}: not JSON (${(error as Error).message}); ${todo}`);
   }
 }

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
+import { namesIn } from "../core/files";
 import type { Intrinsics } from "../geometry/camera";
 import { areAxes } from "../geometry/oriented";
 import { invertRigid, multiply4 } from "../geometry/rigid";
@@ -22,7 +23,7 @@ export function multiscanFolder(folder: string, id: string): string | undefined 
 
 /** Scans that a data folder holds. */
 export function multiscanScans(folder: string): string[] {
-  return existsSync(folder) ? readdirSync(folder).filter((name) => multiscanFolder(folder, name) !== undefined).sort() : [];
+  return namesIn(folder).filter((name) => multiscanFolder(folder, name) !== undefined).sort();
 }
 
 /** Files of a scan. */
@@ -120,7 +121,7 @@ export function openMultiscanFrames(scan: string, id: string): FrameSource {
   const files = multiscanFiles(scan, id);
   const facts = readFacts(files.facts);
   const cameras = readCameras(files.cameras, facts.colour, facts.depth);
-  const names = existsSync(files.colour) ? readdirSync(files.colour).flatMap((name) => /^(\d+)\.jpg$/.exec(name)?.[1] ?? []) : [];
+  const names = namesIn(files.colour).flatMap((name) => /^(\d+)\.jpg$/.exec(name)?.[1] ?? []);
   const frames = names.filter((name) => Number(name) < cameras.length).sort((a, b) => Number(a) - Number(b));
   if (frames.length === 0) {
     throw new UserError(

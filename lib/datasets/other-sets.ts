@@ -1,4 +1,5 @@
-import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { namesIn } from "../core/files";
 import { identity4 } from "../geometry/rigid";
 import { arkitFiles, arkitFolder, arkitVertices, arkitVideos, openArkitFrames, readArkitObjects } from "./arkitscenes";
 import type { FrameSource } from "./frame-source";
@@ -21,7 +22,6 @@ export interface OtherScan {
 
 const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? -1;
 const textOf = (file: string): string => (existsSync(file) ? readFileSync(file, "utf8") : "");
-const filesIn = (folder: string): number => (existsSync(folder) ? readdirSync(folder).length : 0);
 
 /** The scan of that name in a data folder of ARKitScenes or MultiScan; undefined when there is none. */
 export function otherScan(folder: string, id: string): OtherScan | undefined {
@@ -31,7 +31,7 @@ export function otherScan(folder: string, id: string): OtherScan | undefined {
     return {
       kind: "ARKitScenes", folder: capture,
       frames: () => openArkitFrames(capture, id), objects: () => readArkitObjects(capture, id), alignment: identity4, vertices: () => arkitVertices(capture, id),
-      identity: () => [textOf(files.annotation), sizeOf(files.mesh), sizeOf(files.trajectory), filesIn(files.colour), filesIn(files.depth), filesIn(files.intrinsics)].join("\0"),
+      identity: () => [textOf(files.annotation), sizeOf(files.mesh), sizeOf(files.trajectory), namesIn(files.colour).length, namesIn(files.depth).length, namesIn(files.intrinsics).length].join("\0"),
     };
   }
   const scan = multiscanFolder(folder, id);
@@ -40,7 +40,7 @@ export function otherScan(folder: string, id: string): OtherScan | undefined {
   return {
     kind: "MultiScan", folder: scan,
     frames: () => openMultiscanFrames(scan, id), objects: () => readMultiscanObjects(scan, id), alignment: () => readMultiscanAlignment(scan, id), vertices: () => multiscanVertices(scan, id),
-    identity: () => [textOf(files.annotation), textOf(files.alignment), textOf(files.facts), sizeOf(files.mesh), sizeOf(files.cameras), sizeOf(files.depth), filesIn(files.colour)].join("\0"),
+    identity: () => [textOf(files.annotation), textOf(files.alignment), textOf(files.facts), sizeOf(files.mesh), sizeOf(files.cameras), sizeOf(files.depth), namesIn(files.colour).length].join("\0"),
   };
 }
 

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { UserError, closest } from "../core/errors";
+import { namesIn } from "../core/files";
 import { checkIntrinsics, cropIntrinsics, scaleIntrinsics, type Intrinsics } from "../geometry/camera";
 import { identity4, multiply4 } from "../geometry/rigid";
 import { decodeRgb, type Crop, type Rgb8 } from "../io/jpg";
@@ -32,7 +33,7 @@ export class DamagedFrame extends UserError {}
 /** Ids of the scans that a data folder holds in ScanNet's layout. */
 export function scenesIn(folder: string): string[] {
   const scans = join(folder, "scans");
-  return existsSync(scans) ? readdirSync(scans).filter((name) => /^scene\d{4}_\d{2}$/.test(name)).sort() : [];
+  return namesIn(scans).filter((name) => /^scene\d{4}_\d{2}$/.test(name)).sort();
 }
 
 /**

@@ -62,6 +62,16 @@ export function scoreAnswers(answers: readonly Answer[], classOf: ClassOf): Scor
   };
 }
 
+/** The scores of each set of sentences; undefined where all come from one. */
+export function scoreBySet(answers: readonly Answer[], classOf: ClassOf): Record<string, { n: number; metrics: Scores }> | undefined {
+  const sets = [...new Set(answers.map(({ query }) => query.dataset))].sort();
+  if (sets.length < 2) return undefined;
+  return Object.fromEntries(sets.map((set) => {
+    const own = answers.filter(({ query }) => query.dataset === set);
+    return [set, { n: own.length, metrics: scoreAnswers(own, classOf) }];
+  }));
+}
+
 /** What guesses without a picture reach, and what no choice among the proposals can exceed; percent at IoU 0.25 (and 0.5). */
 export interface Bounds {
   readonly baselines: { readonly random: number; readonly rightClass: number };

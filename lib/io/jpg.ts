@@ -44,7 +44,7 @@ export async function decodeRgb(
   file: Uint8Array, origin: string, fit?: (cols: number, rows: number) => Crop | undefined,
 ): Promise<Rgb8> {
   try {
-    const { data, info } = await raw(sharp(file, { failOn: "truncated", limitInputPixels: MOST_PIXELS }));
+    const { data, info } = await raw(sharp(file, { failOn: "warning", limitInputPixels: MOST_PIXELS }));
     const crop = fit?.(info.width, info.height);
     const whole = { rows: info.height, cols: info.width, pixels: new Uint8Array(data.buffer, data.byteOffset, data.length) };
     if (crop === undefined) return whole;

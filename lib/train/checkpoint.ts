@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs
 import { join } from "node:path";
 import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
+import type { ParameterSpec } from "../core/parameters";
 import { tf } from "../engine/tf";
-import { readSafetensors, writeSafetensors, type StoredTensor } from "../io/safetensors";
+import { readSafetensors, SafetensorsFile, writeSafetensors, type TensorToWrite } from "../io/safetensors";
 import type { AdamW } from "./optimizer";
 
 /** What a checkpoint says of itself. */
@@ -16,8 +17,14 @@ export interface CheckpointState {
   readonly seconds: number;
 }
 
-function floats(tensors: ReadonlyMap<string, tf.Tensor>): [string, { shape: number[]; data: Float32Array }][] {
-  return [...tensors].map(([name, t]) => [name, { shape: t.shape, data: t.dataSync() as Float32Array }]);
+/** Tensors that are read when they are written: never all of them twice in memory. */
+function floats(tensors: ReadonlyMap<string, tf.Tensor>): [string, TensorToWrite][] {
+  return [...tensors].map(([name, t]) => [name, {
+    shape: t.shape, dtype: "F32", bytes: () => {
+      const { buffer, byteOffset, byteLength } = t.dataSync() as Float32Array;
+      return new Uint8Array(buffer, byteOffset, byteLength);
+    },
+  }]);
 }
 
 /** Weights of a finished run, by checkpoint name. */
@@ -32,17 +39,46 @@ export function saveWeights(file: string, parameters: ReadonlyMap<string, tf.Ten
  * @throws UserError for a missing name or another shape
  */
 export function loadWeights(file: string, parameters: ReadonlyMap<string, tf.Variable>, wanted: Iterable<string> = parameters.keys()): void {
-  if (!existsSync(file)) throw new UserError(`${file} is missing: expected weights as safetensors`);
-  const stored = readSafetensors(file);
-  for (const name of wanted) assign(parameters.get(name)!, name, stored.get(name), file);
+  const names = [...wanted];
+  withTensors(file, names.map((name) => ({ name, shape: parameters.get(name)!.shape })), (name, data) => {
+    const variable = parameters.get(name)!;
+    tf.tidy(() => variable.assign(tf.tensor(data, variable.shape)));
+  });
 }
 
-function assign(variable: tf.Variable, name: string, tensor: StoredTensor | undefined, file: string): void {
-  if (tensor === undefined) throw new UserError(`${file}: tensor "${name}" is missing; the file belongs to another configuration`);
-  if (tensor.shape.join() !== variable.shape.join()) {
-    throw new UserError(`${file}: tensor "${name}" is [${tensor.shape.join(", ")}], the model needs [${variable.shape.join(", ")}]; the file belongs to another configuration`);
+/**
+ * Parameters with the weights that a file has.
+ *
+ * @throws UserError for a missing name or another shape
+ */
+export function readWeights(file: string, specs: readonly Pick<ParameterSpec, "name" | "shape">[]): Map<string, tf.Variable> {
+  const out = new Map<string, tf.Variable>();
+  withTensors(file, specs, (name, data, shape) => {
+    const start = tf.tensor(data, [...shape]);
+    out.set(name, tf.variable(start));
+    start.dispose();
+  });
+  return out;
+}
+
+/** Gives the numbers of a file's tensors, one at a time, once all names and shapes are known to fit. */
+function withTensors(
+  path: string, wanted: readonly Pick<ParameterSpec, "name" | "shape">[], use: (name: string, data: Float32Array, shape: readonly number[]) => void,
+): void {
+  if (!existsSync(path)) throw new UserError(`${path} is missing: expected weights as safetensors`);
+  const file = SafetensorsFile.open(path);
+  try {
+    for (const { name, shape } of wanted) {
+      const entry = file.entries.get(name);
+      if (entry === undefined) throw new UserError(`${path}: tensor "${name}" is missing; the file belongs to another configuration`);
+      if (entry.shape.join() !== shape.join()) {
+        throw new UserError(`${path}: tensor "${name}" is [${entry.shape.join(", ")}], the model needs [${shape.join(", ")}]; the file belongs to another configuration`);
+      }
+    }
+    for (const { name, shape } of wanted) use(name, file.read(name).data as Float32Array, shape);
+  } finally {
+    file.close();
   }
-  tf.tidy(() => variable.assign(tf.tensor(tensor.data as Float32Array, variable.shape)));
 }
 
 /** Writes weights, optimizer state and step into `folder`, whole or not at all. */

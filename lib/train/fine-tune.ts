@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
+import { takeMessages } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
 import { Rng } from "../core/rng";
 import type { tf } from "../engine/tf";
@@ -12,7 +13,7 @@ import { initParameters } from "../model/initialise";
 import { adapterConfigFile, loadAdapter, requireAdapters, saveAdapter } from "../model/adapter";
 import { partOf, type ModelPart } from "../model/checkpoint";
 import { Weights } from "../model/weights";
-import { loadWeights, resumeCheckpoint, saveCheckpoint, saveWeights } from "./checkpoint";
+import { loadWeights, readWeights, resumeCheckpoint, saveCheckpoint, saveWeights } from "./checkpoint";
 import type { EncodedScene } from "./data";
 import { MetricsLog } from "./metrics-log";
 import { checkpointsOf, pretrainedFile } from "./pretrained";
@@ -96,11 +97,7 @@ function baseOf(config: S2Config): string {
 export function finishedParameters(folder: string, config: S2Config): Map<string, tf.Variable> {
   const own = join(folder, "model.safetensors");
   const adapter = adapterFolder(folder);
-  if (existsSync(own)) {
-    const parameters = initParameters(describeModel(config), new Rng(config.seed, "init"));
-    loadWeights(own, parameters);
-    return parameters;
-  }
+  if (existsSync(own)) return readWeights(own, describeModel(config));
   if (!existsSync(join(adapter, adapterConfigFile))) throw new UserError(`${folder}: no model.safetensors and no adapter/${adapterConfigFile}; expected the folder of a finished run (s2mllm train makes one)`);
   return startingParameters(withAdapter(config, adapter));
 }
@@ -108,7 +105,7 @@ export function finishedParameters(folder: string, config: S2Config): Map<string
 /**
  * Trains one configuration to its end, going on from the run folder's checkpoint where one fits.
  *
- * @throws UserError, before the first step, when an adapter is wanted of a configuration that has none; Error "stopped at step …" after `signal`; the checkpoint is written first
+ * @throws UserError, before the first step, when an adapter is wanted of a configuration that has none; or "stopped after …" after `signal`; the checkpoint is written first
  */
 export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
   const { config, cache, folder } = options;
@@ -140,7 +137,17 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
       throw error instanceof UserError ? new UserError(text) : new Error(text, { cause: error });
     }
   };
+  const keepState = (step: number): void => {
+    saveCheckpoint(checkpoint, parameters, trainer.optimizer, { ...identity, step, seconds: seconds() });
+    kept = step;
+  };
   for (let step = first; step < steps; step++) {
+    // what asks to stop comes in here: no step is begun after it
+    await takeMessages();
+    if (options.signal?.aborted === true) {
+      if (kept !== step) keepState(step);
+      throw new UserError(`stopped after ${step} of ${steps} steps; its checkpoint is kept`);
+    }
     const report = doStep(step);
     // a gradient without a number spoils the weights one step before the loss shows it
     for (const [what, value] of [["loss", report.total], ["gradient's norm", report.gradNorm]] as const) {
@@ -156,14 +163,7 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
       options.progress({ task: options.name, done: step + 1, total: steps, note: shown.join("  ") });
       sums.clear();
     }
-    const due = (step + 1) % (options.checkpointEvery ?? 400) === 0 && step + 1 < steps;
-    if (due || options.signal?.aborted === true) {
-      saveCheckpoint(checkpoint, parameters, trainer.optimizer, { ...identity, step: step + 1, seconds: seconds() });
-      kept = step + 1;
-    }
-    if (options.signal?.aborted === true) throw new UserError(`stopped at step ${step + 1} of ${steps}; its checkpoint is kept`);
-    // lets messages in, such as the parent's "stop"
-    await new Promise((resolve) => setImmediate(resolve));
+    if ((step + 1) % (options.checkpointEvery ?? 400) === 0 && step + 1 < steps) keepState(step + 1);
   }
   const keep = options.keep ?? "model";
   if (keep !== "adapter") saveWeights(join(folder, "model.safetensors"), parameters, { preset: config.preset, steps: String(steps) });

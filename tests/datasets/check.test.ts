@@ -41,6 +41,17 @@ async function download(layout: Layout): Promise<void> {
 /** Runs `s2mllm data` and returns what it printed. */
 const cli = (...args: string[]): ReturnType<typeof printed> => printed(run, ...args);
 
+test.each(["scans", "Training", "Validation", "metadata", "mask3d", "mask", "proposals", "processed", "posed_images"])("a file in place of the folder %s does not end the check", async (name) => {
+  const id = "scene0011_00";
+  if (name !== "scans") await writeScan(data.folder, { id, layout: "sens" });
+  data.file(name, "half a download");
+  data.file("scannetv2_val.txt", `${id}\n`);
+  const report = await checkScans(data.folder, 28);
+  const said = [...report.problems, ...report.missing.map(({ what }) => what)].join("\n");
+  if (["scans", "Training", "Validation", "metadata"].includes(name)) expect(said).toContain(`${name}: is a file, expected a folder`);
+  expect(report.scenes).toBe(name === "scans" ? 0 : 1);
+});
+
 describe.each(layouts)("downloaded data with frames as %s", (layout) => {
   test("go from one config value to scenes, sentences and proposals", async () => {
     await download(layout);

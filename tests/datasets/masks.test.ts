@@ -109,7 +109,7 @@ describe("the authors' boxes", () => {
   });
 
   test.each<[string, unknown, string]>([
-    ["NaN, as Python writes it", `{"scannet/${id}": [[NaN, 0, 0, 1, 1, 1]]}`, "scannet_val_pred_box.json: not JSON"],
+    ["NaN, as Python writes it", `{"scannet/${id}": [[NaN, 0, 0, 1, 1, 1]]}`, `scannet_val_pred_box.json: ${id}: box 0 must be 6 finite numbers, centre and size, got ["NaN",0,0,1,1,1]`],
     ["a box of null", { [`scannet/${id}`]: [[null, 0, 0, 1, 1, 1]] }, `${id}: box 0 must be 6 finite numbers, centre and size, got [null,0,0,1,1,1]`],
     ["a box of five", { [`scannet/${id}`]: [objects[0].box, [0, 0, 0, 1, 1]] }, `${id}: box 1 must be 6 finite numbers`],
     ["a negative size", { [`scannet/${id}`]: [[0, 0, 0, 1, -1, 1]] }, "box 0 must be 6 finite numbers, centre and size, got [0,0,0,1,-1,1]"],

@@ -76,6 +76,32 @@ describe("a repeated step", () => {
     expect(run(2)).toEqual([204]);
   });
 
+  it("never takes one input for another that once had the same numbers in the same place", () => {
+    const step = new RepeatedStep(({ a, b }) => tf.add(tf.mul(a!, 10), b!));
+    const shared = tf.tensor1d([1, 2]);
+    for (let i = 0; i < 3; i++) expect([...step.run({ a: shared, b: shared.reshape([2]) })]).toEqual([11, 22]);
+    expect([...step.run({ a: tf.tensor1d([1, 2]), b: tf.tensor1d([3, 4]) })]).toEqual([13, 24]);
+    const w = variable([5, 6]);
+    const scaled = new RepeatedStep(({ a }) => tf.add(tf.mul(w, 10), a!));
+    for (let i = 0; i < 3; i++) expect([...scaled.run({ a: w.clone() })]).toEqual([55, 66]);
+    expect([...scaled.run({ a: tf.tensor1d([0, 1]) })]).toEqual([50, 61]);
+  });
+
+  it("assigns variables what is not computed: an input, and one result to two of them", () => {
+    const v = variable([0]), w = variable([0]), u = variable([0]);
+    const step = new RepeatedStep(({ x }) => {
+      v.assign(x!);
+      const twice = tf.mul(x!, 2);
+      w.assign(twice);
+      u.assign(twice);
+      return tf.add(x!, 1);
+    });
+    for (let i = 1; i < 6; i++) {
+      expect([...step.run({ x: tf.tensor1d([i]) })]).toEqual([i + 1]);
+      expect([v, w, u].map((t) => t.dataSync()[0])).toEqual([i, 2 * i, 2 * i]);
+    }
+  });
+
   it("goes on recording a body that is not the same every time", () => {
     let calls = 0;
     const step = new RepeatedStep(({ x }) => tf.add(x!, tf.scalar(calls++)));

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { RelationKind, Query } from "../../lib/datasets/scene";
 import type { Answer } from "../../lib/eval/predict";
-import { boundsOf, classesOf, scoreAnswers } from "../../lib/eval/score";
+import { boundsOf, classesOf, scoreAnswers, scoreBySet } from "../../lib/eval/score";
 import type { Box } from "../../lib/geometry/box";
 import type { SceneSentences } from "../../lib/train/data";
 
@@ -27,6 +27,17 @@ test("accuracies of answers, worked by hand", () => {
     byRelation: { attribute: 100, closest: 100, farthest: 50 },
     pairAccuracy: { closest: 100, farthest: 0 },
   });
+});
+
+test("answers to sentences of several sets are scored by set too", () => {
+  const classOf = classesOf("no/such/label-map.tsv");
+  const answers = [
+    answer(query(1, "chair", "closest", { dataset: "nr3d" }), 0.6), answer(query(2, "chair", "closest", { dataset: "scanrefer" }), 0.3),
+    answer(query(3, "chair", "closest", { dataset: "nr3d" }), 0.1),
+  ];
+  const bySet = scoreBySet(answers, classOf)!;
+  expect(Object.entries(bySet).map(([set, { n, metrics }]) => [set, n, metrics.acc25, metrics.acc50])).toEqual([["nr3d", 2, 50, 50], ["scanrefer", 1, 100, 0]]);
+  expect(scoreBySet(answers.slice(1, 2), classOf)).toBeUndefined();
 });
 
 test("a division without sentences is left out", () => {

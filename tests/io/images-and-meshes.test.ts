@@ -39,6 +39,15 @@ describe("jpg", () => {
   });
 });
 
+test("a jpg whose picture is damaged in the middle is refused, not shown grey", async () => {
+  const busy = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 7919) % 251);
+  const file = Buffer.from(await encodeJpg({ rows: 64, cols: 64, pixels: busy }));
+  const scan = file.indexOf(Buffer.of(0xff, 0xda));
+  // a restart marker where none may stand ends the entropy-coded segment early
+  file.set([0xff, 0xd3], scan + Math.floor((file.length - scan) / 2));
+  await expect(decodeRgb(file, "color/8.jpg")).rejects.toThrow(/^color\/8\.jpg: the image does not decode/);
+});
+
 describe("ply", () => {
   const mesh = { points: Float32Array.of(0, 0, 0, 1, 0, 0, 0, 1.5, -2), colours: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 255), faces: Int32Array.of(0, 1, 2) };
 

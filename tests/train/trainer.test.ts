@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { silent } from "../../lib/core/progress";
 import { tf } from "../../lib/engine/tf";
 import type { Session } from "../../lib/eval/session";
@@ -79,7 +79,17 @@ test("sentences that share an encoding have the losses that they have one by one
 }, 300_000);
 
 describe("a run", () => {
-  const stopped = AbortSignal.abort();
+  /** A signal that comes in the middle of the first step from now. */
+  const duringStep = (): AbortSignal => {
+    const controller = new AbortController();
+    const real = Trainer.prototype.step;
+    vi.spyOn(Trainer.prototype, "step").mockImplementationOnce(function (this: Trainer, n) {
+      controller.abort();
+      return real.call(this, n);
+    });
+    return controller.signal;
+  };
+  afterEach(() => vi.restoreAllMocks());
   const config = (): Session["config"] => world.config(["training.steps=6"]);
   const start = (folder: string, signal?: AbortSignal): ReturnType<typeof fineTune> => {
     const { scenes, prompt } = encodeScenes(session.sentences("train"), session.tokenizer, config());
@@ -88,9 +98,10 @@ describe("a run", () => {
 
   test("whose gradient has no number or whose step fails says where it stands, and spoils no checkpoint", async () => {
     const folder = join(top, "spoilt");
-    await expect(start(folder, stopped)).rejects.toThrow("stopped at step 1 of 6");
+    await expect(start(folder, duringStep())).rejects.toThrow("stopped after 1 of 6 steps");
     const state = (): string => readFileSync(join(folder, "checkpoint", "state.json"), "utf8");
     const before = state();
+    vi.restoreAllMocks();
     const step = vi.spyOn(Trainer.prototype, "step");
     step.mockReturnValueOnce({ step: 1, total: 1, gradNorm: NaN } as ReturnType<Trainer["step"]>);
     await expect(start(folder)).rejects.toThrow(/^test: the gradient's norm is NaN at step 1; lower training\.learningRate, or name the first tensor with S2_ENGINE_DEBUG=1 \(the same command goes on from step 1, kept in .*checkpoint\)$/);
@@ -102,15 +113,16 @@ describe("a run", () => {
       throw new Error("device lost");
     });
     await expect(start(join(top, "new"))).rejects.toThrow("test: step 0 of 6 failed (no checkpoint was kept yet): device lost");
-    step.mockRestore();
     expect(state()).toBe(before);
+    await expect(start(join(top, "never"), AbortSignal.abort())).rejects.toThrow("stopped after 0 of 6 steps");
   }, 300_000);
 
   test("that is interrupted three times ends with the weights of one that is not, to the bit", async () => {
     const whole = join(top, "whole"), parts = join(top, "parts");
     disposeParameters((await start(whole)).parameters);
     for (let step = 1; step <= 3; step++) {
-      await expect(start(parts, stopped)).rejects.toThrow(`stopped at step ${step} of 6; its checkpoint is kept`);
+      await expect(start(parts, duringStep())).rejects.toThrow(`stopped after ${step} of 6 steps; its checkpoint is kept`);
+      vi.restoreAllMocks();
       expect(existsSync(join(parts, "checkpoint", "state.json"))).toBe(true);
       expect(existsSync(join(parts, "model.safetensors"))).toBe(false);
     }

@@ -1,4 +1,5 @@
 import { Tensor as OrtTensor } from "onnxruntime-node";
+import { UserError } from "../../core/errors";
 import type { Memory } from "./memory";
 import { BufferPool } from "./pool";
 import { type Compiled, execute } from "./session";
@@ -51,6 +52,12 @@ export class HostMemory implements Memory {
   }
 
   #allocate(value: Val): void {
-    value.data = viewOf(this.#pool.take(bytesOf(value.shape, value.dtype)), value.dtype);
+    const bytes = bytesOf(value.shape, value.dtype);
+    try {
+      value.data = viewOf(this.#pool.take(bytes), value.dtype);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new UserError(`out of memory: a ${value.dtype} tensor [${value.shape.join(", ")}] needs ${(bytes / 1e9).toFixed(2)} GB; use fewer scenes, frames or sentences in a batch, or training.recompute=true`);
+    }
   }
 }

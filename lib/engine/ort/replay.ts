@@ -50,26 +50,33 @@ export class StepReplay implements StepRunner {
 
   #record(inputs: NamedTensorMap): { numbers: StepNumbers; program: Program | undefined } {
     const { backend } = this;
-    const sourceOf = new Map<Val, Source>();
-    const variables = Object.values(tf.engine().registeredVariables);
-    for (const variable of variables) {
+    // undefined: numbers with two names, such as two inputs that share them; next time they may differ
+    const sourceOf = new Map<Val, Source | undefined>();
+    const before = new Map<Variable, Val>();
+    const name = (value: Val | undefined, source: Source): void => {
+      if (value !== undefined) sourceOf.set(value, sourceOf.has(value) ? undefined : source);
+    };
+    for (const variable of Object.values(tf.engine().registeredVariables)) {
       const value = backend.valueAt(variable.dataId);
-      if (value !== undefined) sourceOf.set(value, { variable });
+      if (value !== undefined) before.set(variable, value);
+      name(value, { variable });
     }
-    for (const [input, tensor] of Object.entries(inputs)) {
-      const value = backend.valueAt(tensor.dataId);
-      if (value !== undefined) sourceOf.set(value, { input });
-    }
+    for (const [input, tensor] of Object.entries(inputs)) name(backend.valueAt(tensor.dataId), { input });
     let answer: Tensor | undefined;
     const programs: (Program | undefined)[] = [];
     const seen = ({ key, leaves, roots }: RanGraph): void => {
+      const results = new Set(roots);
       const sinkOf = new Map<Val, Variable>();
+      let plain = leaves.every((leaf) => !sourceOf.has(leaf) || sourceOf.get(leaf) !== undefined);
       for (const variable of Object.values(tf.engine().registeredVariables)) {
         const value = backend.valueAt(variable.dataId);
-        if (value !== undefined) sinkOf.set(value, variable);
+        if (value === undefined || value === before.get(variable)) continue;
+        // assigned what the program does not compute, or what another variable was assigned too
+        if (!results.has(value) || sinkOf.has(value)) plain = false;
+        sinkOf.set(value, variable);
       }
       const result = answer === undefined ? undefined : backend.valueAt(answer.dataId);
-      const whole = result !== undefined && roots.includes(result) && roots.every((r) => r === result || sinkOf.has(r));
+      const whole = plain && result !== undefined && results.has(result) && !sinkOf.has(result) && roots.every((r) => r === result || sinkOf.has(r));
       programs.push(!whole ? undefined : {
         key,
         sources: leaves.map((leaf) => sourceOf.get(leaf) ?? { constant: backend.copyOf(leaf) }),

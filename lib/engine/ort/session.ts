@@ -30,6 +30,8 @@ export interface Compiled extends Omit<Program, "model"> {
   readonly provider: Provider;
   /** The graph, kept in debug mode only. */
   readonly model: Uint8Array | undefined;
+  /** Milliseconds that the last run took inside ONNX Runtime. */
+  lastMs: number;
 }
 
 /** @param results where they are wanted: "device" needs a provider that keeps them there */
@@ -38,7 +40,7 @@ export function load(program: Program, provider: Provider, settings: OrtSettings
   const { model, ...rest } = program;
   const session = new binding.InferenceSession();
   // what loading a session reads may be changed by it
-  const compiled = { ...rest, session, provider, model: settings.debug ? model.slice() : undefined };
+  const compiled = { ...rest, session, provider, model: settings.debug ? model.slice() : undefined, lastMs: 0 };
   try {
     session.loadModel(model.buffer as ArrayBuffer, model.byteOffset, model.byteLength, {
       executionProviders: [provider.name],
@@ -80,8 +82,10 @@ export function execute(compiled: Compiled, feeds: readonly OrtTensor[], into: r
   const fetches: Record<string, OrtTensor | null> = {};
   compiled.inputs.forEach((name, i) => (given[name] = feeds[i]!));
   compiled.outputs.forEach((name, i) => (fetches[name] = into[i]!));
+  const start = performance.now();
   try {
     const results = compiled.session.run(given, fetches, {});
+    compiled.lastMs = performance.now() - start;
     return compiled.outputs.map((name) => results[name] as OrtTensor);
   } catch (error) {
     throw runtimeError(error, "to run", compiled);

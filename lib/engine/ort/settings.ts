@@ -55,6 +55,7 @@ export interface OrtStats {
   /** Compiled graphs held now. */
   graphsCached: number;
   compileMs: number;
+  /** Inside ONNX Runtime. */
   runMs: number;
   /** Values moved to the device to stay there. */
   uploads: number;

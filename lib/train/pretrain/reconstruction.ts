@@ -1,6 +1,7 @@
 import type { S2Config } from "../../config/schema";
 import { TrainingConfig } from "../../config/schema";
 import type { ProgressSink } from "../../core/progress";
+import { takeMessages } from "../../core/interrupt";
 import { Rng } from "../../core/rng";
 import { RepeatedStep } from "../../engine/step";
 import { tf } from "../../engine/tf";
@@ -36,9 +37,9 @@ type Examples = { readonly x: tf.Tensor4D; readonly global: tf.Tensor5D; readonl
  * Pretraining of the reconstruction decoder and its heads on the features of the frozen vision tower, with Fast3R's own
  * loss (spec 4.2). Stands in for Fast3R's checkpoint at sizes where none exists.
  */
-export function pretrainReconstruction(
+export async function pretrainReconstruction(
   config: S2Config, cache: SceneCache, options: ReconstructionPretraining, log: (line: MetricsLine) => void, progress: ProgressSink,
-): PretrainedReconstruction {
+): Promise<PretrainedReconstruction> {
   const rng = new Rng(options.seed, "pretrain-reconstruction");
   const specs = reconstructionParameters(config).filter((s) => s.name.startsWith(`${fast3rPrefix}.`));
   const parameters = initParameters(specs, rng.fork("init"));
@@ -94,6 +95,7 @@ export function pretrainReconstruction(
   const train = cache.scenes("train"), held = cache.scenes("val");
   const started = Date.now();
   for (let step = 0; step < options.steps; step++) {
+    await takeMessages();
     const draw = rng.fork(`step-${step}`);
     const scenes = Array.from({ length: options.scenes }, () => draw.pick(train));
     const first = scenes.map(() => draw.int(pool - options.views + 1));

@@ -1,6 +1,7 @@
 import type { S2Config } from "../../config/schema";
 import { TrainingConfig } from "../../config/schema";
 import type { ProgressSink } from "../../core/progress";
+import { takeMessages } from "../../core/interrupt";
 import { Rng } from "../../core/rng";
 import type { ParameterSpec } from "../../core/parameters";
 import { RepeatedStep } from "../../engine/step";
@@ -79,9 +80,9 @@ function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scalar {
  * Dense pretraining of a small vision tower: each patch names the class and colour of what it shows. Stands in for
  * SigLIP's pretraining at sizes where no public weights exist.
  */
-export function pretrainVision(
+export async function pretrainVision(
   config: S2Config, train: LabelledFrames, held: LabelledFrames, options: VisionPretraining, log: (line: MetricsLine) => void, progress: ProgressSink,
-): PretrainedVision {
+): Promise<PretrainedVision> {
   const { vision } = config;
   const rng = new Rng(options.seed, "pretrain-vision");
   const limit = Math.sqrt(6 / (vision.hiddenSize + train.classes));
@@ -170,6 +171,7 @@ export function pretrainVision(
   const started = Date.now();
   let epoch: number[] = [];
   for (let step = 0; step < options.steps; step++) {
+    await takeMessages();
     const draw = rng.fork(`step-${step}`);
     if (epoch.length < options.batch) epoch = draw.fork("epoch").shuffle(Array.from({ length: train.count }, (_, i) => i));
     const picks = epoch.splice(0, options.batch);
