@@ -61,6 +61,10 @@ const image = (name: string, x: number[], w: number[], strides: number, pad: "sa
   tolerance: 2e-6, // sums of up to 81 products in another order
 });
 
+const pooled = (name: string, pool: (x: Tensor, size: number | number[], strides: number | number[], pad: string) => Tensor, size: number | number[], strides: number | number[], pad: string): Case => ({
+  name, inputs: [[2, 6, 7, 3]], f: (x) => pool(x!, size, strides, pad),
+});
+
 /** Cases by what they are about. */
 export const OP_CASES: readonly (readonly [string, readonly Case[]])[] = [
   ["unary ops", [
@@ -222,6 +226,19 @@ export const OP_CASES: readonly (readonly [string, readonly Case[]])[] = [
     { name: "conv2dTranspose stride 2", inputs: [[1, 3, 4, 3], [2, 2, 5, 3]], f: (x, w) => tf.conv2dTranspose(x as never, w as never, [1, 6, 8, 5], 2, "same") },
     { name: "conv2dTranspose 3x3 stride 2", inputs: [[1, 3, 4, 3], [3, 3, 5, 3]], f: (x, w) => tf.conv2dTranspose(x as never, w as never, [1, 6, 8, 5], 2, "same") },
     { name: "fused conv2d", inputs: [[1, 5, 5, 2], [3, 3, 2, 3], [3]], f: (x, w, b) => tf.fused.conv2d({ x: x as never, filter: w as never, strides: 1, pad: "same", bias: b!, activation: "relu" }) },
+    pooled("maxPool", tf.maxPool as never, 2, 2, "valid"),
+    pooled("maxPool overlapping", tf.maxPool as never, 3, 1, "same"),
+    pooled("maxPool with a rest", tf.maxPool as never, [2, 3], [2, 2], "valid"),
+    pooled("avgPool", tf.avgPool as never, 2, 2, "valid"),
+    pooled("avgPool overlapping", tf.avgPool as never, 3, 2, "valid"),
+    // tfjs' gradient divides by the whole window at the margin too: see gradients.test.ts
+    { ...pooled("avgPool with a margin", tf.avgPool as never, 3, 2, "same"), grad: false },
+    { name: "batch norm", inputs: [[2, 3, 4, 5], [5], { given: [0.5, 1, 2, 0.1, 3], shape: [5] }, [5], [5]], f: (x, m, v, o, s) => tf.batchNorm(x!, m as never, v as never, o as never, s as never, 1e-3), tolerance: 3e-6 },
+    // tfjs has no gradient without a scale
+    { name: "batch norm without scale", inputs: [[2, 3, 4, 2], [2], { given: [0.5, 1], shape: [2] }, [2]], f: (x, m, v, o) => tf.batchNorm(x!, m as never, v as never, o as never), tolerance: 3e-6, grad: false },
+    { name: "batch norm of mean and variance alone", inputs: [[6, 2], [2], { given: [0.5, 1], shape: [2] }], f: (x, m, v) => tf.batchNorm(x!, m as never, v as never), tolerance: 3e-6, grad: false },
+    { name: "depthwise conv2d", inputs: [[2, 5, 6, 3], [3, 3, 3, 2]], f: (x, w) => tf.depthwiseConv2d(x as never, w as never, 1, "same"), tolerance: 2e-6 },
+    { name: "depthwise conv2d stride 2", inputs: [[1, 6, 7, 2], [3, 2, 2, 1]], f: (x, w) => tf.depthwiseConv2d(x as never, w as never, 2, "valid"), tolerance: 2e-6 },
     { name: "resize up, corners aligned", inputs: [[2, 3, 4, 2]], f: (x) => tf.image.resizeBilinear(x as never, [6, 7], true) },
     { name: "resize up", inputs: [[2, 3, 4, 2]], f: (x) => tf.image.resizeBilinear(x as never, [6, 7]) },
     { name: "resize down", inputs: [[1, 7, 9, 2]], f: (x) => tf.image.resizeBilinear(x as never, [3, 4], true) },

@@ -83,7 +83,7 @@ export class GraphBuilder {
   #resultType(op: string, inputs: readonly string[], attributes: Attributes, output: number): ElementType {
     if (op === "Cast") return ELEMENT_NAMES[attributes["to"] as number]!;
     if (TESTS.has(op)) return "bool";
-    if (op === "ArgMax" || op === "ArgMin" || (op === "TopK" && output === 1)) return "int64";
+    if (op === "ArgMax" || op === "ArgMin" || ((op === "TopK" || op === "MaxPool") && output === 1)) return "int64";
     return this.typeOf(inputs[op === "Where" ? 1 : 0]!);
   }
 

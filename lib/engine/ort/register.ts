@@ -11,6 +11,7 @@ import { fusedKernels } from "./kernels/fused";
 import { indexKernels } from "./kernels/index";
 import { matmulKernels } from "./kernels/matmul";
 import { planeConvKernels } from "./kernels/plane-conv";
+import { poolKernels } from "./kernels/pool";
 import { reduceKernels } from "./kernels/reduce";
 import { resizeKernels } from "./kernels/resize";
 import { shapeKernels } from "./kernels/shape";
@@ -28,6 +29,7 @@ export const ortKernels: KernelTable = {
   ...indexKernels,
   ...convKernels,
   ...planeConvKernels,
+  ...poolKernels,
   ...resizeKernels,
   ...fusedKernels,
 };

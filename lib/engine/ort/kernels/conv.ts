@@ -79,38 +79,62 @@ function forward(e: Emission, x: string, filter: string, s: Sizes): string {
   return e.transpose(y, [0, 2, 3, 1]);
 }
 
+/** Rows and columns at the far edges that no window reaches. */
+function uncovered(s: Sizes): number[] {
+  const rest = (size: number, out: number, axis: 0 | 1, k: number): number =>
+    size + s.pads[axis] + s.pads[axis + 2]! - ((out - 1) * s.stride[axis] + (k - 1) * s.dilation[axis] + 1);
+  return [rest(s.Y, s.P, 0, s.K), rest(s.X, s.Q, 1, s.L)];
+}
+
 function inputGradient(e: Emission, dy: string, filter: string, s: Sizes): string {
   if (tiles(s)) {
     const rows = e.matmul(e.reshape(dy, [s.B * s.P * s.Q, s.D]), e.reshape(filter, [s.K * s.L * s.C, s.D]), false, true);
     return fromRows(e, rows, s);
   }
-  const rest = (size: number, out: number, axis: 0 | 1, k: number): number =>
-    size + s.pads[axis] + s.pads[axis + 2]! - ((out - 1) * s.stride[axis] + (k - 1) * s.dilation[axis] + 1);
   const dx = e.node("ConvTranspose", [e.transpose(dy, [0, 3, 1, 2]), e.transpose(filter, [3, 2, 0, 1])], {
     ...window(s),
-    output_padding: [rest(s.Y, s.P, 0, s.K), rest(s.X, s.Q, 1, s.L)],
+    output_padding: uncovered(s),
   });
   return e.transpose(dx, [0, 2, 3, 1]);
+}
+
+/** What each filter tap sees of the padded image, [B, P, Q, C] each. */
+function seenByTaps(e: Emission, x: string, s: Sizes): string[] {
+  const [top, left, bottom, right] = s.pads;
+  const padded = s.pads.every((p) => p === 0) ? x : e.node("Pad", [x, e.list([0, top, left, 0, 0, bottom, right, 0])]);
+  const seen: string[] = [];
+  for (let k = 0; k < s.K; k++) {
+    for (let l = 0; l < s.L; l++) {
+      const begin = [k * s.dilation[0], l * s.dilation[1]];
+      const end = [begin[0]! + (s.P - 1) * s.stride[0] + 1, begin[1]! + (s.Q - 1) * s.stride[1] + 1];
+      seen.push(e.slice(padded, [1, 2], begin, end, s.stride));
+    }
+  }
+  return seen;
 }
 
 /** One matrix product [C, B·P·Q] x [B·P·Q, D] a filter tap, on the slice of the padded image that the tap sees. */
 function filterGradient(e: Emission, x: string, dy: string, s: Sizes): string {
   const dyRows = e.reshape(dy, [s.B * s.P * s.Q, s.D]);
   if (tiles(s)) return e.reshape(e.matmul(toRows(e, x, s), dyRows, true), [s.K, s.L, s.C, s.D]);
-  const [top, left, bottom, right] = s.pads;
-  const padded = s.pads.every((p) => p === 0) ? x : e.node("Pad", [x, e.list([0, top, left, 0, 0, bottom, right, 0])]);
-  const taps: string[] = [];
-  for (let k = 0; k < s.K; k++) {
-    for (let l = 0; l < s.L; l++) {
-      const begin = [k * s.dilation[0], l * s.dilation[1]];
-      const end = [begin[0]! + (s.P - 1) * s.stride[0] + 1, begin[1]! + (s.Q - 1) * s.stride[1] + 1];
-      const seen = e.slice(padded, [1, 2], begin, end, s.stride);
-      taps.push(e.matmul(e.reshape(seen, [s.B * s.P * s.Q, s.C]), dyRows, true));
-    }
-  }
+  const taps = seenByTaps(e, x, s).map((seen) => e.matmul(e.reshape(seen, [s.B * s.P * s.Q, s.C]), dyRows, true));
   const all = taps.length === 1 ? taps[0]! : e.node("Concat", taps, { axis: 0 });
   return e.reshape(all, [s.K, s.L, s.C, s.D]);
 }
+
+/** A convolution of each of C channels with M filters of its own, filter [K, L, C, M]; the result's channels are c * M + m. */
+interface Depthwise extends Sizes {
+  M: number;
+}
+
+function depthwiseOf(x: readonly number[], filter: readonly number[], a: ConvAttrs): Depthwise | undefined {
+  if ((a.dataFormat ?? "NHWC") !== "NHWC") return undefined;
+  // sizes are those of an ordinary convolution to one channel
+  const s = sizesOf(x, [filter[0]!, filter[1]!, filter[2]!, 1], a);
+  return s && { ...s, D: filter[2]! * filter[3]!, M: filter[3]! };
+}
+
+const depthwiseFilter = (e: Emission, filter: string, s: Depthwise): string => e.reshape(e.transpose(filter, [2, 3, 0, 1]), [s.D, 1, s.K, s.L]);
 
 export const convKernels: KernelTable = {
   Conv2D: define<ConvAttrs, Sizes>(
@@ -153,5 +177,43 @@ export const convKernels: KernelTable = {
       return s && { ins: [x!, dy!], outs: [{ shape: attrs.filterShape, dtype: "float32" }], attrs: s };
     },
     (e, s) => filterGradient(e, e.in(0), e.in(1), s),
+  ),
+  DepthwiseConv2dNative: define<ConvAttrs, Depthwise>(
+    ({ x, filter }, attrs) => {
+      const s = depthwiseOf(x!.shape, filter!.shape, attrs);
+      return s && { ins: [x!, filter!], outs: [{ shape: [s.B, s.P, s.Q, s.D], dtype: "float32" }], attrs: s };
+    },
+    (e, s) => {
+      const y = e.node("Conv", [e.transpose(e.in(0), [0, 3, 1, 2]), depthwiseFilter(e, e.in(1), s)], { ...window(s), group: s.C });
+      return e.transpose(y, [0, 2, 3, 1]);
+    },
+  ),
+  DepthwiseConv2dNativeBackpropInput: define<ConvAttrs & { inputShape: number[] }, Depthwise>(
+    ({ dy, filter }, attrs) => {
+      const s = depthwiseOf(attrs.inputShape, filter!.shape, attrs);
+      return s && { ins: [dy!, filter!], outs: [{ shape: attrs.inputShape, dtype: "float32" }], attrs: s };
+    },
+    (e, s) => {
+      // one filter a channel at a time: ONNX Runtime's WebGPU provider mixes up several in a group
+      const dy = e.reshape(e.in(0), [s.B, s.P, s.Q, s.C, s.M]);
+      const filter = e.transpose(e.in(1), [2, 3, 0, 1]);
+      const parts = Array.from({ length: s.M }, (_, m) => {
+        const own = e.reshape(e.slice(dy, [4], [m], [m + 1]), [s.B, s.P, s.Q, s.C]);
+        const taps = e.reshape(e.slice(filter, [1], [m], [m + 1]), [s.C, 1, s.K, s.L]);
+        return e.node("ConvTranspose", [e.transpose(own, [0, 3, 1, 2]), taps], { ...window(s), group: s.C, output_padding: uncovered(s) });
+      });
+      return e.transpose(parts.reduce((a, b) => e.node("Add", [a, b])), [0, 2, 3, 1]);
+    },
+  ),
+  DepthwiseConv2dNativeBackpropFilter: define<ConvAttrs & { filterShape: number[] }, Depthwise>(
+    ({ x, dy }, attrs) => {
+      const s = depthwiseOf(x!.shape, attrs.filterShape, attrs);
+      return s && { ins: [x!, dy!], outs: [{ shape: attrs.filterShape, dtype: "float32" }], attrs: s };
+    },
+    (e, s) => {
+      const dy = e.reshape(e.in(1), [s.B * s.P * s.Q, s.C, s.M]);
+      const all = seenByTaps(e, e.in(0), s).map((seen) => e.node("ReduceSum", [e.node("Mul", [e.reshape(seen, [s.B * s.P * s.Q, s.C, 1]), dy]), e.list([0])], { keepdims: 1 }));
+      return e.reshape(all.length === 1 ? all[0]! : e.node("Concat", all, { axis: 0 }), [s.K, s.L, s.C, s.M]);
+    },
   ),
 };

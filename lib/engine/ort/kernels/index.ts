@@ -11,10 +11,10 @@ function range(n: number): number[] {
 /**
  * Adds rows into zeros: out[ids[n]] += updates[n].
  *
- * @param ids int32 [n], every one inside
+ * @param ids int32 or int64 [n], every one inside
  * @param updates [n, width]
  */
-function addRows(e: Emission, ids: string, updates: string, count: number, rows: number, width: number): string {
+export function addRows(e: Emission, ids: string, updates: string, count: number, rows: number, width: number): string {
   const dtype = e.out.dtype;
   const zeros = e.node("Expand", [e.scalar(0, dtype), e.list([rows, width])]);
   const column = (name: string): string => e.reshape(name, [count, 1]);
@@ -22,7 +22,7 @@ function addRows(e: Emission, ids: string, updates: string, count: number, rows:
   // With several threads ONNX Runtime's ScatterND loses additions to the same row (two threads read, add and
   // write at once). A product is exact and as fast for few rows; ScatterElements runs on one thread.
   if (rows <= 256 && dtype === "float32") {
-    const hot = e.node("Equal", [column(ids), e.constant(range(rows), [1, rows], "int32")]);
+    const hot = e.node("Equal", [column(e.cast(ids, "int32")), e.constant(range(rows), [1, rows], "int32")]);
     return e.matmul(e.cast(hot, "float32"), updates, true);
   }
   const at = e.node("Expand", [column(ids), e.list([count, width])]);
