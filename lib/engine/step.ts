@@ -11,6 +11,8 @@ export interface StepRunner {
 /** An engine that can repeat a step without going through its operations again. */
 export interface RepeatsSteps {
   stepRunner(body: (inputs: NamedTensorMap) => Tensor): StepRunner;
+  /** Runs `f`; when it fails, tf variables have what they had before. */
+  undoing<T>(f: () => T): T;
 }
 
 /**
@@ -40,10 +42,14 @@ export function computeNow(): void {
 
 /** The body, read after its intermediate results are gone. */
 export function runOnce(body: (inputs: NamedTensorMap) => Tensor, inputs: NamedTensorMap): StepNumbers {
-  const result = tf.tidy(() => body(inputs));
-  try {
-    return result.dataSync();
-  } finally {
-    result.dispose();
-  }
+  const run = (): StepNumbers => {
+    const result = tf.tidy(() => body(inputs));
+    try {
+      return result.dataSync();
+    } finally {
+      result.dispose();
+    }
+  };
+  const backend = tf.backend() as KernelBackend & Partial<RepeatsSteps>;
+  return backend.undoing === undefined ? run() : backend.undoing(run);
 }

@@ -76,6 +76,23 @@ describe("a repeated step", () => {
     expect(run(2)).toEqual([204]);
   });
 
+  it("that fails leaves variables as they were, recorded or repeated", () => {
+    const w = variable([1, 2, 3]);
+    const step = new RepeatedStep(({ at }) => {
+      w.assign(tf.add(w, 1));
+      return tf.gather(w, at!);
+    });
+    const run = (at: number): number[] => [...step.run({ at: tf.tensor1d([at], "int32") })];
+    const before = tf.memory().numTensors;
+    expect(() => run(7)).toThrow("out of data bounds");
+    expect([...w.dataSync()]).toEqual([1, 2, 3]);
+    for (let i = 1; i < 5; i++) expect(run(0)).toEqual([1 + i]);
+    expect(() => run(7)).toThrow("out of data bounds");
+    expect([...w.dataSync()]).toEqual([5, 6, 7]);
+    expect(run(1)).toEqual([7]);
+    expect(tf.memory().numTensors - before).toBe(7); // the inputs alone
+  });
+
   it("never takes one input for another that once had the same numbers in the same place", () => {
     const step = new RepeatedStep(({ a, b }) => tf.add(tf.mul(a!, 10), b!));
     const shared = tf.tensor1d([1, 2]);

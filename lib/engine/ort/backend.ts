@@ -395,6 +395,25 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
     return new StepReplay(this, body);
   }
 
+  undoing<T>(f: () => T): T {
+    const before = Object.values(tf.engine().registeredVariables).flatMap((variable) => {
+      const value = this.valueAt(variable.dataId);
+      return value === undefined ? [] : [{ variable, value }];
+    });
+    for (const { value } of before) value.uses++;
+    try {
+      return f();
+    } catch (error) {
+      for (const { variable, value } of before) if (!variable.isDisposed && this.valueAt(variable.dataId) !== value) this.assign(variable, value);
+      throw error;
+    } finally {
+      for (const { value } of before) {
+        value.uses--;
+        this.#recycle(value);
+      }
+    }
+  }
+
   /** Runs `f`; `seen` is told of every graph just before it runs. */
   watched<T>(seen: (graph: RanGraph) => void, f: () => T): T {
     this.flush();
