@@ -25,27 +25,30 @@ const spec = {
 /** Lines shown of each kind; --json has them all. */
 const most = 12;
 
-function checkAdapter(path: string, config: S2Config): { lines: string[]; document: object } {
+/** How stored weights match a preset. */
+interface Verdict {
+  readonly fits: boolean;
+  readonly lines: readonly string[];
+  readonly document: object;
+}
+
+function checkAdapter(path: string, config: S2Config): Verdict {
   const adapter = openAdapter(path, config);
   adapter.close();
   return {
+    fits: true,
     lines: [`${path}: a PEFT adapter, ${adapter.sources.size} tensors, fits ${config.preset}`],
     document: { path, preset: config.preset, fits: true, adapter: true, tensors: adapter.sources.size },
   };
 }
 
-/** `s2mllm convert FOLDER` */
-export async function run(args: string[]): Promise<number> {
-  const { values, positionals } = parseOptions(spec, args);
-  const [path] = positionals;
-  if (path === undefined || positionals.length > 1) throw wrongUsage(spec, "takes one folder or file");
-  const config = resolveConfig({ preset: values.preset ?? "llava-video-7b", set: values.set });
-  const show = (lines: string[], document: object): void => (values.json === true ? printJson(document) : printLines(lines));
-  if (existsSync(join(path, adapterConfigFile))) {
-    const { lines, document } = checkAdapter(path, config);
-    show(lines, document);
-    return 0;
-  }
+/**
+ * Compares the names, shapes and types in a folder or file with what a configuration has; reads no weights.
+ *
+ * @throws UserError when it cannot be opened, or is an adapter that does not fit
+ */
+export function checkCheckpoint(path: string, config: S2Config): Verdict {
+  if (existsSync(join(path, adapterConfigFile))) return checkAdapter(path, config);
   const folder = TensorFolder.open(path);
   const specs = describeModel(config);
   const { parts, match, resized, claim, problems } = matchCheckpoint(folder, specs, config);
@@ -54,7 +57,7 @@ export async function run(args: string[]): Promise<number> {
   const added = specs.filter(({ name }) => partOf(name) === undefined && !match.found.has(name));
   const elsewhere = [...new Set(specs.flatMap(({ name }) => partOf(name) ?? []))].filter((part) => !parts.includes(part));
   const count = (list: readonly { shape: readonly number[] }[]): string => list.reduce((n, { shape }) => n + sizeOf(shape), 0).toLocaleString("en-US");
-  show([
+  const lines = [
     `${path}: ${folder.tensors.size} tensors${claim === undefined ? "; no config.json says what it is" : `, a ${claim}`}`,
     ...parts.map((part) => `  ${part}: ${[...match.found.keys()].filter((name) => partOf(name) === part).length} parameters`),
     ...elsewhere.map((part) => `  ${part}: not in this folder (it is in ${modelParts[part]})`),
@@ -64,10 +67,22 @@ export async function run(args: string[]): Promise<number> {
     ...problems.slice(0, most),
     ...(problems.length > most ? [`and ${problems.length - most} more (--json lists all)`] : []),
     fits ? `fits ${config.preset}` : `does not fit ${config.preset}: ${problems.length} problems`,
-  ], {
+  ];
+  const document = {
     path, preset: config.preset, fits, claim: claim ?? null, tensors: folder.tensors.size, parts, elsewhere,
     missing: match.missing, unexpected: match.unexpected, misshapen: match.misshapen, doubled: match.doubled, unused: match.unused,
     resized: Object.fromEntries(resized), added: added.map(({ name }) => name), problems,
-  });
+  };
+  return { fits, lines, document };
+}
+
+/** `s2mllm convert FOLDER` */
+export async function run(args: string[]): Promise<number> {
+  const { values, positionals } = parseOptions(spec, args);
+  const [path] = positionals;
+  if (path === undefined || positionals.length > 1) throw wrongUsage(spec, "takes one folder or file");
+  const { fits, lines, document } = checkCheckpoint(path, resolveConfig({ preset: values.preset ?? "llava-video-7b", set: values.set }));
+  if (values.json === true) printJson(document);
+  else printLines(lines);
   return fits ? 0 : 1;
 }

@@ -7,6 +7,7 @@ import { describeModel, trainRules } from "../model/describe";
 import { chooseEngine } from "../engine/choose";
 import { estimate, gigabytes, memoryOf, memoryText, type Estimate, type Work } from "../train/estimate";
 import { modelRate } from "../train/speed";
+import { checkCheckpoint } from "./convert";
 import { parseOptions, wrongUsage, type CommandSpec } from "./options";
 import { printJson, printLines } from "./output";
 
@@ -17,6 +18,7 @@ const spec = {
     preset: { type: "string", value: "NAME", help: `one of ${Object.keys(presets).join(", ")} (required)` },
     ablation: { type: "string", value: "NAME", help: `one of ${Object.keys(ablations).join(", ")}` },
     set: { type: "string", multiple: true, value: "PATH=VALUE", help: "another value in the config, such as lora.rank=8" },
+    checkpoint: { type: "string", value: "DIR", help: "also what of it a folder of weights has: missing, unexpected and misshapen names; status 1 when it does not fit" },
     estimate: { type: "boolean", help: "also memory and time on this machine's engine (S2_ENGINE names another)" },
     json: { type: "boolean", help: "print one JSON document" },
   },
@@ -73,9 +75,11 @@ export async function run(args: string[]): Promise<number> {
   });
   const table = parameterTable(config);
   const needs = values.estimate === true ? await estimates(config) : undefined;
+  const checkpoint = values.checkpoint === undefined ? undefined : checkCheckpoint(values.checkpoint, config);
+  const status = checkpoint?.fits === false ? 1 : 0;
   if (values.json === true) {
-    printJson(needs === undefined ? table : { ...table, estimate: needs });
-    return 0;
+    printJson({ ...table, ...(needs === undefined ? {} : { estimate: needs }), ...(checkpoint === undefined ? {} : { checkpoint: checkpoint.document }) });
+    return status;
   }
   const number = (n: number): string => n.toLocaleString("en-US");
   const width = Math.max(...table.items.map(({ name }) => name.length));
@@ -88,6 +92,7 @@ export async function run(args: string[]): Promise<number> {
       `on ${needs.engine}${needs.available === null ? "" : ` with ${gigabytes(needs.available)} of memory`}, about ${needs.gigaflopsPerSecond} GFLOP/s; ${config.data.frames} frames, ${needs.work[0]!.visualTokens} visual tokens a scene`,
       ...needs.work.map((w) => `${works[w.work].padEnd(30)} ${gigabytes(w.bytes).padStart(8)}  ${w.seconds} s${w.fits === false ? "  does not fit" : ""}  (${memoryText(w)})`),
     ]),
+    ...(checkpoint === undefined ? [] : ["", ...checkpoint.lines]),
   ]);
-  return 0;
+  return status;
 }

@@ -3,6 +3,8 @@ import { UserError } from "../core/errors";
 
 /** Most bytes that one member may unpack to: a mask of 100 proposals over 300,000 vertices takes 30 MB. */
 const LARGEST_MEMBER = 1 << 30;
+/** Most bytes that all members together may unpack to. */
+const LARGEST_ARCHIVE = 2 * LARGEST_MEMBER;
 const END_BYTES = 22;
 const CENTRAL_BYTES = 46;
 const LOCAL_BYTES = 30;
@@ -65,6 +67,10 @@ export function readZip(file: Uint8Array, origin: string): Map<string, Buffer> {
     members.push({ name, method: bytes.readUInt16LE(at + 10), crc: bytes.readUInt32LE(at + 16), packed, size, at: local });
     at = behind;
   }
+  const bomb = members.find(({ size }) => size > LARGEST_MEMBER);
+  if (bomb !== undefined) throw bad(`member ${bomb.name} would unpack to ${bomb.size} bytes, expected at most ${LARGEST_MEMBER}`);
+  const all = members.reduce((sum, { size }) => sum + size, 0);
+  if (all > LARGEST_ARCHIVE) throw bad(`its ${count} members would unpack to ${all} bytes, expected at most ${LARGEST_ARCHIVE}`);
   const out = new Map<string, Buffer>();
   for (const member of members) out.set(member.name, unpack(bytes, member, bad));
   return out;
@@ -74,7 +80,6 @@ function unpack(bytes: Buffer, { name, method, crc, packed, size, at }: Member, 
   if (at + LOCAL_BYTES > bytes.length || bytes.readUInt32LE(at) !== 0x04034b50) throw bad(`member ${name} has no header at byte ${at}`);
   const from = at + LOCAL_BYTES + bytes.readUInt16LE(at + 26) + bytes.readUInt16LE(at + 28);
   if (from + packed > bytes.length) throw bad(`member ${name} goes on behind the end of the file`);
-  if (size > LARGEST_MEMBER) throw bad(`member ${name} would unpack to ${size} bytes, expected at most ${LARGEST_MEMBER}`);
   const body = bytes.subarray(from, from + packed);
   let out: Buffer;
   if (method === 0) out = body;

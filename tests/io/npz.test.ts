@@ -73,6 +73,12 @@ describe("zip", () => {
     return copy;
   };
   const central = 0x02014b50;
+  /** Three members, each said to unpack to as many bytes. */
+  const claiming = (bytes: number): Buffer => {
+    const archive = zipFile({ "a.npy": Buffer.alloc(9), "b.npy": Buffer.alloc(9), "c.npy": Buffer.alloc(9) }, { deflate: true });
+    for (let at = 0; (at = archive.indexOf("PK\x01\x02", at, "latin1")) >= 0; at++) archive.writeUInt32LE(bytes, at + 24);
+    return archive;
+  };
   test.each<[string, Buffer, string]>([
     ["nothing", Buffer.alloc(0), "a.npz: not a zip archive, or cut off (0 bytes, no end record); download or write the file again"],
     ["cut off", good.subarray(0, good.length - 5), "no end record"],
@@ -83,6 +89,7 @@ describe("zip", () => {
     ["a wrong checksum", changed(central, (b, at) => b.writeUInt32LE(1, at + 16)), "member a.npy has a wrong checksum"],
     ["a member beyond the end", changed(central, (b, at) => b.writeUInt32LE(1e6, at + 20)), "member a.npy goes on behind the end of the file"],
     ["a member that is a bomb", changed(central, (b, at) => b.writeUInt32LE(0xfffffff0, at + 24)), "member a.npy would unpack to 4294967280 bytes"],
+    ["members that are a bomb together", claiming(0x3fffffff), "its 3 members would unpack to 3221225469 bytes, expected at most 2147483648"],
     ["a member longer than said", changed(central, (b, at) => b.writeUInt32LE(3, at + 24)), "member a.npy does not unpack"],
     ["a member shorter than said", changed(central, (b, at) => b.writeUInt32LE(99, at + 24)), "member a.npy has 17 bytes, expected 99"],
     ["a member whose header is elsewhere", changed(central, (b, at) => b.writeUInt32LE(7, at + 42)), "member a.npy has no header at byte 7"],

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { run as convert } from "../../lib/cli/convert";
+import { run as params } from "../../lib/cli/params";
 import type { S2Config } from "../../lib/config/schema";
 import { Rng } from "../../lib/core/rng";
 import { chooseEngine } from "../../lib/engine/choose";
@@ -216,6 +217,14 @@ describe("s2mllm convert", () => {
     writeFileSync(join(top, "x.safetensors"), "nonsense");
     await expect(convert([join(top, "x.safetensors")])).rejects.toThrow("not a sound safetensors file");
     await expect(convert([])).rejects.toThrow("takes one folder or file");
+  });
+
+  test("params says the same beside its counts", async () => {
+    const alone = JSON.parse((await printed(convert, folders.llava, "--json")).out) as object;
+    const both = await printed(params, "--preset", "llava-video-7b", "--checkpoint", folders.llava, "--json");
+    expect(both.status).toBe(1);
+    expect(JSON.parse(both.out)).toMatchObject({ trainable: 1767499776, checkpoint: alone });
+    expect((await printed(params, "--preset", "llava-video-7b", "--checkpoint", folders.llava)).out).toMatch(/does not fit llava-video-7b: \d+ problems\n$/);
   });
 });
 
