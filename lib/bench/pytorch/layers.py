@@ -6,7 +6,7 @@ from blocks import attend, causal_mask, layer_norm, linear, rms_norm, rotary, ro
 
 
 class Layer:
-    """Forward and backward; the loss is the mean product with random numbers."""
+    """Forward and backward; the loss is the mean square of the product with random numbers."""
 
     def __init__(self, weights, inputs, settings):
         self.w, self.s = weights, settings
@@ -19,7 +19,7 @@ class Layer:
     def step(self):
         for leaf in self.leaves:
             leaf.grad = None
-        loss = (self.run(self.x) * self.slope).mean()
+        loss = (self.run(self.x) * self.slope).square().mean()
         loss.backward()
         if not self.first:
             return [loss.item()]

@@ -17,7 +17,8 @@ const linearOf = (name: string, width: number, out: number, bias = true): Parame
 
 /**
  * Forward and backward of one layer, as inside a deeper model: gradients of its weights and of its input are kept, nothing is
- * updated. The loss is the mean product with random numbers, whose gradient costs nothing.
+ * updated. The loss is the mean square of the product with random numbers: nearly free, and no sum that cancels, whose last
+ * digits would be another in each engine.
  */
 function layerTask(about: string, parameters: readonly ParameterSpec[], settings: { readonly tokens: number; readonly width: number } & Record<string, unknown>, run: (p: Scope, x: tfTypes.Tensor3D) => tfTypes.Tensor): Task {
   const shape = [1, settings.tokens, settings.width];
@@ -34,7 +35,7 @@ function layerTask(about: string, parameters: readonly ParameterSpec[], settings
       const kept: tf.Variable[] = [];
       const p = new Scope(given);
       const repeated = new RepeatedStep(({ slope }) => {
-        const { value, grads } = tf.variableGrads(() => run(p, x as tf.Tensor as tfTypes.Tensor3D).mul(slope!).mean().asScalar(), variables);
+        const { value, grads } = tf.variableGrads(() => run(p, x as tf.Tensor as tfTypes.Tensor3D).mul(slope!).square().mean().asScalar(), variables);
         variables.forEach((variable, i) => kept[i]!.assign(grads[variable.name]!));
         return value;
       });
