@@ -51,6 +51,18 @@ describe("recording", () => {
     });
   });
 
+  it("adds up millions of numbers to float32's precision", () => {
+    const n = 1152 * 4304;
+    const x = Float32Array.from({ length: n }, (_, i) => Math.sin(i) ** 2);
+    const want = x.reduce((sum, v) => sum + v, 0); // in double precision
+    tf.tidy(() => {
+      const t = tf.tensor2d(x, [1152, 4304]);
+      const got = [t.sum().dataSync()[0]!, t.mean().dataSync()[0]! * n, t.sum([0, 1], true).dataSync()[0]!];
+      for (const sum of got) expect(Math.abs(sum / want - 1)).toBeLessThan(1e-6);
+      expect(t.sum([0, 1], true).shape).toEqual([1, 1]);
+    });
+  });
+
   it("does not compute what was disposed of", () => {
     const x = tf.tensor1d([1, 2, 3]);
     const kept = tf.tidy(() => {
