@@ -115,6 +115,11 @@ class Findings {
       return undefined;
     }
   }
+
+  /** What `work` lists; nothing when it fails. */
+  async list<T>(work: () => readonly T[]): Promise<readonly T[]> {
+    return (await this.attempt(work)) ?? [];
+  }
 }
 
 type Others = ReturnType<typeof otherScans>[number];
@@ -131,7 +136,7 @@ async function checkLists(found: Findings, others: readonly Others[]): Promise<M
   for (const split of splits) {
     const file = sceneListFile(found.folder, split);
     if (!existsSync(file)) {
-      const videos = (await found.attempt(() => arkitVideos(found.folder, split))) ?? [];
+      const videos = await found.list(() => arkitVideos(found.folder, split));
       if (videos.length > 0) lists.set(split, videos);
       else found.missing.push({ what: basename(file), todo: missingList(others[0], split) });
       continue;
@@ -189,8 +194,8 @@ async function checkTables(found: Findings): Promise<void> {
   if (existsSync(join(folder, alignmentFile))) found.recognised.push(alignmentFile);
   const indexed = await found.attempt(() => indexedScans(folder));
   if (indexed !== undefined) found.recognised.push(`embodiedscan.json: frames of ${indexed} scans`);
-  await found.attempt(() => found.recognised.push(...detectedBoxFiles(folder).map((file) => `metadata/${basename(file)}`)));
-  const pickles = (await found.attempt(() => pickleFolders.flatMap((sub) => namesIn(join(folder, sub)).filter((name) => /\.(pkl|pth?)$/.test(name)).map((name) => join(sub, name))))) ?? [];
+  found.recognised.push(...(await found.list(() => detectedBoxFiles(folder))).map((file) => `metadata/${basename(file)}`));
+  const pickles = await found.list(() => pickleFolders.flatMap((sub) => namesIn(join(folder, sub)).filter((name) => /\.(pkl|pth?)$/.test(name)).map((name) => join(sub, name))));
   if (pickles.length > 0) {
     found.missing.push({ what: `a json form of ${pickles.slice(0, 3).join(", ")}${pickles.length > 3 ? `, … (${pickles.length} files)` : ""}`, todo: "pickles are never loaded; README.md says how to convert them" });
   }
@@ -242,8 +247,8 @@ async function checkScenes(
 export async function checkScans(folder: string, imageSize: number, progress: ProgressSink = silent): Promise<DataReport> {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) throw new UserError(`${folder} is not a folder; name the folder that holds scans/, the scene lists and the sentences`);
   const found = new Findings(folder);
-  const others = (await found.attempt(() => otherScans(folder))) ?? [];
-  const there = [...((await found.attempt(() => scenesIn(folder))) ?? []), ...others.flatMap(({ ids }) => ids)];
+  const others = await found.list(() => otherScans(folder));
+  const there = [...(await found.list(() => scenesIn(folder))), ...others.flatMap(({ ids }) => ids)];
   found.recognised.push(...(others.length > 0 ? others.map(({ kind, ids }) => `${kind}: ${ids.length} scans`) : [`scans: ${there.length} folders`]));
   const lists = await checkLists(found, others);
   const ids = lists.size === 0 ? there : [...new Set([...lists.values()].flat())];

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
+import { namesIn } from "../core/files";
 import { inProject } from "../core/root";
 import { readProposals } from "../datasets/proposals";
 import { openScene } from "../datasets/scannet";
@@ -81,7 +82,7 @@ export function readAttention({ variant, seed, scene }: AttentionRequest, result
 
 /** Scenes that have attention maps on file, as requests. */
 export function attentionScenes(results = resultsFolder()): AttentionRequest[] {
-  const files = attentionFolders(results).flatMap((folder) => (existsSync(folder) ? readdirSync(folder).sort() : []));
+  const files = attentionFolders(results).flatMap((folder) => namesIn(folder).sort());
   return [...new Set(files)].flatMap((f) => {
     const match = /^(.+?)-([a-z].*)-s(\d+)\.json$/.exec(f);
     return match === null ? [] : [{ scene: match[1]!, variant: match[2]!, seed: Number(match[3]) }];

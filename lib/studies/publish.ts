@@ -1,7 +1,7 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { UserError } from "../core/errors";
-import { writeFileAtomic } from "../core/files";
+import { namesIn, writeFileAtomic } from "../core/files";
 import type { Job } from "./job";
 import { findPredictions, latestRows, localFolder, predictionsFile, readRows, resultsFolder, rowLines, runKey, type ResultRow } from "./row";
 import { finishedRows, localRowsFile } from "./run";
@@ -25,7 +25,7 @@ function copyAtomic(from: string, to: string): void {
 function attentionMaps(rows: readonly ResultRow[]): { readonly from: string; readonly to: string }[] {
   const folder = join(localFolder(), "attention");
   const ending = new Set(rows.map((row) => `-${row.variant}-s${row.seed}.json`));
-  const names = existsSync(folder) ? readdirSync(folder).filter((name) => [...ending].some((e) => name.endsWith(e))) : [];
+  const names = namesIn(folder).filter((name) => [...ending].some((e) => name.endsWith(e)));
   return names.map((name) => ({ from: join(folder, name), to: join(resultsFolder(), "attention", name) }));
 }
 

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { S2Config } from "../config/schema";
 import { runChild } from "../core/child";
 import { UserError } from "../core/errors";
-import { writeFileAtomic } from "../core/files";
+import { namesIn, writeFileAtomic } from "../core/files";
 import { onInterrupt } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
 import { inProject } from "../core/root";
@@ -27,8 +27,7 @@ function runs(pid: number): boolean {
 
 /** Removes what killed processes had begun to prepare: a gigabyte each, and nobody goes on with it. */
 export function sweepUnfinished(caches: string): void {
-  if (!existsSync(caches)) return;
-  for (const name of readdirSync(caches)) {
+  for (const name of namesIn(caches)) {
     const pid = /^[0-9a-f]{16}\.(\d+)\.tmp$/.exec(name)?.[1];
     if (pid !== undefined && !runs(Number(pid))) rmSync(join(caches, name), { recursive: true, force: true });
   }

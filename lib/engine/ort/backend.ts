@@ -6,6 +6,7 @@ import { UserError } from "../../core/errors";
 import { buildGraph } from "./build";
 import { DeviceMemory } from "./device-memory";
 import { HostMemory } from "./host-memory";
+import { firstNaN } from "./first-nan";
 import type { Target } from "./graph";
 import { GraphCache } from "./graph-cache";
 import { EXPAND, type Inputs, type KernelDef, type RecordPlan, reshaped, sizeOf, VIEW } from "./kernel";
@@ -16,7 +17,7 @@ import { StepReplay } from "./replay";
 import { withHalfProducts } from "./rules/half";
 import { type Compiled, compile } from "./session";
 import { defaultSettings, type OrtSettings, type OrtStats } from "./settings";
-import { structureOf } from "./structure";
+import { Signatures, structureOf } from "./structure";
 import { Transfer } from "./transfer";
 import { isDtype, type Numbers, type Op, Val, valueOf, viewOf } from "./value";
 
@@ -39,11 +40,6 @@ const NOTHING_DONE: Omit<OrtStats, "fallbacks"> = {
   opsRecorded: 0, opsRun: 0, runs: 0, repeats: 0, graphsCompiled: 0, graphsCached: 0, compileMs: 0, runMs: 0, uploads: 0, downloads: 0,
 };
 
-/** JSON writes infinities and NaN as null and -0 as 0; operations that differ in one of them are not the same. */
-function exactNumber(_key: string, value: unknown): unknown {
-  return typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)) ? `number ${Object.is(value, -0) ? "-0" : value}` : value;
-}
-
 /** Settings that make other sessions of the same operations. */
 const SHAPING = ["threads", "debug", "strict", "half", "profile"] as const satisfies readonly (keyof OrtSettings)[];
 
@@ -64,7 +60,7 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
   #dataIds = 0;
   readonly #memory: Memory;
   readonly #graphs = new GraphCache((graph) => this.#memory.end(graph));
-  readonly #signatures = new Map<string, number>();
+  readonly #signatures = new Signatures();
   #pending: Op[] = [];
   #batch = 0;
   #watcher: ((graph: RanGraph) => void) | undefined;
@@ -260,10 +256,7 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
   }
 
   #record(def: KernelDef, attrs: object, ins: Val[], outs: Val[]): void {
-    const text = `${def.name!} ${JSON.stringify(attrs, exactNumber)} ${outs.map((v) => `${v.dtype}[${v.shape.join()}]`).join(" ")}`;
-    let signature = this.#signatures.get(text);
-    if (signature === undefined) this.#signatures.set(text, (signature = this.#signatures.size));
-    const op: Op = { def, attrs, signature, ins, outs, origin: this.#settings.debug ? recordedAt() : undefined, needed: false };
+    const op: Op = { def, attrs, signature: this.#signatures.of(def, attrs, outs), ins, outs, origin: this.#settings.debug ? recordedAt() : undefined, needed: false };
     for (const v of ins) v.uses++;
     for (const v of outs) v.op = op;
     this.#pending.push(op);
@@ -352,29 +345,19 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
     this.#watcher?.({ key, leaves, roots });
     this.#execute(compiled, leaves, roots);
     this.#stats.opsRun += ops.length;
-    if (!this.#settings.debug) return;
-    try {
-      this.#tellFirstNaN(ops, leaves, roots);
-    } catch (error) {
-      // the results are right all the same
-      process.stderr.write(`${this.provider.engine}: looking for the first NaN failed: ${(error as Error).message}\n`);
-    }
+    if (this.#settings.debug) this.#tellFirstNaN(ops, leaves, roots);
   }
 
   /** Says on stderr which operation makes the first NaN of a program whose results have one. */
   #tellFirstNaN(ops: readonly Op[], leaves: readonly Val[], roots: readonly Val[]): void {
-    const hasNaN = (v: Val): boolean => v.dtype === "float32" && (this.#memory.read(v) as Float32Array).some(Number.isNaN);
-    if (!roots.some(hasNaN)) return;
-    const given = leaves.find(hasNaN);
-    const every = ops.flatMap(({ outs, origin, def }) => outs.map((out) => ({ copy: new Val(out.shape, out.dtype), out, name: def.name!, origin })));
-    const compiled = compile(buildGraph(ops, leaves, every.map(({ out }) => out), this.#target()), this.provider, this.#settings);
-    this.#memory.run(compiled, leaves, every.map(({ copy }) => copy));
-    const first = every.find(({ copy }) => hasNaN(copy));
-    for (const { copy } of every) this.#memory.free(copy);
-    this.#memory.end(compiled);
-    const made = first === undefined ? "" : `, op ${first.name} [${first.out.shape.join(", ")}]${first.origin === undefined ? "" : ` recorded at ${first.origin}`}`;
-    const input = given === undefined ? "" : ` (an input [${given.shape.join(", ")}] had one already)`;
-    process.stderr.write(`${this.provider.engine}: first NaN${made}${input}\n`);
+    const { engine } = this.provider;
+    try {
+      const text = firstNaN(ops, leaves, roots, this.#memory, (results) => compile(buildGraph(ops, leaves, results, this.#target()), this.provider, this.#settings));
+      if (text !== undefined) process.stderr.write(`${engine}: ${text}\n`);
+    } catch (error) {
+      // the results are right all the same
+      process.stderr.write(`${engine}: looking for the first NaN failed: ${(error as Error).message}\n`);
+    }
   }
 
   #target(): Target {

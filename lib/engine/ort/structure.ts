@@ -1,4 +1,22 @@
+import type { KernelDef } from "./kernel";
 import type { Op, Val } from "./value";
+
+/** JSON writes infinities and NaN as null and -0 as 0; operations that differ in one of them are not the same. */
+function exactNumber(_key: string, value: unknown): unknown {
+  return typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)) ? `number ${Object.is(value, -0) ? "-0" : value}` : value;
+}
+
+/** Numbers for operations: equal where kernel, attributes and the outputs' types and shapes are. */
+export class Signatures {
+  readonly #known = new Map<string, number>();
+
+  of(def: KernelDef, attrs: object, outs: readonly Val[]): number {
+    const text = `${def.name!} ${JSON.stringify(attrs, exactNumber)} ${outs.map((v) => `${v.dtype}[${v.shape.join()}]`).join(" ")}`;
+    let signature = this.#known.get(text);
+    if (signature === undefined) this.#known.set(text, (signature = this.#known.size));
+    return signature;
+  }
+}
 
 /**
  * The exact structure of a program as a string (operations, attributes, wiring, shapes, which results are kept), and the

@@ -3,6 +3,7 @@ import { tf } from "../../tf";
 import type { Emission } from "../emission";
 import { define, type KernelTable, sizeOf } from "../kernel";
 import { activate, type Activation } from "./matmul";
+import { farMargin, unreached } from "./window";
 
 interface ConvAttrs {
   strides: [number, number] | number;
@@ -28,10 +29,8 @@ function sizesOf(x: readonly number[], filter: readonly number[], a: ConvAttrs):
   const i = tf.backend_util.computeConv2DInfo(x as never, filter as never, a.strides, a.dilations ?? 1, a.pad as never, a.dimRoundingMode, false, "channelsLast");
   if (i.inChannels !== filter[2]) return undefined;
   const { top, left } = i.padInfo;
-  // As much at the far edges as the output needs: tfjs rounds in its own way for uneven filters and "ceil".
-  const far = (out: number, stride: number, field: number, size: number, near: number): number => Math.max(0, (out - 1) * stride + field - size - near);
-  const bottom = far(i.outHeight, i.strideHeight, i.effectiveFilterHeight, i.inHeight, top);
-  const right = far(i.outWidth, i.strideWidth, i.effectiveFilterWidth, i.inWidth, left);
+  const bottom = farMargin(i.outHeight, i.strideHeight, i.effectiveFilterHeight, i.inHeight, top);
+  const right = farMargin(i.outWidth, i.strideWidth, i.effectiveFilterWidth, i.inWidth, left);
   return {
     B: i.batchSize, Y: i.inHeight, X: i.inWidth, C: i.inChannels,
     P: i.outHeight, Q: i.outWidth, D: i.outChannels,
@@ -81,9 +80,9 @@ function forward(e: Emission, x: string, filter: string, s: Sizes): string {
 
 /** Rows and columns at the far edges that no window reaches. */
 function uncovered(s: Sizes): number[] {
-  const rest = (size: number, out: number, axis: 0 | 1, k: number): number =>
-    size + s.pads[axis] + s.pads[axis + 2]! - ((out - 1) * s.stride[axis] + (k - 1) * s.dilation[axis] + 1);
-  return [rest(s.Y, s.P, 0, s.K), rest(s.X, s.Q, 1, s.L)];
+  const [top, left, bottom, right] = s.pads;
+  const field = (k: number, axis: 0 | 1): number => (k - 1) * s.dilation[axis] + 1;
+  return [unreached(s.P, s.stride[0], field(s.K, 0), s.Y, top, bottom), unreached(s.Q, s.stride[1], field(s.L, 1), s.X, left, right)];
 }
 
 function inputGradient(e: Emission, dy: string, filter: string, s: Sizes): string {

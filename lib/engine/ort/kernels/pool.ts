@@ -2,6 +2,7 @@ import { tf } from "../../tf";
 import type { Emission } from "../emission";
 import { define, type KernelTable, sizeOf } from "../kernel";
 import { addRows } from "./index";
+import { farMargin, unreached } from "./window";
 
 interface PoolAttrs {
   filterSize: [number, number] | number;
@@ -24,9 +25,8 @@ function sizesOf(x: { readonly shape: readonly number[]; readonly dtype: string 
   if (x.dtype !== "float32") return undefined;
   const i = tf.backend_util.computePool2DInfo(x.shape as never, a.filterSize, a.strides, 1, a.pad as never, a.dimRoundingMode);
   const { top, left } = i.padInfo;
-  const far = (out: number, stride: number, field: number, size: number, near: number): number => Math.max(0, (out - 1) * stride + field - size - near);
   const pads: Sizes["pads"] = [
-    top, left, far(i.outHeight, i.strideHeight, i.filterHeight, i.inHeight, top), far(i.outWidth, i.strideWidth, i.filterWidth, i.inWidth, left),
+    top, left, farMargin(i.outHeight, i.strideHeight, i.filterHeight, i.inHeight, top), farMargin(i.outWidth, i.strideWidth, i.filterWidth, i.inWidth, left),
   ];
   // ONNX Runtime takes no window that lies in the margin altogether
   if (pads.some((p, side) => p >= (side % 2 === 0 ? i.filterHeight : i.filterWidth))) return undefined;
@@ -86,11 +86,11 @@ export const poolKernels: KernelTable = {
       return s && { ins: [dy!], outs: [{ shape: input!.shape, dtype: "float32" }], attrs: s };
     },
     (e, s) => {
-      const { P, Q, C, Y, X, window, stride, pads } = s;
+      const { P, Q, C, Y, X, window, stride, pads: [top, left, bottom, right] } = s;
       const share = e.node("Div", [channelsFirst(e, e.in(0)), e.constant(covered(s), [1, 1, P, Q])]);
       const ones = e.constant(new Array<number>(C * window[0] * window[1]).fill(1), [C, 1, ...window]);
-      const rest = (size: number, out: number, axis: 0 | 1): number => size + pads[axis] + pads[axis + 2]! - ((out - 1) * stride[axis] + window[axis]);
-      return channelsLast(e, e.node("ConvTranspose", [share, ones], { ...attributes(s), group: C, output_padding: [rest(Y, P, 0), rest(X, Q, 1)] }));
+      const rest = [unreached(P, stride[0], window[0], Y, top, bottom), unreached(Q, stride[1], window[1], X, left, right)];
+      return channelsLast(e, e.node("ConvTranspose", [share, ones], { ...attributes(s), group: C, output_padding: rest }));
     },
   ),
   FusedBatchNorm: define<{ varianceEpsilon: number }, { epsilon: number; scale: number; offset: number }>(
