@@ -2,10 +2,9 @@ import type * as tfTypes from "@tensorflow/tfjs-core";
 import type { S2Config } from "../config/schema";
 import type { Init, ParameterSpec } from "../core/parameters";
 import { tf } from "../engine/tf";
-import { swiGlu } from "../nn/activations";
-import {
-  MASKED, attend, attendSharedPrefix, attentionWeights, causalBias, sharedPrefixWeights, type SharedPrefix,
-} from "../nn/attention";
+import { attention, type AttentionForm, MASKED } from "../engine/ops/attention";
+import { swiGlu } from "../engine/ops/swiglu";
+import { attendSharedPrefix, attentionWeights, causalBias, sharedPrefixWeights, type SharedPrefix } from "../nn/attention";
 import { gatherRows } from "../nn/gather";
 import { linear, linearParameters } from "../nn/linear";
 import { rmsNorm } from "../nn/norms";
@@ -58,24 +57,23 @@ interface Pass {
   readonly layout: SequenceLayout;
   readonly B: number;
   readonly table: RotaryTable;
-  readonly prefixBias: tfTypes.Tensor;
+  readonly prefixForm: AttentionForm;
   readonly wants: LanguageWants;
 }
 
-function prefixBias(layout: SequenceLayout, kvHeads: number, groups: number): tfTypes.Tensor {
-  const { prefix: P, mask } = layout;
-  const causal = causalBias(P, groups);
-  if (mask === undefined) return causal;
+/** How the prefix sees itself: causally, and not the tokens that a mask leaves out. */
+function prefixForm({ prefix: P, mask }: SequenceLayout, scale: number, kvHeads: number, groups: number): AttentionForm {
+  if (mask === undefined) return { scale, causal: true };
   const rows = mask.map((row) => {
     const bias = new Float32Array(P * P);
     for (let i = 0; i < P; i++) for (let j = 0; j < P; j++) bias[i * P + j] = j > i || row[j] === 0 ? MASKED : 0;
-    return tf.tensor(bias, [1, 1, P, P]).tile([1, kvHeads, groups, 1]);
+    return tf.tensor(bias, [1, 1, P, 1, P]).tile([1, kvHeads, 1, groups, 1]).reshape([1, kvHeads, P * groups, P]);
   });
-  return tf.concat(rows, 0);
+  return { scale, bias: tf.concat(rows, 0) };
 }
 
 /**
- * Grouped-query attention. The G query heads of a key head are laid out as extra rows, so keys are never repeated.
+ * Grouped-query attention. The G query heads of a key head are extra rows of their token, so keys are never repeated.
  *
  * @param h_RD float32[B*L, D] normed rows
  * @returns float32[B*L, heads*K]
@@ -93,29 +91,27 @@ function selfAttention(p: Scope, h_RD: tfTypes.Tensor2D, pass: Pass, layer: numb
   const [q_prefix, q_text] = cut(q);
   const [k_prefix, k_text] = cut(k);
   const [v_prefix, v_text] = cut(v);
-  const options = { scale: K ** -0.5 };
-
-  const qp = q_prefix!.reshape([B, P, H, G, K]).transpose([0, 2, 3, 1, 4]).reshape([B, H, G * P, K]);
+  const qp = q_prefix!.reshape([B, P, H, G * K]).transpose([0, 2, 1, 3]).reshape([B, H, P * G, K]);
   const [kp, vp] = [k_prefix!.transpose([0, 2, 1, 3]), v_prefix!.transpose([0, 2, 1, 3])];
-  const prefixOptions = { ...options, bias: pass.prefixBias };
   const all = wants.onAttention !== undefined && (wants.attentionLayers ?? "all") === "all";
-  if (all) wants.onAttention!(layer, "prefix", attentionWeights(qp, kp, prefixOptions).reshape([B, config.heads, P, P]));
-  const out_prefix = attend(qp, kp, vp, prefixOptions)
-    .reshape([B, H, G, P, K]).transpose([0, 3, 1, 2, 4]).reshape([B, P, config.heads * K]);
+  if (all) wants.onAttention!(layer, "prefix", attentionWeights(qp, kp, pass.prefixForm)
+    .reshape([B, H, P, G, P]).transpose([0, 1, 3, 2, 4]).reshape([B, config.heads, P, P]));
+  const out_prefix = attention(qp, kp, vp, pass.prefixForm)
+    .reshape([B, H, P, G * K]).transpose([0, 2, 1, 3]).reshape([B, P, config.heads * K]);
   if (Q === 0) return out_prefix.reshape([B * P, config.heads * K]);
 
   const parts: SharedPrefix = {
-    queries: q_text!.reshape([B, Q, T, H, G, K]).transpose([0, 3, 1, 4, 2, 5]).reshape([B, H, Q, G * T, K]),
+    queries: q_text!.reshape([B, Q, T, H, G * K]).transpose([0, 3, 1, 2, 4]).reshape([B, H, Q, T * G, K]),
     prefixKeys: kp,
     prefixValues: vp,
     ownKeys: k_text!.reshape([B, Q, T, H, K]).transpose([0, 3, 1, 2, 4]),
     ownValues: v_text!.reshape([B, Q, T, H, K]).transpose([0, 3, 1, 2, 4]),
   };
-  const textOptions = { ...options, bias: causalBias(T, G) };
-  if (all || (Array.isArray(wants.attentionLayers) && wants.attentionLayers.includes(layer))) wants.onAttention?.(layer, "sentences", sharedPrefixWeights(parts, textOptions)
-    .reshape([B, H, Q, G, T, P + T]).transpose([0, 1, 3, 2, 4, 5]).reshape([B, config.heads, Q, T, P + T]));
-  const out_text = attendSharedPrefix(parts, textOptions)
-    .reshape([B, H, Q, G, T, K]).transpose([0, 2, 4, 1, 3, 5]).reshape([B, Q * T, config.heads * K]);
+  const textForm = { scale: pass.prefixForm.scale, bias: causalBias(T, G) };
+  if (all || (Array.isArray(wants.attentionLayers) && wants.attentionLayers.includes(layer))) wants.onAttention?.(layer, "sentences", sharedPrefixWeights(parts, textForm)
+    .reshape([B, H, Q, T, G, P + T]).transpose([0, 1, 4, 2, 3, 5]).reshape([B, config.heads, Q, T, P + T]));
+  const out_text = attendSharedPrefix(parts, textForm)
+    .reshape([B, H, Q, T, G * K]).transpose([0, 2, 3, 1, 4]).reshape([B, Q * T, config.heads * K]);
   return tf.concat([out_prefix, out_text], 1).reshape([B * L, config.heads * K]);
 }
 
@@ -161,7 +157,7 @@ export function languageModel(
     table: layout.positions === undefined
       ? rotaryTable(prefix, sentences, tokens, K, config.ropeTheta)
       : rotaryTableAt(layout.positions, K, config.ropeTheta),
-    prefixBias: prefixBias(layout, config.kvHeads, config.heads / config.kvHeads),
+    prefixForm: prefixForm(layout, K ** -0.5, config.kvHeads, config.heads / config.kvHeads),
   };
   const states = new Map<number, tfTypes.Tensor2D>();
   let rows = x.reshape([B * L, D]) as tfTypes.Tensor2D;

@@ -1,9 +1,9 @@
 import type * as tfTypes from "@tensorflow/tfjs-core";
 import type { S2Config } from "../config/schema";
 import type { ParameterSpec } from "../core/parameters";
+import { attention } from "../engine/ops/attention";
 import { tf } from "../engine/tf";
 import { gelu } from "../nn/activations";
-import { attend } from "../nn/attention";
 import { constant } from "../nn/constants";
 import { linear, linearParameters } from "../nn/linear";
 import { layerNorm, layerNormParameters } from "../nn/norms";
@@ -50,7 +50,7 @@ function decoderBlock(p: Scope, x_SLD: tfTypes.Tensor3D, heads: number, scale: n
   const [q, k, v] = parts.map((t) => t.reshape([S, L, heads, K]).transpose([0, 2, 1, 3])) as [
     tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor,
   ];
-  const mixed = attend(q, k, v, { scale }).transpose([0, 2, 1, 3]).reshape([S, L, D]);
+  const mixed = attention(q, k, v, { scale }).transpose([0, 2, 1, 3]).reshape([S, L, D]);
   const y = x_SLD.add(linear(p.at("attn").at("proj"), mixed));
   const mlp = p.at("mlp");
   return y.add(linear(mlp.at("fc2"), gelu(linear(mlp.at("fc1"), layerNorm(p.at("norm2"), y, 1e-5)))));

@@ -2,9 +2,10 @@ import type * as tfTypes from "@tensorflow/tfjs-core";
 import type { S2Config } from "../config/schema";
 import type { ParameterSpec } from "../core/parameters";
 import type { Rng } from "../core/rng";
+import { attention } from "../engine/ops/attention";
 import { tf } from "../engine/tf";
 import { gelu } from "../nn/activations";
-import { attend, attentionWeights } from "../nn/attention";
+import { attentionWeights } from "../nn/attention";
 import { spread } from "../nn/constants";
 import { linear, linearParameters } from "../nn/linear";
 import { layerNorm, layerNormParameters } from "../nn/norms";
@@ -56,7 +57,7 @@ function groupAttention(
     tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor,
   ];
   onWeights?.(attentionWeights(q, k, options));
-  return linear(p.at("proj"), attend(q, k, v, options).transpose([0, 2, 1, 3]).reshape([G, L, C]));
+  return linear(p.at("proj"), attention(q, k, v, options).transpose([0, 2, 1, 3]).reshape([G, L, C]));
 }
 
 /**

@@ -2,9 +2,9 @@ import type * as tfTypes from "@tensorflow/tfjs-core";
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import type { ParameterSpec } from "../core/parameters";
+import { attention } from "../engine/ops/attention";
 import { tf } from "../engine/tf";
 import { geluTanh } from "../nn/activations";
-import { attend } from "../nn/attention";
 import { linear, linearParameters } from "../nn/linear";
 import { layerNorm, layerNormParameters } from "../nn/norms";
 import type { Scope } from "../nn/scope";
@@ -48,7 +48,7 @@ export function encoderLayer(p: Scope, x_nNC: tfTypes.Tensor, config: Pick<Visio
   const h = layerNorm(p.at("layer_norm1"), x_nNC, config.layerNormEps);
   const heads = (name: string): tfTypes.Tensor =>
     linear(p.at("self_attn").at(name), h).reshape([n, N, config.heads, K]).transpose([0, 2, 1, 3]);
-  const mixed = attend(heads("q_proj"), heads("k_proj"), heads("v_proj"), { scale: K ** -0.5 });
+  const mixed = attention(heads("q_proj"), heads("k_proj"), heads("v_proj"), { scale: K ** -0.5 });
   const y = x_nNC.add(linear(p.at("self_attn").at("out_proj"), mixed.transpose([0, 2, 1, 3]).reshape([n, N, C])));
   const m = geluTanh(linear(p.at("mlp").at("fc1"), layerNorm(p.at("layer_norm2"), y, config.layerNormEps)));
   return y.add(linear(p.at("mlp").at("fc2"), m));

@@ -1,16 +1,7 @@
 import type * as tfTypes from "@tensorflow/tfjs-core";
 import { tf } from "../engine/tf";
+import { type AttentionForm, causalMask } from "../engine/ops/attention";
 import { constant } from "./constants";
-
-/** Added to scores that must get no weight; finite, so that a row without any allowed key stays finite. */
-export const MASKED = -1e9;
-
-export interface AttentionOptions {
-  /** Factor on the scores, 1/sqrt(head width) unless stated otherwise. */
-  readonly scale: number;
-  /** Added to the scores; broadcasts to them. A constant: it gets no gradient. */
-  readonly bias?: tfTypes.Tensor;
-}
 
 /** @param q queries times the scale: they are fewer numbers than the scores */
 function scores(q: tfTypes.Tensor, k: tfTypes.Tensor, bias: tfTypes.Tensor | undefined): tfTypes.Tensor {
@@ -18,44 +9,13 @@ function scores(q: tfTypes.Tensor, k: tfTypes.Tensor, bias: tfTypes.Tensor | und
   return bias === undefined ? s : s.add(bias);
 }
 
-/**
- * softmax(q kᵀ · scale + bias) v.
- *
- * @param q float32[..., T, K]
- * @param k float32[..., S, K]
- * @param v float32[..., S, K]
- */
-export function attend(q: tfTypes.Tensor, k: tfTypes.Tensor, v: tfTypes.Tensor, options: AttentionOptions): tfTypes.Tensor {
-  const op = tf.customGrad((q0, k0, v0, save) => {
-    const [qq, kk, vv] = [q0, k0, v0] as [tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor];
-    const scaled = qq.mul(options.scale);
-    const weights = tf.softmax(scores(scaled, kk, options.bias));
-    const out = tf.matMul(weights, vv);
-    (save as tfTypes.GradSaveFunc)([scaled, kk, vv, weights, out]);
-    return {
-      value: out,
-      // rowsum(dA·A) = rowsum(dO·O), which is far smaller
-      gradFunc: (dy: tfTypes.Tensor, [qs, ks, vs, a, o]: tfTypes.Tensor[]) => {
-        const d = dy.mul(o!).sum(-1, true);
-        const ds = tf.matMul(dy, vs!, false, true).sub(d).mul(a!);
-        return [
-          tf.matMul(ds, ks!).mul(options.scale),
-          tf.matMul(ds, qs!, true, false),
-          tf.matMul(a!, dy, true, false),
-        ];
-      },
-    };
-  });
-  return op(q, k, v);
-}
-
-/** The weights that `attend` uses, for maps; float32[..., T, S]. */
-export function attentionWeights(q: tfTypes.Tensor, k: tfTypes.Tensor, options: AttentionOptions): tfTypes.Tensor {
-  return tf.softmax(scores(q.mul(options.scale), k, options.bias));
+/** The weights that `attention` uses, for maps; float32[..., T, S]. */
+export function attentionWeights(q: tfTypes.Tensor, k: tfTypes.Tensor, { scale, bias, causal }: AttentionForm): tfTypes.Tensor {
+  return tf.softmax(scores(q.mul(scale), k, causal === true ? causalBias(k.shape.at(-2)!, q.shape.at(-2)! / k.shape.at(-2)!) : bias));
 }
 
 export interface SharedPrefix {
-  /** float32[B, H, Q, R, K]: H key heads, R rows a sentence (query heads of the group times tokens). */
+  /** float32[B, H, Q, R, K]: H key heads, R rows a sentence (tokens times the group's query heads). */
   readonly queries: tfTypes.Tensor;
   /** float32[B, H, P, K] */
   readonly prefixKeys: tfTypes.Tensor;
@@ -82,7 +42,7 @@ function jointWeights(parts: SharedPrefix, bias: tfTypes.Tensor | undefined): tf
  * @param options bias float32[R, T] is added to the sentence's own scores
  * @returns float32[B, H, Q, R, K]
  */
-export function attendSharedPrefix(parts: SharedPrefix, options: AttentionOptions): tfTypes.Tensor {
+export function attendSharedPrefix(parts: SharedPrefix, options: AttentionForm): tfTypes.Tensor {
   const { queries, prefixKeys, prefixValues, ownKeys, ownValues } = parts;
   const [B, H, Q, R, K] = queries.shape as [number, number, number, number, number];
   const P = prefixKeys.shape[2]!;
@@ -122,17 +82,11 @@ export function attendSharedPrefix(parts: SharedPrefix, options: AttentionOption
 }
 
 /** The weights that `attendSharedPrefix` uses: float32[B, H, Q, R, P+T]. */
-export function sharedPrefixWeights(parts: SharedPrefix, options: AttentionOptions): tfTypes.Tensor {
+export function sharedPrefixWeights(parts: SharedPrefix, options: AttentionForm): tfTypes.Tensor {
   return jointWeights({ ...parts, queries: parts.queries.mul(options.scale) }, options.bias);
 }
 
-/** float32[G*T, T] MASKED where a later token would be seen; G copies of the same mask, one a query head of a group. */
+/** float32[T*G, T] MASKED where a later token would be seen; G rows a token, one a query head of a group. */
 export function causalBias(T: number, groups = 1): tfTypes.Tensor2D {
-  return constant(`causal/${groups}/${T}`, () => {
-    const bias = new Float32Array(groups * T * T);
-    for (let g = 0; g < groups; g++) {
-      for (let i = 0; i < T; i++) bias.fill(MASKED, (g * T + i) * T + i + 1, (g * T + i + 1) * T);
-    }
-    return tf.tensor2d(bias, [groups * T, T]);
-  });
+  return constant(`causal/${groups}/${T}`, () => causalMask(T * groups, T));
 }

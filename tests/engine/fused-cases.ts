@@ -1,10 +1,13 @@
-import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
+import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from "@tensorflow/tfjs-core";
 import { Rng } from "../../lib/core/rng";
+import { attention } from "../../lib/engine/ops/attention";
+import { crossEntropy } from "../../lib/engine/ops/cross-entropy";
 import { gelu } from "../../lib/engine/ops/gelu";
 import { layerNorm } from "../../lib/engine/ops/layer-norm";
 import { planeConv } from "../../lib/engine/ops/plane-conv";
 import { rmsNorm } from "../../lib/engine/ops/rms-norm";
 import { rotary } from "../../lib/engine/ops/rotary";
+import { swiGlu } from "../../lib/engine/ops/swiglu";
 import { tf } from "../../lib/engine/tf";
 
 /** Value and gradients of a weighted sum, with inputs drawn from one seed. */
@@ -44,6 +47,12 @@ export const FUSED_CASES: readonly (readonly [string, number[][], (...x: Tensor[
   ["gelu, tanh", [[4, 9]], (x) => gelu(x!, "tanh")],
   ["rotary, one table", [[2, 5, 3, 4]], turned(1)],
   ["rotary, a table a sequence", [[3, 2, 2, 6]], turned(3)],
+  ["attention", [[2, 3, 5, 4], [2, 3, 6, 4], [2, 3, 6, 4]], (q, k, v) => attention(q!, k!, v!, { scale: 0.5 })],
+  ["attention of matrices with a bias", [[3, 4], [2, 4], [2, 4]], (q, k, v) => attention(q!, k!, v!, { scale: 0.3, bias: tf.tensor2d([1, -2, 0, 3, -1, 1], [3, 2]) })],
+  ["causal attention", [[2, 7, 4], [2, 7, 4], [2, 7, 4]], (q, k, v) => attention(q!, k!, v!, { scale: 0.5, causal: true })],
+  ["causal attention in blocks, three query heads a key head", [[1, 2, 3 * 300, 4], [1, 2, 300, 4], [1, 2, 300, 4]], (q, k, v) => attention(q!, k!, v!, { scale: 0.5, causal: true })],
+  ["swiGlu", [[4, 9], [4, 9]], (g, u) => swiGlu(g!, u!)],
+  ["crossEntropy", [[4, 9]], (x) => crossEntropy(x as Tensor2D, tf.tensor1d([3, 0, 8, 3], "int32") as Tensor1D, tf.tensor1d([0.5, 0, 0.25, 2]))],
   ["planeConv 3x3", [[2, 3, 5, 4], [4, 3, 3, 3], [4]], (x, f, b) => planeConv(x as Tensor4D, f as Tensor4D, b)],
   ["planeConv 3x3, even size, stride 2", [[2, 3, 4, 6], [2, 3, 3, 3], [2]], (x, f, b) => planeConv(x as Tensor4D, f as Tensor4D, b, 2)],
   ["planeConv 3x3, odd size, stride 2", [[1, 3, 5, 7], [2, 3, 3, 3]], (x, f) => planeConv(x as Tensor4D, f as Tensor4D, undefined, 2)],

@@ -1,9 +1,12 @@
-import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
+import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
+import { attention } from "../../lib/engine/ops/attention";
+import { crossEntropy } from "../../lib/engine/ops/cross-entropy";
 import { gelu } from "../../lib/engine/ops/gelu";
 import { layerNorm } from "../../lib/engine/ops/layer-norm";
 import { planeConv } from "../../lib/engine/ops/plane-conv";
 import { rmsNorm } from "../../lib/engine/ops/rms-norm";
+import { swiGlu } from "../../lib/engine/ops/swiglu";
 import { ortStats, resetOrtStats } from "../../lib/engine/ort/register";
 import { tf } from "../../lib/engine/tf";
 import { expectClose, on, read, type Result, worst } from "./compare";
@@ -19,13 +22,17 @@ describe("fused operations", () => {
 
   it("record one operation each way", async () => {
     await on("ort-cpu", () => {
-      const x = tf.ones([2, 4]);
+      const x = tf.ones([2, 4]) as Tensor2D;
       const [g, b] = [tf.ones([4]), tf.zeros([4])];
+      const [ids, weights] = [tf.tensor1d([0, 3], "int32"), tf.ones([2])] as [Tensor1D, Tensor1D];
       resetOrtStats();
       layerNorm(x, g, b, 1e-5);
       rmsNorm(x, g, 1e-5);
       gelu(x, "exact");
-      expect(ortStats().opsRecorded).toBe(3);
+      attention(x, x, x, { scale: 1 });
+      swiGlu(x, x);
+      crossEntropy(x, ids, weights);
+      expect(ortStats().opsRecorded).toBe(6);
     });
   });
 

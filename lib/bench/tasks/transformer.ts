@@ -2,10 +2,10 @@ import type * as tfTypes from "@tensorflow/tfjs-core";
 import { TrainingConfig } from "../../config/schema";
 import { planTraining, type ParameterSpec } from "../../core/parameters";
 import { Rng } from "../../core/rng";
+import { attention } from "../../engine/ops/attention";
 import { RepeatedStep } from "../../engine/step";
 import { tf } from "../../engine/tf";
 import { gelu } from "../../nn/activations";
-import { attend, causalBias } from "../../nn/attention";
 import { gatherRows } from "../../nn/gather";
 import { linear, linearParameters } from "../../nn/linear";
 import { layerNorm, layerNormParameters } from "../../nn/norms";
@@ -51,7 +51,7 @@ function layer(p: Scope, x_BTD: tfTypes.Tensor, heads: number): tfTypes.Tensor {
   const K = D / heads;
   const [q, k, v] = tf.split(linear(p.at("qkv"), layerNorm(p.at("norm1"), x_BTD, EPS)), 3, 2)
     .map((t) => t.reshape([B, T, heads, K]).transpose([0, 2, 1, 3])) as [tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor];
-  const mixed = attend(q, k, v, { scale: K ** -0.5, bias: causalBias(T) });
+  const mixed = attention(q, k, v, { scale: K ** -0.5, causal: true });
   const y = x_BTD.add(linear(p.at("proj"), mixed.transpose([0, 2, 1, 3]).reshape([B, T, D])));
   return y.add(linear(p.at("fc2"), gelu(linear(p.at("fc1"), layerNorm(p.at("norm2"), y, EPS)))));
 }

@@ -49,10 +49,14 @@ export class Forms {
     return this.node("Where", [condition, a, b]);
   }
 
-  /** @param ranks of a and b; only a product of transposed operands needs them */
-  matmul(a: string, b: string, transA = false, transB = false, ranks: readonly [number, number] = [2, 2]): string {
-    if (!transA && !transB) return this.node("MatMul", [a, b]);
-    const attributes = { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: 1 } };
+  /**
+   * alpha · a b
+   *
+   * @param ranks of a and b; only a product of transposed operands needs them
+   */
+  matmul(a: string, b: string, transA = false, transB = false, ranks: readonly [number, number] = [2, 2], alpha = 1): string {
+    if (!transA && !transB && alpha === 1) return this.node("MatMul", [a, b]);
+    const attributes = { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: alpha } };
     return this.graph.nodes("FusedMatMul", [a, b], attributes, 1, "com.microsoft", ranks)[0]!;
   }
 }

@@ -7,6 +7,7 @@ import { OrtBackend } from "./backend";
 import type { KernelDef, KernelTable } from "./kernel";
 import { binaryKernels } from "./kernels/binary";
 import { convKernels } from "./kernels/conv";
+import { attentionKernels } from "./kernels/attention";
 import { fusedKernels } from "./kernels/fused";
 import { indexKernels } from "./kernels/index";
 import { matmulKernels } from "./kernels/matmul";
@@ -31,6 +32,7 @@ export const ortKernels: KernelTable = {
   ...planeConvKernels,
   ...poolKernels,
   ...resizeKernels,
+  ...attentionKernels,
   ...fusedKernels,
 };
 

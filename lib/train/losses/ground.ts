@@ -1,7 +1,7 @@
 import type * as tfTypes from "@tensorflow/tfjs-core";
 import { expectShape } from "../../core/shapes";
 import { tf } from "../../engine/tf";
-import { MASKED } from "../../nn/attention";
+import { MASKED } from "../../engine/ops/attention";
 import { constant } from "../../nn/constants";
 
 /** Σ w·x / max(Σ w, floor): 0 when nothing counts. */

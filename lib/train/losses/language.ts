@@ -1,6 +1,6 @@
 import type * as tfTypes from "@tensorflow/tfjs-core";
 import { expectShape } from "../../core/shapes";
-import { tf } from "../../engine/tf";
+import { crossEntropy } from "../../engine/ops/cross-entropy";
 
 /**
  * L_lang: cross-entropy at the supervised tokens only, Σ weight · -log p(id).
@@ -14,18 +14,5 @@ export function languageLoss(logits: tfTypes.Tensor2D, ids: tfTypes.Tensor1D, we
   const sizes = expectShape("languageLoss", "logits", logits.shape, "n W");
   expectShape("languageLoss", "ids", ids.shape, "n", { n: sizes.n! });
   expectShape("languageLoss", "weights", weights.shape, "n", { n: sizes.n! });
-  return tf.tidy(() => {
-    const op = tf.customGrad((x, save) => {
-      const rows = x as tfTypes.Tensor2D;
-      const right = tf.oneHot(ids, rows.shape[1]).toFloat();
-      const surprise = tf.logSumExp(rows, 1).sub(rows.mul(right).sum(1));
-      (save as tfTypes.GradSaveFunc)([rows, right, weights]);
-      return {
-        value: surprise.mul(weights).sum(),
-        gradFunc: (dy: tfTypes.Tensor, [r, y, w]: tfTypes.Tensor[]) =>
-          tf.softmax(r!).sub(y!).mul(w!.reshape([-1, 1])).mul(dy),
-      };
-    });
-    return op(logits).asScalar();
-  });
+  return crossEntropy(logits, ids, weights);
 }

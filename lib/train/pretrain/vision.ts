@@ -4,6 +4,7 @@ import type { ProgressSink } from "../../core/progress";
 import { takeMessages } from "../../core/interrupt";
 import { Rng } from "../../core/rng";
 import type { ParameterSpec } from "../../core/parameters";
+import { crossEntropy } from "../../engine/ops/cross-entropy";
 import { RepeatedStep } from "../../engine/step";
 import { tf } from "../../engine/tf";
 import { initParameters } from "../../model/initialise";
@@ -70,11 +71,8 @@ function gridWaves(side: number, width: number): Float32Array {
   return out;
 }
 
-/** Cross-entropy of rows, mean; labels int32[n]. */
-function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scalar {
-  const picked = tf.logSoftmax(logits).mul(tf.oneHot(labels, logits.shape[1])).sum();
-  return picked.div(-logits.shape[0]).asScalar();
-}
+const meanCrossEntropy = (logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scalar =>
+  crossEntropy(logits, labels, tf.fill([logits.shape[0]], 1 / logits.shape[0]));
 
 /**
  * Dense pretraining of a small vision tower: each patch names the class and colour of what it shows. Stands in for
@@ -163,7 +161,7 @@ export async function pretrainVision(
     const { x, classes, colours, ...numbers } = given as unknown as Examples & UpdateNumbers;
     const { value, grads } = tf.variableGrads(() => {
       const [a, b] = logits(x);
-      return crossEntropy(a, classes).add(crossEntropy(b, colours)).asScalar();
+      return meanCrossEntropy(a, classes).add(meanCrossEntropy(b, colours)).asScalar();
     }, [...parameters.values()]);
     optimizer.apply(Object.fromEntries([...parameters].map(([name, v]) => [name, grads[v.name]!])), numbers);
     return value;

@@ -67,6 +67,13 @@ function tanhGeluSlope(e: Emission, x: string): string {
   return e.node("Mul", [e.node("Add", [e.node("Add", [t, e.scalar(1)]), rise]), e.scalar(0.5)]);
 }
 
+/** Gradients of SiLU(g) · u with s = σ(g): silu' u = s (u − y) + y. */
+function swiGluGradient(e: Emission): string[] {
+  const [dy, gate, up, y, silu] = e.ins() as [string, string, string, string, string];
+  const slope = e.node("Add", [e.node("Mul", [e.node("Sub", [up, y]), e.node("Sigmoid", [gate])]), y]);
+  return [e.node("Mul", [slope, dy]), e.node("Mul", [dy, silu])];
+}
+
 interface AdamWAttrs {
   decays: boolean;
   scaled: boolean;
@@ -94,6 +101,23 @@ function adamw(e: Emission, { decays, scaled }: AdamWAttrs): string[] {
   const step = node("Div", node("Mul", m2, rate), node("Add", e.node("Sqrt", [v2]), node("Mul", eps, q)));
   const kept = decays ? node("Mul", param, node("Sub", one, node("Mul", lr, names[10]!))) : param;
   return [node("Sub", kept, step), m2, v2];
+}
+
+function crossEntropy(e: Emission): string[] {
+  const [logits, ids, weights] = e.ins() as [string, string, string];
+  const [n] = e.shape(0) as [number];
+  const logs = e.node("LogSoftmax", [logits], { axis: -1 });
+  const right = e.reshape(e.node("GatherElements", [logs, e.reshape(ids, [n, 1])], { axis: 1 }), [n]);
+  const sum = e.node("ReduceSum", [e.node("Mul", [right, weights]), e.list([0])], { keepdims: 0 });
+  return [e.node("Neg", [sum]), logs];
+}
+
+function crossEntropyGradient(e: Emission): string {
+  const [dy, logs, ids, weights] = e.ins() as [string, string, string, string];
+  const [n, W] = e.shape(1) as [number, number];
+  const hot = e.node("Equal", [e.reshape(ids, [n, 1]), e.constant(Array.from({ length: W }, (_, i) => i), [1, W], "int32")]);
+  const surplus = e.node("Sub", [e.node("Exp", [logs]), e.cast(hot, "float32")]);
+  return e.node("Mul", [surplus, e.reshape(e.node("Mul", [weights, dy]), [n, 1])]);
 }
 
 /** Kernels that only this backend has; lib/engine/ops uses them where they exist. */
@@ -160,5 +184,28 @@ export const fusedKernels: KernelTable = {
   GeluGrad: define<{ form: GeluForm }, { form: GeluForm }>(
     ({ dy, x }, { form }) => ({ ins: [dy!, x!], outs: [{ shape: x!.shape, dtype: "float32" }], attrs: { form } }),
     (e, { form }) => e.node("Mul", [e.in(0), form === "exact" ? geluSlope(e, e.in(1)) : tanhGeluSlope(e, e.in(1))]),
+  ),
+  /** Outputs y and SiLU(gate). */
+  SwiGlu: define<object, object>(
+    ({ gate, up }) => ({ ins: [gate!, up!], outs: [gate!, gate!].map(({ shape }) => ({ shape, dtype: "float32" })), attrs: {} }),
+    (e) => {
+      const silu = e.node("Mul", [e.in(0), e.node("Sigmoid", [e.in(0)])]);
+      return [e.node("Mul", [silu, e.in(1)]), silu];
+    },
+  ),
+  SwiGluGrad: define<object, object>(
+    ({ dy, gate, up, y, silu }) => ({ ins: [dy!, gate!, up!, y!, silu!], outs: [gate!, gate!].map(({ shape }) => ({ shape, dtype: "float32" })), attrs: {} }),
+    swiGluGradient,
+  ),
+  /** Outputs the loss and the logarithms of the probabilities. */
+  CrossEntropy: define<object, object>(
+    ({ logits, ids, weights }) => ({ ins: [logits!, ids!, weights!], outs: [{ shape: [], dtype: "float32" }, { shape: logits!.shape, dtype: "float32" }], attrs: {} }),
+    crossEntropy,
+  ),
+  CrossEntropyGrad: define<object, object>(
+    ({ dy, logProbabilities, ids, weights }) => ({
+      ins: [dy!, logProbabilities!, ids!, weights!], outs: [{ shape: logProbabilities!.shape, dtype: "float32" }], attrs: {},
+    }),
+    crossEntropyGradient,
   ),
 };

@@ -26,8 +26,10 @@ const first = (...rules: Rule[]): Rule => (f, call) => {
   return undefined;
 };
 
-/** a bᵀ and the like: Gemm takes transposed matrices, stacks of them are transposed first. */
-const transposedProduct: Rule = (f, { inputs: [a, b], attributes: { transA, transB }, ranks }) => {
+/** alpha · a bᵀ and the like: Gemm takes transposed matrices, stacks of them are transposed first. */
+const transposedProduct: Rule = (f, { inputs: [unscaled, b], attributes: { transA, transB, alpha }, ranks }) => {
+  const { float: factor } = alpha as { float: number };
+  const a = factor === 1 ? unscaled : f.node("Mul", [unscaled!, f.scalar(factor)]);
   if (ranks!.every((rank) => rank === 2)) return f.node("Gemm", [a!, b!], { transA: transA!, transB: transB! });
   const swapped = (name: string, rank: number): string => f.transpose(name, Array.from({ length: rank }, (_, i) => (i < rank - 2 ? i : 2 * rank - 3 - i)));
   return f.node("MatMul", [transA === 1 ? swapped(a!, ranks![0]!) : a!, transB === 1 ? swapped(b!, ranks![1]!) : b!]);
