@@ -45,6 +45,20 @@ describe("recording", () => {
     });
   });
 
+  it("is seen by tf.profile: kernels, shapes, new tensors and bytes", async () => {
+    const x = tf.ones([4, 8]);
+    const { kernels, kernelNames, newTensors, newBytes, peakBytes, result } = await tf.profile(() => x.square().sum(1));
+    expect(kernelNames.sort()).toEqual(["Square", "Sum"]);
+    expect(kernels.map(({ name, inputShapes, outputShapes, totalBytesSnapshot, bytesAdded }) => ({ name, inputShapes, outputShapes, bytesAdded, held: totalBytesSnapshot > 0 }))).toEqual([
+      { name: "Square", inputShapes: [[4, 8]], outputShapes: [[4, 8]], bytesAdded: 128, held: true },
+      { name: "Sum", inputShapes: [[4, 8]], outputShapes: [[4]], bytesAdded: 16, held: true },
+    ]);
+    expect({ newTensors, newBytes }).toEqual({ newTensors: 2, newBytes: 144 });
+    expect(peakBytes).toBeGreaterThanOrEqual(128 + 128 + 16);
+    expect(Array.from((result as Tensor).dataSync())).toEqual([8, 8, 8, 8]);
+    tf.dispose([x, result as Tensor]);
+  });
+
   it("fills with whole numbers that float32 does not hold", () => {
     tf.tidy(() => {
       expect(Array.from(tf.fill([2], 16777217, "int32").add(tf.scalar(0, "int32")).dataSync())).toEqual([16777217, 16777217]);
