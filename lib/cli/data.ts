@@ -1,7 +1,8 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { merge, parseOverride } from "../config/resolve";
 import { UserError, unknownName } from "../core/errors";
-import { writeFileAtomic } from "../core/files";
+import { namesIn, writeFileAtomic } from "../core/files";
 import { stderrProgress } from "../core/progress";
 import { inProject } from "../core/root";
 import { checkScans, type DataReport } from "../datasets/check";
@@ -14,11 +15,11 @@ import { printJson, printLines } from "./output";
 
 const spec = {
   name: "data",
-  positionals: "make|check [DIR]|card",
+  positionals: "make|check [DIR]|card [NAME]",
   about:
     "make: writes S2-Rooms in ScanNet's layout (resumes; a second run does nothing). " +
     "check: opens everything in a data folder, S2-Rooms or real, and says what was recognised, what is missing and what is wrong. " +
-    "card: measures S2-Rooms and writes its data card.",
+    "card: measures S2-Rooms and writes its data card; with a name, prints the card of that data set: source, terms, layout, size, known defects.",
   options: {
     size: { type: "string", value: "NAME", help: `which rooms to make: ${Object.keys(roomSets).join(", ")} (default nano)` },
     folder: { type: "string", value: "DIR", help: "data folder (default data/rooms/<size>)" },
@@ -71,12 +72,28 @@ function scansLines(folder: string, report: DataReport): string[] {
   ];
 }
 
+const cards = (): string => inProject("data", "cards");
+
+/** The text of a data set's card. @throws UserError for a name without one, with those that are known */
+function cardOf(name: string): string {
+  const known = namesIn(cards()).map((file) => file.replace(/\.md$/, ""));
+  if (!known.includes(name)) throw unknownName("data card", name, known);
+  return readFileSync(join(cards(), `${name}.md`), "utf8");
+}
+
 /** `s2mllm data`. */
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = parseOptions(spec, args);
   const action = positionals[0];
-  // only check takes a folder there: make writes into it, and a slip such as "make check" would fill one
-  if (positionals.length > (action === "check" && values.folder === undefined ? 2 : 1)) throw wrongUsage(spec, `takes one action, got ${positionals.join(" ")}`);
+  // make takes no folder there: it writes into it, and a slip such as "make check" would fill one
+  const takesMore = (action === "check" && values.folder === undefined) || action === "card";
+  if (positionals.length > (takesMore ? 2 : 1)) throw wrongUsage(spec, `takes one action, got ${positionals.join(" ")}`);
+  if (action === "card" && positionals[1] !== undefined) {
+    const text = cardOf(positionals[1]);
+    if (values.json === true) printJson({ card: positionals[1], text });
+    else printLines([text.trimEnd()]);
+    return 0;
+  }
   const size = values.size ?? "nano";
   const folder = values.folder ?? positionals[1] ?? inProject("data", "rooms", size);
   const progress = stderrProgress();
@@ -123,7 +140,7 @@ export async function run(args: string[]): Promise<number> {
       values.patch === undefined ? 14 : wholeNumber("--patch", values.patch, 1),
     );
     const control = values.control === undefined ? [] : readControlRows(values.control);
-    const file = values.card ?? join(inProject("data", "cards"), "s2-rooms.md");
+    const file = values.card ?? join(cards(), "s2-rooms.md");
     writeFileAtomic(file, cardText(facts, control));
     if (values.json === true) printJson({ file, kinds: facts.kinds, proposals: facts.proposals, visibility: facts.visibility });
     else printLines([`wrote ${file}`]);

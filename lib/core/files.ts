@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { UserError } from "./errors";
 
@@ -12,6 +12,12 @@ export function namesIn(folder: string): string[] {
     throw new UserError(`${folder}: ${code === "ENOTDIR" ? "is a file, expected a folder; move it away or download the folder" : `cannot be read (${code})`}`);
   }
 }
+
+/** What a file says; nothing when it is not there. */
+export const textIn = (file: string): string => (existsSync(file) ? readFileSync(file, "utf8") : "");
+
+/** Bytes of a file; -1 when it is not there. */
+export const bytesIn = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? -1;
 
 /** Writes a file so that a reader sees either the old content or the whole new one: temporary name, then rename. */
 export function writeFileAtomic(path: string, content: string | Uint8Array): void {

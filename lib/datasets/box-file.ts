@@ -22,17 +22,17 @@ function readBoxes(file: string): Map<string, readonly unknown[]> {
   }));
 }
 
-const isDetected = (name: string): boolean => /^scannet_\w+_pred_box\.json$/.test(name);
+const kinds = { pred: /^scannet_\w+_pred_box\.json$/, gt: /^scannet_\w+_gt_box\.json$/ } as const;
 
-/** The released box files with detected boxes in a data folder: metadata/scannet_val_pred_box.json. */
-export function detectedBoxFiles(folder: string): string[] {
+/** The released box files of a data folder: metadata/scannet_val_pred_box.json with detected boxes, …_gt_box.json with those of all objects. */
+export function boxFiles(folder: string, kind: keyof typeof kinds): string[] {
   const metadata = join(folder, "metadata");
-  return namesIn(metadata).filter(isDetected).sort().map((name) => join(metadata, name));
+  return namesIn(metadata).filter((name) => kinds[kind].test(name)).sort().map((name) => join(metadata, name));
 }
 
 /** The released box file that lists a scene, if any does. @throws UserError when a file is not of that form */
-export function boxFileOf(folder: string, id: string): string | undefined {
-  return detectedBoxFiles(folder).find((file) => keptFile(file, readBoxes)?.has(id));
+export function boxFileOf(folder: string, id: string, kind: keyof typeof kinds = "pred"): string | undefined {
+  return boxFiles(folder, kind).find((file) => keptFile(file, readBoxes)?.has(id));
 }
 
 /** A scene's boxes in a released box file, axis-aligned world. @throws UserError naming the box that is none */

@@ -3,9 +3,10 @@ import { basename, join } from "node:path";
 import { UserError } from "../core/errors";
 import { namesIn } from "../core/files";
 import { silent, type ProgressSink } from "../core/progress";
+import type { Box } from "../geometry/box";
 import { alignmentFile } from "./alignment";
 import { arkitVideos } from "./arkitscenes";
-import { detectedBoxFiles } from "./box-file";
+import { boxesOf, boxFileOf, boxFiles } from "./box-file";
 import { indexedScans } from "./embodiedscan";
 import { frameStore } from "./frame-source";
 import { uniformFrames } from "./frames";
@@ -15,7 +16,7 @@ import { otherScan, otherScans } from "./other-sets";
 import { proposalFile, readProposals } from "./proposals";
 import { comparePublished } from "./published";
 import { openScene, readSceneList, readWholeViews, scenesIn, type ScanNetScene } from "./scannet";
-import type { Query } from "./scene";
+import type { Query, SceneObject } from "./scene";
 import { readSentences, sceneListFile, sentenceFile, type SentenceSet, type Split } from "./sentences";
 
 /** Something that is not there, or there for some scenes only. */
@@ -194,11 +195,16 @@ async function checkTables(found: Findings): Promise<void> {
   if (existsSync(join(folder, alignmentFile))) found.recognised.push(alignmentFile);
   const indexed = await found.attempt(() => indexedScans(folder));
   if (indexed !== undefined) found.recognised.push(`embodiedscan.json: frames of ${indexed} scans`);
-  found.recognised.push(...(await found.list(() => detectedBoxFiles(folder))).map((file) => `metadata/${basename(file)}`));
+  found.recognised.push(...(await found.list(() => [...boxFiles(folder, "pred"), ...boxFiles(folder, "gt")])).map((file) => `metadata/${basename(file)}`));
   const pickles = await found.list(() => pickleFolders.flatMap((sub) => namesIn(join(folder, sub)).filter((name) => /\.(pkl|pth?)$/.test(name)).map((name) => join(sub, name))));
   if (pickles.length > 0) {
     found.missing.push({ what: `a json form of ${pickles.slice(0, 3).join(", ")}${pickles.length > 3 ? `, … (${pickles.length} files)` : ""}`, todo: "pickles are never loaded; README.md says how to convert them" });
   }
+}
+
+/** Whether the boxes that the authors released are those of the scan's own objects, by object id, within a centimetre. */
+function sameBoxes(objects: readonly SceneObject[], stated: readonly Box[]): boolean {
+  return objects.length === stated.length && objects.every(({ box }, i) => box.every((x, k) => Math.abs(x - stated[i]![k]!) <= 0.01));
 }
 
 /** Opens every scene. */
@@ -226,6 +232,11 @@ async function checkScenes(
       wrong.add(`${scene.source.origin}: does not decode (a neighbour is read instead; export or download it again)`, `frame ${frame}`);
     }
     scene.source.close?.();
+    const stated = await found.attempt(() => boxFileOf(folder, id, "gt"));
+    const boxes = stated === undefined ? undefined : await found.attempt(() => boxesOf(stated, id));
+    if (boxes !== undefined && !sameBoxes(scene.objects, boxes)) {
+      wrong.add(`metadata/${basename(stated!)}: its boxes are not those of the scan's objects (another version of the scan, or no axis alignment; the scan's own are used)`, id);
+    }
     wrongSentences(scene, byScene.get(id) ?? [], wrong);
     if (offered === undefined || (await found.attempt(() => readProposals(folder, id))) === undefined) continue;
     n.proposalFiles++;

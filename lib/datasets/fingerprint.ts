@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { bytesIn, textIn } from "../core/files";
 import { alignmentFile } from "./alignment";
 import { frameStore } from "./frame-source";
 import { objectFiles } from "./objects";
@@ -8,15 +9,12 @@ import { otherScan } from "./other-sets";
 import { proposalFile } from "./proposals";
 import { sceneListFile, splitNames, splitScenes } from "./sentences";
 
-const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? -1;
-const textOf = (file: string): string => (existsSync(file) ? readFileSync(file, "utf8") : "");
-
 /** What a scan's frames are made of, without reading them: how they are stored, and the recording's size or the number of files. */
 function framesOf(folder: string, id: string): string {
   const store = frameStore(folder, id);
   if (store === undefined) return "no frames";
   const at = store.kind === "exported folders" ? join(store.path, "color") : store.path;
-  return `${store.kind} ${store.kind === "sens" ? sizeOf(at) : readdirSync(at).length}`;
+  return `${store.kind} ${store.kind === "sens" ? bytesIn(at) : readdirSync(at).length}`;
 }
 
 /**
@@ -28,17 +26,17 @@ function framesOf(folder: string, id: string): string {
  */
 export function scansFingerprint(folder: string, ids: readonly string[]): string {
   const hash = createHash("sha256");
-  for (const name of [alignmentFile, "embodiedscan.json"]) hash.update(`${name}\0${textOf(join(folder, name))}\0`);
+  for (const name of [alignmentFile, "embodiedscan.json"]) hash.update(`${name}\0${textIn(join(folder, name))}\0`);
   for (const id of ids) {
     const other = otherScan(folder, id);
     const proposals = proposalFile(folder, id);
-    const offered = proposals === undefined ? "no proposals" : `${proposals.kind} ${sizeOf(proposals.file)}`;
+    const offered = proposals === undefined ? "no proposals" : `${proposals.kind} ${bytesIn(proposals.file)}`;
     if (other !== undefined) {
       hash.update([id, other.kind, other.identity(), offered, ""].join("\0"));
       continue;
     }
     const { mesh, segments, aggregation } = objectFiles(folder, id);
-    hash.update([id, textOf(join(folder, "scans", id, `${id}.txt`)), ...[mesh, segments, aggregation].map(sizeOf), framesOf(folder, id), offered, ""].join("\0"));
+    hash.update([id, textIn(join(folder, "scans", id, `${id}.txt`)), ...[mesh, segments, aggregation].map(bytesIn), framesOf(folder, id), offered, ""].join("\0"));
   }
   return hash.digest("hex");
 }

@@ -1,5 +1,4 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { namesIn } from "../core/files";
+import { bytesIn, namesIn, textIn } from "../core/files";
 import { identity4 } from "../geometry/rigid";
 import { arkitFiles, arkitFolder, arkitVertices, arkitVideos, openArkitFrames, readArkitObjects } from "./arkitscenes";
 import type { FrameSource } from "./frame-source";
@@ -20,9 +19,6 @@ export interface OtherScan {
   identity(): string;
 }
 
-const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? -1;
-const textOf = (file: string): string => (existsSync(file) ? readFileSync(file, "utf8") : "");
-
 /** The scan of that name in a data folder of ARKitScenes or MultiScan; undefined when there is none. */
 export function otherScan(folder: string, id: string): OtherScan | undefined {
   const capture = arkitFolder(folder, id);
@@ -31,7 +27,7 @@ export function otherScan(folder: string, id: string): OtherScan | undefined {
     return {
       kind: "ARKitScenes", folder: capture,
       frames: () => openArkitFrames(capture, id), objects: () => readArkitObjects(capture, id), alignment: identity4, vertices: () => arkitVertices(capture, id),
-      identity: () => [textOf(files.annotation), sizeOf(files.mesh), sizeOf(files.trajectory), namesIn(files.colour).length, namesIn(files.depth).length, namesIn(files.intrinsics).length].join("\0"),
+      identity: () => [textIn(files.annotation), bytesIn(files.mesh), bytesIn(files.trajectory), namesIn(files.colour).length, namesIn(files.depth).length, namesIn(files.intrinsics).length].join("\0"),
     };
   }
   const scan = multiscanFolder(folder, id);
@@ -40,7 +36,7 @@ export function otherScan(folder: string, id: string): OtherScan | undefined {
   return {
     kind: "MultiScan", folder: scan,
     frames: () => openMultiscanFrames(scan, id), objects: () => readMultiscanObjects(scan, id), alignment: () => readMultiscanAlignment(scan, id), vertices: () => multiscanVertices(scan, id),
-    identity: () => [textOf(files.annotation), textOf(files.alignment), textOf(files.facts), sizeOf(files.mesh), sizeOf(files.cameras), sizeOf(files.depth), namesIn(files.colour).length].join("\0"),
+    identity: () => [textIn(files.annotation), textIn(files.alignment), textIn(files.facts), bytesIn(files.mesh), bytesIn(files.cameras), bytesIn(files.depth), namesIn(files.colour).length].join("\0"),
   };
 }
 

@@ -32,13 +32,21 @@ export interface Session {
 export async function openSession(config: S2Config, progress: ProgressSink): Promise<Session> {
   const cache = await prepareScenes(config, progress);
   const folder = inProject(config.data.folder);
-  const detected = cache.scenes("val").every((s) => s.entry.proposals.length > 0);
+  const scenes = cache.scenes("val");
+  const without = scenes.filter((s) => s.entry.proposals.length === 0).map((s) => s.entry.id);
+  if (without.length > 0 && without.length < scenes.length) {
+    const few = without.slice(0, 3).join(", ") + (without.length > 3 ? ", …" : "");
+    progress({
+      task: "proposals", done: scenes.length - without.length, total: scenes.length,
+      note: `${without.length} of ${scenes.length} test scenes have none (${few}), so that only ground-truth boxes can be offered; run the detector on them too, or take them out of scannetv2_val.txt`,
+    });
+  }
   return {
     config, folder, cache,
     tokenizer: loadTokenizer(config),
     classOf: classesOf(join(folder, "scannetv2-labels.combined.tsv")),
     synthetic: existsSync(join(folder, "rooms.json")),
-    sources: detected ? ["gt", "detector"] : ["gt"],
+    sources: without.length === 0 ? ["gt", "detector"] : ["gt"],
     sentences: (split) => {
       const scenes = cache.scenes(split);
       return groupByScene(scenes, (config.data.sentences ?? ["scanrefer"]).flatMap((set) => {

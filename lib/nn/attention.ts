@@ -1,6 +1,6 @@
 import type * as tfTypes from "@tensorflow/tfjs-core";
-import { tf } from "../engine/tf";
 import { type AttentionForm, causalMask } from "../engine/ops/attention";
+import { tf } from "../engine/tf";
 import { constant } from "./constants";
 
 /** @param q queries times the scale: they are fewer numbers than the scores */

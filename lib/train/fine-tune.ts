@@ -54,18 +54,21 @@ const logEvery = 10;
 /**
  * The parameters that a configuration starts from: published checkpoints or the lab's own pretrained parts from their
  * files, adapters over them, the rest by its initial distribution.
+ *
+ * @param purpose answers need no reconstruction decoder: where no checkpoint has one, its numbers mean nothing then
  */
-export function startingParameters(config: S2Config): Map<string, tf.Variable> {
+export function startingParameters(config: S2Config, purpose: "training" | "answers" = "training"): Map<string, tf.Variable> {
   const { bases, adapters } = checkpointsOf(config);
   const fromScratch = config.language.init === "xavier";
   const part = (name: ModelPart): string[] => describeModel(config).map((spec) => spec.name).filter((n) => partOf(n) === name);
   if (bases.length > 0) {
     // a language model that starts from random numbers needs no checkpoint, and takes the lab's own decoder
-    const weights = Weights.open([...bases, ...adapters], config, fromScratch ? ["vision tower"] : undefined);
+    const needed: ModelPart[] | undefined = fromScratch ? ["vision tower"] : purpose === "answers" ? ["vision tower", "language model"] : undefined;
+    const weights = Weights.open([...bases, ...adapters], config, needed);
     try {
       const parameters = weights.load();
       const decoder = part("reconstruction decoder").filter((name) => weights.added.includes(name));
-      if (decoder.length > 0) loadWeights(pretrainedFile(config.preset, "reconstruction"), parameters, decoder);
+      if (decoder.length > 0 && purpose === "training") loadWeights(pretrainedFile(config.preset, "reconstruction"), parameters, decoder);
       return parameters;
     } finally {
       weights.close();
@@ -73,7 +76,7 @@ export function startingParameters(config: S2Config): Map<string, tf.Variable> {
   }
   const parameters = initParameters(describeModel(config), new Rng(config.seed, "init"));
   loadWeights(pretrainedFile(config.preset, "vision"), parameters, part("vision tower"));
-  if (config.reconstruction.enabled) loadWeights(pretrainedFile(config.preset, "reconstruction"), parameters, part("reconstruction decoder"));
+  if (config.reconstruction.enabled && purpose === "training") loadWeights(pretrainedFile(config.preset, "reconstruction"), parameters, part("reconstruction decoder"));
   for (const folder of adapters) loadAdapter(folder, config, parameters);
   return parameters;
 }
@@ -90,7 +93,7 @@ function baseOf(config: S2Config): string {
 }
 
 /**
- * The parameters of a finished run: its own weights, or its adapter over what the run started from.
+ * The parameters of a finished run, for answers: its own weights, or its adapter over what the run started from.
  *
  * @throws UserError when the folder has neither
  */
@@ -99,7 +102,7 @@ export function finishedParameters(folder: string, config: S2Config): Map<string
   const adapter = adapterFolder(folder);
   if (existsSync(own)) return readWeights(own, describeModel(config));
   if (!existsSync(join(adapter, adapterConfigFile))) throw new UserError(`${folder}: no model.safetensors and no adapter/${adapterConfigFile}; expected the folder of a finished run (s2mllm train makes one)`);
-  return startingParameters(withAdapter(config, adapter));
+  return startingParameters(withAdapter(config, adapter), "answers");
 }
 
 /**

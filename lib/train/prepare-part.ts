@@ -30,7 +30,12 @@ export interface PrepareTask {
   readonly scenes: readonly { readonly id: string; readonly split: string }[];
 }
 /** `damaged`: frames that could not be read; counted in `skippedFrames`, as those without a pose are. */
-export type PreparedPart = readonly (CachedScene & { readonly split: string; readonly damaged: readonly string[] })[];
+export type PreparedScene = CachedScene & { readonly split: string; readonly damaged: readonly string[] };
+export interface PreparedPart {
+  readonly scenes: readonly PreparedScene[];
+  /** Why scenes cannot be prepared. */
+  readonly broken: readonly string[];
+}
 
 /** Gives the tower's features of a scene's views; undefined where the tower trains and colours are kept. */
 function featuresBy(config: S2Config, dims: CacheDims): ((views: readonly View[]) => Float32Array) | undefined {
@@ -81,10 +86,11 @@ async function prepare(task: PrepareTask, progress: (done: number) => void, stop
   const cells = { rows: dims.pooledSide, cols: dims.pooledSide, cell: Math.floor(dims.image / dims.pooledSide) };
   const places = placesOf(dims);
   const placed: PatchGrid = dims.pooledXyz === true ? { imageCols: dims.image, rows: cells.rows, cols: cells.cols, patch: cells.cell } : grid;
-  const out: PreparedPart[number][] = [];
+  const out: PreparedScene[] = [];
+  const broken: string[] = [];
   let membersAt = 0;
-  for (const { id, split } of task.scenes) {
-    if (stop.aborted) throw new UserError("preparing scenes was interrupted; run the same command again");
+  /** Nothing of a scene that fails is written. */
+  const add = async (id: string, split: string): Promise<void> => {
     const scene = openScene(data, id);
     const { frames, unreadable } = await framesOf(scene, config, dims);
     const { views, damaged } = await readWholeViews(scene, frames, dims.image);
@@ -115,11 +121,20 @@ async function prepare(task: PrepareTask, progress: (done: number) => void, stop
     writeSync(members, new Uint8Array(counts.buffer));
     membersAt += counts.byteLength;
     scene.source.close?.();
-    progress(out.length);
+  };
+  for (const { id, split } of task.scenes) {
+    if (stop.aborted) throw new UserError("preparing scenes was interrupted; run the same command again");
+    try {
+      await add(id, split);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      broken.push(`${id}: ${error.message}`);
+    }
+    progress(out.length + broken.length);
   }
   closeSync(records);
   closeSync(members);
-  return out;
+  return { scenes: out, broken };
 }
 
 serveParent<PrepareTask, number, PreparedPart>(prepare);

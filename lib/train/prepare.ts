@@ -11,7 +11,7 @@ import { inProject } from "../core/root";
 import { dataFingerprint } from "../datasets/fingerprint";
 import { splitNames, splitScenes } from "../datasets/sentences";
 import { trainsVision } from "../model/vision";
-import type { PreparedPart, PrepareTask } from "./prepare-part";
+import type { PreparedPart, PreparedScene, PrepareTask } from "./prepare-part";
 import { requireTower, visionFingerprint } from "./pretrained";
 import { cacheDims, SceneCache, type CachedScene, type CacheIndex } from "./scene-cache";
 
@@ -34,7 +34,7 @@ export function sweepUnfinished(caches: string): void {
 }
 
 /** Which frames are not looked at and why; undefined when all are. */
-function leftOut(scenes: PreparedPart): string | undefined {
+function leftOut(scenes: readonly PreparedScene[]): string | undefined {
   const damaged = scenes.flatMap((s) => s.damaged.map((frame) => `${s.id} ${frame}`));
   const lost = scenes.reduce((n, s) => n + s.skippedFrames, 0) - damaged.length;
   const few = damaged.slice(0, 3).join(", ") + (damaged.length > 3 ? ", …" : "");
@@ -43,6 +43,17 @@ function leftOut(scenes: PreparedPart): string | undefined {
     ...(damaged.length === 0 ? [] : [`${damaged.length} damaged frames left out (${few}): data check names what is wrong`]),
   ];
   return said.length === 0 ? undefined : said.join("; ");
+}
+
+/** A run on fewer scenes than its lists name would be another experiment: all that is wrong is said at once, and nothing is left out. */
+function refuseBroken(broken: readonly string[], total: number, data: string): void {
+  if (broken.length === 0) return;
+  const most = 10;
+  const more = broken.length > most ? [`and ${broken.length - most} more`] : [];
+  throw new UserError([
+    `${broken.length} of ${total} scenes of ${data} cannot be prepared; mend them (data check says more) or take them out of scannetv2_train.txt and scannetv2_val.txt:`,
+    ...broken.slice(0, most), ...more,
+  ].join("\n  "));
 }
 
 /** The results of all; when one fails the others are asked to stop and waited for, so that none writes on behind. */
@@ -62,7 +73,7 @@ async function allOrStop<T>(stop: AbortController, work: readonly Promise<T>[]):
  * vision tower (colours where the tower trains), patch coordinates, rays, depth and box membership of every scene, made
  * by two processes.
  *
- * @throws UserError for a scene that cannot be read, or after an interrupt; nothing half-made stays
+ * @throws UserError naming every scene that cannot be read, or after an interrupt; nothing half-made stays
  */
 export async function prepareScenes(config: S2Config, progress: ProgressSink, processes = 2): Promise<SceneCache> {
   const data = inProject(config.data.folder);
@@ -93,9 +104,11 @@ export async function prepareScenes(config: S2Config, progress: ProgressSink, pr
         });
       }));
       if (stop.signal.aborted) throw new UserError("preparing scenes was interrupted; run the same command again");
-      const note = leftOut(parts.flat());
+      refuseBroken(parts.flatMap((p) => p.broken), scenes.length, config.data.folder);
+      const prepared = parts.flatMap((p) => p.scenes);
+      const note = leftOut(prepared);
       if (note !== undefined) progress({ task: "prepare scenes", done: scenes.length, total: scenes.length, note });
-      const byId = new Map(parts.flat().map(({ damaged: _damaged, ...s }) => [s.id, s]));
+      const byId = new Map(prepared.map(({ damaged: _damaged, ...s }) => [s.id, s]));
       const splits: Record<string, CachedScene[]> = { train: [], val: [] };
       for (const { id, split } of scenes) splits[split]!.push(byId.get(id)!);
       const index: CacheIndex = { key, dataFingerprint: fingerprint, dims, splits };

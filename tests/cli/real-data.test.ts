@@ -1,12 +1,17 @@
-import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { run as check } from "../../lib/cli/data";
 import { run as evaluate } from "../../lib/cli/eval";
+import { run as study } from "../../lib/cli/study";
 import { run as train } from "../../lib/cli/train";
 import { resolveConfig } from "../../lib/config/resolve";
+import { UserError } from "../../lib/core/errors";
 import { silent } from "../../lib/core/progress";
+import { openSession } from "../../lib/eval/session";
 import { readSafetensors } from "../../lib/io/safetensors";
+import { jobConfig, jobsOf, runFolder, type Job } from "../../lib/studies/job";
+import { readRows, type ResultRow } from "../../lib/studies/row";
 import { SceneCache } from "../../lib/train/scene-cache";
 import { prepareScenes } from "../../lib/train/prepare";
 import { sparseNpz } from "../setup/formats/npz";
@@ -83,6 +88,28 @@ test("a folder in ScanNet's form goes from check to Table 1, named by one config
   expect(answers.every((a) => a.pred_response.length === 6)).toBe(true);
 }, 600_000);
 
+test("a study runs on it: the folder's name is all that it takes, and its rows are not synthetic", async () => {
+  const change = set("language.layers=1", "lora.fullLayers=1");
+  const results = join(data.folder, "results");
+  const [job] = jobsOf({ study: "table5", preset: "nano", variants: ["no-attn"], seeds: [7], set: change }) as [Job];
+  process.env["S2_RESULTS"] = results;
+  try {
+    const args = ["table5", "--variants", "no-attn", "--seeds", "7", "--processes", "1", ...change.flatMap((text) => ["--set", text])];
+    const { rows } = JSON.parse((await printed(study, ...args, "--json")).out) as { rows: ResultRow[] };
+    expect(rows.map(({ variant, seed, synthetic, proposals, n, frames }) => ({ variant, seed, synthetic, proposals, n, frames }))).toEqual(
+      ["gt", "detector"].map((proposals) => ({ variant: "no-attn", seed: 7, synthetic: false, proposals, n: 4, frames: 3 })));
+    for (const { metrics } of rows) expect(metrics.acc25).toBeCloseTo((metrics["unique25"]! + 3 * metrics["multiple25"]!) / 4, 2);
+    expect(readRows(join(results, "local.jsonl"))).toEqual(rows);
+    const { out: table } = await printed(study, ...args);
+    expect(table).toContain("no-attn");
+    expect(table).not.toContain("synthetic");
+  } finally {
+    delete process.env["S2_RESULTS"];
+    caches.push(await prepareScenes(jobConfig(job), silent));
+    rmSync(runFolder(job), { recursive: true, force: true });
+  }
+}, 600_000);
+
 test("what trained can be kept as a LoRA adapter alone, evaluated, and started from", async () => {
   const run = join(data.folder, "adapted");
   const lora = ["lora.language=true", "lora.rank=2", "lora.alpha=4", "lora.fullLayers=1"];
@@ -120,6 +147,35 @@ test("a run answers about another data set than it learnt on", async () => {
   expect(outcome.n).toBe(1);
   expect([0, 100]).toContain(outcome.metrics.unique25);
   other.remove();
+}, 600_000);
+
+test("every scene that cannot be prepared is named, and none is left out; test scenes without proposals are said", async () => {
+  const broken = dataFolder();
+  const [first, whole, second, last] = ["scene9716_00", "scene9717_00", "scene9718_00", "scene9719_00"];
+  for (const id of [first, whole, second, last]) await writeScan(broken.folder, { id, layout: "posed images", frames: 5 });
+  broken.file("scannetv2_train.txt", `${first}\n${second}\n`);
+  broken.file("scannetv2_val.txt", `${whole}\n${last}\n`);
+  broken.file("ScanRefer_filtered_train.json", [first, second].map((scene_id) => ({ scene_id, object_id: "1", object_name: "trash_can", ann_id: "0", description: "the bin", token: ["the", "bin"] })));
+  broken.file(`mask/${whole}.mask.npz`, sparseNpz([[0, 1, 2, 3, 4, 5, 6, 7]], scanVertices().length));
+  const scan = (id: string, file: string): string => join(broken.folder, "scans", id, `${id}${file}`);
+  const mesh = readFileSync(scan(second, "_vh_clean_2.ply"));
+  writeFileSync(scan(first, ".aggregation.json"), "{");
+  rmSync(scan(second, "_vh_clean_2.ply"));
+  const config = resolveConfig({ preset: "nano", set: set(`data.folder=${broken.folder}`) });
+  const error = await prepareScenes(config, silent).then(() => undefined, (e: Error) => e);
+  expect(error).toBeInstanceOf(UserError);
+  const lines = error!.message.split("\n  ");
+  expect(lines[0]).toBe(`2 of 4 scenes of ${broken.folder} cannot be prepared; mend them (data check says more) or take them out of scannetv2_train.txt and scannetv2_val.txt:`);
+  expect(lines.slice(1).sort()).toEqual([expect.stringMatching(/^scene9716_00: .*scene9716_00\.aggregation\.json: not JSON/), expect.stringMatching(/^scene9718_00: .*_vh_clean_2\.ply is missing/)]);
+
+  writeFileSync(scan(first, ".aggregation.json"), readFileSync(scan(whole, ".aggregation.json")));
+  writeFileSync(scan(second, "_vh_clean_2.ply"), mesh);
+  const notes: string[] = [];
+  const session = await openSession(config, ({ note }) => { if (note !== undefined) notes.push(note); });
+  caches.push(session.cache);
+  expect(session.sources).toEqual(["gt"]);
+  expect(notes).toEqual([`1 of 2 test scenes have none (${last}), so that only ground-truth boxes can be offered; run the detector on them too, or take them out of scannetv2_val.txt`]);
+  broken.remove();
 }, 600_000);
 
 test("an adapter of a configuration without one is refused before anything is opened", async () => {

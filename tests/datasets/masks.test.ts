@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
+import { checkScans } from "../../lib/datasets/check";
 import { proposalFile, readProposals } from "../../lib/datasets/proposals";
 import { npyFile, sparseNpz } from "../setup/formats/npz";
 import { dataFolder, objects, writeScan } from "../setup/formats/scan";
@@ -119,6 +120,25 @@ describe("the authors' boxes", () => {
     data.file(name, content);
     refused(message);
   });
+});
+
+test("released true boxes are no proposals: the check holds them against the scan's own", async () => {
+  const file = "metadata/scannet_val_gt_box.json";
+  const boxes = objects.map(({ box }) => [...box]);
+  const check = async (): Promise<readonly string[]> => {
+    const { recognised, problems } = await checkScans(data.folder, 16);
+    expect(recognised).toContain("metadata/scannet_val_gt_box.json");
+    return problems;
+  };
+  data.file(file, { [`scannet/${id}`]: boxes });
+  expect(proposalFile(data.folder, id)).toBeUndefined();
+  expect(await check()).toEqual([]);
+  boxes[1]![0]! += 0.02;
+  data.file(file, { [`scannet/${id}`]: boxes });
+  const told = "metadata/scannet_val_gt_box.json: its boxes are not those of the scan's objects (another version of the scan, or no axis alignment; the scan's own are used): 1 time (scene0011_00)";
+  expect(await check()).toEqual([told]);
+  data.file(file, { [`scannet/${id}`]: [objects[0].box] });
+  expect(await check()).toEqual([told]);
 });
 
 test("a scene id leads nowhere", () => {

@@ -1,12 +1,19 @@
-import { mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { S2Config } from "../../lib/config/schema";
 import { Rng } from "../../lib/core/rng";
+import { chooseEngine } from "../../lib/engine/choose";
+import { tf } from "../../lib/engine/tf";
 import { readSafetensors, writeSafetensors, type TensorToWrite } from "../../lib/io/safetensors";
 import { openAdapter, saveAdapter } from "../../lib/model/adapter";
 import { describeModel } from "../../lib/model/describe";
+import { disposeParameters } from "../../lib/model/initialise";
+import { randomInputs } from "../../lib/model/random-inputs";
+import { forward } from "../../lib/model/s2mllm";
 import { Weights } from "../../lib/model/weights";
+import { finishedParameters, startingParameters } from "../../lib/train/fine-tune";
 import { publish, publishedConfig } from "./published";
 
 const config = publishedConfig();
@@ -67,6 +74,28 @@ test("round trip: what trained comes from the adapter, what is frozen from the b
   expect([...frozen].every((name) => /^(model\.vision_tower|model\.layers\.0|model\.norm|model\.image_newline|lm_head|fast3r)/.test(name) && !name.includes("lora"))).toBe(true);
   expect(frozen.has("model.layers.0.self_attn.q_proj.weight")).toBe(true);
   weights.close();
+});
+
+test("a run that kept its adapter answers without Fast3R's checkpoint, which training asks for", async () => {
+  await chooseEngine({ threads: 1 });
+  const { llava, fast3r } = publish(top, config);
+  const run = join(top, "run");
+  mkdirSync(run);
+  renameSync(folder, join(run, "adapter"));
+  // as llava-video-7b: nothing starts from random numbers that a checkpoint has
+  const published: S2Config = { ...config, language: { ...config.language, init: "huggingface" } };
+  const without = { ...published, checkpoints: [llava] };
+  expect(() => startingParameters(without)).toThrow("no weights for the reconstruction decoder (Fast3R_ViT_Large_512)");
+  const scores = (from: S2Config): number[] => {
+    const parameters = finishedParameters(run, from);
+    const inputs = { objects: 3, before: 2, after: 1, tokens: 4 };
+    const values = tf.tidy(() => [...forward(parameters, randomInputs(config, new Rng(1, "scene"), inputs), config).scores.dataSync()]);
+    disposeParameters(parameters);
+    return values;
+  };
+  const got = scores(without);
+  expect(got.every(Number.isFinite)).toBe(true);
+  expect(got).toEqual(scores({ ...published, checkpoints: [llava, fast3r] }));
 });
 
 test("names with PEFT's adapter name and short module names are read too", () => {

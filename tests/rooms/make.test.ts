@@ -273,6 +273,16 @@ describe("the command", () => {
     await expect(cli("card", "--folder", join(top, "nowhere"))).rejects.toThrow("holds no finished S2-Rooms (no rooms.json)");
   });
 
+  test.each(readdirSync(inProject("data", "cards")))("the card %s has source, terms, size, layout and known defects, and is printed by its name", async (file) => {
+    const { out, status } = await cli("card", file.replace(/\.md$/, ""));
+    expect(status).toBe(0);
+    for (const part of [/^name: \S/m, /^source: \S/m, /^terms: \S/m, /^size: \S/m, /^## Layout.*\n\n\S/m, /^## Known defects\n\n\S/m]) expect(out).toMatch(part);
+  });
+
+  test("a card of a set that nobody knows is refused with the names", async () => {
+    await expect(cli("card", "scanet")).rejects.toThrow(/^data card "scanet" is unknown \(did you mean "scannet"\?\); known: .*multiscan/);
+  });
+
   test("changes reach the config", () => {
     expect(roomsConfig("tiny", ["margins.view=0.7", "trainRooms=4"], 5)).toMatchObject({ name: "tiny", seed: 5, trainRooms: 4, margins: { view: 0.7, closest: 0.4 } });
   });

@@ -156,6 +156,9 @@ export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = [])
     "- Every class has parts and a surface of its own (slats, quilt, books, leaves, ribs, ...) in the object's colour and a second tone, so that a patch can tell the class; the place of a pattern tells nothing about the place of the object.",
     `- ${config.frames} frames of ${config.image}x${config.image} pixels from a hand-held walk, field of view ${config.fieldOfView}°; depth noise ${percent(config.depthNoise)}%, holes ${percent(config.holeBlobs)}% in blobs and ${percent(config.holePixels)}% in single pixels; pose error ${config.poseShift} m and ${config.poseTurn}° (standard deviation an axis). ${config.lostPoseEvery === 0 ? "No frame has an infinite pose" : `Every ${config.lostPoseEvery}th room has one more frame with an infinite pose`} (${facts.framesLost} in the test rooms).`,
     "- Poses and meshes are stored turned and shifted; `axisAlignment` in `<scene>.txt` brings them upright with the middle of the floor at the origin.", "",
+    "## Layout", "",
+    "- `scans/<scene>/`: `<scene>.txt`, `.aggregation.json`, `_vh_clean_2.ply`, `_vh_clean_2.0.010000.segs.json`, frames in `color/ depth/ pose/ intrinsic/`; `proposals/<scene>.json` for test rooms.",
+    "- `scannetv2_train.txt`, `scannetv2_val.txt`, `ScanRefer_filtered_train.json`, `ScanRefer_filtered_val.json`, `nr3d_train.csv`, `nr3d_test.csv`, `scannetv2-labels.combined.tsv`, and `rooms.json`, which marks the folder as synthetic.", "",
     "## Sentences", "",
     `${facts.distinctSentences} different sentences among the ${manifest.sentences.train} of the training rooms, ${facts.wordsPerSentence.toFixed(1)} words on average, made of ${sentencePhrases.length} phrases. Share of each kind (relations: ${percent(relational(mix.train))}% train, ${percent(relational(mix.val))}% test):`, "",
     ...table(["kind", "train %", "test %", "exactly one answer because"], kinds.map((k) => [k.kind, percent(mix.train.get(k.kind)), percent(mix.val.get(k.kind)), rulesOfKind(m)[k.kind] ?? ""])), "",
@@ -179,7 +182,7 @@ export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = [])
     `In ${facts.views} uniformly sampled frames of the test rooms (${seen.objects} objects, measured depth pixels inside the object's box, patches of ${facts.patch}x${facts.patch} pixels):`, "",
     ...table(["at least 20 pixels", "a patch more than 50% inside", "a patch at least 5% inside"], [[percent(seen.seen), percent(seen.patch50), percent(seen.patch5)]]), "",
     ...(control.length === 0 ? [] : controlSection(control)),
-    "## Limits", "",
+    "## Known defects", "",
     "Box-shaped furniture, one surface pattern a class, eight colours, one light, no clutter, templated English: results here say nothing about ScanNet. All rooms come from one generator, so the test rooms measure new rooms, not a new domain.", "",
     `Classes in ScanNet's label map (NYU40 numbers): ${classNames.map((c) => `${c} ${classes[c].nyu40}`).join(", ")}.`, "",
   ].join("\n");
