@@ -1,5 +1,5 @@
 import type * as tfTypes from "@tensorflow/tfjs-core";
-import { type AttentionForm, causalMask } from "../engine/ops/attention";
+import { type AttentionForm, MASKED } from "../engine/ops/attention";
 import { tf } from "../engine/tf";
 import { constant } from "./constants";
 
@@ -88,5 +88,9 @@ export function sharedPrefixWeights(parts: SharedPrefix, options: AttentionForm)
 
 /** float32[T*G, T] MASKED where a later token would be seen; G rows a token, one a query head of a group. */
 export function causalBias(T: number, groups = 1): tfTypes.Tensor2D {
-  return constant(`causal/${groups}/${T}`, () => causalMask(T * groups, T));
+  return constant(`causal/${groups}/${T}`, () => {
+    const bias = new Float32Array(T * groups * T);
+    for (let row = 0; row < T * groups; row++) bias.fill(MASKED, row * T + Math.floor(row / groups) + 1, (row + 1) * T);
+    return tf.tensor2d(bias, [T * groups, T]);
+  });
 }

@@ -1,4 +1,4 @@
-import type { GradSaveFunc, Tensor, Tensor2D } from "@tensorflow/tfjs-core";
+import type { GradSaveFunc, Tensor } from "@tensorflow/tfjs-core";
 import { tf } from "../tf";
 import { hasKernel, runFused } from "./fused";
 
@@ -14,11 +14,10 @@ export interface AttentionForm {
   readonly causal?: boolean;
 }
 
-/** float32[T, S] MASKED where a row of the queries would see a later key; T/S rows a token. */
-export function causalMask(T: number, S: number): Tensor2D {
-  const mask = new Float32Array(T * S);
-  for (let row = 0; row < T; row++) mask.fill(MASKED, row * S + Math.floor((row * S) / T) + 1, (row + 1) * S);
-  return tf.tensor2d(mask, [T, S]);
+/** float32[T, S] MASKED where a row of the queries would see a later key; T/S rows a token. Made on the engine: for long sequences it is large. */
+function causalMask(T: number, S: number): Tensor {
+  const tokens = tf.range(0, T, 1, "int32").floorDiv(tf.scalar(T / S, "int32")).reshape([T, 1]);
+  return tf.range(0, S, 1, "int32").greater(tokens).toFloat().mul(MASKED);
 }
 
 function plain(q: Tensor, k: Tensor, v: Tensor, { scale, bias, causal }: AttentionForm): Tensor {
