@@ -36,6 +36,14 @@ describe("fused operations", () => {
     });
   });
 
+  it("refuse causal attention of rows that belong to no key, and with a bias", async () => {
+    await on("ort-cpu", () => {
+      const [q, k] = [tf.ones([5, 4]), tf.ones([2, 4])];
+      expect(() => attention(q, k, k, { scale: 1, causal: true })).toThrow("needs the same number of query rows for each key, got 5 rows for 2 keys");
+      expect(() => attention(k, k, k, { scale: 1, causal: true, bias: tf.zeros([2, 2]) })).toThrow("causal attention takes no bias");
+    });
+  });
+
   it("record no gradient of a frozen filter", async () => {
     await on("ort-cpu", () => {
       const [x, filter] = [tf.ones([1, 2, 4, 4]), tf.ones([2, 2, 3, 3])] as [Tensor4D, Tensor4D];

@@ -41,6 +41,8 @@ function plain(q: Tensor, k: Tensor, v: Tensor, { scale, bias, causal }: Attenti
 export function attention(q: Tensor, k: Tensor, v: Tensor, form: AttentionForm): Tensor {
   const { scale, bias, causal } = form;
   if (causal === true && bias !== undefined) throw new Error("attention: causal attention takes no bias");
+  const [T, S] = [q.shape.at(-2)!, k.shape.at(-2)!];
+  if (causal === true && T % S !== 0) throw new Error(`attention: causal attention needs the same number of query rows for each key, got ${T} rows for ${S} keys`);
   if (!hasKernel("Attention")) return tf.tidy(() => plain(q, k, v, form));
   const op = tf.customGrad((...given) => {
     const save = given.pop() as unknown as GradSaveFunc;
