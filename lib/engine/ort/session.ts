@@ -14,9 +14,6 @@ type NativeSession = InstanceType<typeof binding.InferenceSession>;
 /** ONNX files are protocol buffers, whose limit is 2 GiB; nodes and names need far less than what is left. */
 const LARGEST = 2 ** 31 - 2 ** 27;
 
-/** Bytes of intermediate values from which a program's memory is asked of the system. */
-const LARGE = 2 ** 30;
-
 /** A program and what is known of it. */
 export interface Program {
   readonly model: Uint8Array;
@@ -51,8 +48,7 @@ export function load(program: Program, provider: Provider, settings: OrtSettings
       executionMode: "sequential",
       intraOpNumThreads: settings.threads,
       interOpNumThreads: 1,
-      // The arena spares small programs a tenth of their time. It grows by doubling, which large ones pay for in memory.
-      enableCpuMemArena: rest.bytes < LARGE,
+      enableCpuMemArena: true,
       // Memory patterns cost 40 % more resident memory for 2 % of speed.
       enableMemPattern: false,
       logSeverityLevel: 3,
