@@ -25,6 +25,9 @@ export interface SharedPrefix {
   readonly ownValues: tfTypes.Tensor;
 }
 
+/** wᵀ x through the transpose of the narrower operand, which engines turn sooner: float32[B, H, P, K]. */
+const acrossRows = (w: tfTypes.Tensor, x: tfTypes.Tensor): tfTypes.Tensor => tf.matMul(x, w, true, false).transpose([0, 1, 3, 2]);
+
 /** @param parts queries times the scale */
 function jointWeights(parts: SharedPrefix, bias: tfTypes.Tensor | undefined): tfTypes.Tensor {
   const { queries, prefixKeys, ownKeys } = parts;
@@ -70,8 +73,8 @@ export function attendSharedPrefix(parts: SharedPrefix, options: AttentionForm):
         const dq = tf.matMul(dsp, kps).reshape(qs.shape).add(tf.matMul(dso, kos));
         return [
           dq.mul(options.scale),
-          tf.matMul(dsp, q_flat, true, false),
-          tf.matMul(aps, dy_flat, true, false),
+          acrossRows(dsp, q_flat),
+          acrossRows(aps, dy_flat),
           tf.matMul(dso, qs, true, false),
           tf.matMul(aos, dy, true, false),
         ];

@@ -22,7 +22,7 @@ export interface Provider {
 export const PROVIDERS: Readonly<Record<OrtEngine, Provider>> = {
   // On several threads its ScatterND reads, adds and writes the same row at once and loses additions.
   "ort-cpu": { engine: "ort-cpu", name: "cpu", memory: "host", rules: commonRules, without: [], scatterAdds: (threads) => threads === 1 },
-  "ort-webgpu": { engine: "ort-webgpu", name: "webgpu", memory: "device", rules: webgpuRules, without: ["TopK", "MaxPoolGrad"], scatterAdds: () => true },
+  "ort-webgpu": { engine: "ort-webgpu", name: "webgpu", memory: "device", rules: webgpuRules, without: ["TopK"], scatterAdds: () => true },
   // The binding of onnxruntime-node keeps results on a device for WebGPU only.
   "ort-cuda": { engine: "ort-cuda", name: "cuda", memory: "host", rules: commonRules, without: [], scatterAdds: () => true },
 };

@@ -62,13 +62,12 @@ class Products {
 
   /** Sum of what the blocks give to their keys, from transposed parts [..., K, keys]: float32[..., S, K]. */
   overKeys(parts: readonly string[]): string {
-    const { e, k, blocks } = this;
-    const padded = parts.map((part, i) => {
-      const missing = k.at(-2)! - blocks[i]!.keys;
-      const after = Array.from({ length: this.#rank }, (_, axis) => (axis === this.#rank - 1 ? missing : 0));
-      return missing === 0 ? part : e.node("Pad", [part, e.list([...after.map(() => 0), ...after]), e.scalar(0)]);
+    const { e, blocks } = this;
+    const zeros = Array.from({ length: this.#rank }, () => 0);
+    const sum = parts.reduce((seen, part, i) => {
+      const more = blocks[i]!.keys - blocks[i - 1]!.keys;
+      return e.node("Add", [e.node("Pad", [seen, e.list([...zeros, ...zeros.slice(1), more]), e.scalar(0)]), part]);
     });
-    const sum = padded.length === 1 ? padded[0]! : e.node("Sum", padded);
     return e.transpose(sum, Array.from({ length: this.#rank }, (_, axis) => (axis < this.#rank - 2 ? axis : 2 * this.#rank - 3 - axis)));
   }
 }

@@ -1,7 +1,6 @@
 import { tf } from "../../tf";
 import type { Emission } from "../emission";
-import { define, type KernelTable, sizeOf } from "../kernel";
-import { addRows } from "./index";
+import { define, type KernelTable } from "../kernel";
 import { farMargin, unreached } from "./window";
 
 interface PoolAttrs {
@@ -51,6 +50,35 @@ function covered({ Y, X, P, Q, window, stride, pads }: Sizes): number[] {
   return along(P, Y, 0).flatMap((rows) => columns.map((n) => rows * n));
 }
 
+/** Far edges of the image that no window reaches, for ONNX's way back. */
+const rest = ({ P, Q, Y, X, window, stride, pads: [top, left, bottom, right] }: Sizes): number[] => [
+  unreached(P, stride[0], window[0], Y, top, bottom), unreached(Q, stride[1], window[1], X, left, right),
+];
+
+/** Per pixel of a window those gradients that are its own, as channels; a transposed convolution carries each to its place. */
+function maxGradient(e: Emission, s: Sizes): string {
+  const { B, C, P, Q, window: [K, L], stride, pads: [top, left, bottom, right] } = s;
+  const x = channelsFirst(e, e.in(1));
+  const dy = channelsFirst(e, e.in(0));
+  const most = e.node("MaxPool", [x], attributes(s));
+  // a number, not -∞: shading languages have no such constant
+  const padded = s.pads.every((p) => p === 0) ? x : e.node("Pad", [x, e.list([0, 0, top, left, 0, 0, bottom, right]), e.scalar(-3.4028234663852886e38)]);
+  let free: string | undefined;
+  const shares = Array.from({ length: K * L }, (_, tap) => {
+    const begin = [Math.floor(tap / L), tap % L];
+    const end = [begin[0]! + (P - 1) * stride[0] + 1, begin[1]! + (Q - 1) * stride[1] + 1];
+    // as numbers: a transposition moved behind the comparison would need one of bools, which WebGPU has not
+    const equal = e.cast(e.node("Equal", [e.slice(padded, [2, 3], begin, end, stride), most]), "float32");
+    const first = free === undefined ? equal : e.node("Mul", [equal, free]);
+    free = e.node("Sub", [free ?? e.scalar(1), first]);
+    return e.reshape(e.node("Mul", [first, dy]), [B * C, 1, P, Q]);
+  });
+  const taps = K * L;
+  const places = e.constant(Array.from({ length: taps * taps }, (_, i) => (i % (taps + 1) === 0 ? 1 : 0)), [taps, 1, K, L]);
+  const dx = e.node("ConvTranspose", [e.node("Concat", shares, { axis: 1 }), places], { ...attributes(s), output_padding: rest(s) });
+  return e.reshape(dx, [B, C, s.Y, s.X]);
+}
+
 export const poolKernels: KernelTable = {
   MaxPool: define<PoolAttrs, Sizes>(
     ({ x }, attrs) => {
@@ -72,12 +100,7 @@ export const poolKernels: KernelTable = {
       const s = sizesOf(input!, attrs);
       return s && { ins: [dy!, input!], outs: [{ shape: input!.shape, dtype: "float32" }], attrs: s };
     },
-    (e, s) => {
-      const places = e.graph.nodes("MaxPool", [channelsFirst(e, e.in(1))], attributes(s), 2)[1]!;
-      const count = sizeOf(shapeOf(s)), all = s.B * s.C * s.Y * s.X;
-      const dx = addRows(e, e.reshape(places, [count]), e.reshape(channelsFirst(e, e.in(0)), [count, 1]), count, all, 1);
-      return channelsLast(e, e.reshape(dx, [s.B, s.C, s.Y, s.X]));
-    },
+    (e, s) => channelsLast(e, maxGradient(e, s)),
   ),
   /** By the pixels that a window covers, as the forward pass divides; tfjs' own kernels divide by the window's size, margin or not. */
   AvgPoolGrad: define<PoolAttrs, Sizes>(
@@ -86,11 +109,10 @@ export const poolKernels: KernelTable = {
       return s && { ins: [dy!], outs: [{ shape: input!.shape, dtype: "float32" }], attrs: s };
     },
     (e, s) => {
-      const { P, Q, C, Y, X, window, stride, pads: [top, left, bottom, right] } = s;
+      const { P, Q, C, window } = s;
       const share = e.node("Div", [channelsFirst(e, e.in(0)), e.constant(covered(s), [1, 1, P, Q])]);
       const ones = e.constant(new Array<number>(C * window[0] * window[1]).fill(1), [C, 1, ...window]);
-      const rest = [unreached(P, stride[0], window[0], Y, top, bottom), unreached(Q, stride[1], window[1], X, left, right)];
-      return channelsLast(e, e.node("ConvTranspose", [share, ones], { ...attributes(s), group: C, output_padding: rest }));
+      return channelsLast(e, e.node("ConvTranspose", [share, ones], { ...attributes(s), group: C, output_padding: rest(s) }));
     },
   ),
   FusedBatchNorm: define<{ varianceEpsilon: number }, { epsilon: number; scale: number; offset: number }>(
