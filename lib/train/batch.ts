@@ -20,9 +20,10 @@ export interface BatchScene {
   readonly draw: number;
 }
 
-/** Fixed sizes, so that every batch of a run has the same shapes and compiles once. */
+/** The most that a batch of a run holds. All are its sizes too, save the tokens: see `tokenWidth`. */
 export interface BatchSizes {
   readonly sentences: number;
+  /** Tokens a sentence. */
   readonly tokens: number;
   readonly objects: number;
   /** Supervised tokens a sentence, at most. */
@@ -51,6 +52,18 @@ export function batchSizes(
   return { sentences: perScene, tokens, objects, labels, anchors };
 }
 
+/** Narrowest step between the widths of batches, tokens. */
+const narrowest = 16;
+
+/**
+ * Tokens that each sentence of a batch gets, when its longest has `longest` and the run's longest `most`: a quarter of the most,
+ * half, three quarters or all. Lengths then make four programs at most, and few short sentences are padded to a rare long one.
+ */
+export function tokenWidth(longest: number, most: number): number {
+  const step = Math.max(narrowest, Math.ceil(most / 4));
+  return Math.min(most, Math.ceil(longest / step) * step);
+}
+
 /** Tokens in front of the sentences: prompt, and rows of pooled tokens each closed by a newline token. */
 export function prefixLength(prompt: SharedPrompt, views: number, pooledSide: number): number {
   return prompt.before.length + prompt.after.length + views * pooledSide * (pooledSide + 1);
@@ -66,7 +79,9 @@ export function makeBatch(
 ): Batch {
   const { positions, reconstruction: recon } = config;
   const B = scenes.length, V = scenes[0]!.views.length, { N, C, M, pooledSide } = cache.dims;
-  const { sentences: Q, tokens: T, objects: O } = sizes;
+  const { sentences: Q, objects: O } = sizes;
+  const longest = Math.max(1, ...scenes.flatMap((s) => s.sentences.map(({ encoded }) => encoded.ids.length)));
+  const T = tokenWidth(longest, sizes.tokens);
   const P = prefixLength(prompt, V, pooledSide);
   const L = P + Q * T;
   if (config.objects.features.startsWith("patch27")) {

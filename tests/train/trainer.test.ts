@@ -2,14 +2,16 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import type { S2Config } from "../../lib/config/schema";
 import { silent } from "../../lib/core/progress";
+import { ortStats, resetOrtStats } from "../../lib/engine/ort/register";
 import { tf } from "../../lib/engine/tf";
 import type { Session } from "../../lib/eval/session";
 import { readSafetensors } from "../../lib/io/safetensors";
 import { disposeParameters } from "../../lib/model/initialise";
 import { forward } from "../../lib/model/s2mllm";
-import { makeBatch, type BatchScene } from "../../lib/train/batch";
-import { encodeScenes } from "../../lib/train/data";
+import { type Batch, makeBatch, tokenWidth, type BatchScene } from "../../lib/train/batch";
+import { encodeScenes, type EncodedScene } from "../../lib/train/data";
 import { fineTune } from "../../lib/train/fine-tune";
 import { lossParts } from "../../lib/train/losses/total";
 import { readMetrics } from "../../lib/train/metrics-log";
@@ -49,26 +51,37 @@ test("the whole nano model learns one batch by heart, and holds no more tensors 
   trainer.dispose();
 }, 300_000);
 
+/** Sentences of one scene, four of its views. */
+const oneScene = ({ scene, encoded, queries }: EncodedScene, picked: readonly number[] = [0, 1, 2, 3]): BatchScene => ({
+  scene, views: [0, 1, 3, 5], turns: 1, draw: 0.5, sentences: picked.map((s) => ({ encoded: encoded[s]!, positives: [queries[s]!.targetId] })),
+});
+
+/** Without the losses over views and anchors. */
+const quietly = (config: S2Config): S2Config => ({ ...config, lossWeights: { ...config.lossWeights, recon: 0, anchor: 0, anchorAttention: 0 } });
+
+/** Of the grounding head and the words; disposes of the batch. */
+function losses({ parameters, config }: Trainer, batch: Batch): { ground: number; language: number } {
+  const quiet = quietly(config);
+  const [ground, language] = tf.tidy(() => {
+    const parts = lossParts(parameters, forward(parameters, batch.inputs, quiet), batch.inputs, batch.targets, quiet);
+    return Array.from(tf.stack([parts.ground, parts.language!]).dataSync());
+  });
+  batch.dispose();
+  return { ground: ground!, language: language! };
+}
+
 test("sentences that share an encoding have the losses that they have one by one", () => {
   const trainer = world.trainer(session);
-  const { config, cache, prompt, sizes, parameters } = trainer;
-  const { scene, encoded, queries } = trainer.scenes[0]!;
-  const quiet = { ...config, lossWeights: { ...config.lossWeights, recon: 0, anchor: 0, anchorAttention: 0 } };
-  const item = (picked: readonly number[]): BatchScene => ({
-    scene, views: [0, 1, 3, 5], turns: 1, draw: 0.5, sentences: picked.map((s) => ({ encoded: encoded[s]!, positives: [queries[s]!.targetId] })),
-  });
-  const losses = (picked: readonly number[]): { ground: number; language: number; milliseconds: number } => {
-    const batch = makeBatch([item(picked)], cache, { ...sizes, sentences: picked.length, anchors: 0 }, prompt, quiet);
+  const { cache, prompt, sizes } = trainer;
+  const quiet = quietly(trainer.config);
+  const timed = (picked: readonly number[]): { ground: number; language: number; milliseconds: number } => {
+    const batch = makeBatch([oneScene(trainer.scenes[0]!, picked)], cache, { ...sizes, sentences: picked.length, anchors: 0 }, prompt, quiet);
     const started = performance.now();
-    const [ground, language] = tf.tidy(() => {
-      const parts = lossParts(parameters, forward(parameters, batch.inputs, quiet), batch.inputs, batch.targets, quiet);
-      return Array.from(tf.stack([parts.ground, parts.language!]).dataSync());
-    });
-    batch.dispose();
-    return { ground: ground!, language: language!, milliseconds: performance.now() - started };
+    const { ground, language } = losses(trainer, batch);
+    return { ground, language, milliseconds: performance.now() - started };
   };
   const picked = [0, 1, 2, 3];
-  const run = (): [ReturnType<typeof losses>, ReturnType<typeof losses>[]] => [losses(picked), picked.map((s) => losses([s]))];
+  const run = (): [ReturnType<typeof timed>, ReturnType<typeof timed>[]] => [timed(picked), picked.map((s) => timed([s]))];
   run(); // compiles
   const [together, alone] = run();
   const mean = (key: "ground" | "language"): number => alone.reduce((sum, l) => sum + l[key], 0) / alone.length;
@@ -77,6 +90,52 @@ test("sentences that share an encoding have the losses that they have one by one
   console.log(`4 sentences one by one take ${(alone.reduce((sum, l) => sum + l.milliseconds, 0) / together.milliseconds).toFixed(1)} times as long as together (forward pass)`);
   trainer.dispose();
 }, 300_000);
+
+describe("sentences of many lengths", () => {
+  test("make batches of four widths at most, none too narrow", () => {
+    for (const most of [9, 16, 40, 63, 126]) {
+      const lengths = Array.from({ length: most }, (_, i) => i + 1);
+      const widths = lengths.map((longest) => tokenWidth(longest, most));
+      expect(new Set(widths).size).toBeLessThanOrEqual(4);
+      lengths.forEach((longest, i) => expect(widths[i]).toBeGreaterThanOrEqual(longest));
+      expect(widths.at(-1)).toBe(most);
+    }
+    expect([20, 32, 33, 64, 96, 97].map((longest) => tokenWidth(longest, 126))).toEqual([32, 32, 64, 64, 96, 126]);
+  });
+
+  /** The scene with `more` tokens put into its sentence `s`. */
+  const longer = (scene: EncodedScene, s: number, more: number): EncodedScene => {
+    const { ids, answer, ground, supervised, anchors } = scene.encoded[s]!;
+    const moved = {
+      ids: [ids[0]!, ...new Array<number>(more).fill(ids[0]!), ...ids.slice(1)], answer: answer + more, ground: ground + more,
+      supervised: supervised.map((at) => at + more), anchors: anchors.map(({ at, object }) => ({ at: at + more, object })),
+    };
+    return { ...scene, encoded: scene.encoded.with(s, moved) };
+  };
+
+  test("compile one program a width, and a narrow batch has the losses of a wide one", () => {
+    const config = world.config(["training.steps=12", "lossWeights.recon=0.1"]);
+    const plain = world.trainer({ ...session, config });
+    const scenes = plain.scenes.map((scene, i) => (i === 0 ? longer(scene, 0, 60) : i === 1 ? longer(scene, 1, 25) : scene));
+    const trainer = new Trainer(config, plain.cache, scenes, plain.prompt, plain.parameters);
+    const batches = Array.from({ length: 12 }, (_, step) => trainer.batch(step));
+    const widths = new Set(batches.map(({ batch }) => batch.inputs.text.shape[2]));
+    expect(widths.size).toBeGreaterThan(1);
+    batches.forEach(({ batch }) => batch.dispose());
+    resetOrtStats();
+    for (let step = 0; step < 12; step++) trainer.step(step);
+    expect(ortStats().graphsCompiled).toBe(widths.size);
+    // the same sentences among wide and among narrow ones
+    const [narrow, wide] = [plain.sizes.tokens, 64].map((tokens) => {
+      const batch = makeBatch([oneScene(plain.scenes[0]!)], plain.cache, { ...plain.sizes, sentences: 4, tokens, anchors: 0 }, plain.prompt, quietly(config));
+      return { width: batch.inputs.text.shape[2], ...losses(plain, batch) };
+    });
+    expect(narrow!.width).toBeLessThan(wide!.width);
+    expect(Math.abs(narrow!.ground - wide!.ground)).toBeLessThan(1e-5);
+    expect(Math.abs(narrow!.language - wide!.language)).toBeLessThan(1e-5);
+    plain.dispose();
+  }, 300_000);
+});
 
 describe("a run", () => {
   /** A signal that comes in the middle of the first step from now. */
