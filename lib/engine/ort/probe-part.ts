@@ -21,6 +21,7 @@ serveParent<Trial, never, number[]>(async ({ engine, half }) => {
   const y = f.node("Add", [f.matmul(x.name, x.name), f.scalar(1)]);
   const model = encodeModel(graph.finish([x], [{ ...x, name: y }]));
   const compiled = load({ model, inputs: [x.name], outputs: [y], bytes: 0 }, provider, { ...defaultSettings(), strict: true }, "host");
-  const [result] = execute(compiled, [new OrtTensor("float32", Float32Array.from(PROBE.input), x.dims)], [null]);
+  const tensor = (numbers: Float32Array): OrtTensor => new OrtTensor("float32", numbers, x.dims);
+  const [result] = execute(compiled, [tensor(Float32Array.from(PROBE.input))], [tensor(new Float32Array(PROBE.result.length))]);
   return Array.from(result!.data as Float32Array);
 });

@@ -2,6 +2,7 @@ import type { Tensor as OrtTensor } from "onnxruntime-node";
 import { binding, initOrt } from "onnxruntime-node/dist/binding";
 import { UserError } from "../../core/errors";
 import type { BuiltGraph } from "./build";
+import { HostSession } from "./c-api";
 import { encodeModel, type GraphSpec } from "./onnx";
 import { runtimeError } from "./runtime-error";
 import type { Provider } from "./provider";
@@ -26,7 +27,7 @@ export interface Program {
 }
 
 export interface Compiled extends Omit<Program, "model"> {
-  readonly session: NativeSession;
+  readonly session: NativeSession | HostSession;
   readonly provider: Provider;
   /** The graph, kept in debug mode only. */
   readonly model: Uint8Array | undefined;
@@ -36,31 +37,35 @@ export interface Compiled extends Omit<Program, "model"> {
 
 /** @param results where they are wanted: "device" needs a provider that keeps them there */
 export function load(program: Program, provider: Provider, settings: OrtSettings, results: Provider["memory"] = provider.memory): Compiled {
-  initOrt();
   const { model, ...rest } = program;
-  const session = new binding.InferenceSession();
   // what loading a session reads may be changed by it
-  const compiled = { ...rest, session, provider, model: settings.debug ? model.slice() : undefined, lastMs: 0 };
+  const known = { ...rest, provider, model: settings.debug ? model.slice() : undefined };
   try {
-    session.loadModel(model.buffer as ArrayBuffer, model.byteOffset, model.byteLength, {
-      executionProviders: [provider.name],
-      graphOptimizationLevel: "all",
-      executionMode: "sequential",
-      intraOpNumThreads: settings.threads,
-      interOpNumThreads: 1,
-      enableCpuMemArena: true,
-      // Memory patterns cost 40 % more resident memory for 2 % of speed.
-      enableMemPattern: false,
-      logSeverityLevel: 3,
-      ...(settings.profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: settings.profile }),
-      ...(results === "device" ? { preferredOutputLocation: "gpu-buffer" } : {}),
-      // the CPU's own provider counts as what is fallen back to
-      ...(settings.strict && provider.name !== "cpu" ? { extra: { session: { disable_cpu_ep_fallback: "1" } } } : {}),
-    });
+    const session = provider.name === "cpu" ? new HostSession(model, program.inputs, program.outputs, settings) : nativeSession(model, provider, settings, results);
+    return { ...known, session, lastMs: 0 };
   } catch (error) {
-    throw runtimeError(error, "to load", compiled);
+    throw runtimeError(error, "to load", known);
   }
-  return compiled;
+}
+
+function nativeSession(model: Uint8Array, provider: Provider, settings: OrtSettings, results: Provider["memory"]): NativeSession {
+  initOrt();
+  const session = new binding.InferenceSession();
+  session.loadModel(model.buffer as ArrayBuffer, model.byteOffset, model.byteLength, {
+    executionProviders: [provider.name],
+    graphOptimizationLevel: "all",
+    executionMode: "sequential",
+    intraOpNumThreads: settings.threads,
+    interOpNumThreads: 1,
+    enableCpuMemArena: true,
+    enableMemPattern: false,
+    logSeverityLevel: 3,
+    ...(settings.profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: settings.profile }),
+    ...(results === "device" ? { preferredOutputLocation: "gpu-buffer" } : {}),
+    // the CPU's own provider counts as what is fallen back to
+    ...(settings.strict ? { extra: { session: { disable_cpu_ep_fallback: "1" } } } : {}),
+  });
+  return session;
 }
 
 export function compile({ graph, bytes, origins }: BuiltGraph, provider: Provider, settings: OrtSettings): Compiled {
@@ -75,19 +80,29 @@ export function compile({ graph, bytes, origins }: BuiltGraph, provider: Provide
 /**
  * Runs synchronously.
  *
- * @param into tensors to fill in place, or null where ONNX Runtime shall make one
+ * @param into tensors to fill in place, or null where ONNX Runtime shall make one, as it does for GPUs
  */
 export function execute(compiled: Compiled, feeds: readonly OrtTensor[], into: readonly (OrtTensor | null)[]): OrtTensor[] {
-  const given: Record<string, OrtTensor> = {};
-  const fetches: Record<string, OrtTensor | null> = {};
-  compiled.inputs.forEach((name, i) => (given[name] = feeds[i]!));
-  compiled.outputs.forEach((name, i) => (fetches[name] = into[i]!));
   const start = performance.now();
   try {
-    const results = compiled.session.run(given, fetches, {});
+    const results = compiled.session instanceof HostSession ? filled(compiled.session, feeds, into as OrtTensor[]) : made(compiled.session, compiled, feeds, into);
     compiled.lastMs = performance.now() - start;
-    return compiled.outputs.map((name) => results[name] as OrtTensor);
+    return results;
   } catch (error) {
     throw runtimeError(error, "to run", compiled);
   }
+}
+
+function filled(session: HostSession, feeds: readonly OrtTensor[], into: OrtTensor[]): OrtTensor[] {
+  session.run(feeds, into);
+  return into;
+}
+
+function made(session: NativeSession, { inputs, outputs }: Compiled, feeds: readonly OrtTensor[], into: readonly (OrtTensor | null)[]): OrtTensor[] {
+  const given: Record<string, OrtTensor> = {};
+  const fetches: Record<string, OrtTensor | null> = {};
+  inputs.forEach((name, i) => (given[name] = feeds[i]!));
+  outputs.forEach((name, i) => (fetches[name] = into[i]!));
+  const results = session.run(given, fetches, {});
+  return outputs.map((name) => results[name] as OrtTensor);
 }
