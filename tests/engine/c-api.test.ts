@@ -4,11 +4,14 @@ import { describe, expect, it } from "vitest";
 import { HostSession } from "../../lib/engine/ort/c-api";
 import { encodeModel, type NodeSpec, type TensorSpec } from "../../lib/engine/ort/onnx";
 
+/** Threads of the first session, and so of the pool. */
+const POOL = 2;
+
 function session(op: string, inputs: readonly TensorSpec[], outputs: readonly TensorSpec[], options: { threads?: number; attributes?: NodeSpec["attributes"] } = {}): HostSession {
   const names = (list: readonly TensorSpec[]): string[] => list.map(({ name }) => name);
   const node: NodeSpec = { op, name: `${op}#1`, inputs: names(inputs), outputs: names(outputs), domain: "", attributes: options.attributes ?? {} };
   const model = encodeModel({ nodes: [node], inputs, outputs, constants: [] });
-  return new HostSession(model, names(inputs), names(outputs), { threads: options.threads ?? 1, profile: undefined });
+  return new HostSession(model, names(inputs), names(outputs), { threads: options.threads ?? POOL, profile: undefined });
 }
 
 const float = (name: string, dims: readonly number[]): TensorSpec => ({ name, type: "float32", dims });
@@ -59,12 +62,16 @@ describe("a session of ONNX Runtime's C library", () => {
     neg.dispose();
   });
 
-  it.skipIf(process.platform !== "linux")("has threads of its own until it is disposed of", () => {
+  it.skipIf(process.platform !== "linux")("shares the process's threads, or has its own until it is disposed of", () => {
     const threads = (): number => readdirSync("/proc/self/task").length;
+    const neg = (count: number): HostSession => session("Neg", [float("x", [2])], [float("y", [2])], { threads: count });
+    const first = neg(POOL);
     const before = threads();
-    const neg = session("Neg", [float("x", [2])], [float("y", [2])], { threads: 4 });
-    expect(threads()).toBe(before + 3);
-    neg.dispose();
+    const sharing = [neg(POOL), neg(POOL), neg(POOL)];
+    expect(threads()).toBe(before);
+    const own = neg(POOL + 2);
+    expect(threads()).toBe(before + POOL + 1);
+    for (const each of [first, ...sharing, own]) each.dispose();
     expect(threads()).toBe(before);
   });
 

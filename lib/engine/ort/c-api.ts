@@ -5,13 +5,14 @@ import "onnxruntime-node/dist/binding";
 import { ELEMENT, type ElementType } from "./onnx";
 
 // The binding of onnxruntime-node copies every result into an array of its own, preallocated ones too: about a tenth of a training
-// step, and as much memory again as the results need. The C library that it loads runs straight on the caller's buffers.
+// step, and as much memory again as the results need. The C library that it loads runs straight on the caller's buffers, and on
+// threads that sessions share.
 
 /** The library that the binding has loaded already, so that this process has one ONNX Runtime. */
 const LIBRARY: Readonly<Partial<Record<NodeJS.Platform, string>>> = { linux: "libonnxruntime.so.1", darwin: "libonnxruntime.1.dylib", win32: "onnxruntime.dll" };
 
-/** The first version of the table of functions; later ones only append to it. */
-const API_VERSION = 1;
+/** A version of the table that has all of `FUNCTIONS`; later ones only append to it. */
+const API_VERSION = 8;
 const POINTER_BYTES = 8;
 
 /** Values of onnxruntime_c_api.h. */
@@ -24,7 +25,6 @@ const DEFAULT_MEMORY = 0;
 const STATUS = "void *";
 const FUNCTIONS = {
   GetErrorMessage: [2, "str", ["void *"]],
-  CreateEnv: [3, STATUS, ["int", "str", "void *"]],
   CreateSessionFromArray: [8, STATUS, ["void *", "void *", "size_t", "void *", "void *"]],
   Run: [9, STATUS, ["void *", "void *", "void *", "void *", "size_t", "void *", "size_t", "void *"]],
   CreateSessionOptions: [10, STATUS, ["void *"]],
@@ -33,13 +33,18 @@ const FUNCTIONS = {
   SetSessionLogSeverityLevel: [22, STATUS, ["void *", "int"]],
   SetSessionGraphOptimizationLevel: [23, STATUS, ["void *", "int"]],
   SetIntraOpNumThreads: [24, STATUS, ["void *", "int"]],
-  SetInterOpNumThreads: [25, STATUS, ["void *", "int"]],
   CreateTensorWithDataAsOrtValue: [49, STATUS, ["void *", "void *", "size_t", "void *", "size_t", "int", "void *"]],
   CreateCpuMemoryInfo: [69, STATUS, ["int", "int", "void *"]],
   ReleaseStatus: [93, "void", ["void *"]],
   ReleaseSession: [95, "void", ["void *"]],
   ReleaseValue: [96, "void", ["void *"]],
   ReleaseSessionOptions: [100, "void", ["void *"]],
+  CreateEnvWithGlobalThreadPools: [119, STATUS, ["int", "str", "void *", "void *"]],
+  DisablePerSessionThreads: [120, STATUS, ["void *"]],
+  CreateThreadingOptions: [121, STATUS, ["void *"]],
+  ReleaseThreadingOptions: [122, "void", ["void *"]],
+  SetGlobalIntraOpNumThreads: [147, STATUS, ["void *", "int"]],
+  SetGlobalInterOpNumThreads: [148, STATUS, ["void *", "int"]],
 } as const satisfies Record<string, readonly [number, string, readonly string[]]>;
 
 type Pointer = bigint;
@@ -51,7 +56,8 @@ class CApi {
   readonly env: Pointer;
   readonly memory: Pointer;
 
-  constructor() {
+  /** @param threads in the pool that sessions share */
+  constructor(readonly threads: number) {
     const name = LIBRARY[process.platform];
     if (name === undefined) throw new Error(`onnxruntime-node has no library for ${process.platform}`);
     const folder = join(dirname(require.resolve("onnxruntime-node/package.json")), "bin", "napi-v6", process.platform, process.arch);
@@ -60,8 +66,8 @@ class CApi {
     const functions = Object.entries(FUNCTIONS).map(([key, [place, result, parameters]]) =>
       [key, koffi.decode(koffi.decode(table, place * POINTER_BYTES, "void *"), koffi.proto(result, [...parameters]))] as const);
     this.#functions = Object.fromEntries(functions) as Record<keyof typeof FUNCTIONS, (...args: Argument[]) => unknown>;
-    // never released: sessions may live until the process ends
-    this.env = this.make("CreateEnv", LOG_ERRORS, "s2mllm");
+    // neither is released: sessions may live until the process ends
+    this.env = this.#environment();
     this.memory = this.make("CreateCpuMemoryInfo", ARENA_ALLOCATOR, DEFAULT_MEMORY);
   }
 
@@ -80,13 +86,32 @@ class CApi {
     return this.#out[0]!;
   }
 
-  release(name: "ReleaseSession" | "ReleaseValue" | "ReleaseSessionOptions", pointer: Pointer): void {
+  release(name: "ReleaseSession" | "ReleaseValue" | "ReleaseSessionOptions" | "ReleaseThreadingOptions", pointer: Pointer): void {
     this.#functions[name](pointer);
+  }
+
+  #environment(): Pointer {
+    const options = this.make("CreateThreadingOptions");
+    try {
+      this.call("SetGlobalIntraOpNumThreads", options, this.threads);
+      this.call("SetGlobalInterOpNumThreads", options, 1);
+      return this.make("CreateEnvWithGlobalThreadPools", LOG_ERRORS, "s2mllm", options);
+    } finally {
+      this.release("ReleaseThreadingOptions", options);
+    }
   }
 }
 
 let loaded: CApi | undefined;
-const library = (): CApi => (loaded ??= new CApi());
+
+/**
+ * Loads the library and makes ONNX Runtime's environment, of which a process has one: the binding takes it as it finds it.
+ *
+ * @param threads in the pool that sessions share, of the first call
+ */
+export function openLibrary(threads: number): CApi {
+  return (loaded ??= new CApi(threads));
+}
 
 /** Zero-terminated strings one after the other, and a pointer to each. */
 class Names {
@@ -106,7 +131,7 @@ class Names {
 }
 
 export interface HostSessionOptions {
-  /** Threads inside one node. */
+  /** Threads inside one node: those of the process's pool, or of the session's own where it is another number. */
   readonly threads: number;
   /** Beginning of the name of a file for ONNX Runtime's account of the runs. */
   readonly profile: string | undefined;
@@ -114,6 +139,7 @@ export interface HostSessionOptions {
 
 /** A program on ONNX Runtime's CPU provider that reads and writes the buffers of its caller. */
 export class HostSession {
+  readonly #api: CApi;
   readonly #inputs: Names;
   readonly #outputs: Names;
   readonly #session: Pointer;
@@ -126,11 +152,13 @@ export class HostSession {
   constructor(model: Uint8Array, inputs: readonly string[], outputs: readonly string[], { threads, profile }: HostSessionOptions) {
     this.#inputs = new Names(inputs);
     this.#outputs = new Names(outputs);
-    const api = library();
+    this.#api = openLibrary(threads);
+    const api = this.#api;
     const options = api.make("CreateSessionOptions");
     try {
-      api.call("SetIntraOpNumThreads", options, threads);
-      api.call("SetInterOpNumThreads", options, 1);
+      // Threads of a session's own spin a while after each run, in the way of the next session's: 500 small programs took 16 times as long.
+      if (threads === api.threads) api.call("DisablePerSessionThreads", options);
+      else api.call("SetIntraOpNumThreads", options, threads);
       api.call("SetSessionGraphOptimizationLevel", options, OPTIMISE_ALL);
       api.call("SetSessionLogSeverityLevel", options, LOG_ERRORS);
       // Memory patterns cost 40 % more resident memory for 2 % of speed.
@@ -144,7 +172,7 @@ export class HostSession {
 
   /** Runs synchronously. @throws Error with ONNX Runtime's message */
   run(feeds: readonly OrtTensor[], into: readonly OrtTensor[]): void {
-    const api = library();
+    const api = this.#api;
     const values = new BigUint64Array(feeds.length + into.length);
     let made = 0;
     try {
@@ -158,7 +186,7 @@ export class HostSession {
   }
 
   dispose(): void {
-    library().release("ReleaseSession", this.#session);
+    this.#api.release("ReleaseSession", this.#session);
   }
 
   /** A tensor on the caller's buffer, which must live as long. */

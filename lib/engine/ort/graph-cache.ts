@@ -1,6 +1,6 @@
 import type { Compiled } from "./session";
 
-/** However small they are: ONNX Runtime keeps threads and names of its own for each. */
+/** However small they are: ONNX Runtime keeps tables of its own for each. */
 const MOST = 1024;
 
 /** Compiled graphs by their structure; those used least recently go first. */

@@ -2,7 +2,7 @@ import type { Tensor as OrtTensor } from "onnxruntime-node";
 import { binding, initOrt } from "onnxruntime-node/dist/binding";
 import { UserError } from "../../core/errors";
 import type { BuiltGraph } from "./build";
-import { HostSession } from "./c-api";
+import { HostSession, openLibrary } from "./c-api";
 import { encodeModel, type GraphSpec } from "./onnx";
 import { runtimeError } from "./runtime-error";
 import type { Provider } from "./provider";
@@ -49,13 +49,15 @@ export function load(program: Program, provider: Provider, settings: OrtSettings
 }
 
 function nativeSession(model: Uint8Array, provider: Provider, settings: OrtSettings, results: Provider["memory"]): NativeSession {
+  openLibrary(settings.threads);
   initOrt();
   const session = new binding.InferenceSession();
   session.loadModel(model.buffer as ArrayBuffer, model.byteOffset, model.byteLength, {
     executionProviders: [provider.name],
     graphOptimizationLevel: "all",
     executionMode: "sequential",
-    intraOpNumThreads: settings.threads,
+    // for the few nodes that are not the device's; every session has threads of its own, which spin
+    intraOpNumThreads: 1,
     interOpNumThreads: 1,
     enableCpuMemArena: true,
     enableMemPattern: false,
