@@ -45,7 +45,7 @@ test("a skipped test is counted, and fails the run under CI only", () => {
   expect(strict.status).toBe(1);
 });
 
-test("a file that cannot be read, a broken hook and a stray error each count as a failure", () => {
+test("a file that cannot be read, a broken hook and a stray error each count as a failure", { timeout: 60_000 }, () => {
   expect(runTests('import "./absent"; test("a", () => {});', false).lines.at(-1)).toBe("0 passed, 1 failed, 0 skipped");
   const hook = runTests('describe("d", () => { beforeAll(() => { throw new Error("no"); }); test("a", () => {}); });', false);
   expect(hook.lines.at(-1)).toMatch(/^0 passed, 1 failed, 1 skipped$/);

@@ -1,7 +1,7 @@
-import { dirname, join } from "node:path";
 import koffi from "koffi";
 import type { Tensor as OrtTensor } from "onnxruntime-node";
 import "onnxruntime-node/dist/binding";
+import { besideBinding } from "./binaries";
 import { ELEMENT, type ElementType } from "./onnx";
 
 // The binding of onnxruntime-node copies every result into an array of its own, preallocated ones too: about a tenth of a training
@@ -60,8 +60,7 @@ class CApi {
   constructor(readonly threads: number) {
     const name = LIBRARY[process.platform];
     if (name === undefined) throw new Error(`onnxruntime-node has no library for ${process.platform}`);
-    const folder = join(dirname(require.resolve("onnxruntime-node/package.json")), "bin", "napi-v6", process.platform, process.arch);
-    const base = koffi.load(join(folder, name)).func("OrtGetApiBase", "void *", [])() as Pointer;
+    const base = koffi.load(besideBinding(name)).func("OrtGetApiBase", "void *", [])() as Pointer;
     const table = koffi.call(koffi.decode(base, "void *"), koffi.proto("void *", ["uint32_t"]), API_VERSION) as Pointer;
     const functions = Object.entries(FUNCTIONS).map(([key, [place, result, parameters]]) =>
       [key, koffi.decode(koffi.decode(table, place * POINTER_BYTES, "void *"), koffi.proto(result, [...parameters]))] as const);
