@@ -1,6 +1,6 @@
 import type * as tfTypes from "@tensorflow/tfjs-core";
 import { LanguageModelConfig } from "../../config/schema";
-import { sizeOf, type ParameterSpec } from "../../core/parameters";
+import type { ParameterSpec } from "../../core/parameters";
 import { Rng } from "../../core/rng";
 import { RepeatedStep } from "../../engine/step";
 import { tf } from "../../engine/tf";
@@ -31,33 +31,26 @@ function layerTask(about: string, parameters: readonly ParameterSpec[], settings
     build: (given, inputs) => {
       const x = tf.variable(inputs["x"]!);
       const variables = [...given.values(), x];
-      // PyTorch keeps gradients too
-      const kept: tf.Variable[] = [];
       const p = new Scope(given);
-      const repeated = new RepeatedStep(({ slope }) => {
-        const { value, grads } = tf.variableGrads(() => run(p, x as tf.Tensor as tfTypes.Tensor3D).mul(slope!).square().mean().asScalar(), variables);
-        variables.forEach((variable, i) => kept[i]!.assign(grads[variable.name]!));
-        return value;
-      });
+      // as PyTorch does, gradients of a step are let go of when the next begins
+      let gradients: tfTypes.Tensor[] = [];
       const step = (): number => {
-        if (kept.length === 0) for (const { shape: s } of variables) kept.push(zeros(s));
-        return repeated.run({ slope: inputs["slope"]! })[0]!;
+        tf.dispose(gradients);
+        const { value, grads } = tf.variableGrads(() => run(p, x as tf.Tensor as tfTypes.Tensor3D).mul(inputs["slope"]!).square().mean().asScalar(), variables);
+        gradients = variables.map((variable) => grads[variable.name]!);
+        // what is read makes an engine compute all that is still held
+        const loss = value.dataSync()[0]!;
+        value.dispose();
+        return loss;
       };
       const forward = new RepeatedStep((tensors) => run(p, tensors["x"] as tfTypes.Tensor3D));
       return {
-        firstSteps: () => [step(), ...[kept, kept.slice(-1)].map((list) => tf.tidy(() => tf.addN(list.map((g) => g.square().sum())).sqrt().dataSync()[0]!))],
+        firstSteps: () => [step(), ...[gradients, gradients.slice(-1)].map((list) => tf.tidy(() => tf.addN(list.map((g) => g.square().sum())).sqrt().dataSync()[0]!))],
         step,
         inference: () => forward.run({ x: inputs["x"]! }),
       };
     },
   };
-}
-
-function zeros(shape: number[]): tf.Variable {
-  const start = tf.tensor(new Float32Array(sizeOf(shape)), shape);
-  const variable = tf.variable(start, false);
-  start.dispose();
-  return variable;
 }
 
 /** One decoder layer of Qwen2-7B and the final norm behind it. */
