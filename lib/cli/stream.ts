@@ -9,7 +9,7 @@ import { sizeOf } from "../core/parameters";
 import { stderrProgress } from "../core/progress";
 import { Rng } from "../core/rng";
 import { chooseEngine } from "../engine/choose";
-import { tf } from "../engine/tf";
+import { runOnce } from "../engine/step";
 import { randomInputs, randomTargets } from "../model/random-inputs";
 import { writeRandomWeights } from "../model/random-weights";
 import { forward } from "../model/s2mllm";
@@ -139,7 +139,7 @@ export async function run(args: string[]): Promise<number> {
   const parameters = new StreamedParameters(weights, (bytes) => progress({ task: `stream ${basename(positionals[0]!)}`, done: Math.round(bytes / 1e6), total: Math.round(total / 1e6), note: "MB of weights" }));
   const inputs = randomInputs(config, new Rng(config.seed, "stream"), sizes);
   const started = performance.now();
-  const scores = tf.tidy(() => forward(parameters, inputs, config).scores.dataSync());
+  const scores = runOnce(() => forward(parameters, inputs, config).scores, {});
   const seconds = (performance.now() - started) / 1000;
   weights.close();
   const outcome = {
