@@ -9,15 +9,15 @@ import { HostMemory } from "./host-memory";
 import { firstNaN } from "./first-nan";
 import type { Target } from "./graph";
 import { GraphCache } from "./graph-cache";
-import { EXPAND, type Inputs, type KernelDef, type RecordPlan, reshaped, sizeOf, VIEW } from "./kernel";
+import { EXPAND, type Inputs, type KernelDef, type RecordPlan, reshaped, sizeOf } from "./kernel";
 import type { Memory } from "./memory";
 import type { Provider } from "./provider";
-import { recordedAt } from "./origin";
+import { type Batch, Recording } from "./recording";
 import { StepReplay } from "./replay";
 import { withHalfProducts } from "./rules/half";
 import { type Compiled, compile } from "./session";
 import { defaultSettings, type OrtSettings, type OrtStats } from "./settings";
-import { Signatures, structureOf } from "./structure";
+import { structureOf } from "./structure";
 import { Transfer } from "./transfer";
 import { isDtype, type Numbers, type Op, Val, valueOf, viewOf } from "./value";
 
@@ -60,12 +60,10 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
   #dataIds = 0;
   readonly #memory: Memory;
   readonly #graphs = new GraphCache((graph) => this.#memory.end(graph));
-  readonly #signatures = new Signatures();
-  #pending: Op[] = [];
-  #batch = 0;
   #watcher: ((graph: RanGraph) => void) | undefined;
   #settings: OrtSettings = defaultSettings();
   readonly #stats: OrtStats = { ...NOTHING_DONE, fallbacks: {} };
+  readonly #pending = new Recording(() => this.#settings, this.#stats);
 
   constructor(readonly provider: Provider) {
     super();
@@ -210,7 +208,7 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
   }
 
   override dispose(): void {
-    this.#pending = [];
+    this.#pending.clear();
     this.#graphs.shrink(0);
     this.#memory.clear();
   }
@@ -250,38 +248,16 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
     if (values.every((v) => sizeOf(v.shape) === 0)) {
       for (const v of values) v.data = viewOf(new ArrayBuffer(0), v.dtype);
     } else {
-      this.#record(def, plan.attrs, plan.ins.map((info) => this.#valueOf(info)), values);
+      this.#pending.add(def, plan.attrs, plan.ins.map((info) => this.#valueOf(info)), values);
     }
     return infos.length === 1 && plan.list !== true ? infos[0]! : infos;
-  }
-
-  #record(def: KernelDef, attrs: object, ins: Val[], outs: Val[]): void {
-    const op: Op = { def, attrs, signature: this.#signatures.of(def, attrs, outs), ins, outs, origin: this.#settings.debug ? recordedAt() : undefined, needed: false };
-    for (const v of ins) v.uses++;
-    for (const v of outs) v.op = op;
-    this.#pending.push(op);
-    this.#stats.opsRecorded++;
   }
 
   #valueOf(info: TensorInfo): Val {
     const { value } = this.#slot(info.dataId);
     if (value === undefined) throw new UserError(`${this.provider.engine}: strings are not computed with (shape [${info.shape.join(", ")}]); use numbers, or run with S2_ENGINE=cpu`);
     if (value.error !== undefined) throw value.error;
-    const { shape } = value;
-    if (shape.length === info.shape.length && shape.every((d, i) => d === info.shape[i])) return value;
-    if (value.views === undefined || value.viewsBatch !== this.#batch) {
-      value.views = new Map();
-      value.viewsBatch = this.#batch;
-    }
-    const key = info.shape.join();
-    let view = value.views.get(key);
-    if (view === undefined) {
-      view = new Val(info.shape.slice(), value.dtype);
-      if (sizeOf(info.shape) === 0) view.data = viewOf(new ArrayBuffer(0), value.dtype);
-      else this.#record(VIEW, { shape: info.shape }, [value], [view]);
-      value.views.set(key, view);
-    }
-    return view;
+    return this.#pending.shaped(value, info.shape);
   }
 
   #recycle(value: Val): void {
@@ -292,25 +268,11 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
 
   /** Runs everything pending. Results that nobody holds any more are not computed. */
   flush(): void {
-    const recorded = this.#pending;
-    if (recorded.length === 0) return;
-    this.#pending = [];
-    this.#batch++;
-
-    const roots: Val[] = [];
-    for (let i = recorded.length - 1; i >= 0; i--) {
-      const op = recorded[i]!;
-      for (const v of op.outs) {
-        if (v.live) {
-          op.needed = true;
-          roots.push(v);
-        }
-      }
-      if (op.needed) for (const v of op.ins) if (v.op !== undefined) v.op.needed = true;
-    }
-    const ops = recorded.filter((op) => op.needed);
+    if (this.#pending.length === 0) return;
+    const batch = this.#pending.take();
+    const { recorded, ops, roots } = batch;
     try {
-      if (ops.length > 0) this.#runOps(ops, roots);
+      if (ops.length > 0) this.#runOps(batch);
     } catch (error) {
       for (const v of roots) {
         v.error = error as Error;
@@ -330,8 +292,8 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
     }
   }
 
-  #runOps(ops: readonly Op[], roots: readonly Val[]): void {
-    const { key, leaves } = structureOf(ops, roots, this.#batch);
+  #runOps({ number, ops, roots }: Batch): void {
+    const { key, leaves } = structureOf(ops, roots, number);
     let compiled = this.#graphs.find(key);
     if (compiled === undefined) {
       const start = performance.now();
