@@ -77,6 +77,11 @@ function resizeBilinear(tf: Core): Backward {
   });
 }
 
+/** From the result, so that nothing else needs what stood before it: tfjs keeps that, and asks it for a step function. */
+function relu(tf: Core): Backward {
+  return (dy, [y]) => ({ x: () => tf.where(tf.greater(y!, 0), dy, tf.zerosLike(dy)) });
+}
+
 /** A kernel of the project's own, see lib/engine/ops/plane-conv.ts; frozen filters ask for none of theirs. */
 function planeConv(tf: Core): Backward {
   const run = (name: string, inputs: Record<string, Tensor>, attrs: Record<string, unknown>): Tensor => tf.engine().runKernel(name, inputs, attrs as core.NamedAttrMap);
@@ -90,6 +95,7 @@ function planeConv(tf: Core): Backward {
 /** Replaces those of tfjs' gradients that are wrong or slow, on every engine, and adds those of the project's own kernels. */
 export function registerGradients(tf: Core): void {
   const register = (kernelName: string, inputsToSave: string[], gradFunc: Backward): void => tf.registerGradient({ kernelName, inputsToSave, gradFunc: gradFunc as never });
+  tf.registerGradient({ kernelName: "Relu", outputsToSave: [true], gradFunc: relu(tf) as never });
   register("Sum", ["x"], sum(tf));
   register("Mean", ["x"], mean(tf));
   register("Tile", ["x"], tile(tf));

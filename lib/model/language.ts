@@ -4,7 +4,7 @@ import type { Init, ParameterSpec } from "../core/parameters";
 import { tf } from "../engine/tf";
 import { attention, type AttentionForm, MASKED } from "../engine/ops/attention";
 import { swiGlu } from "../engine/ops/swiglu";
-import { attendSharedPrefix, attentionWeights, causalBias, sharedPrefixWeights, type SharedPrefix } from "../nn/attention";
+import { attendSharedPrefix, attendSharedPrefixOpenly, attentionWeights, causalBias, type SharedPrefix } from "../nn/attention";
 import { gatherRows } from "../nn/gather";
 import { linear, linearParameters } from "../nn/linear";
 import { rmsNorm } from "../nn/norms";
@@ -108,9 +108,11 @@ function selfAttention(p: Scope, h_RD: tfTypes.Tensor2D, pass: Pass, layer: numb
     ownValues: v_text!.reshape([B, Q, T, H, K]).transpose([0, 3, 1, 2, 4]),
   };
   const textForm = { scale: pass.prefixForm.scale, bias: causalBias(T, G) };
-  if (all || (Array.isArray(wants.attentionLayers) && wants.attentionLayers.includes(layer))) wants.onAttention?.(layer, "sentences", sharedPrefixWeights(parts, textForm)
+  const open = wants.onAttention !== undefined && (all || (Array.isArray(wants.attentionLayers) && wants.attentionLayers.includes(layer)));
+  const { mixed, weights } = open ? attendSharedPrefixOpenly(parts, textForm) : { mixed: attendSharedPrefix(parts, textForm), weights: undefined };
+  if (weights !== undefined) wants.onAttention!(layer, "sentences", weights
     .reshape([B, H, Q, T, G, P + T]).transpose([0, 1, 4, 2, 3, 5]).reshape([B, config.heads, Q, T, P + T]));
-  const out_text = attendSharedPrefix(parts, textForm)
+  const out_text = mixed
     .reshape([B, H, Q, T, G * K]).transpose([0, 2, 3, 1, 4]).reshape([B, Q * T, config.heads * K]);
   return tf.concat([out_prefix, out_text], 1).reshape([B * L, config.heads * K]);
 }

@@ -84,9 +84,15 @@ export function attendSharedPrefix(parts: SharedPrefix, options: AttentionForm):
   return op(queries, prefixKeys, prefixValues, ownKeys, ownValues);
 }
 
-/** The weights that `attendSharedPrefix` uses: float32[B, H, Q, R, P+T]. */
-export function sharedPrefixWeights(parts: SharedPrefix, options: AttentionForm): tfTypes.Tensor {
-  return jointWeights({ ...parts, queries: parts.queries.mul(options.scale) }, options.bias);
+/** `attendSharedPrefix` that also gives its weights, float32[B, H, Q, R, P+T], through which gradients flow too. */
+export function attendSharedPrefixOpenly(parts: SharedPrefix, options: AttentionForm): { readonly mixed: tfTypes.Tensor; readonly weights: tfTypes.Tensor } {
+  const { queries, prefixValues, ownValues } = parts;
+  const [B, H, Q, R] = queries.shape as [number, number, number, number, number];
+  const [P, T] = [prefixValues.shape[2]!, ownValues.shape[3]!];
+  const weights = jointWeights({ ...parts, queries: queries.mul(options.scale) }, options.bias);
+  const [prefix, own] = tf.split(weights, [P, T], 4) as [tfTypes.Tensor, tfTypes.Tensor];
+  const mixed = tf.matMul(prefix.reshape([B, H, Q * R, P]), prefixValues).reshape(queries.shape).add(tf.matMul(own, ownValues));
+  return { mixed, weights };
 }
 
 /** float32[T*G, T] MASKED where a later token would be seen; G rows a token, one a query head of a group. */

@@ -3,6 +3,7 @@ import type { PlannedParameter } from "../core/parameters";
 import { UserError } from "../core/errors";
 import { tf } from "../engine/tf";
 import { adamw } from "../engine/ops/adamw";
+import { sumSquares } from "../engine/ops/sum-squares";
 
 interface Moments {
   readonly first: tf.Variable;
@@ -72,7 +73,7 @@ export class AdamW {
     const { beta1, beta2, epsilon, weightDecay, clipNorm } = this.config;
     return tf.tidy(() => {
       const present = this.requireGradients(grads);
-      const norm = tf.addN(present.map((g) => tf.sum(tf.square(g)))).add(1e-20).sqrt().asScalar();
+      const norm = tf.addN(present.map(sumSquares)).add(1e-20).sqrt().asScalar();
       const scale = tf.minimum(tf.div(clipNorm, norm), 1).asScalar();
       const shared = {
         beta1: tf.scalar(beta1),

@@ -1,6 +1,7 @@
 import type { S2Config } from "../config/schema";
 import { planTraining, type PlannedParameter } from "../core/parameters";
 import { Rng } from "../core/rng";
+import { freeze } from "../engine/frozen";
 import { RepeatedStep, runOnce } from "../engine/step";
 import { tf } from "../engine/tf";
 import { describeModel, trainRules } from "../model/describe";
@@ -55,6 +56,7 @@ export class TrainingStep {
   readonly #applying = new RepeatedStep((tensors) => this.#apply(tensors));
   /** Sums of gradients over the batches of an update, where there are several. */
   #gathered: Map<string, tf.Variable> | undefined;
+  #frozen = false;
 
   constructor(
     private readonly config: S2Config,
@@ -74,6 +76,7 @@ export class TrainingStep {
    * @param kinds kind of each of the B*Q sentences; undefined for padding
    */
   run(step: number, batch: StepBatch, kinds: readonly (string | undefined)[]): StepReport {
+    this.#freeze();
     const rate = learningRate(step, this.config.training);
     const numbers = this.optimizer.begin(rate);
     const given = stepInputs({ inputs: batch.inputs, targets: batch.targets, numbers });
@@ -85,6 +88,7 @@ export class TrainingStep {
 
   /** One update by the mean gradient of several batches, of which one is in memory at a time. */
   runSeveral(step: number, batches: readonly (() => LabelledBatch)[]): StepReport {
+    this.#freeze();
     const rate = learningRate(step, this.config.training);
     this.#gathered ??= new Map([...this.#trainable].map(([name, { size, shape }]) => {
       const start = tf.tensor(new Float32Array(size), shape);
@@ -110,6 +114,13 @@ export class TrainingStep {
     const [gradNorm] = this.#applying.run(stepInputs({ numbers, gathered: { share } }));
     tf.dispose([share, ...Object.values(numbers)]);
     return reportOf(step, rate, gradNorm!, reports);
+  }
+
+  /** With the first step: a checkpoint's weights are put in after the trainer is made. */
+  #freeze(): void {
+    if (this.#frozen) return;
+    for (const [name, variable] of this.parameters) if (!this.#trainable.has(name)) freeze(variable);
+    this.#frozen = true;
   }
 
   /** Each step draws what it drops: no step repeats another. */

@@ -6,6 +6,7 @@ import { gelu } from "../../lib/engine/ops/gelu";
 import { layerNorm } from "../../lib/engine/ops/layer-norm";
 import { planeConv } from "../../lib/engine/ops/plane-conv";
 import { rmsNorm } from "../../lib/engine/ops/rms-norm";
+import { sumSquares } from "../../lib/engine/ops/sum-squares";
 import { swiGlu } from "../../lib/engine/ops/swiglu";
 import { ortStats, resetOrtStats } from "../../lib/engine/ort/register";
 import { tf } from "../../lib/engine/tf";
@@ -34,6 +35,17 @@ describe("fused operations", () => {
       crossEntropy(x, ids, weights);
       expect(ortStats().opsRecorded).toBe(6);
     });
+  });
+
+  it("add up squares, millions of them too", async () => {
+    const numbers = Float32Array.from({ length: 3 * 2 ** 19 }, (_, i) => ((i * 7919) % 1000) / 500 - 1);
+    const want = numbers.reduce((sum, x) => sum + x * x, 0);
+    for (const engine of ["ort-cpu", "wasm", "cpu"] as const) {
+      const got = await on(engine, () => [sumSquares(tf.tensor(numbers)), sumSquares(tf.tensor2d([[1, -2], [3, 4]])), sumSquares(tf.scalar(-3))].map((t) => t.dataSync()[0]!));
+      // wasm adds up one by one
+      expect(Math.abs(got[0]! / want - 1), engine).toBeLessThan(engine === "ort-cpu" ? 1e-6 : 1e-3);
+      expect(got.slice(1), engine).toEqual([30, 9]);
+    }
   });
 
   it("refuse causal attention of rows that belong to no key, and with a bias", async () => {

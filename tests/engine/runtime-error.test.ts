@@ -38,7 +38,7 @@ describe("a program over ONNX's 2 GiB", () => {
     // a length is enough: nothing of it is read
     const raw = { byteLength: 3 * 2 ** 30 } as Uint8Array;
     const graph = { nodes: [], inputs: [], outputs: [], constants: [{ name: "c:0", type: "float32" as const, dims: [1], raw }] };
-    expect(() => compile({ graph, bytes: 0, origins: new Map() }, PROVIDERS["ort-cpu"], defaultSettings())).toThrow(
+    expect(() => compile({ graph, frozen: [], bytes: 0, origins: new Map() }, PROVIDERS["ort-cpu"], defaultSettings())).toThrow(
       "ort-cpu: a program has 3.0 GiB of constants in it, ONNX holds 2 GiB; resize smaller images, or run with S2_ENGINE=wasm",
     );
   });

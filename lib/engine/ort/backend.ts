@@ -1,5 +1,5 @@
 import type { backend_util, BackendTimingInfo, DataType, NamedTensorMap, Tensor, TensorInfo, Variable } from "@tensorflow/tfjs-core";
-import type { KeepsHalf } from "../half";
+import type { Freezes } from "../frozen";
 import type { RepeatsSteps, StepRunner } from "../step";
 import { tf } from "../tf";
 import { UserError } from "../../core/errors";
@@ -17,7 +17,7 @@ import { StepReplay } from "./replay";
 import { withHalfProducts } from "./rules/half";
 import { type Compiled, compile } from "./session";
 import { defaultSettings, type OrtSettings, type OrtStats } from "./settings";
-import { structureOf } from "./structure";
+import { structureOf, type Taken } from "./structure";
 import { Transfer } from "./transfer";
 import { isDtype, type Numbers, type Op, Val, valueOf, viewOf } from "./value";
 
@@ -44,9 +44,8 @@ const NOTHING_DONE: Omit<OrtStats, "fallbacks"> = {
 const SHAPING = ["threads", "debug", "strict", "half", "profile"] as const satisfies readonly (keyof OrtSettings)[];
 
 /** A graph about to run: its structure, what it reads and what it fills. */
-export interface RanGraph {
+export interface RanGraph extends Taken {
   readonly key: string;
-  readonly leaves: readonly Val[];
   readonly roots: readonly Val[];
 }
 
@@ -54,7 +53,7 @@ export interface RanGraph {
  * A tfjs backend that records kernel calls and, when somebody reads, runs everything pending as one ONNX graph.
  * Graphs are cached by exact structure: operations, attributes, shapes and which results are kept.
  */
-export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsHalf {
+export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, Freezes {
   /** Data ids that other backends made. */
   readonly #foreign = new WeakMap<object, Slot>();
   #dataIds = 0;
@@ -261,7 +260,9 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
   }
 
   #recycle(value: Val): void {
-    if (!value.live && value.uses === 0) this.#memory.free(value);
+    if (value.live || value.uses > 0) return;
+    if (value.frozen > 0) this.#graphs.forget(value);
+    this.#memory.free(value);
   }
 
   // ── running ──
@@ -293,28 +294,28 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
   }
 
   #runOps({ number, ops, roots }: Batch): void {
-    const { key, leaves } = structureOf(ops, roots, number);
+    const { key, ...taken } = structureOf(ops, roots, number);
     let compiled = this.#graphs.find(key);
     if (compiled === undefined) {
       const start = performance.now();
-      const built = buildGraph(ops, leaves, roots, this.#target());
+      const built = buildGraph(ops, taken, roots, this.#target());
       this.#graphs.shrink(Math.max(0, this.#settings.sessionBytes - built.bytes));
       compiled = compile(built, this.provider, this.#settings);
       this.#graphs.add(key, compiled);
       this.#stats.graphsCompiled++;
       this.#stats.compileMs += performance.now() - start;
     }
-    this.#watcher?.({ key, leaves, roots });
-    this.#execute(compiled, leaves, roots);
+    this.#watcher?.({ key, ...taken, roots });
+    this.#execute(compiled, taken.leaves, roots);
     this.#stats.opsRun += ops.length;
-    if (this.#settings.debug) this.#tellFirstNaN(ops, leaves, roots);
+    if (this.#settings.debug) this.#tellFirstNaN(ops, taken, roots);
   }
 
   /** Says on stderr which operation makes the first NaN of a program whose results have one. */
-  #tellFirstNaN(ops: readonly Op[], leaves: readonly Val[], roots: readonly Val[]): void {
+  #tellFirstNaN(ops: readonly Op[], taken: Taken, roots: readonly Val[]): void {
     const { engine } = this.provider;
     try {
-      const text = firstNaN(ops, leaves, roots, this.#memory, (results) => compile(buildGraph(ops, leaves, results, this.#target()), this.provider, this.#settings));
+      const text = firstNaN(ops, taken.leaves, roots, this.#memory, (results) => compile(buildGraph(ops, taken, results, this.#target()), this.provider, this.#settings));
       if (text !== undefined) process.stderr.write(`${engine}: ${text}\n`);
     } catch (error) {
       // the results are right all the same
@@ -413,12 +414,10 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, KeepsH
     return valueOf(this.#memory.read(value), value.shape, value.dtype);
   }
 
-  keepHalf(dataId: object): boolean {
-    if (!this.#settings.half || this.#memory.narrow === undefined) return false;
+  freeze(dataId: object): void {
     this.flush();
-    const value = this.#slot(dataId).value!;
-    if (value.error !== undefined) throw value.error;
-    if (!value.half) this.#memory.narrow(value);
-    return true;
+    const { value } = this.#slot(dataId);
+    if (value?.error !== undefined) throw value.error;
+    if (value !== undefined) this.#memory.freeze(value, this.#settings.half);
   }
 }

@@ -1,6 +1,7 @@
 import { Emission, type Operand } from "./emission";
 import { GraphBuilder, type Target } from "./graph";
 import { ELEMENT, type GraphSpec, type TensorSpec } from "./onnx";
+import type { Taken } from "./structure";
 import { bytesOf, type Op, type Val } from "./value";
 
 /** Largest sum of bytes of values between the operations that are alive at once, in recorded order. */
@@ -23,6 +24,8 @@ function peakBytes(ops: readonly Op[], roots: ReadonlySet<Val>): number {
 
 export interface BuiltGraph {
   readonly graph: GraphSpec;
+  /** Values whose numbers are in the graph. */
+  readonly frozen: readonly Val[];
   /** Largest sum of intermediate values alive at once. */
   readonly bytes: number;
   /** In debug mode: where the operation behind each node was recorded. */
@@ -33,11 +36,11 @@ export interface BuiltGraph {
  * Builds the ONNX graph of recorded operations.
  *
  * @param ops needed operations in recorded order
- * @param leaves values that have data, in the order of the graph's inputs
+ * @param taken values that have data; the leaves in the order of the graph's inputs
  * @param roots values to fetch
  * @param target what the graph will run on
  */
-export function buildGraph(ops: readonly Op[], leaves: readonly Val[], roots: readonly Val[], target: Target): BuiltGraph {
+export function buildGraph(ops: readonly Op[], { leaves, frozen }: Taken, roots: readonly Val[], target: Target): BuiltGraph {
   const builder = new GraphBuilder(target);
   const inputs = leaves.map((v, i): TensorSpec => {
     const name = `in:${i}`;
@@ -46,6 +49,7 @@ export function buildGraph(ops: readonly Op[], leaves: readonly Val[], roots: re
     v.name = v.half ? builder.node("Cast", [name], { to: ELEMENT.float32 }) : name;
     return { name, type, dims: v.shape };
   });
+  for (const v of frozen) v.name = builder.constant(v.dtype, v.data!, v.shape);
   const read = new Set(roots);
   for (const op of ops) for (const v of op.ins) read.add(v);
   const broadcasts = new Map<Val, Operand>();
@@ -82,6 +86,6 @@ export function buildGraph(ops: readonly Op[], leaves: readonly Val[], roots: re
     return { name, type: v.dtype, dims: v.shape };
   });
   const bytes = peakBytes(ops, new Set(roots));
-  for (const v of leaves) v.name = undefined;
-  return { graph: builder.finish(inputs, outputs), bytes, origins: builder.origins };
+  for (const v of [...leaves, ...frozen]) v.name = undefined;
+  return { graph: builder.finish(inputs, outputs), frozen, bytes, origins: builder.origins };
 }

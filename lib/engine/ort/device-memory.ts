@@ -43,7 +43,8 @@ export class DeviceMemory implements Memory {
     if (this.#ended.delete(maker)) maker.session.dispose();
   }
 
-  narrow(value: Val): void {
+  freeze(value: Val, half: boolean): void {
+    if (!half || value.half || value.dtype !== "float32" || value.shape.length !== 2) return;
     const { tensor, by } = this.transfer.upload(value.tensor ?? hostTensor(value), "float32", "float16");
     this.free(value);
     this.#own(value, tensor, by);

@@ -1,4 +1,5 @@
 import type { Compiled } from "./session";
+import type { Val } from "./value";
 
 /** However small they are: ONNX Runtime keeps tables of its own for each. */
 const MOST = 1024;
@@ -29,13 +30,22 @@ export class GraphCache {
     this.#bytes += graph.bytes;
   }
 
+  /** Drops the graphs that hold a frozen value's numbers. */
+  forget(value: Val): void {
+    for (const [key, graph] of this.#graphs) if (graph.frozen?.includes(value) === true) this.#drop(key, graph);
+  }
+
   /** Drops graphs until what is left needs at most `bytes`. */
   shrink(bytes: number): void {
     for (const [key, graph] of this.#graphs) {
       if (this.#bytes <= bytes && this.#graphs.size <= MOST && bytes > 0) return;
-      this.end(graph);
-      this.#graphs.delete(key);
-      this.#bytes -= graph.bytes;
+      this.#drop(key, graph);
     }
+  }
+
+  #drop(key: string, graph: Compiled): void {
+    this.end(graph);
+    this.#graphs.delete(key);
+    this.#bytes -= graph.bytes;
   }
 }

@@ -9,6 +9,11 @@ function tensorOf(value: Val): OrtTensor {
   return (value.tensor ??= new OrtTensor(value.dtype, value.data as Float32Array, value.shape));
 }
 
+/** Larger values stay inputs when they are frozen: each program that holds one has a copy or two of its own. */
+const LARGEST_FROZEN = 2 ** 20;
+
+let frozen = 0;
+
 /** Numbers in this process's memory, in buffers that are used again; ONNX Runtime reads and writes them in place. */
 export class HostMemory implements Memory {
   readonly #pool: BufferPool;
@@ -32,6 +37,10 @@ export class HostMemory implements Memory {
     this.#pool.give(value.data.buffer as ArrayBuffer);
     value.data = undefined;
     value.tensor = undefined;
+  }
+
+  freeze(value: Val): void {
+    if (value.frozen === 0 && bytesOf(value.shape, value.dtype) <= LARGEST_FROZEN) value.frozen = ++frozen;
   }
 
   run(compiled: Compiled, leaves: readonly Val[], roots: readonly Val[]): void {

@@ -9,8 +9,8 @@ export interface Memory {
   read(value: Val): Numbers;
   /** Takes a value's numbers away; their memory may be used again. */
   free(value: Val): void;
-  /** Keeps a value in half precision from here on, where the memory can. */
-  narrow?(value: Val): void;
+  /** Takes note that a value's numbers never change. @param half products are computed in half precision */
+  freeze(value: Val, half: boolean): void;
   /** Runs a graph on the leaves' numbers and fills the roots. */
   run(compiled: Compiled, leaves: readonly Val[], roots: readonly Val[]): void;
   /** Ends a session that is no longer kept, as soon as nothing needs it. */

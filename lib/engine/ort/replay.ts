@@ -10,6 +10,8 @@ type Source = { readonly input: string } | { readonly variable: Variable } | { r
 interface Program {
   readonly key: string;
   readonly sources: readonly Source[];
+  /** Frozen numbers that are part of the graph, by the variable that must still have them. */
+  readonly frozen: readonly { readonly variable: Variable; readonly value: Val }[];
   /** Form of each leaf; a variable may come to be stored in another. */
   readonly forms: readonly Pick<Val, "shape" | "half">[];
   /** What each result of the graph is for; the one without a variable is the step's answer. */
@@ -64,10 +66,17 @@ export class StepReplay implements StepRunner {
     for (const [input, tensor] of Object.entries(inputs)) name(backend.valueAt(tensor.dataId), { input });
     let answer: Tensor | undefined;
     const programs: (Program | undefined)[] = [];
-    const seen = ({ key, leaves, roots }: RanGraph): void => {
+    const seen = ({ key, leaves, frozen, roots }: RanGraph): void => {
       const results = new Set(roots);
       const sinkOf = new Map<Val, Variable>();
       let plain = leaves.every((leaf) => !sourceOf.has(leaf) || sourceOf.get(leaf) !== undefined);
+      const kept = frozen.flatMap((value) => {
+        const source = sourceOf.get(value);
+        if (source !== undefined && "variable" in source) return [{ variable: source.variable, value }];
+        // what the step is given may be another next time
+        if (sourceOf.has(value)) plain = false;
+        return [];
+      });
       for (const variable of Object.values(tf.engine().registeredVariables)) {
         const value = backend.valueAt(variable.dataId);
         if (value === undefined || value === before.get(variable)) continue;
@@ -80,6 +89,7 @@ export class StepReplay implements StepRunner {
       programs.push(!whole ? undefined : {
         key,
         sources: leaves.map((leaf) => sourceOf.get(leaf) ?? { constant: backend.copyOf(leaf) }),
+        frozen: kept,
         forms: leaves.map(({ shape, half }) => ({ shape, half })),
         sinks: roots.map((r) => (r === result ? undefined : sinkOf.get(r)!)),
         results: roots.map(({ shape, dtype }) => ({ shape, dtype })),
@@ -94,6 +104,7 @@ export class StepReplay implements StepRunner {
     const { backend } = this;
     if (program.sources.some((s) => "variable" in s && s.variable.isDisposed)) return undefined;
     if (program.sinks.some((s) => s?.isDisposed === true)) return undefined;
+    if (program.frozen.some(({ variable, value }) => variable.isDisposed || backend.valueAt(variable.dataId) !== value)) return undefined;
     backend.flush();
     const leaves: Val[] = [];
     for (const [i, source] of program.sources.entries()) {

@@ -7,6 +7,7 @@ import { encodeModel, type GraphSpec } from "./onnx";
 import { runtimeError } from "./runtime-error";
 import type { Provider } from "./provider";
 import type { OrtSettings } from "./settings";
+import type { Val } from "./value";
 
 // The public API of onnxruntime-node is asynchronous although its native `run` is not; the package's own
 // binding gives the synchronous call that tfjs' dataSync needs. The package version is pinned for that.
@@ -22,6 +23,8 @@ export interface Program {
   readonly outputs: readonly string[];
   /** Largest sum of intermediate values alive at once. */
   readonly bytes: number;
+  /** Values whose numbers are in it. */
+  readonly frozen?: readonly Val[];
   /** In debug mode: where the operation behind each node was recorded. */
   readonly origins?: ReadonlyMap<string, string>;
 }
@@ -70,13 +73,13 @@ function nativeSession(model: Uint8Array, provider: Provider, settings: OrtSetti
   return session;
 }
 
-export function compile({ graph, bytes, origins }: BuiltGraph, provider: Provider, settings: OrtSettings): Compiled {
+export function compile({ graph, frozen, bytes, origins }: BuiltGraph, provider: Provider, settings: OrtSettings): Compiled {
   const constants = graph.constants.reduce((sum, c) => sum + c.raw.byteLength, 0);
   if (constants > LARGEST) {
     throw new UserError(`${provider.engine}: a program has ${(constants / 2 ** 30).toFixed(1)} GiB of constants in it, ONNX holds 2 GiB; resize smaller images, or run with S2_ENGINE=wasm`);
   }
   const names = (list: GraphSpec["inputs"]): string[] => list.map(({ name }) => name);
-  return load({ model: encodeModel(graph), inputs: names(graph.inputs), outputs: names(graph.outputs), bytes, origins }, provider, settings);
+  return load({ model: encodeModel(graph), inputs: names(graph.inputs), outputs: names(graph.outputs), frozen, bytes, origins }, provider, settings);
 }
 
 /**

@@ -18,13 +18,21 @@ export class Signatures {
   }
 }
 
+/** What a program needs from outside. */
+export interface Taken {
+  /** What it takes in at every run. */
+  readonly leaves: readonly Val[];
+  /** What is part of it. */
+  readonly frozen: readonly Val[];
+}
+
 /**
- * The exact structure of a program as a string (operations, attributes, wiring, shapes, which results are kept), and the
- * values it takes in.
+ * The exact structure of a program as a string (operations, attributes, wiring, shapes, frozen values, which results are kept),
+ * and the values it needs.
  *
  * @param batch a number that no value's `batch` has yet; values are numbered under it
  */
-export function structureOf(ops: readonly Op[], roots: readonly Val[], batch: number): { key: string; leaves: Val[] } {
+export function structureOf(ops: readonly Op[], roots: readonly Val[], batch: number): Taken & { key: string } {
   const leaves: Val[] = [];
   const code: number[] = [];
   let made = 0;
@@ -46,8 +54,9 @@ export function structureOf(ops: readonly Op[], roots: readonly Val[], batch: nu
   code.push(leaves.length);
   for (const v of leaves) {
     if (v.error !== undefined) throw v.error;
-    code.push(v.half ? 3 : v.dtype === "float32" ? 0 : v.dtype === "int32" ? 1 : 2, v.shape.length, ...v.shape);
+    code.push(v.half ? 3 : v.dtype === "float32" ? 0 : v.dtype === "int32" ? 1 : 2, v.frozen, v.shape.length, ...v.shape);
   }
   for (const v of roots) code.push(v.number);
-  return { key: Buffer.from(Uint32Array.from(code).buffer).toString("latin1"), leaves };
+  const key = Buffer.from(Uint32Array.from(code).buffer).toString("latin1");
+  return { key, leaves: leaves.filter((v) => v.frozen === 0), frozen: leaves.filter((v) => v.frozen > 0) };
 }

@@ -37,6 +37,8 @@ export class Val {
   tensor: OrtTensor | undefined;
   /** `tensor` holds float16 for these float32 numbers. */
   half = false;
+  /** More than 0 for numbers in host memory that never change; then the value's own among them. */
+  frozen = 0;
   /** A graph took `data` from host memory before. */
   fed = false;
   /** The operation that will fill this value; undefined once it ran, or for data from outside. */

@@ -50,11 +50,12 @@ function rotary(e: Emission, { back }: { back: boolean }): string {
 
 type GeluForm = "exact" | "tanh";
 
-/** Φ(x) + x φ(x) */
+/** Φ(x) + x φ(x); HardSigmoid is (1 + erf)/2 in one pass, since erf stays between -1 and 1. */
 function geluSlope(e: Emission, x: string): string {
-  const cdf = e.node("Mul", [e.node("Add", [e.node("Erf", [e.node("Mul", [x, e.scalar(Math.SQRT1_2)])]), e.scalar(1)]), e.scalar(0.5)]);
-  const density = e.node("Exp", [e.node("Mul", [e.node("Mul", [x, x]), e.scalar(-0.5)])]);
-  return e.node("Add", [cdf, e.node("Mul", [e.node("Mul", [x, density]), e.scalar(1 / Math.sqrt(2 * Math.PI))])]);
+  const times = (factor: number): string => e.node("Mul", [x, e.scalar(factor)]);
+  const cdf = e.node("HardSigmoid", [e.node("Erf", [times(Math.SQRT1_2)])], { alpha: { float: 0.5 }, beta: { float: 0.5 } });
+  const bell = e.node("Exp", [e.node("Mul", [x, times(-0.5)])]);
+  return e.node("Add", [cdf, e.node("Mul", [bell, times(1 / Math.sqrt(2 * Math.PI))])]);
 }
 
 /** (1 + t)/2 + x/2 (1 − t²) u' with t = tanh u, u = √(2/π)(x + 0.044715 x³) */

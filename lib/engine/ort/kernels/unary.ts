@@ -72,7 +72,8 @@ export const unaryKernels: KernelTable = {
   ClipByValue: onFloats<{ clipValueMin: number; clipValueMax: number }>((e, x, { clipValueMin, clipValueMax }) =>
     e.node("Clip", [x, e.scalar(clipValueMin), e.scalar(clipValueMax)]),
   ),
-  Relu: keeping((e, x) => e.node("Max", [x, e.scalar(0, e.dtype(0))])),
+  // ONNX Runtime joins Relu, not Max, to the convolution before it
+  Relu: keeping((e, x) => (e.dtype(0) === "float32" ? e.node("Relu", [x]) : e.node("Max", [x, e.scalar(0, e.dtype(0))]))),
   Relu6: keeping((e, x) => e.node("Min", [e.node("Max", [x, e.scalar(0, e.dtype(0))]), e.scalar(6, e.dtype(0))])),
   Neg: keeping((e, x) => e.node("Neg", [x])),
   Abs: keeping((e, x) => e.node("Abs", [x])),
