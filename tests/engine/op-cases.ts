@@ -196,6 +196,7 @@ export const OP_CASES: readonly (readonly [string, readonly Case[]])[] = [
     { name: "batched matMul by a matrix", inputs: [[2, 4, 5], [5, 3]], f: (a, b) => tf.matMul(a!, b!), grad: false },
     { name: "matMul with a row and a column", inputs: [[1, 4], [1, 4]], f: (a, b) => [tf.matMul(a!, b!, false, true), tf.matMul(a!, b!, true, false)] },
     { name: "matMul by a transposed row", inputs: [[3, 4], [1, 4]], f: (a, b) => tf.matMul(a!, b!, false, true) },
+    { name: "matMul of a transposed operand, many columns", inputs: [[4, 3], [4, 1030]], f: (a, b) => tf.matMul(a as never, b as never, true) },
     { name: "fused matMul", inputs: [[3, 4], [4, 5], [5]], f: (a, b, c) => tf.fused.matMul({ a: a as never, b: b as never, bias: c!, activation: "relu" }) },
     { name: "dot, outerProduct", inputs: [[4], [4]], f: (a, b) => [tf.dot(a!, b!), tf.outerProduct(a as never, b as never)] },
     { name: "einsum", inputs: [[2, 3, 4], [4, 3, 5]], f: (a, b) => tf.einsum("bij,jik->bk", a!, b!), grad: false },

@@ -326,7 +326,7 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, Freeze
   #target(): Target {
     const { provider } = this;
     const rules = this.#settings.half ? withHalfProducts(provider.rules) : provider.rules;
-    return { rules, scatterAdds: provider.scatterAdds(this.#settings.threads) };
+    return { rules, scatterAdds: provider.scatterAdds(this.#settings.threads), turnsAgain: provider.turnsAgain };
   }
 
   #execute(compiled: Compiled, leaves: readonly Val[], roots: readonly Val[]): void {

@@ -9,6 +9,8 @@ export interface Target {
   readonly rules: Rules;
   /** ScatterND(add) adds every row, also where rows repeat. */
   readonly scatterAdds: boolean;
+  /** See `Provider`. */
+  readonly turnsAgain: boolean;
 }
 
 const ARRAYS = {

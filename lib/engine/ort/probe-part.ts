@@ -14,7 +14,7 @@ import { defaultSettings } from "./settings";
 serveParent<Trial, never, number[]>(async ({ engine, half }) => {
   const provider = PROVIDERS[engine];
   if (provider.name === "webgpu") prepareVulkan();
-  const graph = new GraphBuilder({ rules: half ? withHalfProducts(provider.rules) : provider.rules, scatterAdds: true });
+  const graph = new GraphBuilder({ rules: half ? withHalfProducts(provider.rules) : provider.rules, scatterAdds: true, turnsAgain: false });
   const f = new Forms(graph);
   const x = { name: "x", type: "float32", dims: [2, 2] } as const;
   graph.input(x.name, x.type);

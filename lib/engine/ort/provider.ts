@@ -17,12 +17,14 @@ export interface Provider {
   readonly without: readonly string[];
   /** ScatterND(add) adds every row where rows repeat, by the threads inside a node. */
   readonly scatterAdds: (threads: number) => boolean;
+  /** A product turns a transposed first operand anew for every 128 columns of its result. */
+  readonly turnsAgain: boolean;
 }
 
 export const PROVIDERS: Readonly<Record<OrtEngine, Provider>> = {
   // On several threads its ScatterND reads, adds and writes the same row at once and loses additions.
-  "ort-cpu": { engine: "ort-cpu", name: "cpu", memory: "host", rules: commonRules, without: [], scatterAdds: (threads) => threads === 1 },
-  "ort-webgpu": { engine: "ort-webgpu", name: "webgpu", memory: "device", rules: webgpuRules, without: ["TopK"], scatterAdds: () => true },
+  "ort-cpu": { engine: "ort-cpu", name: "cpu", memory: "host", rules: commonRules, without: [], scatterAdds: (threads) => threads === 1, turnsAgain: true },
+  "ort-webgpu": { engine: "ort-webgpu", name: "webgpu", memory: "device", rules: webgpuRules, without: ["TopK"], scatterAdds: () => true, turnsAgain: false },
   // The binding of onnxruntime-node keeps results on a device for WebGPU only.
-  "ort-cuda": { engine: "ort-cuda", name: "cuda", memory: "host", rules: commonRules, without: [], scatterAdds: () => true },
+  "ort-cuda": { engine: "ort-cuda", name: "cuda", memory: "host", rules: commonRules, without: [], scatterAdds: () => true, turnsAgain: false },
 };

@@ -37,7 +37,7 @@ export class Transfer {
     const key = `${from} ${to} ${place}`;
     let session = this.#sessions.get(key);
     if (session === undefined) {
-      const graph = new GraphBuilder({ rules: this.provider.rules, scatterAdds: false });
+      const graph = new GraphBuilder({ rules: this.provider.rules, scatterAdds: false, turnsAgain: false });
       graph.startKernel("Transfer", undefined);
       graph.input("in", from);
       const out = from === to ? graph.node("Identity", ["in"]) : graph.node("Cast", ["in"], { to: ELEMENT[to] });

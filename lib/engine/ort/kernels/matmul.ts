@@ -51,6 +51,9 @@ function productShape(a: TensorInfo, b: TensorInfo, { transposeA, transposeB }: 
   return [...tf.broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2)), rows!, columns!];
 }
 
+/** Columns from which a transposed first operand is turned beforehand: 5 to 20 % quicker; with fewer columns as quick or slower. */
+const WIDE = 1024;
+
 const trivial = (shape: readonly number[], axis: number): boolean => shape.at(axis) === 1;
 
 function product(e: Emission, { transposeA, transposeB }: MatMulAttrs): string {
@@ -63,6 +66,12 @@ function product(e: Emission, { transposeA, transposeB }: MatMulAttrs): string {
   if (e.dtype(0) !== "float32") return e.node("MatMul", [swap(0, transposeA), swap(1, transposeB)]);
   // The transpose of a row or a column is a reshape.
   if (transposeB && trivial(e.shape(1), -2) && e.shape(1).length === 2 && !transposeA) return e.matmul(e.in(0), e.reshape(e.in(1), [e.shape(1)[1]!, 1]));
+  if (transposeA && e.graph.target.turnsAgain && e.shape(0).length === 2 && e.shape(1).length === 2 && e.out.shape[1]! >= WIDE) {
+    const [K, M] = e.shape(0) as [number, number];
+    // as a stack of one: ONNX Runtime takes a plain transpose back into the product
+    const turned = e.reshape(e.transpose(e.reshape(e.in(0), [1, K, M]), [0, 2, 1]), [M, K]);
+    return e.matmul(turned, e.in(1), false, transposeB);
+  }
   return e.matmul(e.in(0), e.in(1), transposeA, transposeB, [e.shape(0).length, e.shape(1).length]);
 }
 
