@@ -1,5 +1,5 @@
 import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { freeze } from "../../lib/engine/frozen";
 import { planeConv } from "../../lib/engine/ops/plane-conv";
 import { configureOrt, ortStats, resetOrtStats } from "../../lib/engine/ort/register";
@@ -97,6 +97,18 @@ describe("frozen numbers", () => {
     const given = [[1, 1], [2, 2], [3, 3], [4, 4]].map((x) => kept(tf.tensor1d(x)));
     given.forEach(freeze);
     expect(given.map((x) => step.run({ x })[0])).toEqual([2, 6, 12, 20]);
+  });
+
+  it("with a NaN among them are named as what brought it, in debug mode", () => {
+    const w = variable([1, NaN]);
+    freeze(w);
+    configureOrt({ debug: true });
+    const said = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
+    times(w, [3, 4]);
+    const lines = said.mock.calls.map(([text]) => String(text)).join("");
+    said.mockRestore();
+    configureOrt({ debug: false });
+    expect(lines).toMatch(/first NaN, op Multiply \[2\] recorded at .*frozen\.test\.ts:\d+ \(an input \[2\] had one already\)/);
   });
 
   it("of a chain of convolutions give it another order of sums, not other results", async () => {

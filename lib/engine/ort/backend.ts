@@ -315,7 +315,7 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, Freeze
   #tellFirstNaN(ops: readonly Op[], taken: Taken, roots: readonly Val[]): void {
     const { engine } = this.provider;
     try {
-      const text = firstNaN(ops, taken.leaves, roots, this.#memory, (results) => compile(buildGraph(ops, taken, results, this.#target()), this.provider, this.#settings));
+      const text = firstNaN(ops, taken, roots, this.#memory, (results) => compile(buildGraph(ops, taken, results, this.#target()), this.provider, this.#settings));
       if (text !== undefined) process.stderr.write(`${engine}: ${text}\n`);
     } catch (error) {
       // the results are right all the same

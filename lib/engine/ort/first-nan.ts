@@ -1,5 +1,6 @@
 import type { Memory } from "./memory";
 import type { Compiled } from "./session";
+import type { Taken } from "./structure";
 import { type Op, Val } from "./value";
 
 /**
@@ -8,10 +9,10 @@ import { type Op, Val } from "./value";
  * @param compileFor compiles the program with these results
  * @returns in words; undefined when its results have no NaN
  */
-export function firstNaN(ops: readonly Op[], leaves: readonly Val[], roots: readonly Val[], memory: Memory, compileFor: (results: readonly Val[]) => Compiled): string | undefined {
+export function firstNaN(ops: readonly Op[], { leaves, frozen }: Taken, roots: readonly Val[], memory: Memory, compileFor: (results: readonly Val[]) => Compiled): string | undefined {
   const hasNaN = (v: Val): boolean => v.dtype === "float32" && (memory.read(v) as Float32Array).some(Number.isNaN);
   if (!roots.some(hasNaN)) return undefined;
-  const given = leaves.find(hasNaN);
+  const given = [...leaves, ...frozen].find(hasNaN);
   const every = ops.flatMap(({ outs, origin, def }) => outs.map((out) => ({ copy: new Val(out.shape, out.dtype), out, name: def.name!, origin })));
   const compiled = compileFor(every.map(({ out }) => out));
   memory.run(compiled, leaves, every.map(({ copy }) => copy));
