@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { EngineName } from "../../lib/engine/choose";
+import { configureOrt, ortStats, resetOrtStats } from "../../lib/engine/ort/register";
 import { leaveOut, WHERE } from "../engine/webgpu-machine";
 import { use } from "../engine/compare";
 import { tinyWorld, type TinyWorld } from "../setup/tiny-world";
@@ -38,8 +39,14 @@ it("nano's first 50 losses on wasm are ort-cpu's", { timeout: 900_000 }, async (
   expect(gap).toBeLessThan(1e-4);
 });
 
-it.skipIf(leaveOut)(`nano's first ${STEPS_WEBGPU} losses ${WHERE} are ort-cpu's`, { timeout: 900_000 }, async () => {
+it.skipIf(leaveOut)(`nano's first ${STEPS_WEBGPU} losses ${WHERE} are ort-cpu's, with every node on the provider and nothing read but them`, { timeout: 900_000 }, async () => {
+  await use("ort-webgpu");
+  // a node that the provider leaves to the CPU is an error
+  configureOrt({ strict: true }, "ort-webgpu");
+  resetOrtStats("ort-webgpu");
   const gap = worstGap(await train("ort-webgpu", STEPS_WEBGPU));
   console.log(`worst relative difference of ${STEPS_WEBGPU} losses, ort-webgpu to ort-cpu: ${gap.toExponential(1)}`);
   expect(gap).toBeLessThan(1e-4);
+  expect(ortStats("ort-webgpu")).toMatchObject({ downloads: STEPS_WEBGPU, fallbacks: {} });
+  configureOrt({ strict: false }, "ort-webgpu");
 });
