@@ -61,6 +61,10 @@ interface Pass {
   readonly wants: LanguageWants;
 }
 
+/** The layer is one of those whose weights are asked for by number. */
+const handsOut = ({ onAttention, attentionLayers }: LanguageWants, layer: number): boolean =>
+  onAttention !== undefined && Array.isArray(attentionLayers) && attentionLayers.includes(layer);
+
 /** How the prefix sees itself: causally, and not the tokens that a mask leaves out. */
 function prefixForm({ prefix: P, mask }: SequenceLayout, scale: number, kvHeads: number, groups: number): AttentionForm {
   if (mask === undefined) return { scale, causal: true };
@@ -108,8 +112,7 @@ function selfAttention(p: Scope, h_RD: tfTypes.Tensor2D, pass: Pass, layer: numb
     ownValues: v_text!.reshape([B, Q, T, H, K]).transpose([0, 3, 1, 2, 4]),
   };
   const textForm = { scale: pass.prefixForm.scale, bias: causalBias(T, G) };
-  const open = wants.onAttention !== undefined && (all || (Array.isArray(wants.attentionLayers) && wants.attentionLayers.includes(layer)));
-  const { mixed, weights } = open ? attendSharedPrefixOpenly(parts, textForm) : { mixed: attendSharedPrefix(parts, textForm), weights: undefined };
+  const { mixed, weights } = all || handsOut(wants, layer) ? attendSharedPrefixOpenly(parts, textForm) : { mixed: attendSharedPrefix(parts, textForm), weights: undefined };
   if (weights !== undefined) wants.onAttention!(layer, "sentences", weights
     .reshape([B, H, Q, T, G, P + T]).transpose([0, 1, 4, 2, 3, 5]).reshape([B, config.heads, Q, T, P + T]));
   const out_text = mixed
@@ -172,8 +175,7 @@ export function languageModel(
     const mix = (x: tfTypes.Tensor2D): tfTypes.Tensor2D => mixRows(at, x, pass, layer);
     const whole = (x: tfTypes.Tensor2D): tfTypes.Tensor2D => finishRows(at, x, mix(x), eps);
     // weights that are handed out must stay in the pass: such a layer is no part that runs twice
-    const handsOut = wants.onAttention !== undefined && Array.isArray(wants.attentionLayers) && wants.attentionLayers.includes(layer);
-    const run = (part: typeof mix): tfTypes.Tensor2D => (handsOut ? at.part(() => part(rows)) : at.part(part, rows));
+    const run = (part: typeof mix): tfTypes.Tensor2D => (handsOut(wants, layer) ? at.part(() => part(rows)) : at.part(part, rows));
     if (layer === config.layers - 1) mixed = run(mix);
     else rows = run(whole);
   }

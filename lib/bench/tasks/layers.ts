@@ -2,6 +2,7 @@ import type * as tfTypes from "@tensorflow/tfjs-core";
 import { LanguageModelConfig } from "../../config/schema";
 import type { ParameterSpec } from "../../core/parameters";
 import { Rng } from "../../core/rng";
+import { sumSquares } from "../../engine/ops/sum-squares";
 import { RepeatedStep, runOnce } from "../../engine/step";
 import { tf } from "../../engine/tf";
 import { languageModel } from "../../model/language";
@@ -45,7 +46,7 @@ function layerTask(about: string, parameters: readonly ParameterSpec[], settings
       };
       const forward = new RepeatedStep((tensors) => run(p, tensors["x"] as tfTypes.Tensor3D));
       return {
-        firstSteps: () => [step(), ...[gradients, gradients.slice(-1)].map((list) => runOnce(() => tf.addN(list.map((g) => g.square().sum())).sqrt(), {})[0]!)],
+        firstSteps: () => [step(), ...[gradients, gradients.slice(-1)].map((list) => runOnce(() => tf.addN(list.map(sumSquares)).sqrt(), {})[0]!)],
         step,
         inference: () => forward.run({ x: inputs["x"]! }),
       };
