@@ -1,4 +1,4 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
+import type { tf } from "../engine/tf";
 import type { ParameterSpec } from "../core/parameters";
 
 /** "step": forward, losses, gradients and, where the task has one, the update. "inference": forward alone. */
@@ -33,5 +33,5 @@ export interface Task {
   readonly inputs: () => Readonly<Record<string, NamedArray>>;
   /** What PyTorch must know besides: sizes, and what trains how. */
   readonly settings: Readonly<Record<string, unknown>>;
-  readonly build: (weights: ReadonlyMap<string, tfTypes.Variable>, inputs: tfTypes.NamedTensorMap) => Program;
+  readonly build: (weights: ReadonlyMap<string, tf.Variable>, inputs: tf.NamedTensorMap) => Program;
 }

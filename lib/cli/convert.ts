@@ -5,9 +5,9 @@ import { resolveConfig } from "../config/resolve";
 import type { S2Config } from "../config/schema";
 import { sizeOf } from "../core/parameters";
 import { TensorFolder } from "../io/tensor-folder";
-import { adapterConfigFile, openAdapter } from "../model/adapter";
-import { matchCheckpoint, modelParts, partOf } from "../model/checkpoint";
-import { describeModel } from "../model/describe";
+import { adapterConfigFile, openAdapter } from "../weights/adapter";
+import { matchCheckpoint, modelParts, partOf } from "../weights/checkpoint";
+import { describeModel } from "../weights/describe";
 import { parseOptions, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 

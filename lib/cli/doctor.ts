@@ -9,7 +9,7 @@ import { findChromium, findProgram } from "../core/programs";
 import { inProject, projectRoot } from "../core/root";
 import type { EngineChoice } from "../engine/choose";
 import { kernelName } from "../notebook/kernelspec";
-import { checkpointFolders } from "../train/pretrained";
+import { checkpointFolders } from "../weights/pretrained";
 import { parseOptions } from "./options";
 import { printJson, printLines } from "./output";
 

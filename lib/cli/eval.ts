@@ -11,7 +11,7 @@ import { openSession, type Session } from "../eval/session";
 import { multipleTargets } from "../eval/splits";
 import { requireMemory } from "../train/estimate";
 import { finishedParameters } from "../train/fine-tune";
-import type { ProposalSource } from "../train/scene-cache";
+import type { ProposalSource } from "../dataloader/scene-cache";
 import { toText } from "../report/table";
 import { tableOne } from "../report/table-one";
 import { parseOptions, wrongUsage } from "./options";

@@ -3,7 +3,7 @@ import { presets } from "../config/presets";
 import { resolveConfig } from "../config/resolve";
 import type { S2Config } from "../config/schema";
 import { planTraining, sizeOf } from "../core/parameters";
-import { describeModel, trainRules } from "../model/describe";
+import { describeModel, trainRules } from "../weights/describe";
 import { chooseEngine } from "../engine/choose";
 import { estimate, gigabytes, memoryOf, memoryText, type Estimate, type Work } from "../train/estimate";
 import { modelRate } from "../train/speed";

@@ -1,7 +1,7 @@
 import { chooseEngine, ENGINES, type EngineName } from "../engine/choose";
 import { unknownName } from "../core/errors";
 import { stderrProgress } from "../core/progress";
-import { runGoldens } from "../eval/parity/run";
+import { runGoldens } from "../parity/run";
 import { parseOptions, wrongUsage, type CommandSpec } from "./options";
 import { printJson, printLines } from "./output";
 

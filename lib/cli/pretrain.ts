@@ -14,11 +14,11 @@ import { phraseTokenizer } from "../io/tokenizer";
 import { writeSafetensors } from "../io/safetensors";
 import { groundToken } from "../model/prompt";
 import type { MetricsLine } from "../train/metrics-log";
-import { prepareScenes } from "../train/prepare";
+import { prepareScenes } from "../dataloader/prepare";
 import { labelledFrames } from "../train/pretrain/frames";
 import { pretrainReconstruction } from "../train/pretrain/reconstruction";
 import { pretrainVision } from "../train/pretrain/vision";
-import { pretrainedFile, type PretrainedPart } from "../train/pretrained";
+import { pretrainedFile, type PretrainedPart } from "../weights/pretrained";
 import { parseOptions, wholeNumber } from "./options";
 import { printJson } from "./output";
 

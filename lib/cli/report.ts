@@ -9,9 +9,9 @@ import type { Figure } from "../report/figures/theme";
 import { reportPage } from "../report/page";
 import { toMarkdown } from "../report/table";
 import { reportSections } from "../report/sections";
-import { presentRows } from "../studies/present";
-import { latestRows, readRows, type ResultRow } from "../studies/row";
-import { failureSignatures } from "../report/signatures";
+import { presentRows } from "../runs/present";
+import { latestRows, readRows, type ResultRow } from "../runs/row";
+import { failureSignatures } from "../train/signatures";
 import { parseOptions } from "./options";
 import { printJson, printLines } from "./output";
 

@@ -1,7 +1,7 @@
 import { dirname, sep } from "node:path";
 import { UserError, unknownName } from "../core/errors";
 import type { OrtEngine } from "./ort/provider";
-import { tf } from "./tf";
+import { tf } from "./ort/tf";
 
 /** What can run the tensors, best first. */
 export const ENGINES = ["ort-cuda", "ort-webgpu", "ort-cpu", "tensorflow", "wasm", "cpu"] as const;
@@ -78,12 +78,12 @@ async function startTensorflow(): Promise<void> {
 async function startWasm(): Promise<void> {
   const wasm = await import("@tensorflow/tfjs-backend-wasm");
   wasm.setWasmPaths(dirname(require.resolve("@tensorflow/tfjs-backend-wasm")) + sep);
-  const { completeFromCpu } = await import("./fallback");
+  const { completeFromCpu } = await import("./ort/fallback");
   completeFromCpu("wasm");
 }
 
 async function startCpu(): Promise<void> {
-  (await import("./cpu")).cpuBackend();
+  (await import("./ort/cpu")).cpuBackend();
 }
 
 /**

@@ -1,13 +1,14 @@
-/**
- * The only entry to TensorFlow.js for the rest of the project: the op library with every gradient and chained
- * op registered. Backends are registered by choose.ts.
- */
-import * as tf from "@tensorflow/tfjs-core";
-// tfjs-core's Node bundle carries no gradients and no chained ops unless asked.
-import "@tensorflow/tfjs-core/dist/register_all_gradients";
-import "@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops";
-import { registerGradients } from "./gradients";
-
-registerGradients(tf);
-
-export { tf };
+/** What the lab's rooms take from the backend: TensorFlow.js with every gradient, fused operations, repeated steps. */
+export { tf } from "./ort/tf";
+export { computeNow, RepeatedStep, runOnce } from "./ort/step";
+export { freeze } from "./ort/frozen";
+export { adamw } from "./ort/ops/adamw";
+export { attention, type AttentionForm, MASKED } from "./ort/ops/attention";
+export { crossEntropy } from "./ort/ops/cross-entropy";
+export { gelu as fusedGelu } from "./ort/ops/gelu";
+export { layerNorm as fusedLayerNorm } from "./ort/ops/layer-norm";
+export { rmsNorm as fusedRmsNorm } from "./ort/ops/rms-norm";
+export { planeConv } from "./ort/ops/plane-conv";
+export { rotary } from "./ort/ops/rotary";
+export { sumSquares } from "./ort/ops/sum-squares";
+export { swiGlu } from "./ort/ops/swiglu";

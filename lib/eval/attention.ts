@@ -6,9 +6,9 @@ import { tf } from "../engine/tf";
 import type { Tokenizer } from "../io/tokenizer";
 import { encodeSentence, sharedPrompt } from "../model/prompt";
 import { forward } from "../model/s2mllm";
-import { batchSizes, makeBatch } from "../train/batch";
-import type { SceneSentences } from "../train/data";
-import type { SceneCache } from "../train/scene-cache";
+import { batchSizes, makeBatch } from "../dataloader/batch";
+import type { SceneSentences } from "../dataloader/sentences";
+import type { SceneCache } from "../dataloader/scene-cache";
 
 /** Inter-view attention of one patch position: how each view's patch spreads over the same patch of all views. */
 export interface InterViewAttention {

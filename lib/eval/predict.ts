@@ -2,17 +2,16 @@ import type { S2Config } from "../config/schema";
 import type { ProgressSink } from "../core/progress";
 import type { Query } from "../datasets/scene";
 import { uniformFrames } from "../datasets/frames";
-import { RepeatedStep } from "../engine/step";
-import { tf } from "../engine/tf";
+import { RepeatedStep, tf } from "../engine/tf";
 import { iou } from "../geometry/box";
 import type { Tokenizer } from "../io/tokenizer";
 import { encodeQuestion, encodeSentence, groundToken, sharedPrompt, type EncodedSentence } from "../model/prompt";
 import type { ModelInputs } from "../model/inputs";
 import { forward, visionFeatures } from "../model/s2mllm";
-import { batchSizes, makeBatch, type BatchSizes } from "../train/batch";
-import type { SceneSentences } from "../train/data";
-import { modelInputs, stepInputs } from "../train/step-inputs";
-import type { PreparedScene, ProposalSource, SceneCache } from "../train/scene-cache";
+import { batchSizes, makeBatch, type BatchSizes } from "../dataloader/batch";
+import type { SceneSentences } from "../dataloader/sentences";
+import { modelInputs, stepInputs } from "../dataloader/step-inputs";
+import type { PreparedScene, ProposalSource, SceneCache } from "../dataloader/scene-cache";
 
 /** What the model answered to one sentence. */
 export interface Answer {

@@ -6,9 +6,9 @@ import type { ProgressSink } from "../core/progress";
 import { inProject } from "../core/root";
 import { readSplit } from "../datasets/sentences";
 import type { Tokenizer } from "../io/tokenizer";
-import { groupByScene, loadTokenizer, type SceneSentences } from "../train/data";
-import { prepareScenes } from "../train/prepare";
-import type { ProposalSource, SceneCache } from "../train/scene-cache";
+import { groupByScene, loadTokenizer, type SceneSentences } from "../dataloader/sentences";
+import { prepareScenes } from "../dataloader/prepare";
+import type { ProposalSource, SceneCache } from "../dataloader/scene-cache";
 import { classesOf } from "./score";
 import type { ClassOf } from "./splits";
 

@@ -1,4 +1,3 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import type { S2Config } from "../config/schema";
 import type { ParameterSpec } from "../core/parameters";
 import { tf } from "../engine/tf";
@@ -10,9 +9,9 @@ import { weightInit, type InitStyle } from "./initial";
 /** What the head predicts for each pixel. */
 export interface Pointmap {
   /** float32[S, V, Y, X, 3] */
-  readonly points: tfTypes.Tensor5D;
+  readonly points: tf.Tensor5D;
   /** float32[S, V, Y, X], above 1 */
-  readonly confidence: tfTypes.Tensor4D;
+  readonly confidence: tf.Tensor4D;
 }
 
 export interface DptShape {
@@ -27,39 +26,39 @@ export interface DptShape {
 
 // Maps are planes, float32[n, D, Y, X], from the taps to the raw output.
 
-function upsample(x: tfTypes.Tensor4D, rows: number, columns: number): tfTypes.Tensor4D {
+function upsample(x: tf.Tensor4D, rows: number, columns: number): tf.Tensor4D {
   const [, , Y, X] = x.shape;
   return rows === Y && columns === X ? x : mapPlanes(x, cornerMatrix(Y, rows), cornerMatrix(X, columns));
 }
 
 /** 1x1 convolution of a decoder state, float32[S, V*N, width], as a map of `rows` x `columns`. */
-function tapMap(p: Scope, state: tfTypes.Tensor3D, n: number, rows: number, columns: number): tfTypes.Tensor4D {
+function tapMap(p: Scope, state: tf.Tensor3D, n: number, rows: number, columns: number): tf.Tensor4D {
   const weight = p.get("weight");
   const [out, width] = weight.shape as [number, number];
   const y = tf.matMul(state.reshape([n * rows * columns, width]), weight.reshape([out, width]), false, true).add(p.get("bias"));
-  return y.reshape([n, rows * columns, out]).transpose([0, 2, 1]).reshape([n, out, rows, columns]) as tfTypes.Tensor4D;
+  return y.reshape([n, rows * columns, out]).transpose([0, 2, 1]).reshape([n, out, rows, columns]) as tf.Tensor4D;
 }
 
-function residualUnit(p: Scope, x: tfTypes.Tensor4D): tfTypes.Tensor4D {
+function residualUnit(p: Scope, x: tf.Tensor4D): tf.Tensor4D {
   return x.add(conv(p.at("conv2"), conv(p.at("conv1"), x.relu()).relu()));
 }
 
 /** One step from coarse to fine: adds the finer map, refines, doubles the side. */
-function fuse(p: Scope, coarse: tfTypes.Tensor4D, fine?: tfTypes.Tensor4D): tfTypes.Tensor4D {
-  const joined = fine === undefined ? coarse : coarse.add<tfTypes.Tensor4D>(residualUnit(p.at("resConfUnit1"), fine));
+function fuse(p: Scope, coarse: tf.Tensor4D, fine?: tf.Tensor4D): tf.Tensor4D {
+  const joined = fine === undefined ? coarse : coarse.add<tf.Tensor4D>(residualUnit(p.at("resConfUnit1"), fine));
   // Fast3R projects after doubling; weights of an interpolation sum to 1, so that before it is the same and costs a quarter
   const refined = conv(p.at("out_conv"), residualUnit(p.at("resConfUnit2"), joined));
   return upsample(refined, 2 * refined.shape[2], 2 * refined.shape[3]);
 }
 
 /** point = x/‖x‖ · (e^‖x‖ - 1); confidence = 1 + e^c. */
-function postprocess(raw: tfTypes.Tensor4D, scenes: number, views: number): Pointmap {
+function postprocess(raw: tf.Tensor4D, scenes: number, views: number): Pointmap {
   const [, , Y, X] = raw.shape;
-  const [xyz, c] = tf.split(raw, [3, 1], 1) as [tfTypes.Tensor, tfTypes.Tensor];
+  const [xyz, c] = tf.split(raw, [3, 1], 1) as [tf.Tensor, tf.Tensor];
   const length = xyz.square().sum(1, true).add(1e-16).sqrt();
   const planes = xyz.mul(length.expm1().div(length)).reshape([scenes, views, 3, Y, X]);
   return {
-    points: planes.transpose([0, 1, 3, 4, 2]) as tfTypes.Tensor5D,
+    points: planes.transpose([0, 1, 3, 4, 2]) as tf.Tensor5D,
     confidence: c.exp().add(1).reshape([scenes, views, Y, X]),
   };
 }
@@ -70,7 +69,7 @@ function postprocess(raw: tfTypes.Tensor4D, scenes: number, views: number): Poin
  * @param p scope at `…dpt`
  * @param states what `fusionDecoder` returns; taps at 0, 1/2, 3/4 and the end
  */
-export function dptHead(p: Scope, states: readonly tfTypes.Tensor3D[], shape: DptShape): Pointmap {
+export function dptHead(p: Scope, states: readonly tf.Tensor3D[], shape: DptShape): Pointmap {
   const { scenes, views, rows, columns, patchSize } = shape;
   const depth = states.length - 1;
   const n = scenes * views;
@@ -78,11 +77,11 @@ export function dptHead(p: Scope, states: readonly tfTypes.Tensor3D[], shape: Dp
   const scratch = p.at("scratch");
   const [tap0, tap1, tap2, tap3] = [0, depth / 2, (3 * depth) / 4, depth].map((layer, level) =>
     tapMap(post(level).at("0"), states[layer]!, n, rows, columns)) as [
-      tfTypes.Tensor4D, tfTypes.Tensor4D, tfTypes.Tensor4D, tfTypes.Tensor4D,
+      tf.Tensor4D, tf.Tensor4D, tf.Tensor4D, tf.Tensor4D,
     ];
   const levels = [upconv(post(0).at("1"), tap0), upconv(post(1).at("1"), tap1), tap2, conv(post(3).at("1"), tap3, 2)]
     .map((map, level) => conv(scratch.at(`layer${level + 1}_rn`), map)) as [
-      tfTypes.Tensor4D, tfTypes.Tensor4D, tfTypes.Tensor4D, tfTypes.Tensor4D,
+      tf.Tensor4D, tf.Tensor4D, tf.Tensor4D, tf.Tensor4D,
     ];
   const [level1, level2, level3, level4] = levels;
   // doubling the half-size map overshoots an odd grid by one: cut it to its neighbour

@@ -1,4 +1,3 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import type { S2Config } from "../config/schema";
 import type { ParameterSpec } from "../core/parameters";
 import { tf } from "../engine/tf";
@@ -11,7 +10,7 @@ import { weightInit } from "./initial";
 export type GroundingHead = "ground_head_obj" | "ground_head_query" | "ground_head";
 
 /** Linear → ReLU → LayerNorm → Linear. */
-function mlp(p: Scope, x: tfTypes.Tensor): tfTypes.Tensor {
+function mlp(p: Scope, x: tf.Tensor): tf.Tensor {
   return linear(p.at("3"), layerNorm(p.at("2"), linear(p.at("0"), x).relu(), 1e-5));
 }
 
@@ -24,7 +23,7 @@ function mlp(p: Scope, x: tfTypes.Tensor): tfTypes.Tensor {
  * @param p scope of the whole model
  * @param x float32[..., D]
  */
-export function groundingVector(p: Scope, head: GroundingHead, x: tfTypes.Tensor): tfTypes.Tensor {
+export function groundingVector(p: Scope, head: GroundingHead, x: tf.Tensor): tf.Tensor {
   if (!p.has("ground_head_skip.weight")) return unit(mlp(p.at(head), x));
   const plain = standardise(x);
   return unit(linear(p.at("ground_head_skip"), plain).add(mlp(p.at(head), plain)));
@@ -40,16 +39,16 @@ export function groundingVector(p: Scope, head: GroundingHead, x: tfTypes.Tensor
  */
 export function groundingScores(
   p: Scope,
-  objects: tfTypes.Tensor3D,
-  queries: tfTypes.Tensor3D,
+  objects: tf.Tensor3D,
+  queries: tf.Tensor3D,
   head: S2Config["grounding"]["head"],
-): tfTypes.Tensor3D {
-  if (head === "mlp") return tf.matMul(mlp(p.at("ground_head"), queries) as tfTypes.Tensor3D, objects, false, true);
+): tf.Tensor3D {
+  if (head === "mlp") return tf.matMul(mlp(p.at("ground_head"), queries) as tf.Tensor3D, objects, false, true);
   const [B, , D] = objects.shape;
-  const none = spread(p.get("ground_head_zero_target").reshape([1, 1, D]), [B, 1, D]) as tfTypes.Tensor3D;
+  const none = spread(p.get("ground_head_zero_target").reshape([1, 1, D]), [B, 1, D]) as tf.Tensor3D;
   const candidates = groundingVector(p, "ground_head_obj", tf.concat([objects, none], 1));
   const wanted = groundingVector(p, "ground_head_query", queries);
-  return tf.matMul(wanted as tfTypes.Tensor3D, candidates as tfTypes.Tensor3D, false, true);
+  return tf.matMul(wanted as tf.Tensor3D, candidates as tf.Tensor3D, false, true);
 }
 
 /**
@@ -60,11 +59,11 @@ export function groundingScores(
  * @param positions float32[B, O, D] φ of the box centres
  * @returns float32[A, B*O]
  */
-export function anchorScores(p: Scope, states: tfTypes.Tensor2D, positions: tfTypes.Tensor3D): tfTypes.Tensor2D {
+export function anchorScores(p: Scope, states: tf.Tensor2D, positions: tf.Tensor3D): tf.Tensor2D {
   const [B, O, D] = positions.shape;
   const boxes = groundingVector(p, "ground_head_obj", positions.reshape([B * O, D]));
   const nouns = groundingVector(p, "ground_head_query", states);
-  return tf.matMul(nouns as tfTypes.Tensor2D, boxes as tfTypes.Tensor2D, false, true);
+  return tf.matMul(nouns as tf.Tensor2D, boxes as tf.Tensor2D, false, true);
 }
 
 export function groundingParameters(config: S2Config): ParameterSpec[] {

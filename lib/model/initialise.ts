@@ -1,10 +1,9 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import { sizeOf, type ParameterSpec } from "../core/parameters";
 import type { Rng } from "../core/rng";
 import { tf } from "../engine/tf";
 
 /** The model's weights by checkpoint name. */
-export type Parameters = ReadonlyMap<string, tfTypes.Variable>;
+export type Parameters = ReadonlyMap<string, tf.Variable>;
 
 /** The starting values of one parameter; fixed by the rng's seed and the parameter's name. */
 export function initialValues(spec: ParameterSpec, rng: Rng): Float32Array {
@@ -29,7 +28,7 @@ export function initialValues(spec: ParameterSpec, rng: Rng): Float32Array {
 }
 
 /** Allocates and fills every parameter. The variables are made trainable; training rules decide which ones are updated. */
-export function initParameters(specs: readonly ParameterSpec[], rng: Rng): Map<string, tfTypes.Variable> {
+export function initParameters(specs: readonly ParameterSpec[], rng: Rng): Map<string, tf.Variable> {
   return new Map(specs.map((spec) => {
     const start = tf.tensor(initialValues(spec, rng), [...spec.shape]);
     const variable = tf.variable(start);

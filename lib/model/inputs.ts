@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs-core";
+import type { tf } from "../engine/tf";
 
 /**
  * What one forward pass of the model reads. Everything without a gradient (geometry, ids, masks) is prepared

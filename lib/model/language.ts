@@ -1,9 +1,6 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import type { S2Config } from "../config/schema";
 import type { Init, ParameterSpec } from "../core/parameters";
-import { tf } from "../engine/tf";
-import { attention, type AttentionForm, MASKED } from "../engine/ops/attention";
-import { swiGlu } from "../engine/ops/swiglu";
+import { MASKED, attention, swiGlu, tf, type AttentionForm } from "../engine/tf";
 import { attendSharedPrefix, attendSharedPrefixOpenly, attentionWeights, causalBias, type SharedPrefix } from "../nn/attention";
 import { gatherRows } from "../nn/gather";
 import { linear, linearParameters } from "../nn/linear";
@@ -34,21 +31,21 @@ export interface LanguageWants {
    * Receives the attention weights of each layer: of the prefix float32[B, heads, P, P], of the sentences
    * float32[B, heads, Q, T, P+T].
    */
-  readonly onAttention?: (layer: number, part: "prefix" | "sentences", weights: tfTypes.Tensor) => void;
+  readonly onAttention?: (layer: number, part: "prefix" | "sentences", weights: tf.Tensor) => void;
   /** Layers whose weights are worth their cost; all unless given. With a list, only the sentences' weights are made. */
   readonly attentionLayers?: "all" | readonly number[];
 }
 
 export interface LanguageOutput {
   /** float32[B*L, D] after the final norm; made when asked for, inside the scope of the pass. */
-  readonly hidden: tfTypes.Tensor2D;
+  readonly hidden: tf.Tensor2D;
   /**
    * Some rows of `hidden`, int32[n] → float32[n, D]. Behind its attention the last layer treats each row by itself, so
    * that only these rows pay for its MLP.
    */
-  readonly hiddenAt: (rows: tfTypes.Tensor1D) => tfTypes.Tensor2D;
+  readonly hiddenAt: (rows: tf.Tensor1D) => tf.Tensor2D;
   /** The requested residual streams, float32[B*L, D], by layer. */
-  readonly states: ReadonlyMap<number, tfTypes.Tensor2D>;
+  readonly states: ReadonlyMap<number, tf.Tensor2D>;
 }
 
 /** What all layers of one pass share. */
@@ -82,7 +79,7 @@ function prefixForm({ prefix: P, mask }: SequenceLayout, scale: number, kvHeads:
  * @param h_RD float32[B*L, D] normed rows
  * @returns float32[B*L, heads*K]
  */
-function selfAttention(p: Scope, h_RD: tfTypes.Tensor2D, pass: Pass, layer: number): tfTypes.Tensor {
+function selfAttention(p: Scope, h_RD: tf.Tensor2D, pass: Pass, layer: number): tf.Tensor {
   const { config, layout, B, wants } = pass;
   const { prefix: P, sentences: Q, tokens: T } = layout;
   const L = P + Q * T;
@@ -91,7 +88,7 @@ function selfAttention(p: Scope, h_RD: tfTypes.Tensor2D, pass: Pass, layer: numb
   const q = rotate(linear(p.at("q_proj"), h_RD).reshape([B, L, config.heads, K]), pass.table);
   const k = rotate(linear(p.at("k_proj"), h_RD).reshape([B, L, H, K]), pass.table);
   const v = linear(p.at("v_proj"), h_RD).reshape([B, L, H, K]);
-  const cut = (x: tfTypes.Tensor): tfTypes.Tensor[] => (Q === 0 ? [x] : tf.split(x, [P, Q * T], 1));
+  const cut = (x: tf.Tensor): tf.Tensor[] => (Q === 0 ? [x] : tf.split(x, [P, Q * T], 1));
   const [q_prefix, q_text] = cut(q);
   const [k_prefix, k_text] = cut(k);
   const [v_prefix, v_text] = cut(v);
@@ -121,13 +118,13 @@ function selfAttention(p: Scope, h_RD: tfTypes.Tensor2D, pass: Pass, layer: numb
 }
 
 /** What a layer's attention gives: float32[B*L, heads*K]. */
-function mixRows(p: Scope, x_RD: tfTypes.Tensor2D, pass: Pass, layer: number): tfTypes.Tensor2D {
-  const h = rmsNorm(p.at("input_layernorm"), x_RD, pass.config.rmsNormEps) as tfTypes.Tensor2D;
-  return selfAttention(p.at("self_attn"), h, pass, layer) as tfTypes.Tensor2D;
+function mixRows(p: Scope, x_RD: tf.Tensor2D, pass: Pass, layer: number): tf.Tensor2D {
+  const h = rmsNorm(p.at("input_layernorm"), x_RD, pass.config.rmsNormEps) as tf.Tensor2D;
+  return selfAttention(p.at("self_attn"), h, pass, layer) as tf.Tensor2D;
 }
 
 /** The rest of a layer, each row by itself. */
-function finishRows(p: Scope, x_RD: tfTypes.Tensor2D, mixed: tfTypes.Tensor2D, eps: number): tfTypes.Tensor2D {
+function finishRows(p: Scope, x_RD: tf.Tensor2D, mixed: tf.Tensor2D, eps: number): tf.Tensor2D {
   const y = x_RD.add(linear(p.at("self_attn").at("o_proj"), mixed));
   const h = rmsNorm(p.at("post_attention_layernorm"), y, eps);
   const mlp = p.at("mlp");
@@ -143,7 +140,7 @@ function finishRows(p: Scope, x_RD: tfTypes.Tensor2D, mixed: tfTypes.Tensor2D, e
  */
 export function languageModel(
   p: Scope,
-  x: tfTypes.Tensor3D,
+  x: tf.Tensor3D,
   config: LanguageConfig,
   layout: SequenceLayout,
   wants: LanguageWants = {},
@@ -164,22 +161,22 @@ export function languageModel(
       : rotaryTableAt(layout.positions, K, config.ropeTheta),
     prefixForm: prefixForm(layout, K ** -0.5, config.kvHeads, config.heads / config.kvHeads),
   };
-  const states = new Map<number, tfTypes.Tensor2D>();
-  let rows = x.reshape([B * L, D]) as tfTypes.Tensor2D;
+  const states = new Map<number, tf.Tensor2D>();
+  let rows = x.reshape([B * L, D]) as tf.Tensor2D;
   const eps = config.rmsNormEps;
   const last = p.at(`layers.${config.layers - 1}`);
   let mixed = rows;
   for (let layer = 0; layer < config.layers; layer++) {
     if (wants.states?.includes(layer) === true) states.set(layer, rows);
     const at = p.at(`layers.${layer}`);
-    const mix = (x: tfTypes.Tensor2D): tfTypes.Tensor2D => mixRows(at, x, pass, layer);
-    const whole = (x: tfTypes.Tensor2D): tfTypes.Tensor2D => finishRows(at, x, mix(x), eps);
+    const mix = (x: tf.Tensor2D): tf.Tensor2D => mixRows(at, x, pass, layer);
+    const whole = (x: tf.Tensor2D): tf.Tensor2D => finishRows(at, x, mix(x), eps);
     // weights that are handed out must stay in the pass: such a layer is no part that runs twice
-    const run = (part: typeof mix): tfTypes.Tensor2D => (handsOut(wants, layer) ? at.part(() => part(rows)) : at.part(part, rows));
+    const run = (part: typeof mix): tf.Tensor2D => (handsOut(wants, layer) ? at.part(() => part(rows)) : at.part(part, rows));
     if (layer === config.layers - 1) mixed = run(mix);
     else rows = run(whole);
   }
-  const normed = (x_RD: tfTypes.Tensor2D): tfTypes.Tensor2D => rmsNorm(p.at("norm"), x_RD, eps) as tfTypes.Tensor2D;
+  const normed = (x_RD: tf.Tensor2D): tf.Tensor2D => rmsNorm(p.at("norm"), x_RD, eps) as tf.Tensor2D;
   if (wants.states?.includes(config.layers) === true) {
     const end = last.part((x, m) => finishRows(last, x, m, eps), rows, mixed);
     states.set(config.layers, end);
@@ -190,7 +187,7 @@ export function languageModel(
     get hidden() {
       return normed(last.part((x, m) => finishRows(last, x, m, eps), rows, mixed));
     },
-    hiddenAt: (at) => normed(last.part((x, m) => finishRows(last, x, m, eps), gatherRows(rows, at) as tfTypes.Tensor2D, gatherRows(mixed, at) as tfTypes.Tensor2D)),
+    hiddenAt: (at) => normed(last.part((x, m) => finishRows(last, x, m, eps), gatherRows(rows, at) as tf.Tensor2D, gatherRows(mixed, at) as tf.Tensor2D)),
     states,
   };
 }

@@ -1,4 +1,4 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
+import type { tf } from "../engine/tf";
 import type { S2Config } from "../config/schema";
 import { averageMatrix, halfPixelMatrix, mapGrid } from "../nn/resize";
 
@@ -15,11 +15,11 @@ export function pooledSide(side: number, mode: PoolMode, stride: number): number
  * @param x float32[n, side*side, D]
  * @returns float32[n, m*m, D] with m = pooledSide(side, mode, stride)
  */
-export function poolTokens(x: tfTypes.Tensor3D, mode: PoolMode, stride: number): tfTypes.Tensor3D {
+export function poolTokens(x: tf.Tensor3D, mode: PoolMode, stride: number): tf.Tensor3D {
   const [n, N, D] = x.shape;
   const side = Math.round(Math.sqrt(N));
   const m = pooledSide(side, mode, stride);
-  const grid = x.reshape([n, side, side, D]) as tfTypes.Tensor4D;
+  const grid = x.reshape([n, side, side, D]) as tf.Tensor4D;
   if (mode === "max") {
     return grid
       .slice([0, 0, 0, 0], [n, m * stride, m * stride, D])

@@ -1,4 +1,3 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import type { S2Config } from "../config/schema";
 import type { ParameterSpec } from "../core/parameters";
 import { tf } from "../engine/tf";
@@ -9,10 +8,10 @@ import type { Scope } from "../nn/scope";
 import { weightInit } from "./initial";
 
 /** float32[3, D] wave numbers of φ, float32[D] 1 where φ is a sine, float32[D] 1 where it is a cosine. */
-function waves(D: number): [tfTypes.Tensor2D, tfTypes.Tensor1D, tfTypes.Tensor1D] {
+function waves(D: number): [tf.Tensor2D, tf.Tensor1D, tf.Tensor1D] {
   const m = Math.floor(D / 3);
   const channels = Array.from({ length: 3 * m }, (_, c) => ({ c, axis: Math.floor(c / m), k: c % m }));
-  const parity = (odd: number): tfTypes.Tensor1D =>
+  const parity = (odd: number): tf.Tensor1D =>
     constant(`phi/${D}/${odd}`, () => {
       const mask = new Float32Array(D);
       for (const { c, k } of channels) mask[c] = k % 2 === odd ? 1 : 0;
@@ -33,7 +32,7 @@ function waves(D: number): [tfTypes.Tensor2D, tfTypes.Tensor1D, tfTypes.Tensor1D
  * @param voxels float32[..., 3]
  * @returns float32[..., D]
  */
-export function phi(voxels: tfTypes.Tensor, D: number): tfTypes.Tensor {
+export function phi(voxels: tf.Tensor, D: number): tf.Tensor {
   const [numbers, sines, cosines] = waves(D);
   const angle = tf.matMul(asRows(voxels), numbers);
   return angle.sin().mul(sines).add(angle.cos().mul(cosines)).reshape([...voxels.shape.slice(0, -1), D]);
@@ -45,7 +44,7 @@ export function phi(voxels: tfTypes.Tensor, D: number): tfTypes.Tensor {
  * @param p scope at `mlp_pe`
  * @param rays float32[..., 3]
  */
-export function psi(p: Scope, rays: tfTypes.Tensor): tfTypes.Tensor {
+export function psi(p: Scope, rays: tf.Tensor): tf.Tensor {
   return linear(p.at("3"), layerNorm(p.at("1"), linear(p.at("0"), rays), 1e-5).relu());
 }
 

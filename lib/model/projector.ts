@@ -1,4 +1,4 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
+import type { tf } from "../engine/tf";
 import type { S2Config } from "../config/schema";
 import type { ParameterSpec } from "../core/parameters";
 import { gelu } from "../nn/activations";
@@ -15,7 +15,7 @@ import { weightInit } from "./initial";
  * @param outputNorm "layer": departs from the paper, a LayerNorm without weights follows
  * @returns float32[..., D]
  */
-export function projector(p: Scope, x: tfTypes.Tensor, outputNorm: S2Config["projector"]["outputNorm"]): tfTypes.Tensor {
+export function projector(p: Scope, x: tf.Tensor, outputNorm: S2Config["projector"]["outputNorm"]): tf.Tensor {
   const y = linear(p.at("2"), gelu(linear(p.at("0"), x)));
   return outputNorm === "layer" ? standardise(y) : y;
 }

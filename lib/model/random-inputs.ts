@@ -1,4 +1,3 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import type { S2Config } from "../config/schema";
 import type { Rng } from "../core/rng";
 import { tf } from "../engine/tf";
@@ -39,7 +38,7 @@ export function randomInputs(config: S2Config, rng: Rng, sizes: RandomInputSizes
   const M = pooledSide(side, config.projector.pooling, config.projector.poolStride) ** 2;
   const O = sizes.objects;
   const placed = config.positions.coordinatesAt === "patches" ? N : M;
-  const numbers = (shape: number[], next: () => number): tfTypes.Tensor =>
+  const numbers = (shape: number[], next: () => number): tf.Tensor =>
     tf.tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, next), shape);
   const ids = (n: number): number[] => Array.from({ length: n }, () => rng.int(config.language.vocabSize));
   const source = config.objects.features.startsWith("patch27") ? V * M : V * N;
@@ -48,12 +47,12 @@ export function randomInputs(config: S2Config, rng: Rng, sizes: RandomInputSizes
   const voxel = (): number => rng.int(100);
   const prefix = sizes.before + V * (M + Math.round(Math.sqrt(M))) + sizes.after;
   return {
-    pixels: numbers([1, V, imageSize, imageSize, 3], () => rng.uniform(-1, 1)) as tfTypes.Tensor5D,
-    patchVoxels: numbers([1, V, placed, 3], voxel) as tfTypes.Tensor4D,
+    pixels: numbers([1, V, imageSize, imageSize, 3], () => rng.uniform(-1, 1)) as tf.Tensor5D,
+    patchVoxels: numbers([1, V, placed, 3], voxel) as tf.Tensor4D,
     patchKnown: tf.ones([1, V, placed]),
-    rays: numbers([1, V, M, 3], () => rng.uniform(-1, 1)) as tfTypes.Tensor4D,
+    rays: numbers([1, V, M, 3], () => rng.uniform(-1, 1)) as tf.Tensor4D,
     objectPatches: tf.tensor3d(members, [1, O, source]),
-    objectVoxels: numbers([1, O, 3], voxel) as tfTypes.Tensor3D,
+    objectVoxels: numbers([1, O, 3], voxel) as tf.Tensor3D,
     objectMask: tf.ones([1, O]),
     before: ids(sizes.before),
     after: ids(sizes.after),

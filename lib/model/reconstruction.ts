@@ -1,8 +1,6 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import type { S2Config } from "../config/schema";
 import type { ParameterSpec } from "../core/parameters";
-import { attention } from "../engine/ops/attention";
-import { tf } from "../engine/tf";
+import { attention, tf } from "../engine/tf";
 import { gelu } from "../nn/activations";
 import { constant } from "../nn/constants";
 import { linear, linearParameters } from "../nn/linear";
@@ -27,7 +25,7 @@ const TABLE_ROWS = 1000;
  * @param ids int32[S, V] row of the table of each view: 0 for the first; Fast3R draws the others at random
  * @returns float32[S, V, D]
  */
-export function imageEmbeddings(ids: tfTypes.Tensor2D, D: number): tfTypes.Tensor3D {
+export function imageEmbeddings(ids: tf.Tensor2D, D: number): tf.Tensor3D {
   const half = D / 2;
   const table = constant(`image-index/${D}`, () => {
     const values = new Float32Array(TABLE_ROWS * D);
@@ -40,15 +38,15 @@ export function imageEmbeddings(ids: tfTypes.Tensor2D, D: number): tfTypes.Tenso
     }
     return tf.tensor2d(values, [TABLE_ROWS, D]);
   });
-  return tf.gather(table, ids.reshape([-1]) as tfTypes.Tensor1D).reshape([...ids.shape, D]);
+  return tf.gather(table, ids.reshape([-1]) as tf.Tensor1D).reshape([...ids.shape, D]);
 }
 
-function decoderBlock(p: Scope, x_SLD: tfTypes.Tensor3D, heads: number, scale: number): tfTypes.Tensor3D {
+function decoderBlock(p: Scope, x_SLD: tf.Tensor3D, heads: number, scale: number): tf.Tensor3D {
   const [S, L, D] = x_SLD.shape;
   const K = D / heads;
   const parts = tf.split(linear(p.at("attn").at("qkv"), layerNorm(p.at("norm1"), x_SLD, 1e-5)), 3, 2);
   const [q, k, v] = parts.map((t) => t.reshape([S, L, heads, K]).transpose([0, 2, 1, 3])) as [
-    tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor,
+    tf.Tensor, tf.Tensor, tf.Tensor,
   ];
   const mixed = attention(q, k, v, { scale }).transpose([0, 2, 1, 3]).reshape([S, L, D]);
   const y = x_SLD.add(linear(p.at("attn").at("proj"), mixed));
@@ -66,15 +64,15 @@ function decoderBlock(p: Scope, x_SLD: tfTypes.Tensor3D, heads: number, scale: n
  */
 export function fusionDecoder(
   p: Scope,
-  x: tfTypes.Tensor4D,
-  ids: tfTypes.Tensor2D,
+  x: tf.Tensor4D,
+  ids: tf.Tensor2D,
   config: Pick<ReconstructionConfig, "depth" | "heads" | "hiddenSize" | "scoreBias">,
-): tfTypes.Tensor3D[] {
+): tf.Tensor3D[] {
   const [S, V, N, E] = x.shape;
   const D = config.hiddenSize;
   const embedded = linear(p.at("decoder_embed"), x).add(imageEmbeddings(ids, D).reshape([S, V, 1, D]));
-  let state = embedded.reshape([S, V * N, D]) as tfTypes.Tensor3D;
-  const outputs = [x.reshape([S, V * N, E]) as tfTypes.Tensor3D];
+  let state = embedded.reshape([S, V * N, D]) as tf.Tensor3D;
+  const outputs = [x.reshape([S, V * N, E]) as tf.Tensor3D];
   // at inference on many views Fast3R sharpens its scores as if trained on 20 views and tested on 137
   const scale = (D / config.heads) ** -0.5 * (config.scoreBias ? Math.sqrt(Math.log(137) / Math.log(20)) : 1);
   for (let block = 0; block < config.depth; block++) {
@@ -82,7 +80,7 @@ export function fusionDecoder(
     state = at.part((x) => decoderBlock(at, x, config.heads, scale), state);
     outputs.push(state);
   }
-  outputs[config.depth] = layerNorm(p.at("dec_norm"), state, 1e-6) as tfTypes.Tensor3D;
+  outputs[config.depth] = layerNorm(p.at("dec_norm"), state, 1e-6) as tf.Tensor3D;
   return outputs;
 }
 
@@ -102,11 +100,11 @@ export interface Reconstruction {
  */
 export function reconstruct(
   p: Scope,
-  tokens: tfTypes.Tensor4D,
-  ids: tfTypes.Tensor2D,
+  tokens: tf.Tensor4D,
+  ids: tf.Tensor2D,
   config: ReconstructionConfig,
 ): Reconstruction {
-  const projected = linear(p.at(projectionName), tokens) as tfTypes.Tensor4D;
+  const projected = linear(p.at(projectionName), tokens) as tf.Tensor4D;
   return decodePointmaps(p.at(fast3rPrefix), projected, ids, config);
 }
 
@@ -117,7 +115,7 @@ export function reconstruct(
  * @param encoded float32[S, V, N, E]
  * @param ids int32[S, V] image-index row of each view
  */
-export function decodePointmaps(p: Scope, encoded: tfTypes.Tensor4D, ids: tfTypes.Tensor2D, config: ReconstructionConfig): Reconstruction {
+export function decodePointmaps(p: Scope, encoded: tf.Tensor4D, ids: tf.Tensor2D, config: ReconstructionConfig): Reconstruction {
   const [S, V, N] = encoded.shape;
   const side = Math.round(Math.sqrt(N));
   const states = fusionDecoder(p.at("decoder"), encoded, ids, config);

@@ -1,4 +1,3 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import type { S2Config } from "../config/schema";
 import { ShapeError } from "../core/errors";
 import type { Rng } from "../core/rng";
@@ -29,29 +28,29 @@ export interface ForwardOptions {
 
 export interface Outputs {
   /** "infonce": cosines float32[B, Q, O+1], last column "no object"; "mlp": dot products float32[B, Q, O]. */
-  readonly scores: tfTypes.Tensor3D;
+  readonly scores: tf.Tensor3D;
   /** float32[B*L, D] states after the final norm; made when asked for, inside the scope of the pass. */
-  readonly hidden: tfTypes.Tensor2D;
+  readonly hidden: tf.Tensor2D;
   /** float32[B*L, D] residual stream after decoder layer `grounding.anchorLayer`. */
-  readonly anchorStates: tfTypes.Tensor2D;
+  readonly anchorStates: tf.Tensor2D;
   /** float32[B*Q*T, P+T] attention of each sentence token in the layer before `anchorStates`, mean of its heads; on request. */
-  readonly sentenceAttention?: tfTypes.Tensor2D;
+  readonly sentenceAttention?: tf.Tensor2D;
   /** float32[B, O, D] φ of the box centres, what anchors are compared with. */
-  readonly boxPositions: tfTypes.Tensor3D;
+  readonly boxPositions: tf.Tensor3D;
   /** float32[B, O, D] */
-  readonly objects: tfTypes.Tensor3D;
+  readonly objects: tf.Tensor3D;
   /** lm_head at the given rows of `hidden`: int32[n] → float32[n, W]. */
-  readonly logitsAt: (rows: tfTypes.Tensor1D) => tfTypes.Tensor2D;
+  readonly logitsAt: (rows: tf.Tensor1D) => tf.Tensor2D;
   /** Pointmaps of the views that `inputs.reconRows` names. */
   readonly reconstruction?: Reconstruction;
   /** float32[B, V, N, D] projected tokens before any position encoding, for probes. */
-  readonly visual: tfTypes.Tensor4D;
+  readonly visual: tf.Tensor4D;
   /**
    * By name. With `intermediates`: "positions.phi", "positions.psi", "patches" (visual tokens as objects see them),
    * "embeddings" (what the language model reads). With "all" also attention weights: "structure.interView",
    * "structure.intraView", "language.3.prefix", "language.3.sentences", ….
    */
-  readonly intermediates: ReadonlyMap<string, tfTypes.Tensor>;
+  readonly intermediates: ReadonlyMap<string, tf.Tensor>;
 }
 
 /** The parameter scope of one forward pass. */
@@ -71,32 +70,32 @@ export function modelScope(
 /** What the scene alone gives, before any sentence is read. */
 export interface EncodedScene {
   /** float32[B, I, D] image tokens with a newline after each pooled row. */
-  readonly image: tfTypes.Tensor3D;
-  readonly objects: tfTypes.Tensor3D;
-  readonly boxPositions: tfTypes.Tensor3D;
-  readonly visual: tfTypes.Tensor4D;
+  readonly image: tf.Tensor3D;
+  readonly objects: tf.Tensor3D;
+  readonly boxPositions: tf.Tensor3D;
+  readonly visual: tf.Tensor4D;
 }
 
 interface Keeper {
-  encoding(name: string, value: tfTypes.Tensor): void;
+  encoding(name: string, value: tf.Tensor): void;
   /** Absent when attention weights are not wanted. */
-  readonly attention?: (name: string, weights: tfTypes.Tensor) => void;
+  readonly attention?: (name: string, weights: tf.Tensor) => void;
 }
 
-function towerFeatures(p: Scope, pixels: tfTypes.Tensor5D, config: S2Config): tfTypes.Tensor4D {
+function towerFeatures(p: Scope, pixels: tf.Tensor5D, config: S2Config): tf.Tensor4D {
   const [B, V, Y, X, C] = pixels.shape;
-  const views = pixels.reshape([B * V, Y, X, C]) as tfTypes.Tensor4D;
+  const views = pixels.reshape([B * V, Y, X, C]) as tf.Tensor4D;
   const flat = p.part(() => visionTower(p.at(visionPrefix), views, config.vision));
   return flat.reshape([B, V, flat.shape[1], flat.shape[2]]);
 }
 
 /** What the vision tower, with its adapters, sees in views: float32[B, V, S, S, 3] → float32[B, V, N, C]. */
-export function visionFeatures(parameters: ParameterSource, pixels: tfTypes.Tensor5D, config: S2Config): tfTypes.Tensor4D {
+export function visionFeatures(parameters: ParameterSource, pixels: tf.Tensor5D, config: S2Config): tf.Tensor4D {
   return towerFeatures(modelScope(parameters, config), pixels, config);
 }
 
 /** One newline vector behind each row of the pooled grid: float32[B*V, m*m, D] → float32[B, V*m*(m+1), D]. */
-function addNewlines(p: Scope, pooled: tfTypes.Tensor3D, B: number): tfTypes.Tensor3D {
+function addNewlines(p: Scope, pooled: tf.Tensor3D, B: number): tf.Tensor3D {
   const [n, M, D] = pooled.shape;
   const m = Math.round(Math.sqrt(M));
   const newline = spread(p.get("model.image_newline").reshape([1, 1, D]), [n * m, 1, D]);
@@ -124,9 +123,9 @@ export function encodeScene(p: Scope, inputs: ModelInputs, config: S2Config, rng
     }).tokens, features);
   }
   const onto = p.at("model.mm_projector");
-  const visual = onto.part((x) => projector(onto, x, config.projector.outputNorm).reshape([B, V, N, D]) as tfTypes.Tensor4D, seen);
+  const visual = onto.part((x) => projector(onto, x, config.projector.outputNorm).reshape([B, V, N, D]) as tf.Tensor4D, seen);
 
-  const placed = (x: tfTypes.Tensor, count: number): tfTypes.Tensor => {
+  const placed = (x: tf.Tensor, count: number): tf.Tensor => {
     if (!positions.coordinates) return x;
     expectShape("forward", "patchVoxels", inputs.patchVoxels.shape, "B V N 3", { B, V, N: count });
     const encoding = phi(inputs.patchVoxels, D).mul(inputs.patchKnown.reshape([B, V, count, 1]));
@@ -134,11 +133,11 @@ export function encodeScene(p: Scope, inputs: ModelInputs, config: S2Config, rng
     return x.add(encoding.reshape(x.shape));
   };
   const early = positions.coordinatesAt === "patches";
-  const patches = (early ? placed(visual, N) : visual).reshape([B * V, N, D]) as tfTypes.Tensor3D;
+  const patches = (early ? placed(visual, N) : visual).reshape([B * V, N, D]) as tf.Tensor3D;
   keep.encoding("patches", patches);
   const plain = poolTokens(patches, config.projector.pooling, config.projector.poolStride);
   const M = plain.shape[1];
-  let pooled: tfTypes.Tensor = early ? plain : placed(plain, M);
+  let pooled: tf.Tensor = early ? plain : placed(plain, M);
   if (positions.rays) {
     expectShape("forward", "rays", inputs.rays.shape, "B V M 3", { B, V, M });
     const encoding = psi(p.at("mlp_pe"), inputs.rays).mul(positions.rayScale);
@@ -149,10 +148,10 @@ export function encodeScene(p: Scope, inputs: ModelInputs, config: S2Config, rng
   const coarse = objectConfig.features.startsWith("patch27");
   const source = coarse ? plain.reshape([B, V * M, D]) : patches.reshape([B, V * N, D]);
   const boxes = boxPositions(inputs.objectVoxels, D);
-  const means = objectFeatures(source as tfTypes.Tensor3D, inputs.objectPatches);
+  const means = objectFeatures(source as tf.Tensor3D, inputs.objectPatches);
   const withCentre = objectConfig.features.endsWith("-pe") && positions.boxCentres;
   return {
-    image: addNewlines(p, pooled as tfTypes.Tensor3D, B),
+    image: addNewlines(p, pooled as tf.Tensor3D, B),
     objects: withCentre ? means.add(boxes) : means,
     boxPositions: boxes,
     visual,
@@ -160,7 +159,7 @@ export function encodeScene(p: Scope, inputs: ModelInputs, config: S2Config, rng
 }
 
 /** The sequence `before | image | after | sentences` and how its rows see each other. */
-function sequence(p: Scope, inputs: ModelInputs, image: tfTypes.Tensor3D): { x: tfTypes.Tensor3D; layout: SequenceLayout } {
+function sequence(p: Scope, inputs: ModelInputs, image: tf.Tensor3D): { x: tf.Tensor3D; layout: SequenceLayout } {
   const [B, I, D] = image.shape;
   const { before, after, text } = inputs;
   const [, Q, T] = text.shape;
@@ -169,7 +168,7 @@ function sequence(p: Scope, inputs: ModelInputs, image: tfTypes.Tensor3D): { x: 
   const fixed = constant(`ids/${frame.join(",")}`, () => tf.tensor1d(frame, "int32"));
   // one gather for all words: its gradient is as large as the vocabulary
   const ids = frame.length === 0 ? text.reshape([-1]) : tf.concat([fixed, text.reshape([-1])]);
-  const words = gatherRows(p.get("model.embed_tokens.weight") as tfTypes.Tensor2D, ids as tfTypes.Tensor1D);
+  const words = gatherRows(p.get("model.embed_tokens.weight") as tf.Tensor2D, ids as tf.Tensor1D);
   const pieces = [before.length, after.length, Q * T].map((length) => ({ length }));
   const present = pieces.filter(({ length }) => length > 0);
   // tfjs' split has no gradient when there is one piece
@@ -177,16 +176,16 @@ function sequence(p: Scope, inputs: ModelInputs, image: tfTypes.Tensor3D): { x: 
   const [head, tail, own] = pieces.map((piece) => {
     const at = present.indexOf(piece);
     return at < 0 ? [] : [split[at]!.reshape([B, piece.length, D])];
-  }) as [tfTypes.Tensor[], tfTypes.Tensor[], tfTypes.Tensor[]];
+  }) as [tf.Tensor[], tf.Tensor[], tf.Tensor[]];
   const parts = [...head, image, ...tail, ...own];
   return {
-    x: tf.concat(parts, 1) as tfTypes.Tensor3D,
+    x: tf.concat(parts, 1) as tf.Tensor3D,
     layout: { prefix: before.length + I + after.length, sentences: Q, tokens: T },
   };
 }
 
 /** The reconstruction branch on the views that the inputs name. */
-function reconstructViews(p: Scope, visual: tfTypes.Tensor4D, rows: tfTypes.Tensor2D, ids: tfTypes.Tensor2D, config: S2Config): Reconstruction {
+function reconstructViews(p: Scope, visual: tf.Tensor4D, rows: tf.Tensor2D, ids: tf.Tensor2D, config: S2Config): Reconstruction {
   const [B, V, N, D] = visual.shape;
   const [S, v] = rows.shape;
   const chosen = gatherRows(visual.reshape([B * V, N * D]), rows.reshape([-1]));
@@ -206,12 +205,12 @@ export function forward(
 ): Outputs {
   const rng = options.training === true ? options.rng : undefined;
   const p = modelScope(parameters, config, options);
-  const intermediates = new Map<string, tfTypes.Tensor>();
+  const intermediates = new Map<string, tf.Tensor>();
   const keep: Keeper = {
     encoding: (name, value) => {
       if (options.intermediates !== undefined) intermediates.set(name, value);
     },
-    ...(options.intermediates === "all" ? { attention: (name: string, weights: tfTypes.Tensor) => void intermediates.set(name, weights) } : {}),
+    ...(options.intermediates === "all" ? { attention: (name: string, weights: tf.Tensor) => void intermediates.set(name, weights) } : {}),
   };
   if (parameters.part !== undefined && options.intermediates !== undefined) throw new Error("forward: parameters that are freed part by part leave no intermediates");
   const scene = p.part(() => encodeScene(p, inputs, config, rng, keep));
@@ -219,11 +218,11 @@ export function forward(
   keep.encoding("embeddings", x);
   const anchorLayer = Math.min(config.grounding.anchorLayer, config.language.layers);
   const watched = options.training === true && config.lossWeights.anchorAttention > 0 ? anchorLayer - 1 : undefined;
-  let sentenceAttention: tfTypes.Tensor2D | undefined;
+  let sentenceAttention: tf.Tensor2D | undefined;
   const onAttention: LanguageWants["onAttention"] = (layer, part, weights) => {
     keep.attention?.(`language.${layer}.${part}`, weights);
     if (layer === watched && part === "sentences") {
-      sentenceAttention = weights.mean(1).reshape([-1, weights.shape[weights.rank - 1]!]) as tfTypes.Tensor2D;
+      sentenceAttention = weights.mean(1).reshape([-1, weights.shape[weights.rank - 1]!]) as tf.Tensor2D;
     }
   };
   const language: LanguageOutput = languageModel(p.at("model"), x, config.language, layout, {
@@ -232,7 +231,7 @@ export function forward(
     attentionLayers: keep.attention !== undefined ? "all" : watched === undefined ? [] : [watched],
   });
   const [B, Q] = inputs.text.shape;
-  const queries = language.hiddenAt(inputs.groundRows).reshape([B, Q, config.language.hiddenSize]) as tfTypes.Tensor3D;
+  const queries = language.hiddenAt(inputs.groundRows).reshape([B, Q, config.language.hiddenSize]) as tf.Tensor3D;
   const { reconRows, reconImageIds } = inputs;
   const branch = config.reconstruction.enabled && reconRows !== undefined && reconImageIds !== undefined;
   return {
@@ -244,7 +243,7 @@ export function forward(
     ...(sentenceAttention === undefined ? {} : { sentenceAttention }),
     boxPositions: scene.boxPositions,
     objects: scene.objects,
-    logitsAt: (rows) => p.at("lm_head").part((x) => linear(p.at("lm_head"), x) as tfTypes.Tensor2D, language.hiddenAt(rows)),
+    logitsAt: (rows) => p.at("lm_head").part((x) => linear(p.at("lm_head"), x) as tf.Tensor2D, language.hiddenAt(rows)),
     ...(branch ? { reconstruction: p.part(() => reconstructViews(p, scene.visual, reconRows, reconImageIds, config)) } : {}),
     visual: scene.visual,
     intermediates,

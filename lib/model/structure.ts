@@ -1,9 +1,7 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import type { S2Config } from "../config/schema";
 import type { ParameterSpec } from "../core/parameters";
 import type { Rng } from "../core/rng";
-import { attention } from "../engine/ops/attention";
-import { tf } from "../engine/tf";
+import { attention, tf } from "../engine/tf";
 import { gelu } from "../nn/activations";
 import { attentionWeights } from "../nn/attention";
 import { spread } from "../nn/constants";
@@ -20,14 +18,14 @@ export interface StructureOptions {
   /** Also computes the pseudo class token's row, which the model itself discards. */
   readonly classRow?: boolean;
   /** Receives attention weights: "interView" float32[B, N, H, V, V], "intraView" float32[B, V, H, N+1, N+1] (key 0 is the pseudo class token). */
-  readonly onAttention?: (name: "interView" | "intraView", weights: tfTypes.Tensor) => void;
+  readonly onAttention?: (name: "interView" | "intraView", weights: tf.Tensor) => void;
 }
 
 export interface StructureOutput {
   /** float32[B, V, N, C] */
-  readonly tokens: tfTypes.Tensor4D;
+  readonly tokens: tf.Tensor4D;
   /** float32[B, C], with `classRow` */
-  readonly classRow?: tfTypes.Tensor2D;
+  readonly classRow?: tf.Tensor2D;
 }
 
 /** True where any part of the structure-enhanced module is on; without any it is the identity and has no parameters. */
@@ -36,7 +34,7 @@ export function structureEnabled(config: StructureConfig): boolean {
 }
 
 /** Drops the residual of whole groups, kept ones divided by the chance of being kept. */
-function dropPath(x: tfTypes.Tensor, groups: number, rate: number, rng?: Rng): tfTypes.Tensor {
+function dropPath(x: tf.Tensor, groups: number, rate: number, rng?: Rng): tf.Tensor {
   if (rng === undefined || rate === 0) return x;
   const keep = Float32Array.from({ length: groups }, () => (rng.next() < rate ? 0 : 1 / (1 - rate)));
   return x.reshape([groups, -1]).mul(tf.tensor2d(keep, [groups, 1])).reshape(x.shape);
@@ -45,16 +43,16 @@ function dropPath(x: tfTypes.Tensor, groups: number, rate: number, rng?: Rng): t
 /** Self-attention inside groups: x float32[G, L, C], G groups of L tokens. */
 function groupAttention(
   p: Scope,
-  x_GLC: tfTypes.Tensor,
+  x_GLC: tf.Tensor,
   heads: number,
-  onWeights?: (weights: tfTypes.Tensor) => void,
-): tfTypes.Tensor {
+  onWeights?: (weights: tf.Tensor) => void,
+): tf.Tensor {
   const [G, L, C] = x_GLC.shape as [number, number, number];
   const K = C / heads;
   const options = { scale: K ** -0.5 };
   const parts = tf.split(linear(p.at("qkv"), x_GLC), 3, 2);
   const [q, k, v] = parts.map((t) => t.reshape([G, L, heads, K]).transpose([0, 2, 1, 3])) as [
-    tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor,
+    tf.Tensor, tf.Tensor, tf.Tensor,
   ];
   onWeights?.(attentionWeights(q, k, options));
   return linear(p.at("proj"), attention(q, k, v, options).transpose([0, 2, 1, 3]).reshape([G, L, C]));
@@ -72,23 +70,23 @@ function groupAttention(
  */
 export function structureModule(
   p: Scope,
-  x_BVNC: tfTypes.Tensor4D,
+  x_BVNC: tf.Tensor4D,
   config: StructureConfig,
   options: StructureOptions = {},
 ): StructureOutput {
   const [B, V, N, C] = x_BVNC.shape;
   const { heads, layerNormEps: eps, dropPath: rate } = config;
-  const swap = (x: tfTypes.Tensor, first: number, second: number): tfTypes.Tensor =>
+  const swap = (x: tf.Tensor, first: number, second: number): tf.Tensor =>
     x.reshape([B, first, second, C]).transpose([0, 2, 1, 3]);
   const paper = config.layout === "paper";
   // [B, N, V, C], groups of the inter-view attention
-  const byPatch = (x: tfTypes.Tensor): tfTypes.Tensor => (paper ? swap(x, V, N) : x.reshape([B, N, V, C]));
-  const fromPatch = (x: tfTypes.Tensor): tfTypes.Tensor => (paper ? swap(x, N, V) : x);
+  const byPatch = (x: tf.Tensor): tf.Tensor => (paper ? swap(x, V, N) : x.reshape([B, N, V, C]));
+  const fromPatch = (x: tf.Tensor): tf.Tensor => (paper ? swap(x, N, V) : x);
   // [B, V, N, C], groups of the intra-view attention
-  const byView = (x: tfTypes.Tensor): tfTypes.Tensor => (paper ? x : swap(x, N, V));
-  const fromView = (x: tfTypes.Tensor): tfTypes.Tensor => (paper ? x : swap(x, V, N));
+  const byView = (x: tf.Tensor): tf.Tensor => (paper ? x : swap(x, N, V));
+  const fromView = (x: tf.Tensor): tf.Tensor => (paper ? x : swap(x, V, N));
 
-  let x: tfTypes.Tensor = x_BVNC;
+  let x: tf.Tensor = x_BVNC;
   if (config.interView) {
     const h = byPatch(layerNorm(p.at("temporal_norm1"), x, eps)).reshape([B * N, V, C]);
     const mixed = groupAttention(p.at("temporal_attn"), h, heads, options.onAttention && ((w) =>
@@ -105,14 +103,14 @@ export function structureModule(
     const mixed = groupAttention(p.at("attn"), layerNorm(p.at("norm1"), groups, eps), heads, options.onAttention && ((w) =>
       options.onAttention!("intraView", w.reshape([B, V, heads, N + 1, N + 1]))));
     const dropped = dropPath(mixed, B * V, rate, options.rng).reshape([B, V, N + 1, C]);
-    if (options.classRow === true) row = row.add(dropped.slice([0, 0, 0, 0], [B, V, 1, C]).mean(1, true)) as tfTypes.Tensor4D;
+    if (options.classRow === true) row = row.add(dropped.slice([0, 0, 0, 0], [B, V, 1, C]).mean(1, true)) as tf.Tensor4D;
     x = x.add(fromView(dropped.slice([0, 0, 1, 0], [B, V, N, C])).reshape([B, V, N, C]));
   }
 
-  const mlp = (y: tfTypes.Tensor): tfTypes.Tensor =>
+  const mlp = (y: tf.Tensor): tf.Tensor =>
     linear(p.at("mlp").at("fc2"), gelu(linear(p.at("mlp").at("fc1"), layerNorm(p.at("norm2"), y, eps))));
-  const tokens = x.add(dropPath(mlp(x), B, rate, options.rng)) as tfTypes.Tensor4D;
-  return options.classRow === true ? { tokens, classRow: row.add(mlp(row)).reshape([B, C]) as tfTypes.Tensor2D } : { tokens };
+  const tokens = x.add(dropPath(mlp(x), B, rate, options.rng)) as tf.Tensor4D;
+  return options.classRow === true ? { tokens, classRow: row.add(mlp(row)).reshape([B, C]) as tf.Tensor2D } : { tokens };
 }
 
 export function structureParameters(config: S2Config): ParameterSpec[] {

@@ -1,9 +1,7 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import type { ParameterSpec } from "../core/parameters";
-import { attention } from "../engine/ops/attention";
-import { tf } from "../engine/tf";
+import { attention, tf } from "../engine/tf";
 import { geluTanh } from "../nn/activations";
 import { linear, linearParameters } from "../nn/linear";
 import { layerNorm, layerNormParameters } from "../nn/norms";
@@ -26,7 +24,7 @@ export function patchSide(config: VisionConfig): number {
 }
 
 /** Convolution whose stride is its side, as one matrix multiplication; leftover pixels right and bottom are dropped. */
-function embedPatches(p: Scope, pixels: tfTypes.Tensor4D, size: number): tfTypes.Tensor3D {
+function embedPatches(p: Scope, pixels: tf.Tensor4D, size: number): tf.Tensor3D {
   const [n, Y, X, channels] = pixels.shape;
   const [rows, columns] = [Math.floor(Y / size), Math.floor(X / size)];
   const weight = p.get("weight");
@@ -42,11 +40,11 @@ function embedPatches(p: Scope, pixels: tfTypes.Tensor4D, size: number): tfTypes
 }
 
 /** One layer of the tower: float32[n, N, C] to the same. */
-export function encoderLayer(p: Scope, x_nNC: tfTypes.Tensor, config: Pick<VisionConfig, "heads" | "layerNormEps">): tfTypes.Tensor {
+export function encoderLayer(p: Scope, x_nNC: tf.Tensor, config: Pick<VisionConfig, "heads" | "layerNormEps">): tf.Tensor {
   const [n, N, C] = x_nNC.shape as [number, number, number];
   const K = C / config.heads;
   const h = layerNorm(p.at("layer_norm1"), x_nNC, config.layerNormEps);
-  const heads = (name: string): tfTypes.Tensor =>
+  const heads = (name: string): tf.Tensor =>
     linear(p.at("self_attn").at(name), h).reshape([n, N, config.heads, K]).transpose([0, 2, 1, 3]);
   const mixed = attention(heads("q_proj"), heads("k_proj"), heads("v_proj"), { scale: K ** -0.5 });
   const y = x_nNC.add(linear(p.at("self_attn").at("out_proj"), mixed.transpose([0, 2, 1, 3]).reshape([n, N, C])));
@@ -62,7 +60,7 @@ export function encoderLayer(p: Scope, x_nNC: tfTypes.Tensor, config: Pick<Visio
  * @returns the residual stream before each layer and after the last: layers + 1 tensors float32[n, N, C]; the tower's
  *   features are the last
  */
-export function visionStates(p: Scope, pixels: tfTypes.Tensor4D, config: VisionConfig): tfTypes.Tensor3D[] {
+export function visionStates(p: Scope, pixels: tf.Tensor4D, config: VisionConfig): tf.Tensor3D[] {
   const embeddings = p.at("embeddings");
   const positions = embeddings.get("position_embedding.weight");
   const patches = embedPatches(embeddings.at("patch_embedding"), pixels, config.patchSize);
@@ -71,16 +69,16 @@ export function visionStates(p: Scope, pixels: tfTypes.Tensor4D, config: VisionC
       `vision tower: images of ${pixels.shape[1]}x${pixels.shape[2]} pixels give ${patches.shape[1]} patches, the model has ${positions.shape[0]} positions; resize to vision.imageSize`,
     );
   }
-  const states = [patches.add(positions) as tfTypes.Tensor3D];
+  const states = [patches.add(positions) as tf.Tensor3D];
   for (let layer = 0; layer < config.layers; layer++) {
     const at = p.at(`encoder.layers.${layer}`);
-    states.push(at.part((x) => encoderLayer(at, x, config) as tfTypes.Tensor3D, states[layer]!));
+    states.push(at.part((x) => encoderLayer(at, x, config) as tf.Tensor3D, states[layer]!));
   }
   return states;
 }
 
 /** The last residual stream of `visionStates`: float32[n, N, C]. */
-export function visionTower(p: Scope, pixels: tfTypes.Tensor4D, config: VisionConfig): tfTypes.Tensor3D {
+export function visionTower(p: Scope, pixels: tf.Tensor4D, config: VisionConfig): tf.Tensor3D {
   const states = visionStates(p, pixels, config);
   return states[states.length - 1]!;
 }

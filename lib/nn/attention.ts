@@ -1,35 +1,33 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
-import { type AttentionForm, MASKED } from "../engine/ops/attention";
-import { tf } from "../engine/tf";
+import { MASKED, tf, type AttentionForm } from "../engine/tf";
 import { constant } from "./constants";
 
 /** @param q queries times the scale: they are fewer numbers than the scores */
-function scores(q: tfTypes.Tensor, k: tfTypes.Tensor, bias: tfTypes.Tensor | undefined): tfTypes.Tensor {
+function scores(q: tf.Tensor, k: tf.Tensor, bias: tf.Tensor | undefined): tf.Tensor {
   const s = tf.matMul(q, k, false, true);
   return bias === undefined ? s : s.add(bias);
 }
 
 /** The weights that `attention` uses, for maps; float32[..., T, S]. */
-export function attentionWeights(q: tfTypes.Tensor, k: tfTypes.Tensor, { scale, bias, causal }: AttentionForm): tfTypes.Tensor {
+export function attentionWeights(q: tf.Tensor, k: tf.Tensor, { scale, bias, causal }: AttentionForm): tf.Tensor {
   return tf.softmax(scores(q.mul(scale), k, causal === true ? causalBias(k.shape.at(-2)!, q.shape.at(-2)! / k.shape.at(-2)!) : bias));
 }
 
 export interface SharedPrefix {
   /** float32[B, H, Q, R, K]: H key heads, R rows a sentence (tokens times the group's query heads). */
-  readonly queries: tfTypes.Tensor;
+  readonly queries: tf.Tensor;
   /** float32[B, H, P, K] */
-  readonly prefixKeys: tfTypes.Tensor;
-  readonly prefixValues: tfTypes.Tensor;
+  readonly prefixKeys: tf.Tensor;
+  readonly prefixValues: tf.Tensor;
   /** float32[B, H, Q, T, K] */
-  readonly ownKeys: tfTypes.Tensor;
-  readonly ownValues: tfTypes.Tensor;
+  readonly ownKeys: tf.Tensor;
+  readonly ownValues: tf.Tensor;
 }
 
 /** wᵀ x through the transpose of the narrower operand, which engines turn sooner: float32[B, H, P, K]. */
-const acrossRows = (w: tfTypes.Tensor, x: tfTypes.Tensor): tfTypes.Tensor => tf.matMul(x, w, true, false).transpose([0, 1, 3, 2]);
+const acrossRows = (w: tf.Tensor, x: tf.Tensor): tf.Tensor => tf.matMul(x, w, true, false).transpose([0, 1, 3, 2]);
 
 /** @param parts queries times the scale */
-function jointWeights(parts: SharedPrefix, bias: tfTypes.Tensor | undefined): tfTypes.Tensor {
+function jointWeights(parts: SharedPrefix, bias: tf.Tensor | undefined): tf.Tensor {
   const { queries, prefixKeys, ownKeys } = parts;
   const [B, H, Q, R] = queries.shape as [number, number, number, number];
   const K = queries.shape[4]!;
@@ -45,25 +43,25 @@ function jointWeights(parts: SharedPrefix, bias: tfTypes.Tensor | undefined): tf
  * @param options bias float32[R, T] is added to the sentence's own scores
  * @returns float32[B, H, Q, R, K]
  */
-export function attendSharedPrefix(parts: SharedPrefix, options: AttentionForm): tfTypes.Tensor {
+export function attendSharedPrefix(parts: SharedPrefix, options: AttentionForm): tf.Tensor {
   const { queries, prefixKeys, prefixValues, ownKeys, ownValues } = parts;
   const [B, H, Q, R, K] = queries.shape as [number, number, number, number, number];
   const P = prefixKeys.shape[2]!;
   const T = ownKeys.shape[3]!;
   const flat = [B, H, Q * R, K];
   const op = tf.customGrad((q0, kp0, vp0, ko0, vo0, save) => {
-    const [q, kp, vp, ko, vo] = [q0, kp0, vp0, ko0, vo0] as tfTypes.Tensor[];
+    const [q, kp, vp, ko, vo] = [q0, kp0, vp0, ko0, vo0] as tf.Tensor[];
     const scaled = q!.mul(options.scale);
     const weights = jointWeights({ queries: scaled, prefixKeys: kp!, prefixValues: vp!, ownKeys: ko!, ownValues: vo! }, options.bias);
-    const [ap, ao] = tf.split(weights, [P, T], 4) as [tfTypes.Tensor, tfTypes.Tensor];
+    const [ap, ao] = tf.split(weights, [P, T], 4) as [tf.Tensor, tf.Tensor];
     const ap_flat = ap.reshape([B, H, Q * R, P]);
     const out = tf.matMul(ap_flat, vp!).reshape(queries.shape).add(tf.matMul(ao, vo!));
-    (save as tfTypes.GradSaveFunc)([scaled, kp!, vp!, ko!, vo!, ap_flat, ao, out]);
+    (save as tf.GradSaveFunc)([scaled, kp!, vp!, ko!, vo!, ap_flat, ao, out]);
     return {
       value: out,
-      gradFunc: (dy: tfTypes.Tensor, saved: tfTypes.Tensor[]) => {
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
         const [qs, kps, vps, kos, vos, aps, aos, o] = saved as [
-          tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor,
+          tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor,
         ];
         const d = dy.mul(o).sum(-1, true);
         const dy_flat = dy.reshape(flat);
@@ -85,18 +83,18 @@ export function attendSharedPrefix(parts: SharedPrefix, options: AttentionForm):
 }
 
 /** `attendSharedPrefix` that also gives its weights, float32[B, H, Q, R, P+T], through which gradients flow too. */
-export function attendSharedPrefixOpenly(parts: SharedPrefix, options: AttentionForm): { readonly mixed: tfTypes.Tensor; readonly weights: tfTypes.Tensor } {
+export function attendSharedPrefixOpenly(parts: SharedPrefix, options: AttentionForm): { readonly mixed: tf.Tensor; readonly weights: tf.Tensor } {
   const { queries, prefixValues, ownValues } = parts;
   const [B, H, Q, R] = queries.shape as [number, number, number, number, number];
   const [P, T] = [prefixValues.shape[2]!, ownValues.shape[3]!];
   const weights = jointWeights({ ...parts, queries: queries.mul(options.scale) }, options.bias);
-  const [prefix, own] = tf.split(weights, [P, T], 4) as [tfTypes.Tensor, tfTypes.Tensor];
+  const [prefix, own] = tf.split(weights, [P, T], 4) as [tf.Tensor, tf.Tensor];
   const mixed = tf.matMul(prefix.reshape([B, H, Q * R, P]), prefixValues).reshape(queries.shape).add(tf.matMul(own, ownValues));
   return { mixed, weights };
 }
 
 /** float32[T*G, T] MASKED where a later token would be seen; G rows a token, one a query head of a group. */
-export function causalBias(T: number, groups = 1): tfTypes.Tensor2D {
+export function causalBias(T: number, groups = 1): tf.Tensor2D {
   return constant(`causal/${groups}/${T}`, () => {
     const bias = new Float32Array(T * groups * T);
     for (let row = 0; row < T * groups; row++) bias.fill(MASKED, row * T + Math.floor(row / groups) + 1, (row + 1) * T);

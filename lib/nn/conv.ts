@@ -1,17 +1,16 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import type { Init, ParameterSpec } from "../core/parameters";
-import { planeConv } from "../engine/ops/plane-conv";
+import { planeConv, type tf } from "../engine/tf";
 import type { Scope } from "./scope";
 
-const biasOf = (p: Scope): tfTypes.Tensor | undefined => (p.has("bias") ? p.get("bias") : undefined);
+const biasOf = (p: Scope): tf.Tensor | undefined => (p.has("bias") ? p.get("bias") : undefined);
 
 /**
  * Convolution of an odd side with zeros around, so that stride 1 keeps the size; weights [out, in, side, side].
  *
  * @param x float32[n, in, Y, X]
  */
-export function conv(p: Scope, x: tfTypes.Tensor4D, stride = 1): tfTypes.Tensor4D {
-  return planeConv(x, p.get("weight") as tfTypes.Tensor4D, biasOf(p), stride);
+export function conv(p: Scope, x: tf.Tensor4D, stride = 1): tf.Tensor4D {
+  return planeConv(x, p.get("weight") as tf.Tensor4D, biasOf(p), stride);
 }
 
 /**
@@ -20,14 +19,14 @@ export function conv(p: Scope, x: tfTypes.Tensor4D, stride = 1): tfTypes.Tensor4
  * @param x float32[n, in, Y, X]
  * @returns float32[n, out, Y * side, X * side]
  */
-export function upconv(p: Scope, x: tfTypes.Tensor4D): tfTypes.Tensor4D {
+export function upconv(p: Scope, x: tf.Tensor4D): tf.Tensor4D {
   const weight = p.get("weight");
   const [width, out, side] = weight.shape as [number, number, number];
   const [n, , Y, X] = x.shape;
   const filter = weight.reshape([width, out * side * side]).transpose().reshape([out * side * side, width, 1, 1]);
-  const y = planeConv(x, filter as tfTypes.Tensor4D, undefined).reshape([n, out, side, side, Y, X]);
+  const y = planeConv(x, filter as tf.Tensor4D, undefined).reshape([n, out, side, side, Y, X]);
   const bias = biasOf(p);
-  const grid = y.transpose([0, 1, 4, 2, 5, 3]).reshape([n, out, Y * side, X * side]) as tfTypes.Tensor4D;
+  const grid = y.transpose([0, 1, 4, 2, 5, 3]).reshape([n, out, Y * side, X * side]) as tf.Tensor4D;
   return bias === undefined ? grid : grid.add(bias.reshape([out, 1, 1]));
 }
 

@@ -1,4 +1,3 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import { tf } from "../engine/tf";
 
 /**
@@ -8,17 +7,17 @@ import { tf } from "../engine/tf";
  * @param rows int32[n]
  * @returns float32[n, D]
  */
-export function gatherRows(x: tfTypes.Tensor2D, rows: tfTypes.Tensor1D): tfTypes.Tensor2D {
+export function gatherRows(x: tf.Tensor2D, rows: tf.Tensor1D): tf.Tensor2D {
   const op = tf.customGrad((matrix, save) => {
-    (save as tfTypes.GradSaveFunc)([rows]);
+    (save as tf.GradSaveFunc)([rows]);
     return {
-      value: tf.gather(matrix as tfTypes.Tensor2D, rows),
-      gradFunc: (dy: tfTypes.Tensor, [saved]: tfTypes.Tensor[]) => {
-        const [count, at] = [x.shape[0], saved as tfTypes.Tensor1D];
+      value: tf.gather(matrix as tf.Tensor2D, rows),
+      gradFunc: (dy: tf.Tensor, [saved]: tf.Tensor[]) => {
+        const [count, at] = [x.shape[0], saved as tf.Tensor1D];
         if (tf.getKernel("UnsortedSegmentSum", tf.getBackend()) !== undefined) return tf.unsortedSegmentSum(dy, at, count);
-        return tf.matMul(tf.oneHot(at, count).toFloat() as tfTypes.Tensor2D, dy as tfTypes.Tensor2D, true, false);
+        return tf.matMul(tf.oneHot(at, count).toFloat() as tf.Tensor2D, dy as tf.Tensor2D, true, false);
       },
     };
   });
-  return op(x) as tfTypes.Tensor2D;
+  return op(x) as tf.Tensor2D;
 }

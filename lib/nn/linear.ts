@@ -1,4 +1,3 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import { ShapeError } from "../core/errors";
 import type { Init, ParameterSpec } from "../core/parameters";
 import type { Rng } from "../core/rng";
@@ -6,7 +5,7 @@ import { tf } from "../engine/tf";
 import type { Scope } from "./scope";
 
 /** Zero with probability `rate`, else divided by 1 - rate. */
-export function dropout(x: tfTypes.Tensor, rate: number, rng: Rng): tfTypes.Tensor {
+export function dropout(x: tf.Tensor, rate: number, rng: Rng): tf.Tensor {
   if (rate === 0) return x;
   const keep = new Float32Array(x.size);
   for (let i = 0; i < keep.length; i++) keep[i] = rng.next() < rate ? 0 : 1 / (1 - rate);
@@ -14,7 +13,7 @@ export function dropout(x: tfTypes.Tensor, rate: number, rng: Rng): tfTypes.Tens
 }
 
 /** x of any rank as [rows, last axis]. */
-export function asRows(x: tfTypes.Tensor): tfTypes.Tensor2D {
+export function asRows(x: tf.Tensor): tf.Tensor2D {
   const width = x.shape[x.rank - 1]!;
   return x.reshape([x.size / width, width]);
 }
@@ -25,29 +24,29 @@ export function asRows(x: tfTypes.Tensor): tfTypes.Tensor2D {
  * @param x float32[..., in]
  * @returns float32[..., out]
  */
-export function linear(p: Scope, x: tfTypes.Tensor): tfTypes.Tensor {
-  const weight = p.get("weight") as tfTypes.Tensor2D;
+export function linear(p: Scope, x: tf.Tensor): tf.Tensor {
+  const weight = p.get("weight") as tf.Tensor2D;
   const [out, width] = weight.shape;
   if (x.shape[x.rank - 1] !== width) throw new ShapeError(`${p.prefix}weight`, "input", `..., ${width}`, x.shape);
   const rows = asRows(x);
-  let y: tfTypes.Tensor = tf.matMul(rows, weight, false, true);
+  let y: tf.Tensor = tf.matMul(rows, weight, false, true);
   if (p.has("bias")) y = y.add(p.get("bias"));
   if (p.has("lora_A.weight")) {
     const { scale, dropout: drop } = p.adapters;
     const input = drop === undefined ? rows : dropout(rows, drop.rate, drop.rng.fork(p.prefix));
-    const low = tf.matMul(input as tfTypes.Tensor2D, p.get("lora_A.weight") as tfTypes.Tensor2D, false, true);
-    y = y.add(tf.matMul(low, p.get("lora_B.weight") as tfTypes.Tensor2D, false, true).mul(scale));
+    const low = tf.matMul(input as tf.Tensor2D, p.get("lora_A.weight") as tf.Tensor2D, false, true);
+    y = y.add(tf.matMul(low, p.get("lora_B.weight") as tf.Tensor2D, false, true).mul(scale));
   }
   return x.rank === 2 ? y : y.reshape([...x.shape.slice(0, -1), out]);
 }
 
 /** W + (α/r) B A: the weight that a linear layer with its adapter amounts to. */
-export function mergedWeight(p: Scope): tfTypes.Tensor2D {
+export function mergedWeight(p: Scope): tf.Tensor2D {
   return tf.tidy(() => {
-    const weight = p.get("weight") as tfTypes.Tensor2D;
+    const weight = p.get("weight") as tf.Tensor2D;
     if (!p.has("lora_A.weight")) return weight.clone();
-    const low = tf.matMul(p.get("lora_B.weight") as tfTypes.Tensor2D, p.get("lora_A.weight") as tfTypes.Tensor2D);
-    return weight.add(low.mul(p.adapters.scale)) as tfTypes.Tensor2D;
+    const low = tf.matMul(p.get("lora_B.weight") as tf.Tensor2D, p.get("lora_A.weight") as tf.Tensor2D);
+    return weight.add(low.mul(p.adapters.scale)) as tf.Tensor2D;
   });
 }
 

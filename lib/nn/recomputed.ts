@@ -1,9 +1,7 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
-import { computeNow } from "../engine/step";
-import { tf } from "../engine/tf";
+import { computeNow, tf } from "../engine/tf";
 import type { ParameterSource } from "./scope";
 
-type Tensor = tfTypes.Tensor;
+type Tensor = tf.Tensor;
 
 /**
  * Gradients of `run` at `inputs` and at tensors that it reads, for a gradient `dy` of its result; zero where nothing leads. Can be
@@ -35,7 +33,7 @@ export function keepingInputs(
   part: (...inputs: Tensor[]) => Tensor, inputs: readonly Tensor[], also: readonly Tensor[], back: (saved: Tensor[], dy: Tensor) => Tensor[],
 ): Tensor {
   const op = tf.customGrad((...given) => {
-    const save = given.pop() as unknown as tfTypes.GradSaveFunc;
+    const save = given.pop() as unknown as tf.GradSaveFunc;
     const kept = (given as Tensor[]).slice(0, inputs.length);
     save(kept);
     const value = tf.tidy(() => part(...kept));
@@ -51,7 +49,7 @@ export function keepingInputs(
  */
 export class RecomputedParameters implements ParameterSource {
   /** @param trained names of the parameters that need a gradient */
-  constructor(private readonly parameters: ReadonlyMap<string, tfTypes.Variable>, private readonly trained: readonly string[]) {}
+  constructor(private readonly parameters: ReadonlyMap<string, tf.Variable>, private readonly trained: readonly string[]) {}
 
   has(name: string): boolean {
     return this.parameters.has(name);

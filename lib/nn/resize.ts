@@ -1,9 +1,8 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import { tf } from "../engine/tf";
 import { constant } from "./constants";
 
 /** float32[1, out, in] weights of a linear interpolation along one axis. */
-function interpolation(size: number, out: number, source: (j: number) => number): tfTypes.Tensor3D {
+function interpolation(size: number, out: number, source: (j: number) => number): tf.Tensor3D {
   const weights = new Float32Array(out * size);
   for (let j = 0; j < out; j++) {
     const at = Math.min(Math.max(source(j), 0), size - 1);
@@ -16,18 +15,18 @@ function interpolation(size: number, out: number, source: (j: number) => number)
 }
 
 /** Half-pixel centres, no antialias: F.interpolate(mode="bilinear", align_corners=False). */
-export function halfPixelMatrix(size: number, out: number): tfTypes.Tensor3D {
+export function halfPixelMatrix(size: number, out: number): tf.Tensor3D {
   return constant(`half-pixel/${size}/${out}`, () => interpolation(size, out, (j) => ((j + 0.5) * size) / out - 0.5));
 }
 
 /** Corners map to corners: align_corners=True. */
-export function cornerMatrix(size: number, out: number): tfTypes.Tensor3D {
+export function cornerMatrix(size: number, out: number): tf.Tensor3D {
   const step = out > 1 ? (size - 1) / (out - 1) : 0;
   return constant(`corners/${size}/${out}`, () => interpolation(size, out, (j) => j * step));
 }
 
 /** Mean of `stride` neighbours; the rest at the end is dropped. */
-export function averageMatrix(size: number, stride: number): tfTypes.Tensor3D {
+export function averageMatrix(size: number, stride: number): tf.Tensor3D {
   const out = Math.floor(size / stride);
   return constant(`average/${size}/${stride}`, () => {
     const weights = new Float32Array(out * size);
@@ -44,7 +43,7 @@ export function averageMatrix(size: number, stride: number): tfTypes.Tensor3D {
  * @param columns float32[1, X', X]
  * @returns float32[n, Y', X', D]
  */
-export function mapGrid(x: tfTypes.Tensor4D, rows: tfTypes.Tensor3D, columns: tfTypes.Tensor3D): tfTypes.Tensor4D {
+export function mapGrid(x: tf.Tensor4D, rows: tf.Tensor3D, columns: tf.Tensor3D): tf.Tensor4D {
   const [n, Y, X, D] = x.shape;
   const [outY, outX] = [rows.shape[1], columns.shape[1]];
   const tall = tf.matMul(rows, x.reshape([n, Y, X * D]));
@@ -59,7 +58,7 @@ export function mapGrid(x: tfTypes.Tensor4D, rows: tfTypes.Tensor3D, columns: tf
  * @param columns float32[1, X', X]
  * @returns float32[n, D, Y', X']
  */
-export function mapPlanes(x: tfTypes.Tensor4D, rows: tfTypes.Tensor3D, columns: tfTypes.Tensor3D): tfTypes.Tensor4D {
+export function mapPlanes(x: tf.Tensor4D, rows: tf.Tensor3D, columns: tf.Tensor3D): tf.Tensor4D {
   const [n, D, Y, X] = x.shape;
   const [outY, outX] = [rows.shape[1], columns.shape[1]];
   const wide = tf.matMul(x.reshape([n * D * Y, X]), columns.reshape([outX, X]), false, true);

@@ -1,13 +1,11 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
-import { rotary } from "../engine/ops/rotary";
-import { tf } from "../engine/tf";
+import { rotary, tf } from "../engine/tf";
 import { constant } from "./constants";
 
 /** Cosines and signed sines of rotary positions, broadcast over heads: each float32[1 or B, L, 1, K]. */
 export interface RotaryTable {
-  readonly cos: tfTypes.Tensor4D;
+  readonly cos: tf.Tensor4D;
   /** -sin in the first half of the head, +sin in the second. */
-  readonly sin: tfTypes.Tensor4D;
+  readonly sin: tf.Tensor4D;
 }
 
 function fill(positions: ArrayLike<number>, lead: [number, number], width: number, theta: number): RotaryTable {
@@ -36,7 +34,7 @@ export function rotaryTable(prefix: number, sentences: number, tokens: number, w
   const positions = Array.from({ length: prefix + sentences * tokens }, (_, i) =>
     i < prefix ? i : prefix + ((i - prefix) % tokens),
   );
-  const part = (name: "cos" | "sin"): tfTypes.Tensor4D =>
+  const part = (name: "cos" | "sin"): tf.Tensor4D =>
     constant(`${key}/${name}`, () => {
       const table = fill(positions, [1, positions.length], width, theta);
       table[name === "cos" ? "sin" : "cos"].dispose();
@@ -55,6 +53,6 @@ export function rotaryTableAt(positions: readonly (readonly number[])[], width: 
  *
  * @param x float32[B, L, H, K]
  */
-export function rotate(x: tfTypes.Tensor, table: RotaryTable): tfTypes.Tensor {
+export function rotate(x: tf.Tensor, table: RotaryTable): tf.Tensor {
   return rotary(x, table.cos, table.sin);
 }

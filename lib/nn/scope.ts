@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs-core";
+import type { tf } from "../engine/tf";
 import type { Rng } from "../core/rng";
 
 /** What the low-rank adapters of every linear layer under a scope share. */

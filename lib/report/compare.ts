@@ -1,12 +1,11 @@
 import { table, type ColumnTable } from "arquero";
-import type { Prediction, ResultRow } from "../studies/row";
+import type { Prediction, ResultRow } from "../runs/row";
 import { boxNames } from "./figures/theme";
-import { type Interval, type Runs, accuracyInterval, halfWidth, includesZero, pairedDifference, seedHalfWidth } from "./intervals";
+import { effectOf } from "../studies/effects";
+import { type AnswersOf, groupRows } from "../studies/groups";
+import { type Interval, type Runs, accuracyInterval, halfWidth, pairedDifference, seedHalfWidth } from "../studies/intervals";
 import { paperName, type PaperRow, type PaperTable } from "./paper";
 import { type Column, type Table, decimal, signed } from "./table";
-
-/** Gives the single answers of a finished run, where they were kept. */
-export type AnswersOf = (row: ResultRow) => readonly Prediction[] | undefined;
 
 /** One line of a comparison, numbers unrounded; undefined where nothing was measured or the paper's figure is unknown. */
 export interface ComparisonRow {
@@ -35,7 +34,6 @@ export interface ComparisonRow {
 }
 
 const thresholds: Readonly<Record<string, number>> = { acc25: 0.25, acc50: 0.5 };
-export const noEffect = "no measurable effect";
 
 function mean(values: readonly number[]): number {
   return values.reduce((a, b) => a + b, 0) / values.length;
@@ -57,28 +55,6 @@ function settingOf(variant: string, mine: readonly ResultRow[], theirs: PaperRow
 /** The setting, with the variant's name where it is another. */
 function named({ setting, variant }: ComparisonRow): string {
   return setting === variant || setting.startsWith(`${variant} (`) ? setting : `${setting} (${variant})`;
-}
-
-/** Runs that may be averaged: the same preset on the same data with the same proposals. The last row of a seed counts. */
-export function groupRows(rows: readonly ResultRow[]): ResultRow[][] {
-  const groups = new Map<string, Map<string, ResultRow>>();
-  for (const row of rows) {
-    const key = JSON.stringify([row.preset, row.data, row.dataFingerprint, row.synthetic, row.proposals]);
-    if (!groups.has(key)) groups.set(key, new Map());
-    const group = groups.get(key)!;
-    const run = `${row.variant}|${row.seed}`;
-    group.delete(run);
-    group.set(run, row);
-  }
-  return [...groups.values()].map((g) => [...g.values()]);
-}
-
-/**
- * The one group that a figure shows: the one with most runs, true boxes before detected ones where they are as many.
- */
-export function mainGroup(rows: readonly ResultRow[]): ResultRow[] {
-  const groups = groupRows(rows).sort((a, b) => b.length - a.length || Number(a[0]!.proposals !== "gt") - Number(b[0]!.proposals !== "gt"));
-  return groups[0] ?? [];
 }
 
 function runsOf(rows: readonly ResultRow[], answersOf: AnswersOf): Runs | undefined {
@@ -103,13 +79,6 @@ function rowDelta(mine: readonly ResultRow[], reference: readonly ResultRow[], m
   const value = mean(differences);
   const half = seedHalfWidth(differences);
   return half === undefined ? { value, low: NaN, high: NaN } : { value, low: value - half, high: value + half };
-}
-
-/** What an interval says of a difference; one training cannot tell a variant from its luck. */
-export function effectOf(delta: Pick<Interval, "value" | "low" | "high">, seeds: number): string | undefined {
-  if (!Number.isFinite(delta.low)) return undefined;
-  if (includesZero(delta as Interval)) return noEffect;
-  return `${delta.value < 0 ? "lower" : "higher"}${seeds === 1 ? " (one seed)" : ""}`;
 }
 
 /** A variant's line for one metric. */

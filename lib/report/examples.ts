@@ -9,11 +9,11 @@ import { openScene } from "../datasets/scannet";
 import { transformPoints } from "../geometry/rigid";
 import { readPly } from "../io/ply";
 import { readMetrics } from "../train/metrics-log";
-import { localFolder, type ResultRow, resultsFolder } from "../studies/row";
-import type { SceneBoxes } from "./errors";
+import { localFolder, type ResultRow, resultsFolder } from "../runs/row";
+import type { SceneBoxes } from "../eval/errors";
 import type { AttentionData } from "./figures/attention";
 import type { Points } from "./figures/scene";
-import type { TrainingRun } from "./figures/training";
+import type { TrainingRun } from "../train/metrics-log";
 
 const AttentionFile = z.object({
   sceneId: z.string(), variant: z.string(), seed: z.int(), patch: z.int(), grid: z.int(), heads: z.int(),

@@ -1,6 +1,7 @@
-import { type Prediction, readPredictions, type ResultRow } from "../studies/row";
-import { type Comparison, compare, compareRows, mainGroup } from "./compare";
-import { type ErrorCase, classifyError, countErrors, isRight } from "./errors";
+import { type Prediction, readPredictions, type ResultRow } from "../runs/row";
+import { mainGroup } from "../studies/groups";
+import { type Comparison, compare, compareRows } from "./compare";
+import { type ErrorCase, classifyError, countErrors, isRight } from "../eval/errors";
 import { type ExampleScene, readExample } from "./examples";
 import { ablationFigure } from "./figures/ablation";
 import { type AttentionData, attentionFramesFigure, attentionMatrixFigure } from "./figures/attention";

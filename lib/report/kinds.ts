@@ -1,6 +1,6 @@
 import { relationKinds } from "../datasets/scene";
-import type { ResultRow } from "../studies/row";
-import { groupRows } from "./compare";
+import type { ResultRow } from "../runs/row";
+import { groupRows } from "../studies/groups";
 import { boxNames } from "./figures/theme";
 import { decimal, type Table } from "./table";
 

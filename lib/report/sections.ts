@@ -1,15 +1,17 @@
-import { type Comparison, compare, compareRows, groupRows, mainGroup, type AnswersOf } from "./compare";
-import { departures } from "./departures";
+import { groupRows, mainGroup, type AnswersOf } from "../studies/groups";
+import { type Comparison, compare, compareRows } from "./compare";
+import { departures } from "../config/departures";
 import { ablationFigure } from "./figures/ablation";
 import { frameCountFigure } from "./figures/frames";
 import { effectTable } from "./effects";
 import { kindTable } from "./kinds";
 import { relationFigure } from "./figures/relations";
 import { type Figure, boxNames, dataLabel } from "./figures/theme";
-import { type TrainingRun, trainingFigure } from "./figures/training";
+import type { TrainingRun } from "../train/metrics-log";
+import { trainingFigure } from "./figures/training";
 import { paperTables, table5 } from "./paper";
 import { type Table, decimal } from "./table";
-import type { ResultRow } from "../studies/row";
+import type { ResultRow } from "../runs/row";
 
 /** A part of the report page. */
 export interface Section {

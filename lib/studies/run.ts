@@ -1,50 +1,21 @@
-import { appendFileSync, existsSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { appendFileSync, mkdirSync } from "node:fs";
 import { resolveConfig } from "../config/resolve";
 import { onInterrupt } from "../core/interrupt";
 import { runChild } from "../core/child";
 import { UserError, unknownName } from "../core/errors";
 import { silent, type Progress, type ProgressSink } from "../core/progress";
 import { inProject } from "../core/root";
-import { prepareScenes } from "../train/prepare";
+import { prepareScenes } from "../dataloader/prepare";
 import { studies } from "./definitions";
-import { configHash, jobConfig, jobsOf, type Job } from "./job";
-import { sameData } from "./present";
-import { localRows, readRows, resultsFolder, rowLines, type ResultRow } from "./row";
+import { finishedRows, jobName, localRowsFile } from "../runs/finished";
+import { jobsOf, type Job } from "../runs/job";
+import { resultsFolder, rowLines, type ResultRow } from "../runs/row";
 import type { Study, StudyRunOptions } from "./types";
 
 /** The study called `name`. @throws UserError listing the known ones */
 export function studyNamed(name: string): Study {
   if (!Object.hasOwn(studies, name)) throw unknownName("study", name, Object.keys(studies));
   return studies[name as keyof typeof studies];
-}
-
-/** File of rows made on this machine; the committed ones lie beside it. */
-export function localRowsFile(): string {
-  return join(resultsFolder(), localRows);
-}
-
-function rowsOf(file: string): ResultRow[] {
-  return existsSync(file) ? readRows(file) : [];
-}
-
-/** Rows of a study that fit the present configuration and, where they are here, the present data; those of this machine win over the committed ones. */
-export function finishedRows(study: string, jobs: readonly Job[], options: { readonly onlyLocal?: boolean } = {}): Map<string, ResultRow[]> {
-  const local = rowsOf(localRowsFile());
-  const committed = options.onlyLocal === true ? [] : rowsOf(join(resultsFolder(), `${study}.jsonl`));
-  const ofData = sameData();
-  return new Map(jobs.map((job) => {
-    const folder = inProject(jobConfig(job).data.folder);
-    const hash = configHash(job);
-    const fits = (row: ResultRow): boolean =>
-      row.study === study && row.variant === job.variant && row.preset === job.preset && row.seed === job.seed && row.config === hash && ofData(row, folder);
-    const own = local.filter(fits);
-    return [jobName(job), own.length > 0 ? own : committed.filter(fits)];
-  }));
-}
-
-export function jobName(job: Job): string {
-  return `${job.variant}-s${job.seed}`;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { ProgressSink } from "../core/progress";
-import type { ResultRow } from "./row";
+import type { ResultRow } from "../runs/row";
 
 /** A comparison: one base preset, named variants (ablations), and the paper's table that it answers to. */
 export interface Study {

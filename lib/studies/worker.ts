@@ -9,10 +9,10 @@ import { attentionFile, interViewAttention } from "../eval/attention";
 import { predict, type Answer } from "../eval/predict";
 import { boundsOf, scoreAnswers } from "../eval/score";
 import { openSession } from "../eval/session";
-import { encodeScenes } from "../train/data";
+import { encodeScenes } from "../dataloader/sentences";
 import { fineTune } from "../train/fine-tune";
-import { configHash, jobConfig, runFolder, type Job } from "./job";
-import { dataName, localFolder, predictionsFile, type Prediction, type ResultRow } from "./row";
+import { configHash, jobConfig, runFolder, type Job } from "../runs/job";
+import { dataName, localFolder, predictionsFile, type Prediction, type ResultRow } from "../runs/row";
 
 /** Commit of the project's files, with "+" when lib was changed since; "unknown" outside a checkout. */
 function commitOf(): string {

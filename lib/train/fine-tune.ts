@@ -8,17 +8,17 @@ import { takeMessages } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
 import { Rng } from "../core/rng";
 import type { tf } from "../engine/tf";
-import { describeModel } from "../model/describe";
+import { describeModel } from "../weights/describe";
 import { initParameters } from "../model/initialise";
-import { adapterConfigFile, loadAdapter, requireAdapters, saveAdapter } from "../model/adapter";
-import { partOf, type ModelPart } from "../model/checkpoint";
-import { Weights } from "../model/weights";
+import { adapterConfigFile, loadAdapter, requireAdapters, saveAdapter } from "../weights/adapter";
+import { partOf, type ModelPart } from "../weights/checkpoint";
+import { Weights } from "../weights/weights";
 import { loadWeights, readWeights, resumeCheckpoint, saveCheckpoint, saveWeights } from "./checkpoint";
-import type { EncodedScene } from "./data";
+import type { EncodedScene } from "../dataloader/sentences";
 import { MetricsLog } from "./metrics-log";
-import { checkpointsOf, pretrainedFile } from "./pretrained";
+import { checkpointsOf, pretrainedFile } from "../weights/pretrained";
 import type { SharedPrompt } from "../model/prompt";
-import type { SceneCache } from "./scene-cache";
+import type { SceneCache } from "../dataloader/scene-cache";
 import { Trainer } from "./trainer";
 
 export interface FineTuneOptions {

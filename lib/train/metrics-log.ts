@@ -5,6 +5,12 @@ import { writeFileAtomic } from "../core/files";
 /** One flat object a logged step: step number, seconds since the start, losses by name, accuracies. */
 export type MetricsLine = Readonly<Record<string, number>> & { readonly step: number; readonly seconds: number };
 
+/** The log of one run, under the name that figures and messages give it. */
+export interface TrainingRun {
+  readonly label: string;
+  readonly metrics: readonly MetricsLine[];
+}
+
 /** Append-only JSON lines. A resumed run first drops the lines behind its checkpoint. */
 export class MetricsLog {
   constructor(readonly file: string) {

@@ -1,9 +1,7 @@
 import type { S2Config } from "../config/schema";
 import type { PlannedParameter } from "../core/parameters";
 import { UserError } from "../core/errors";
-import { tf } from "../engine/tf";
-import { adamw } from "../engine/ops/adamw";
-import { sumSquares } from "../engine/ops/sum-squares";
+import { adamw, sumSquares, tf } from "../engine/tf";
 
 interface Moments {
   readonly first: tf.Variable;

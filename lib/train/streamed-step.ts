@@ -1,15 +1,14 @@
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import { planTraining, type PlannedParameter } from "../core/parameters";
-import { adamw } from "../engine/ops/adamw";
-import { tf } from "../engine/tf";
+import { adamw, tf } from "../engine/tf";
 import type { TensorToWrite } from "../io/safetensors";
 import { writeTensorFolder } from "../io/tensor-folder";
-import { describeModel, trainRules } from "../model/describe";
+import { describeModel, trainRules } from "../weights/describe";
 import type { ModelInputs, Targets } from "../model/inputs";
 import { forward } from "../model/s2mllm";
-import { StreamedTraining } from "../model/streamed-training";
-import type { Weights } from "../model/weights";
+import { StreamedTraining } from "../weights/streamed-training";
+import type { Weights } from "../weights/weights";
 import { lossParts, totalLoss } from "./losses/total";
 import { decays } from "./optimizer";
 

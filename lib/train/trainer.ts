@@ -4,11 +4,11 @@ import { Rng } from "../core/rng";
 import type { tf } from "../engine/tf";
 import { disposeParameters } from "../model/initialise";
 import type { SharedPrompt } from "../model/prompt";
-import { batchSizes, makeBatch, type Batch, type BatchSizes } from "./batch";
-import { allSentences, type EncodedScene } from "./data";
+import { batchSizes, makeBatch, type Batch, type BatchSizes } from "../dataloader/batch";
+import { allSentences, type EncodedScene } from "../dataloader/sentences";
 import type { AdamW } from "./optimizer";
-import { sampleStep } from "./sampler";
-import type { SceneCache } from "./scene-cache";
+import { sampleStep } from "../dataloader/sampler";
+import type { SceneCache } from "../dataloader/scene-cache";
 import { TrainingStep, type LabelledBatch, type StepReport } from "./training-step";
 
 /** Fine-tuning of one configuration on prepared scenes. */

@@ -1,10 +1,8 @@
 import type { S2Config } from "../config/schema";
 import { planTraining, type PlannedParameter } from "../core/parameters";
 import { Rng } from "../core/rng";
-import { freeze } from "../engine/frozen";
-import { RepeatedStep, runOnce } from "../engine/step";
-import { tf } from "../engine/tf";
-import { describeModel, trainRules } from "../model/describe";
+import { RepeatedStep, freeze, runOnce, tf } from "../engine/tf";
+import { describeModel, trainRules } from "../weights/describe";
 import type { ModelInputs, Targets } from "../model/inputs";
 import type { SharedPrompt } from "../model/prompt";
 import { forward } from "../model/s2mllm";
@@ -13,7 +11,7 @@ import type { ParameterSource } from "../nn/scope";
 import { lossParts, totalLoss } from "./losses/total";
 import { AdamW, type UpdateNumbers } from "./optimizer";
 import { learningRate } from "./schedule";
-import { inputGroup, modelInputs, stepInputs } from "./step-inputs";
+import { inputGroup, modelInputs, stepInputs } from "../dataloader/step-inputs";
 
 /** What one step reports; numbers are means over the step's sentences. */
 export interface StepReport {

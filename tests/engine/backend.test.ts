@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import type { Scalar, Tensor, Tensor2D } from "@tensorflow/tfjs-core";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { configureOrt, ortStats, resetOrtStats } from "../../lib/engine/ort/register";
-import { tf } from "../../lib/engine/tf";
+import { tf } from "../../lib/engine/ort/tf";
 import { use } from "./compare";
 
 beforeEach(async () => {

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { chooseEngine, ENGINES } from "../../lib/engine/choose";
 import { findAdapter } from "../../lib/engine/ort/adapter";
 import { cudaProvider } from "../../lib/engine/ort/cuda";
-import { tf } from "../../lib/engine/tf";
+import { tf } from "../../lib/engine/ort/tf";
 
 afterEach(() => {
   delete process.env["S2_ENGINE"];

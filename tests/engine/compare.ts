@@ -1,7 +1,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { expect } from "vitest";
 import { chooseEngine, type EngineName } from "../../lib/engine/choose";
-import { tf } from "../../lib/engine/tf";
+import { tf } from "../../lib/engine/ort/tf";
 
 /** Makes the engine current; starting one that runs already costs nothing. */
 export async function use(engine: EngineName): Promise<void> {

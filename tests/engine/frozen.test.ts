@@ -1,10 +1,10 @@
 import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { freeze } from "../../lib/engine/frozen";
-import { planeConv } from "../../lib/engine/ops/plane-conv";
+import { freeze } from "../../lib/engine/ort/frozen";
+import { planeConv } from "../../lib/engine/ort/ops/plane-conv";
 import { configureOrt, ortStats, resetOrtStats } from "../../lib/engine/ort/register";
-import { RepeatedStep } from "../../lib/engine/step";
-import { tf } from "../../lib/engine/tf";
+import { RepeatedStep } from "../../lib/engine/ort/step";
+import { tf } from "../../lib/engine/ort/tf";
 import { expectClose, on, read, use } from "./compare";
 
 beforeEach(async () => {

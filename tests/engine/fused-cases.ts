@@ -1,14 +1,14 @@
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from "@tensorflow/tfjs-core";
 import { Rng } from "../../lib/core/rng";
-import { attention } from "../../lib/engine/ops/attention";
-import { crossEntropy } from "../../lib/engine/ops/cross-entropy";
-import { gelu } from "../../lib/engine/ops/gelu";
-import { layerNorm } from "../../lib/engine/ops/layer-norm";
-import { planeConv } from "../../lib/engine/ops/plane-conv";
-import { rmsNorm } from "../../lib/engine/ops/rms-norm";
-import { rotary } from "../../lib/engine/ops/rotary";
-import { swiGlu } from "../../lib/engine/ops/swiglu";
-import { tf } from "../../lib/engine/tf";
+import { attention } from "../../lib/engine/ort/ops/attention";
+import { crossEntropy } from "../../lib/engine/ort/ops/cross-entropy";
+import { gelu } from "../../lib/engine/ort/ops/gelu";
+import { layerNorm } from "../../lib/engine/ort/ops/layer-norm";
+import { planeConv } from "../../lib/engine/ort/ops/plane-conv";
+import { rmsNorm } from "../../lib/engine/ort/ops/rms-norm";
+import { rotary } from "../../lib/engine/ort/ops/rotary";
+import { swiGlu } from "../../lib/engine/ort/ops/swiglu";
+import { tf } from "../../lib/engine/ort/tf";
 
 /** Value and gradients of a weighted sum, with inputs drawn from one seed. */
 export function evaluateFused(shapes: readonly number[][], f: (...x: Tensor[]) => Tensor): Tensor[] {

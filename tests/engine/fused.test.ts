@@ -1,15 +1,15 @@
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
-import { attention } from "../../lib/engine/ops/attention";
-import { crossEntropy } from "../../lib/engine/ops/cross-entropy";
-import { gelu } from "../../lib/engine/ops/gelu";
-import { layerNorm } from "../../lib/engine/ops/layer-norm";
-import { planeConv } from "../../lib/engine/ops/plane-conv";
-import { rmsNorm } from "../../lib/engine/ops/rms-norm";
-import { sumSquares } from "../../lib/engine/ops/sum-squares";
-import { swiGlu } from "../../lib/engine/ops/swiglu";
+import { attention } from "../../lib/engine/ort/ops/attention";
+import { crossEntropy } from "../../lib/engine/ort/ops/cross-entropy";
+import { gelu } from "../../lib/engine/ort/ops/gelu";
+import { layerNorm } from "../../lib/engine/ort/ops/layer-norm";
+import { planeConv } from "../../lib/engine/ort/ops/plane-conv";
+import { rmsNorm } from "../../lib/engine/ort/ops/rms-norm";
+import { sumSquares } from "../../lib/engine/ort/ops/sum-squares";
+import { swiGlu } from "../../lib/engine/ort/ops/swiglu";
 import { ortStats, resetOrtStats } from "../../lib/engine/ort/register";
-import { tf } from "../../lib/engine/tf";
+import { tf } from "../../lib/engine/ort/tf";
 import { expectClose, on, read, type Result, worst } from "./compare";
 import { evaluateFused, FUSED_CASES } from "./fused-cases";
 

@@ -1,7 +1,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 import { Rng } from "../../lib/core/rng";
-import { tf } from "../../lib/engine/tf";
+import { tf } from "../../lib/engine/ort/tf";
 import type { EngineName } from "../../lib/engine/choose";
 import { use, worst } from "./compare";
 

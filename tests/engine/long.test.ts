@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { transformer } from "../../lib/bench/tasks/transformer";
 import { Rng } from "../../lib/core/rng";
 import { ortStats } from "../../lib/engine/ort/register";
-import { tf } from "../../lib/engine/tf";
+import { tf } from "../../lib/engine/ort/tf";
 import { initialValues } from "../../lib/model/initialise";
 import { use } from "./compare";
 

@@ -1,6 +1,6 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { Rng } from "../../lib/core/rng";
-import { tf } from "../../lib/engine/tf";
+import { tf } from "../../lib/engine/ort/tf";
 
 type Input = number[] | { readonly ints: number[]; readonly below: number } | { readonly bools: number[] } | { readonly given: number[]; readonly shape: number[] };
 

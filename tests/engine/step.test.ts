@@ -1,8 +1,8 @@
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { chooseEngine } from "../../lib/engine/choose";
 import { ortStats, resetOrtStats } from "../../lib/engine/ort/register";
-import { RepeatedStep } from "../../lib/engine/step";
-import { tf } from "../../lib/engine/tf";
+import { RepeatedStep } from "../../lib/engine/ort/step";
+import { tf } from "../../lib/engine/ort/tf";
 
 beforeAll(() => chooseEngine({ engine: "ort-cpu" }));
 

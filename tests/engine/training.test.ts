@@ -2,9 +2,9 @@ import type { Scalar, Tensor, Tensor2D, Variable } from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 import { Rng } from "../../lib/core/rng";
 import type { EngineName } from "../../lib/engine/choose";
-import { adamw } from "../../lib/engine/ops/adamw";
+import { adamw } from "../../lib/engine/ort/ops/adamw";
 import { ortStats, resetOrtStats } from "../../lib/engine/ort/register";
-import { tf } from "../../lib/engine/tf";
+import { tf } from "../../lib/engine/ort/tf";
 import { use, worst } from "./compare";
 
 // A causal language model small enough for tfjs' plain JavaScript backend: D width, H heads, L tokens, B texts, W words.

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { configureOrt, ortStats } from "../../lib/engine/ort/register";
-import { tf } from "../../lib/engine/tf";
+import { tf } from "../../lib/engine/ort/tf";
 import { expectClose, on, read, use, worst } from "./compare";
 import { evaluateFused, FUSED_CASES } from "./fused-cases";
 import { evaluate, OP_CASES } from "./op-cases";

@@ -1,9 +1,9 @@
 import type { Scalar, Tensor, Tensor2D } from "@tensorflow/tfjs-core";
 import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { chooseEngine } from "../../lib/engine/choose";
-import { freeze } from "../../lib/engine/frozen";
+import { freeze } from "../../lib/engine/ort/frozen";
 import { configureOrt, ortStats, resetOrtStats } from "../../lib/engine/ort/register";
-import { tf } from "../../lib/engine/tf";
+import { tf } from "../../lib/engine/ort/tf";
 import { use } from "./compare";
 import { leaveOut, WHERE } from "./webgpu-machine";
 

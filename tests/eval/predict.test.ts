@@ -5,13 +5,13 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { run } from "../../lib/cli/eval";
 import type { S2Config } from "../../lib/config/schema";
 import { silent } from "../../lib/core/progress";
-import type { tf } from "../../lib/engine/tf";
+import type { tf } from "../../lib/engine/ort/tf";
 import { interViewAttention } from "../../lib/eval/attention";
 import { predict, type Answer } from "../../lib/eval/predict";
 import type { Session } from "../../lib/eval/session";
 import { iou } from "../../lib/geometry/box";
 import { disposeParameters } from "../../lib/model/initialise";
-import { encodeScenes, type SceneSentences } from "../../lib/train/data";
+import { encodeScenes, type SceneSentences } from "../../lib/dataloader/sentences";
 import { fineTune } from "../../lib/train/fine-tune";
 import { tinyWorld, type TinyWorld } from "../setup/tiny-world";
 

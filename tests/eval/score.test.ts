@@ -3,7 +3,7 @@ import type { RelationKind, Query } from "../../lib/datasets/scene";
 import type { Answer } from "../../lib/eval/predict";
 import { boundsOf, classesOf, scoreAnswers, scoreBySet } from "../../lib/eval/score";
 import type { Box } from "../../lib/geometry/box";
-import type { SceneSentences } from "../../lib/train/data";
+import type { SceneSentences } from "../../lib/dataloader/sentences";
 
 const query = (targetId: number, category: string, relation: RelationKind, more: Partial<Query> = {}): Query => ({
   id: `a|${targetId}`, dataset: "scanrefer", sceneId: "a", targetId, category, relation, description: "", tokens: [], anchorIds: [], anchorWords: [], sameClass: 1, ...more,

@@ -5,14 +5,17 @@ import { projectFiles } from "../setup/project-files";
 /** A folder may import from its own row and from the rows above it. */
 const rows = [
   ["core"],
-  ["engine", "config", "geometry", "io"],
-  ["nn"],
-  ["datasets", "model"],
+  ["config", "geometry", "io", "engine"],
+  ["runs", "nn", "datasets"],
+  ["model"],
+  ["weights"],
+  ["dataloader"],
   ["train", "eval"],
-  ["studies"],
-  ["report", "bench"],
-  ["notebook", "cli"],
+  ["parity", "studies"],
+  ["report"],
+  ["notebook", "bench"],
   ["index.ts"],
+  ["cli"],
 ];
 const rowOf = new Map(rows.flatMap((folders, row) => folders.map((folder) => [folder, row] as const)));
 

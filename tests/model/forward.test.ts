@@ -1,8 +1,8 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, describe, expect, test } from "vitest";
 import { Rng } from "../../lib/core/rng";
-import { tf } from "../../lib/engine/tf";
-import { describeModel } from "../../lib/model/describe";
+import { tf } from "../../lib/engine/ort/tf";
+import { describeModel } from "../../lib/weights/describe";
 import { initParameters } from "../../lib/model/initialise";
 import type { ModelInputs } from "../../lib/model/inputs";
 import { forward } from "../../lib/model/s2mllm";

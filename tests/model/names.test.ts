@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { resolveConfig } from "../../lib/config/resolve";
 import { inProject } from "../../lib/core/root";
 import { readSafetensors } from "../../lib/io/safetensors";
-import { describeModel } from "../../lib/model/describe";
+import { describeModel } from "../../lib/weights/describe";
 
 const ours = describeModel(resolveConfig({ preset: "llava-video-7b" })).map(({ name }) => name).filter((name) => !name.includes(".lora_"));
 

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { inProject } from "../../lib/core/root";
 import { chooseEngine } from "../../lib/engine/choose";
-import { tf } from "../../lib/engine/tf";
-import { readGoldens, type Golden } from "../../lib/eval/parity/case";
-import { runCase } from "../../lib/eval/parity/run";
+import { tf } from "../../lib/engine/ort/tf";
+import { readGoldens, type Golden } from "../../lib/parity/case";
+import { runCase } from "../../lib/parity/run";
 
 const folder = inProject("tests", "fixtures", "goldens");
 const goldens = readGoldens(folder);

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { compare, compareRows, groupRows, noEffect, paperTable } from "../../lib/report/compare";
+import { compare, compareRows, paperTable } from "../../lib/report/compare";
+import { noEffect } from "../../lib/studies/effects";
+import { groupRows } from "../../lib/studies/groups";
 import { table1, table5 } from "../../lib/report/paper";
 import { type Table, toHtml, toMarkdown, toText } from "../../lib/report/table";
-import type { Prediction, ResultRow } from "../../lib/studies/row";
+import type { Prediction, ResultRow } from "../../lib/runs/row";
 import { sampleRow } from "./sample";
 
 const rows = [

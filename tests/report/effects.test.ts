@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { effectTable, kindEffects } from "../../lib/report/effects";
-import type { Prediction, ResultRow } from "../../lib/studies/row";
+import { effectTable } from "../../lib/report/effects";
+import { kindEffects } from "../../lib/studies/effects";
+import type { Prediction, ResultRow } from "../../lib/runs/row";
 
 const row = (variant: string, seed: number): ResultRow => ({
   study: "table5", variant, preset: "nano", seed, data: "rooms/nano", dataFingerprint: "f", config: "c", synthetic: true, commit: "x", engine: "ort-cpu",

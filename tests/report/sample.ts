@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { Rng } from "../../lib/core/rng";
 import { relationKinds } from "../../lib/datasets/scene";
-import { configHash } from "../../lib/studies/job";
-import { type Prediction, type ResultRow, predictionsFile } from "../../lib/studies/row";
+import { configHash } from "../../lib/runs/job";
+import { type Prediction, type ResultRow, predictionsFile } from "../../lib/runs/row";
 
 /** Invented rows for tests of tables and figures: their commit says "sample", they measure nothing. */
 export function sampleRow(change: Partial<ResultRow> = {}): ResultRow {

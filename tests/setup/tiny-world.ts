@@ -8,7 +8,7 @@ import { RoomsConfig } from "../../lib/datasets/rooms/config";
 import { makeRooms } from "../../lib/datasets/rooms/make";
 import { chooseEngine } from "../../lib/engine/choose";
 import { openSession, type Session } from "../../lib/eval/session";
-import { encodeScenes } from "../../lib/train/data";
+import { encodeScenes } from "../../lib/dataloader/sentences";
 import { startingParameters } from "../../lib/train/fine-tune";
 import { Trainer } from "../../lib/train/trainer";
 

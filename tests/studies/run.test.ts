@@ -5,10 +5,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { interrupt } from "../../lib/core/interrupt";
 import { silent } from "../../lib/core/progress";
 import { openSession } from "../../lib/eval/session";
-import { configHash, jobConfig, runFolder, type Job } from "../../lib/studies/job";
-import { presentRows } from "../../lib/studies/present";
-import { latestRows, predictionsFile, readPredictions, readRows, ResultRow } from "../../lib/studies/row";
-import { finishedRows, localRowsFile, runStudy, studyNamed } from "../../lib/studies/run";
+import { configHash, jobConfig, runFolder, type Job } from "../../lib/runs/job";
+import { presentRows } from "../../lib/runs/present";
+import { latestRows, predictionsFile, readPredictions, readRows, ResultRow } from "../../lib/runs/row";
+import { finishedRows, localRowsFile } from "../../lib/runs/finished";
+import { runStudy, studyNamed } from "../../lib/studies/run";
 import { tinyWorld, type TinyWorld } from "../setup/tiny-world";
 
 const job: Job = { study: "table5", variant: "no-mpe", preset: "nano", seed: 0, set: ["training.steps=2"] };

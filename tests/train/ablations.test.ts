@@ -3,9 +3,9 @@ import { ablations, type AblationName } from "../../lib/config/ablations";
 import { presets } from "../../lib/config/presets";
 import { resolveConfig } from "../../lib/config/resolve";
 import { planTraining, sizeOf } from "../../lib/core/parameters";
-import { tf } from "../../lib/engine/tf";
+import { tf } from "../../lib/engine/ort/tf";
 import type { Session } from "../../lib/eval/session";
-import { describeModel, trainRules } from "../../lib/model/describe";
+import { describeModel, trainRules } from "../../lib/weights/describe";
 import { tinyWorld, type TinyWorld } from "../setup/tiny-world";
 
 const names = Object.keys(ablations) as AblationName[];

@@ -5,11 +5,11 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest
 import { resolveConfig } from "../../lib/config/resolve";
 import { TrainingConfig } from "../../lib/config/schema";
 import { chooseEngine } from "../../lib/engine/choose";
-import { tf } from "../../lib/engine/tf";
+import { tf } from "../../lib/engine/ort/tf";
 import { loadWeights, resumeCheckpoint, saveCheckpoint, saveWeights } from "../../lib/train/checkpoint";
 import { MetricsLog, readMetrics } from "../../lib/train/metrics-log";
 import { AdamW } from "../../lib/train/optimizer";
-import { cacheDims, recordLayout, SceneCache, type CacheIndex } from "../../lib/train/scene-cache";
+import { cacheDims, recordLayout, SceneCache, type CacheIndex } from "../../lib/dataloader/scene-cache";
 import type { PlannedParameter } from "../../lib/core/parameters";
 
 let folder: string;

@@ -5,13 +5,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import type { S2Config } from "../../lib/config/schema";
 import { silent } from "../../lib/core/progress";
 import { ortStats, resetOrtStats } from "../../lib/engine/ort/register";
-import { tf } from "../../lib/engine/tf";
+import { tf } from "../../lib/engine/ort/tf";
 import type { Session } from "../../lib/eval/session";
 import { readSafetensors } from "../../lib/io/safetensors";
 import { disposeParameters } from "../../lib/model/initialise";
 import { forward } from "../../lib/model/s2mllm";
-import { type Batch, makeBatch, tokenWidth, type BatchScene } from "../../lib/train/batch";
-import { encodeScenes, type EncodedScene } from "../../lib/train/data";
+import { type Batch, makeBatch, tokenWidth, type BatchScene } from "../../lib/dataloader/batch";
+import { encodeScenes, type EncodedScene } from "../../lib/dataloader/sentences";
 import { fineTune } from "../../lib/train/fine-tune";
 import { lossParts } from "../../lib/train/losses/total";
 import { readMetrics } from "../../lib/train/metrics-log";

@@ -1,10 +1,7 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import { LanguageModelConfig } from "../../config/schema";
 import type { ParameterSpec } from "../../core/parameters";
 import { Rng } from "../../core/rng";
-import { sumSquares } from "../../engine/ops/sum-squares";
-import { RepeatedStep, runOnce } from "../../engine/step";
-import { tf } from "../../engine/tf";
+import { RepeatedStep, runOnce, sumSquares, tf } from "../../engine/tf";
 import { languageModel } from "../../model/language";
 import { encoderLayer } from "../../model/vision";
 import { linearParameters } from "../../nn/linear";
@@ -21,7 +18,7 @@ const linearOf = (name: string, width: number, out: number, bias = true): Parame
  * updated. The loss is the mean square of the product with random numbers: nearly free, and no sum that cancels, whose last
  * digits would be another in each engine.
  */
-function layerTask(about: string, parameters: readonly ParameterSpec[], settings: { readonly tokens: number; readonly width: number } & Record<string, unknown>, run: (p: Scope, x: tfTypes.Tensor3D) => tfTypes.Tensor): Task {
+function layerTask(about: string, parameters: readonly ParameterSpec[], settings: { readonly tokens: number; readonly width: number } & Record<string, unknown>, run: (p: Scope, x: tf.Tensor3D) => tf.Tensor): Task {
   const shape = [1, settings.tokens, settings.width];
   return {
     about, parameters, settings, comparedSteps: 1,
@@ -34,17 +31,17 @@ function layerTask(about: string, parameters: readonly ParameterSpec[], settings
       const variables = [...given.values(), x];
       const p = new Scope(given);
       // as PyTorch does, gradients of a step are let go of when the next begins
-      let gradients: tfTypes.Tensor[] = [];
+      let gradients: tf.Tensor[] = [];
       const step = (): number => {
         tf.dispose(gradients);
-        const { value, grads } = tf.variableGrads(() => run(p, x as tf.Tensor as tfTypes.Tensor3D).mul(inputs["slope"]!).square().mean().asScalar(), variables);
+        const { value, grads } = tf.variableGrads(() => run(p, x as tf.Tensor as tf.Tensor3D).mul(inputs["slope"]!).square().mean().asScalar(), variables);
         gradients = variables.map((variable) => grads[variable.name]!);
         // what is read makes an engine compute all that is still held
         const loss = value.dataSync()[0]!;
         value.dispose();
         return loss;
       };
-      const forward = new RepeatedStep((tensors) => run(p, tensors["x"] as tfTypes.Tensor3D));
+      const forward = new RepeatedStep((tensors) => run(p, tensors["x"] as tf.Tensor3D));
       return {
         firstSteps: () => [step(), ...[gradients, gradients.slice(-1)].map((list) => runOnce(() => tf.addN(list.map(sumSquares)).sqrt(), {})[0]!)],
         step,

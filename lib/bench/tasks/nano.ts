@@ -1,17 +1,16 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import { presets } from "../../config/presets";
 import { merge, parseConfig } from "../../config/resolve";
 import type { S2Config } from "../../config/schema";
 import { planTraining } from "../../core/parameters";
 import { Rng } from "../../core/rng";
-import { RepeatedStep } from "../../engine/step";
-import { describeModel, trainRules } from "../../model/describe";
+import { RepeatedStep, type tf } from "../../engine/tf";
+import { describeModel, trainRules } from "../../weights/describe";
 import type { Targets } from "../../model/inputs";
 import { pooledSide } from "../../model/pooling";
 import { forward } from "../../model/s2mllm";
 import { patchSide, visionPrefix } from "../../model/vision";
 import { learningRate } from "../../train/schedule";
-import { inputGroup, modelInputs, stepInputs } from "../../train/step-inputs";
+import { inputGroup, modelInputs, stepInputs } from "../../dataloader/step-inputs";
 import { TrainingStep } from "../../train/training-step";
 import type { NamedArray, Size, Task } from "../task";
 import { integers, normals, reals } from "./arrays";
@@ -144,7 +143,7 @@ export function nano(size: Size): Task {
       };
       const { reconRows: _rows, reconImageIds: _ids, ...seen } = inputs;
       const asked = stepInputs({ inputs: seen });
-      const answer = new RepeatedStep((given): tfTypes.Tensor => forward(weights, modelInputs(given, prompt), config).scores);
+      const answer = new RepeatedStep((given): tf.Tensor => forward(weights, modelInputs(given, prompt), config).scores);
       return {
         firstSteps: (compared) => Array.from({ length: compared }, step).flat(),
         step,

@@ -1,10 +1,7 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import { TrainingConfig } from "../../config/schema";
 import { planTraining, type ParameterSpec } from "../../core/parameters";
 import { Rng } from "../../core/rng";
-import { attention } from "../../engine/ops/attention";
-import { RepeatedStep } from "../../engine/step";
-import { tf } from "../../engine/tf";
+import { RepeatedStep, attention, tf } from "../../engine/tf";
 import { gelu } from "../../nn/activations";
 import { gatherRows } from "../../nn/gather";
 import { linear, linearParameters } from "../../nn/linear";
@@ -12,7 +9,7 @@ import { layerNorm, layerNormParameters } from "../../nn/norms";
 import { Scope } from "../../nn/scope";
 import { languageLoss } from "../../train/losses/language";
 import { AdamW, type UpdateNumbers } from "../../train/optimizer";
-import { inputGroup, stepInputs } from "../../train/step-inputs";
+import { inputGroup, stepInputs } from "../../dataloader/step-inputs";
 import type { Size, Task } from "../task";
 import { integers, reals } from "./arrays";
 
@@ -46,23 +43,23 @@ function parameters({ width: D, layers, inner, tokens, vocabulary }: Sizes): Par
   return [...list, ...layerNormParameters("norm", D), ...linearParameters({ name: "head", in: D, out: vocabulary, bias: false, weightInit: weights })];
 }
 
-function layer(p: Scope, x_BTD: tfTypes.Tensor, heads: number): tfTypes.Tensor {
+function layer(p: Scope, x_BTD: tf.Tensor, heads: number): tf.Tensor {
   const [B, T, D] = x_BTD.shape as [number, number, number];
   const K = D / heads;
   const [q, k, v] = tf.split(linear(p.at("qkv"), layerNorm(p.at("norm1"), x_BTD, EPS)), 3, 2)
-    .map((t) => t.reshape([B, T, heads, K]).transpose([0, 2, 1, 3])) as [tfTypes.Tensor, tfTypes.Tensor, tfTypes.Tensor];
+    .map((t) => t.reshape([B, T, heads, K]).transpose([0, 2, 1, 3])) as [tf.Tensor, tf.Tensor, tf.Tensor];
   const mixed = attention(q, k, v, { scale: K ** -0.5, causal: true });
   const y = x_BTD.add(linear(p.at("proj"), mixed.transpose([0, 2, 1, 3]).reshape([B, T, D])));
   return y.add(linear(p.at("fc2"), gelu(linear(p.at("fc1"), layerNorm(p.at("norm2"), y, EPS)))));
 }
 
 /** float32[B*T, W] scores of the next token. */
-function logits(p: Scope, ids: tfTypes.Tensor, { width: D, layers, heads }: Sizes): tfTypes.Tensor2D {
+function logits(p: Scope, ids: tf.Tensor, { width: D, layers, heads }: Sizes): tf.Tensor2D {
   const [B, T] = ids.shape as [number, number];
-  const words = gatherRows(p.get("tokens.weight") as tfTypes.Tensor2D, ids.reshape([-1]) as tfTypes.Tensor1D).reshape([B, T, D]);
-  let x: tfTypes.Tensor = words.add(p.get("positions.weight"));
+  const words = gatherRows(p.get("tokens.weight") as tf.Tensor2D, ids.reshape([-1]) as tf.Tensor1D).reshape([B, T, D]);
+  let x: tf.Tensor = words.add(p.get("positions.weight"));
   for (let i = 0; i < layers; i++) x = layer(p.at(`layers.${i}`), x, heads);
-  return linear(p.at("head"), layerNorm(p.at("norm"), x, EPS).reshape([B * T, D])) as tfTypes.Tensor2D;
+  return linear(p.at("head"), layerNorm(p.at("norm"), x, EPS).reshape([B * T, D])) as tf.Tensor2D;
 }
 
 /** A causal language model in the usual form: pre-norm, GELU, learned positions; one step of AdamW with clipping. */
@@ -86,9 +83,9 @@ export function transformer(size: Size): Task {
       const optimizer = new AdamW(weights, plan, training);
       const variables = [...weights];
       const repeated = new RepeatedStep((given) => {
-        const { ids, labels, labelWeights } = inputGroup(given, "inputs") as Record<string, tfTypes.Tensor>;
+        const { ids, labels, labelWeights } = inputGroup(given, "inputs") as Record<string, tf.Tensor>;
         const { value, grads } = tf.variableGrads(
-          () => languageLoss(logits(p, ids!, sizes), labels as tfTypes.Tensor1D, labelWeights as tfTypes.Tensor1D),
+          () => languageLoss(logits(p, ids!, sizes), labels as tf.Tensor1D, labelWeights as tf.Tensor1D),
           variables.map(([, variable]) => variable),
         );
         const named = Object.fromEntries(variables.map(([name, variable]) => [name, grads[variable.name]!]));

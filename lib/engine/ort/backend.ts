@@ -1,7 +1,7 @@
 import type { backend_util, BackendTimingInfo, DataType, NamedTensorMap, Tensor, TensorInfo, Variable } from "@tensorflow/tfjs-core";
-import type { Freezes } from "../frozen";
-import type { RepeatsSteps, StepRunner } from "../step";
-import { tf } from "../tf";
+import type { Freezes } from "./frozen";
+import type { RepeatsSteps, StepRunner } from "./step";
+import { tf } from "./tf";
 import { UserError } from "../../core/errors";
 import { buildGraph } from "./build";
 import { DeviceMemory } from "./device-memory";

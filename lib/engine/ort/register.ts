@@ -1,8 +1,8 @@
 import type { KernelBackend, NamedAttrMap, TensorInfo } from "@tensorflow/tfjs-core";
 import { UserError } from "../../core/errors";
-import { cpuBackend } from "../cpu";
-import { runOnCpu } from "../fallback";
-import { tf } from "../tf";
+import { cpuBackend } from "./cpu";
+import { runOnCpu } from "./fallback";
+import { tf } from "./tf";
 import { OrtBackend } from "./backend";
 import type { KernelDef, KernelTable } from "./kernel";
 import { binaryKernels } from "./kernels/binary";

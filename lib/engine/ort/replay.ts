@@ -1,6 +1,6 @@
 import type { NamedTensorMap, Tensor, Variable } from "@tensorflow/tfjs-core";
-import { tf } from "../tf";
-import { runOnce, type StepNumbers, type StepRunner } from "../step";
+import { tf } from "./tf";
+import { runOnce, type StepNumbers, type StepRunner } from "./step";
 import type { OrtBackend, RanGraph } from "./backend";
 import type { Val } from "./value";
 

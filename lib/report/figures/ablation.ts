@@ -1,5 +1,5 @@
 import type { ComparisonRow } from "../compare";
-import { noEffect } from "../compare";
+import { noEffect } from "../../studies/effects";
 import { type Figure, colours, emptyFigure, layoutOf } from "./theme";
 
 function bars(lines: readonly ComparisonRow[], name: string, color: string): Figure["data"][number] {

@@ -1,8 +1,5 @@
+import { type ErrorKind, errorKinds } from "../../eval/errors";
 import { type Figure, colours, emptyFigure, layoutOf } from "./theme";
-
-/** Why an answer is wrong. */
-export const errorKinds = ["spatial", "semantic", "detection"] as const;
-export type ErrorKind = (typeof errorKinds)[number];
 
 export const errorMeaning: Readonly<Record<ErrorKind, string>> = {
   spatial: "right class, wrong object",

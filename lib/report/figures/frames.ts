@@ -1,5 +1,5 @@
-import type { ResultRow } from "../../studies/row";
-import { seedHalfWidth } from "../intervals";
+import type { ResultRow } from "../../runs/row";
+import { seedHalfWidth } from "../../studies/intervals";
 import { type Figure, colours, dataLabel, emptyFigure, layoutOf } from "./theme";
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;

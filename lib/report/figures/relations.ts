@@ -1,6 +1,6 @@
 import { relationKinds } from "../../datasets/scene";
-import type { ResultRow } from "../../studies/row";
-import { seedHalfWidth } from "../intervals";
+import type { ResultRow } from "../../runs/row";
+import { seedHalfWidth } from "../../studies/intervals";
 import { type Figure, colours, dataLabel, emptyFigure, layoutOf, sequence } from "./theme";
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;

@@ -1,5 +1,5 @@
 import type { Config, Data, Layout } from "plotly.js-dist-min";
-import type { ResultRow } from "../../studies/row";
+import type { ResultRow } from "../../runs/row";
 
 /** A plotly figure with a file name and a sentence that says in words what it shows. */
 export interface Figure {

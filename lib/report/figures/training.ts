@@ -1,10 +1,5 @@
-import type { MetricsLine } from "../../train/metrics-log";
+import type { MetricsLine, TrainingRun } from "../../train/metrics-log";
 import { type Figure, colours, emptyFigure, layoutOf, sequence, syntheticLabel } from "./theme";
-
-export interface TrainingRun {
-  readonly label: string;
-  readonly metrics: readonly MetricsLine[];
-}
 
 const units: Readonly<Record<string, string>> = {
   ground: "grounding loss (nats)", language: "language loss (nats a token)", recon: "reconstruction loss", anchor: "anchor loss (nats)",

@@ -1,16 +1,14 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import { expectShape } from "../../core/shapes";
-import { tf } from "../../engine/tf";
-import { MASKED } from "../../engine/ops/attention";
+import { MASKED, tf } from "../../engine/tf";
 import { constant } from "../../nn/constants";
 
 /** Σ w·x / max(Σ w, floor): 0 when nothing counts. */
-function weightedMean(x: tfTypes.Tensor, weights: tfTypes.Tensor): tfTypes.Scalar {
+function weightedMean(x: tf.Tensor, weights: tf.Tensor): tf.Scalar {
   return x.mul(weights).sum().div(weights.sum().maximum(1e-8)).asScalar();
 }
 
 /** -log(Σ positives e^s / Σ candidates e^s) of each row, both sums taken over the last axis. */
-function negativeLogShare(logits: tfTypes.Tensor, positives: tfTypes.Tensor, candidates: tfTypes.Tensor): tfTypes.Tensor {
+function negativeLogShare(logits: tf.Tensor, positives: tf.Tensor, candidates: tf.Tensor): tf.Tensor {
   const out = candidates.sub(1).mul(-MASKED);
   const all = logits.add(out);
   const right = all.add(positives.sub(1).mul(-MASKED));
@@ -27,12 +25,12 @@ function negativeLogShare(logits: tfTypes.Tensor, positives: tfTypes.Tensor, can
  * @returns scalar; 0 when there is no sentence
  */
 export function groundingLoss(
-  scores: tfTypes.Tensor3D,
-  positives: tfTypes.Tensor3D,
-  objectMask: tfTypes.Tensor2D,
-  sentenceMask: tfTypes.Tensor2D,
+  scores: tf.Tensor3D,
+  positives: tf.Tensor3D,
+  objectMask: tf.Tensor2D,
+  sentenceMask: tf.Tensor2D,
   temperature: number,
-): tfTypes.Scalar {
+): tf.Scalar {
   const sizes = expectShape("groundingLoss", "scores", scores.shape, "B Q J");
   expectShape("groundingLoss", "positives", positives.shape, "B Q J", sizes);
   expectShape("groundingLoss", "objectMask", objectMask.shape, "B O", { B: sizes.B!, O: sizes.J! - 1 });
@@ -55,11 +53,11 @@ export function groundingLoss(
  * @param positives float32[B, Q, O] or [B, Q, O+1]; a "no object" column is ignored
  */
 export function groundingBce(
-  scores: tfTypes.Tensor3D,
-  positives: tfTypes.Tensor3D,
-  objectMask: tfTypes.Tensor2D,
-  sentenceMask: tfTypes.Tensor2D,
-): tfTypes.Scalar {
+  scores: tf.Tensor3D,
+  positives: tf.Tensor3D,
+  objectMask: tf.Tensor2D,
+  sentenceMask: tf.Tensor2D,
+): tf.Scalar {
   const sizes = expectShape("groundingBce", "scores", scores.shape, "B Q O");
   const { B, Q, O } = sizes as { B: number; Q: number; O: number };
   const right = positives.shape[2] === O + 1 ? positives.slice([0, 0, 0], [B, Q, O]) : positives;
@@ -89,13 +87,13 @@ export function groundingBce(
  * @param weights float32[A] 0 for padding
  */
 export function anchorLoss(
-  scores: tfTypes.Tensor2D,
-  objectMask: tfTypes.Tensor2D,
-  scenes: tfTypes.Tensor1D,
-  objects: tfTypes.Tensor1D,
-  weights: tfTypes.Tensor1D,
+  scores: tf.Tensor2D,
+  objectMask: tf.Tensor2D,
+  scenes: tf.Tensor1D,
+  objects: tf.Tensor1D,
+  weights: tf.Tensor1D,
   temperature: number,
-): tfTypes.Scalar {
+): tf.Scalar {
   const { B, O } = expectShape("anchorLoss", "objectMask", objectMask.shape, "B O") as { B: number; O: number };
   const sizes = expectShape("anchorLoss", "scores", scores.shape, "A J", { J: B * O });
   for (const [name, tensor] of Object.entries({ scenes, objects, weights })) {
@@ -121,7 +119,7 @@ export function anchorLoss(
  * @param tokens float32[A, P] 1 where a prefix token shows the anchor; a row without any counts as padding
  * @param weights float32[A] 0 for padding
  */
-export function anchorAttentionLoss(attention: tfTypes.Tensor2D, tokens: tfTypes.Tensor2D, weights: tfTypes.Tensor1D): tfTypes.Scalar {
+export function anchorAttentionLoss(attention: tf.Tensor2D, tokens: tf.Tensor2D, weights: tf.Tensor1D): tf.Scalar {
   const { A, P } = expectShape("anchorAttentionLoss", "tokens", tokens.shape, "A P") as { A: number; P: number };
   expectShape("anchorAttentionLoss", "attention", attention.shape, "A S", { A });
   expectShape("anchorAttentionLoss", "weights", weights.shape, "A", { A });

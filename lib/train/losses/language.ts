@@ -1,6 +1,5 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import { expectShape } from "../../core/shapes";
-import { crossEntropy } from "../../engine/ops/cross-entropy";
+import { crossEntropy, type tf } from "../../engine/tf";
 
 /**
  * L_lang: cross-entropy at the supervised tokens only, Σ weight · -log p(id).
@@ -10,7 +9,7 @@ import { crossEntropy } from "../../engine/ops/cross-entropy";
  * @param weights float32[n]; a mean when they sum to 1
  * @returns scalar; 0 without any weight
  */
-export function languageLoss(logits: tfTypes.Tensor2D, ids: tfTypes.Tensor1D, weights: tfTypes.Tensor1D): tfTypes.Scalar {
+export function languageLoss(logits: tf.Tensor2D, ids: tf.Tensor1D, weights: tf.Tensor1D): tf.Scalar {
   const sizes = expectShape("languageLoss", "logits", logits.shape, "n W");
   expectShape("languageLoss", "ids", ids.shape, "n", { n: sizes.n! });
   expectShape("languageLoss", "weights", weights.shape, "n", { n: sizes.n! });

@@ -1,13 +1,12 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import { expectShape } from "../../core/shapes";
 import { tf } from "../../engine/tf";
 
 /** Points and confidences of S scenes with V views. */
 export interface Predicted {
   /** float32[S, V, Y, X, 3] */
-  readonly points: tfTypes.Tensor5D;
+  readonly points: tf.Tensor5D;
   /** float32[S, V, Y, X], positive */
-  readonly confidence: tfTypes.Tensor4D;
+  readonly confidence: tf.Tensor4D;
 }
 
 /** One average-distance factor for all views of a scene ("joint"), or one for each view. */
@@ -16,25 +15,25 @@ export type Scaling = "joint" | "each";
 /** What the loss of each view is made of. */
 export interface ViewTerms {
   /** float32[V] mean over the batch's valid pixels of C·e - α ln C; 0 for a view without any. */
-  readonly confidence: tfTypes.Tensor1D;
+  readonly confidence: tf.Tensor1D;
   /** float32[V] mean of the distance e alone. */
-  readonly distance: tfTypes.Tensor1D;
+  readonly distance: tf.Tensor1D;
 }
 
 const FLOOR = 1e-8;
 
 /** Coordinates as planes, [S, V, 3, Y, X]: rows of a whole image are worked on much faster than rows of three numbers. */
-function asPlanes(points: tfTypes.Tensor5D): tfTypes.Tensor5D {
-  return points.transpose([0, 1, 4, 2, 3]) as tfTypes.Tensor5D;
+function asPlanes(points: tf.Tensor5D): tf.Tensor5D {
+  return points.transpose([0, 1, 4, 2, 3]) as tf.Tensor5D;
 }
 
 /** Length of each point of planes; the floor sits inside the root, whose slope at 0 is infinite. */
-function lengths(planes: tfTypes.Tensor): tfTypes.Tensor {
+function lengths(planes: tf.Tensor): tf.Tensor {
   return planes.square().sum(2).add(1e-20).sqrt();
 }
 
 /** Planes divided by the mean distance of the valid points from the origin. */
-function normalised(planes: tfTypes.Tensor5D, valid: tfTypes.Tensor4D, scaling: Scaling): tfTypes.Tensor {
+function normalised(planes: tf.Tensor5D, valid: tf.Tensor4D, scaling: Scaling): tf.Tensor {
   const axes = scaling === "joint" ? [1, 2, 3] : [2, 3];
   const mean = lengths(planes).mul(valid).sum(axes, true).div(valid.sum(axes, true).maximum(FLOOR)).maximum(FLOOR);
   return planes.div(mean.expandDims(2));
@@ -52,8 +51,8 @@ function normalised(planes: tfTypes.Tensor5D, valid: tfTypes.Tensor4D, scaling: 
  */
 export function pointmapTerms(
   predicted: Predicted,
-  truth: tfTypes.Tensor5D,
-  valid: tfTypes.Tensor4D,
+  truth: tf.Tensor5D,
+  valid: tf.Tensor4D,
   scaling: Scaling,
   alpha: number,
 ): ViewTerms {
@@ -65,18 +64,18 @@ export function pointmapTerms(
     const e = lengths(normalised(asPlanes(predicted.points), valid, scaling).sub(normalised(asPlanes(truth), valid, scaling)));
     const weighted = predicted.confidence.mul(e).sub(predicted.confidence.log().mul(alpha));
     const count = valid.sum([0, 2, 3]).maximum(1);
-    const mean = (x: tfTypes.Tensor): tfTypes.Tensor1D => x.mul(valid).sum([0, 2, 3]).div(count);
+    const mean = (x: tf.Tensor): tf.Tensor1D => x.mul(valid).sum([0, 2, 3]).div(count);
     return { confidence: mean(weighted), distance: mean(e) };
   });
 }
 
 /** What a reconstruction is compared with; metres. */
 export interface PointmapTargets {
-  readonly valid: tfTypes.Tensor4D;
+  readonly valid: tf.Tensor4D;
   /** In the camera frame of the first view. */
-  readonly global?: tfTypes.Tensor5D;
+  readonly global?: tf.Tensor5D;
   /** In each view's own camera frame. */
-  readonly local?: tfTypes.Tensor5D;
+  readonly local?: tf.Tensor5D;
 }
 
 /**
@@ -88,9 +87,9 @@ export function reconstructionLoss(
   predicted: { readonly global?: Predicted; readonly local?: Predicted },
   targets: PointmapTargets,
   alpha: number,
-): tfTypes.Scalar {
+): tf.Scalar {
   return tf.tidy(() => {
-    const terms: tfTypes.Tensor1D[] = [];
+    const terms: tf.Tensor1D[] = [];
     for (const [name, scaling] of [["global", "joint"], ["local", "each"]] as const) {
       const map = predicted[name];
       if (map === undefined) continue;

@@ -1,4 +1,3 @@
-import type * as tfTypes from "@tensorflow/tfjs-core";
 import type { S2Config } from "../../config/schema";
 import { tf } from "../../engine/tf";
 import { anchorScores } from "../../model/grounding";
@@ -12,11 +11,11 @@ import { reconstructionLoss } from "./pointmap";
 
 /** The parts of the loss, unweighted; a part that is off or has no targets is absent. */
 export interface LossParts {
-  readonly ground: tfTypes.Scalar;
-  readonly language?: tfTypes.Scalar;
-  readonly recon?: tfTypes.Scalar;
-  readonly anchor?: tfTypes.Scalar;
-  readonly anchorAttention?: tfTypes.Scalar;
+  readonly ground: tf.Scalar;
+  readonly language?: tf.Scalar;
+  readonly recon?: tf.Scalar;
+  readonly anchor?: tf.Scalar;
+  readonly anchorAttention?: tf.Scalar;
 }
 
 /** Every part of the loss that the config weighs above 0. */
@@ -60,9 +59,9 @@ export function lossParts(
 }
 
 /** L = λ_g L_ground + λ_l L_lang + λ_r L_recon (+ anchor grounding, which is not in the paper). */
-export function totalLoss(parts: LossParts, weights: S2Config["lossWeights"]): tfTypes.Scalar {
+export function totalLoss(parts: LossParts, weights: S2Config["lossWeights"]): tf.Scalar {
   return tf.tidy(() => {
-    let total: tfTypes.Tensor = parts.ground.mul(weights.ground);
+    let total: tf.Tensor = parts.ground.mul(weights.ground);
     for (const name of ["language", "recon", "anchor", "anchorAttention"] as const) {
       const part = parts[name];
       if (part !== undefined) total = total.add(part.mul(weights[name]));

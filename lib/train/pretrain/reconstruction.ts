@@ -3,16 +3,15 @@ import { TrainingConfig } from "../../config/schema";
 import type { ProgressSink } from "../../core/progress";
 import { takeMessages } from "../../core/interrupt";
 import { Rng } from "../../core/rng";
-import { RepeatedStep } from "../../engine/step";
-import { tf } from "../../engine/tf";
+import { RepeatedStep, tf } from "../../engine/tf";
 import { initParameters } from "../../model/initialise";
 import { decodePointmaps, fast3rPrefix, reconstructionParameters } from "../../model/reconstruction";
 import { Scope } from "../../nn/scope";
 import { pointmapTerms } from "../losses/pointmap";
 import type { MetricsLine } from "../metrics-log";
 import { AdamW, type UpdateNumbers } from "../optimizer";
-import { pointmapsOf } from "../pointmaps";
-import type { PreparedScene, SceneCache } from "../scene-cache";
+import { pointmapsOf } from "../../dataloader/pointmaps";
+import type { PreparedScene, SceneCache } from "../../dataloader/scene-cache";
 import { learningRate } from "../schedule";
 
 export interface ReconstructionPretraining {

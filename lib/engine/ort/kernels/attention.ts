@@ -1,5 +1,5 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import { MASKED } from "../../ops/attention";
+import { MASKED } from "../ops/attention";
 import type { Emission } from "../emission";
 import { define, type KernelTable } from "../kernel";
 
@@ -114,7 +114,7 @@ function backward(e: Emission, attrs: AttentionAttrs): string[] {
 
 const like = (t: TensorInfo): { shape: number[]; dtype: "float32" } => ({ shape: t.shape, dtype: "float32" });
 
-/** See lib/engine/ops/attention.ts. */
+/** See lib/engine/ort/ops/attention.ts. */
 export const attentionKernels: KernelTable = {
   /** Outputs the mixed values, then the weights of each block. */
   Attention: define<AttentionAttrs, AttentionAttrs>(({ q, k, v, bias }, { scale, causal }) => {

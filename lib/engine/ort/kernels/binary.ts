@@ -1,4 +1,4 @@
-import { tf } from "../../tf";
+import { tf } from "../tf";
 import { define, dtypeOf, type KernelDef, type KernelTable, reshaped, sizeOf } from "../kernel";
 import type { Emission } from "../emission";
 import type { Dtype } from "../value";

@@ -1,5 +1,5 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import { tf } from "../../tf";
+import { tf } from "../tf";
 import type { Emission } from "../emission";
 import { define, type KernelTable, sizeOf } from "../kernel";
 import { activate, type Activation } from "./matmul";

@@ -121,9 +121,9 @@ function crossEntropyGradient(e: Emission): string {
   return e.node("Mul", [surplus, e.reshape(e.node("Mul", [weights, dy]), [n, 1])]);
 }
 
-/** Kernels that only this backend has; lib/engine/ops uses them where they exist. */
+/** Kernels that only this backend has; lib/engine/ort/ops uses them where they exist. */
 export const fusedKernels: KernelTable = {
-  /** See lib/engine/ops/adamw.ts for the formula. */
+  /** See lib/engine/ort/ops/adamw.ts for the formula. */
   AdamW: define<object, AdamWAttrs>(
     ({ param, grad, m, v, lr, beta1, beta2, eps, correction1, correction2, weightDecay, gradScale }) => {
       const out = { shape: param!.shape, dtype: "float32" as const };
@@ -173,7 +173,7 @@ export const fusedKernels: KernelTable = {
     },
     (e, { scaled }) => normGradient(e, e.node("Mul", [e.in(1), e.in(2)]), e.in(2), false, scaled),
   ),
-  /** See lib/engine/ops/rotary.ts. */
+  /** See lib/engine/ort/ops/rotary.ts. */
   Rotary: define<{ back: boolean }, { back: boolean }>(
     ({ x, cos, sin }, { back }) => ({ ins: [x!, cos!, sin!], outs: [{ shape: x!.shape, dtype: "float32" }], attrs: { back } }),
     rotary,

@@ -1,5 +1,5 @@
 import type { DataType } from "@tensorflow/tfjs-core";
-import { tf } from "../../tf";
+import { tf } from "../tf";
 import type { Emission } from "../emission";
 import { define, dtypeOf, type KernelTable, reshaped, sizeOf } from "../kernel";
 import { type Dtype, isDtype } from "../value";

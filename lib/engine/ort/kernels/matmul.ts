@@ -1,6 +1,6 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { UserError } from "../../../core/errors";
-import { tf } from "../../tf";
+import { tf } from "../tf";
 import type { Emission } from "../emission";
 import { define, type KernelTable } from "../kernel";
 import type { Dtype } from "../value";

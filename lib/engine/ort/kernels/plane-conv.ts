@@ -50,7 +50,7 @@ function filterGradient(e: Emission, [n, C, Y, X]: Planes, D: number, w: Window)
   return e.reshape(e.transpose(e.reshape(sum, [D, side * side, C]), [0, 2, 1]), [D, C, side, side]);
 }
 
-/** See lib/engine/ops/plane-conv.ts. */
+/** See lib/engine/ort/ops/plane-conv.ts. */
 export const planeConvKernels: KernelTable = {
   PlaneConv: define<PlaneConvAttrs, Window>(
     ({ x, filter, bias }, { stride }) => {

@@ -1,4 +1,4 @@
-import { tf } from "../../tf";
+import { tf } from "../tf";
 import type { Emission } from "../emission";
 import { define, type KernelTable } from "../kernel";
 import { farMargin, unreached } from "./window";

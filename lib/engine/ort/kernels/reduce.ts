@@ -1,4 +1,4 @@
-import { tf } from "../../tf";
+import { tf } from "../tf";
 import { define, dtypeOf, type KernelDef, type KernelTable, sizeOf } from "../kernel";
 import type { Dtype } from "../value";
 
@@ -68,7 +68,7 @@ function arg(op: string): KernelDef {
 
 export const reduceKernels: KernelTable = {
   Sum: reduction("ReduceSum", number),
-  /** See lib/engine/ops/sum-squares.ts. */
+  /** See lib/engine/ort/ops/sum-squares.ts. */
   SumSquares: reduction("ReduceSumSquare", () => "float32"),
   Prod: reduction("ReduceProd", number),
   Mean: reduction("ReduceMean", () => "float32"),

@@ -1,4 +1,4 @@
-import { type Grid, interpolation } from "../../interpolation";
+import { type Grid, interpolation } from "../interpolation";
 import type { Emission } from "../emission";
 import { define, type KernelTable } from "../kernel";
 

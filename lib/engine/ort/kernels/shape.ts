@@ -1,5 +1,5 @@
 import type { DataType, TensorInfo } from "@tensorflow/tfjs-core";
-import { tf } from "../../tf";
+import { tf } from "../tf";
 import { define, dtypeOf, EXPAND, type KernelDef, type KernelTable, reshaped, sizeOf } from "../kernel";
 import { type Dtype, isDtype } from "../value";
 

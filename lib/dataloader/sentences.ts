@@ -1,0 +1,76 @@
+import type { S2Config } from "../config/schema";
+import { UserError } from "../core/errors";
+import type { Query } from "../datasets/scene";
+import { Tokenizer, withTokens } from "../io/tokenizer";
+import { addedTokens, encodeSentence, groundToken, sharedPrompt, type EncodedSentence, type SharedPrompt } from "../model/prompt";
+import { tokenizerFile } from "../weights/pretrained";
+import type { PreparedScene } from "./scene-cache";
+
+/** A scene with the sentences that speak of it. */
+export interface SceneSentences {
+  readonly scene: PreparedScene;
+  readonly queries: readonly Query[];
+}
+
+/** ScanRefer's files know the referred objects of a class only; "easy" and "hard" ask for all of the scene (ReferIt3D). */
+function withWholeClass(query: Query, scene: PreparedScene): Query {
+  if (query.dataset !== "scanrefer") return query;
+  const all = scene.entry.objects.filter((o) => o.label === query.category).length;
+  // annotations may name a class otherwise than the scan does
+  return all > query.sameClass ? { ...query, sameClass: all } : query;
+}
+
+/** Groups sentences by scene, in the order of the prepared scenes. @throws UserError for a sentence whose scene, target or anchor is not there */
+export function groupByScene(scenes: readonly PreparedScene[], queries: readonly Query[]): SceneSentences[] {
+  const byScene = new Map<string, Query[]>(scenes.map((s) => [s.id, []]));
+  for (const query of queries) {
+    const list = byScene.get(query.sceneId);
+    if (list === undefined) throw new UserError(`sentence ${query.id}: scene "${query.sceneId}" is not among the ${scenes.length} prepared scenes; check the split's scene list`);
+    list.push(query);
+  }
+  return scenes.map((scene) => {
+    const list = byScene.get(scene.id)!;
+    for (const query of list) {
+      const missing = [query.targetId, ...query.anchorIds].find((id) => scene.entry.objects[id] === undefined);
+      if (missing !== undefined) {
+        throw new UserError(`sentence ${query.id}: object ${missing} is not in scene ${scene.id}, which has objects 0 to ${scene.entry.objects.length - 1}`);
+      }
+    }
+    return { scene, queries: list.map((query) => withWholeClass(query, scene)) };
+  });
+}
+
+/**
+ * The tokenizer of a preset, beside its pretrained weights. A published one gets the model's added tokens.
+ *
+ * @throws UserError when it has another number of tokens than the model then expects
+ */
+export function loadTokenizer(config: S2Config): Tokenizer {
+  const tokenizer = Tokenizer.read(tokenizerFile(config));
+  if (tokenizer.has(groundToken)) return tokenizer;
+  const extended = new Tokenizer(withTokens(tokenizer.json, addedTokens), tokenizer.origin);
+  if (extended.size !== config.language.vocabSize) {
+    throw new UserError(`tokenizer ${tokenizer.origin}: has ${tokenizer.size} tokens, with ${addedTokens.join(", ")} ${extended.size}; preset ${config.preset} expects ${config.language.vocabSize}: it belongs to another model`);
+  }
+  return extended;
+}
+
+export interface EncodedScene extends SceneSentences {
+  readonly encoded: readonly EncodedSentence[];
+}
+
+/** All sentences of a split as tokens, with the true category in the answer. */
+export function encodeScenes(groups: readonly SceneSentences[], tokenizer: Tokenizer, config: S2Config): { scenes: EncodedScene[]; prompt: SharedPrompt } {
+  if (tokenizer.size > config.language.vocabSize) {
+    throw new UserError(`the tokenizer ${tokenizer.origin} has ${tokenizer.size} tokens, the model's vocabulary holds ${config.language.vocabSize}; raise language.vocabSize`);
+  }
+  return {
+    prompt: sharedPrompt(tokenizer, config.prompt),
+    scenes: groups.map((group) => ({ ...group, encoded: group.queries.map((q) => encodeSentence(tokenizer, q, q.category, config.prompt)) })),
+  };
+}
+
+export function allSentences(scenes: readonly EncodedScene[]): EncodedSentence[] {
+  return scenes.flatMap((s) => [...s.encoded]);
+}
+

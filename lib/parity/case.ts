@@ -1,0 +1,168 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { presets } from "../config/presets";
+import { merge, parseConfig } from "../config/resolve";
+import type { S2Config } from "../config/schema";
+import { UserError } from "../core/errors";
+import type { ParameterSpec } from "../core/parameters";
+import { tf } from "../engine/tf";
+import { matchNames, matchProblems } from "../weights/hf-names";
+import { numbersOf, readSafetensors, type StoredTensor } from "../io/safetensors";
+
+/** One tensor of a golden, as index.json describes it. */
+export interface GoldenTensor {
+  readonly name: string;
+  readonly role: "param" | "input" | "output" | "grad";
+  readonly shape: readonly number[];
+  readonly meaning?: string;
+  readonly tolerance?: number;
+  readonly tolerance_abs?: number;
+  readonly analytically_zero?: boolean;
+}
+
+/** One golden: a file of tensors and the configuration it was made with. */
+export interface Golden {
+  readonly file: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly tensors: readonly GoldenTensor[];
+  /** Rows and tables of the evaluation goldens. */
+  readonly [key: string]: unknown;
+}
+
+/** Reads index.json of a goldens folder. @throws UserError when it is not one */
+export function readGoldens(folder: string): Golden[] {
+  const path = join(folder, "index.json");
+  if (!existsSync(path)) throw new UserError(`${folder}: no index.json in it; --goldens takes a folder in the goldens' format`, 2);
+  const index = JSON.parse(readFileSync(path, "utf8")) as { goldens?: Golden[] };
+  if (!Array.isArray(index.goldens)) throw new UserError(`${path}: has no list "goldens"`);
+  return index.goldens;
+}
+
+/** A value that a runner gives for a tensor of the golden. */
+export interface Produced {
+  readonly data: ArrayLike<number>;
+  readonly shape: readonly number[];
+  /** 0/1 for each row (all axes but the last): rows to leave out, because the reference's are meaningless. */
+  readonly rows?: readonly number[];
+}
+
+/** One golden with its numbers read. */
+export class Case {
+  readonly name: string;
+  private readonly stored: ReadonlyMap<string, StoredTensor>;
+
+  constructor(readonly folder: string, readonly golden: Golden) {
+    this.name = golden.file.replace(/\.safetensors$/, "");
+    this.stored = readSafetensors(join(folder, golden.file));
+  }
+
+  has(name: string): boolean {
+    return this.stored.has(name);
+  }
+
+  named(pattern: RegExp): string[] {
+    return this.golden.tensors.map(({ name }) => name).filter((name) => pattern.test(name));
+  }
+
+  shape(name: string): number[] {
+    return this.get(name).shape;
+  }
+
+  numbers(name: string): number[] {
+    return numbersOf(this.get(name));
+  }
+
+  /** float32, or int32 for whole numbers. */
+  tensor<T extends tf.Tensor = tf.Tensor>(name: string): T {
+    const stored = this.get(name);
+    const floats = stored.data instanceof Float32Array;
+    return tf.tensor(floats ? (stored.data as Float32Array) : Int32Array.from(numbersOf(stored)), stored.shape, floats ? "float32" : "int32") as T;
+  }
+
+  /** An entry of the golden's config. @throws UserError when it is missing */
+  setting<T>(name: string, fallback?: T): T {
+    const value = this.golden.config[name] ?? fallback;
+    if (value === undefined) throw new UserError(`golden ${this.name}: its config lacks "${name}"`);
+    return value as T;
+  }
+
+  /** Stored tensors of role param, without the prefix that `prefix` matches. */
+  parameterFiles(prefix = /^param\./): Map<string, StoredTensor> {
+    return new Map(this.named(prefix).map((name) => [name.replace(prefix, ""), this.get(name)]));
+  }
+
+  private get(name: string): StoredTensor {
+    const found = this.stored.get(name);
+    if (found === undefined) throw new UserError(`golden ${this.name}: no tensor "${name}" in the file`);
+    return found;
+  }
+}
+
+/** The paper's preset with a golden's sizes. */
+export function caseConfig(change: Record<string, unknown>): S2Config {
+  return parseConfig(merge(presets["llava-video-7b"] as unknown as Record<string, unknown>, change), "golden");
+}
+
+/** Language model settings in Hugging Face's words. */
+export function languageConfig(hf: Readonly<Record<string, number>>): Record<string, unknown> {
+  return {
+    vocabSize: hf["vocab_size"], hiddenSize: hf["hidden_size"], intermediateSize: hf["intermediate_size"],
+    layers: hf["num_hidden_layers"], heads: hf["num_attention_heads"], kvHeads: hf["num_key_value_heads"],
+    ropeTheta: hf["rope_theta"], rmsNormEps: hf["rms_norm_eps"],
+  };
+}
+
+/**
+ * Fills the given parameters from stored tensors through the checkpoint name map.
+ *
+ * @throws UserError naming every missing, unexpected or misshapen tensor
+ */
+export function loadParameters(specs: readonly ParameterSpec[], stored: ReadonlyMap<string, StoredTensor>): Map<string, tf.Variable> {
+  const match = matchNames(specs, stored);
+  const problems = matchProblems(match);
+  if (problems.length > 0) throw new UserError(`parameters do not fit the model: ${problems.slice(0, 8).join("; ")}${problems.length > 8 ? `; and ${problems.length - 8} more` : ""}`);
+  return new Map([...match.found].map(([name, from]) => {
+    const { data, shape } = stored.get(from)!;
+    return [name, tf.variable(tf.tensor(data as Float32Array, shape))];
+  }));
+}
+
+/** Reads a tensor. */
+export function valueOf(tensor: tf.Tensor, rows?: readonly number[]): Produced {
+  return { data: tensor.dataSync(), shape: tensor.shape, ...(rows === undefined ? {} : { rows }) };
+}
+
+/** Numbers with a shape. */
+export function numbers(data: ArrayLike<number>, shape: readonly number[] = [data.length]): Produced {
+  return { data, shape };
+}
+
+export interface Differentiated {
+  readonly loss: Produced;
+  readonly outputs: ReadonlyMap<string, Produced>;
+  /** By the names in `wrt`; a variable that the loss does not reach has zeros. */
+  readonly grads: ReadonlyMap<string, Produced>;
+}
+
+/** Runs `f`, reads what it returns, and the gradient of its loss at every variable of `wrt`. */
+export function differentiate(
+  f: () => { loss: tf.Scalar; outputs: Readonly<Record<string, tf.Tensor>> },
+  wrt: ReadonlyMap<string, tf.Variable>,
+): Differentiated {
+  let kept: [string, tf.Tensor][] = [];
+  const { value, grads } = tf.variableGrads(() => {
+    const { loss, outputs } = f();
+    kept = Object.entries(outputs).map(([name, tensor]) => [name, tf.keep(tensor.clone())]);
+    return loss;
+  }, [...wrt.values()]);
+  const result: Differentiated = {
+    loss: valueOf(value),
+    outputs: new Map(kept.map(([name, tensor]) => [name, valueOf(tensor)])),
+    grads: new Map([...wrt].map(([name, variable]) => {
+      const grad = grads[variable.name];
+      return [name, grad === undefined ? numbers(new Float32Array(variable.size), variable.shape) : valueOf(grad)];
+    })),
+  };
+  tf.dispose([value, grads, kept.map(([, tensor]) => tensor)]);
+  return result;
+}
