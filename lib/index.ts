@@ -1,24 +1,41 @@
 /** What a notebook cell imports: `import { lab } from "./lib"`. */
 import { UserError, unknownName } from "./core/errors";
+import type { ErrorCase } from "./eval/errors";
 import { show } from "./notebook/display";
 import { cellProgress } from "./notebook/progress";
+import { type Comparison, paperTable } from "./report/compare";
+import {
+  type AttentionRequest,
+  attentionScenes,
+  readAttention,
+  readExample,
+  readTrainingRuns,
+} from "./report/examples";
+import { type SavedFigures, saveFigures } from "./report/export";
 import { compareWithAnswers, errorCases, figures } from "./report/figure-set";
-import { paperTable, type Comparison } from "./report/compare";
-import type { ErrorCase } from "./eval/errors";
-import { type AttentionRequest, attentionScenes, readAttention, readExample, readTrainingRuns } from "./report/examples";
-import { saveFigures, type SavedFigures } from "./report/export";
 import type { AttentionData } from "./report/figures/attention";
 import type { Figure } from "./report/figures/theme";
 import { kindTable } from "./report/kinds";
 import { type PaperTable, paperTables } from "./report/paper";
 import { departureTable, runTable } from "./report/sections";
 import type { Table } from "./report/table";
-import { studies } from "./studies/definitions";
 import { presentRows } from "./runs/present";
-import { type Prediction, type ResultRow, latestRows, readPredictions, readRows } from "./runs/row";
+import { latestRows, type Prediction, type ResultRow, readPredictions, readRows } from "./runs/row";
+import { studies } from "./studies/definitions";
 import type { Study, StudyRunOptions } from "./studies/types";
 
-export type { AttentionData, Comparison, ErrorCase, Figure, PaperTable, Prediction, ResultRow, Study, StudyRunOptions, Table };
+export type {
+  AttentionData,
+  Comparison,
+  ErrorCase,
+  Figure,
+  PaperTable,
+  Prediction,
+  ResultRow,
+  Study,
+  StudyRunOptions,
+  Table,
+};
 
 /** Which finished rows; everything when a field is left out. */
 export interface RowFilter {
@@ -68,8 +85,12 @@ export const lab = {
   result(study: string, filter: RowFilter = {}): ResultRow {
     const [row] = results(study, filter);
     if (row === undefined) {
-      const asked = Object.entries(filter).map(([k, v]) => `${k} ${v}`).join(", ");
-      throw new UserError(`no finished run of ${study}${asked === "" ? "" : ` with ${asked}`}; make it with: npm start`);
+      const asked = Object.entries(filter)
+        .map(([k, v]) => `${k} ${v}`)
+        .join(", ");
+      throw new UserError(
+        `no finished run of ${study}${asked === "" ? "" : ` with ${asked}`}; make it with: npm start`,
+      );
     }
     return row;
   },
@@ -77,7 +98,9 @@ export const lab = {
   predictions(row: ResultRow): Prediction[] {
     const found = readPredictions(row);
     if (found === undefined) {
-      throw new UserError(`the answers of ${row.study} ${row.variant}, seed ${row.seed}, ${row.proposals} boxes were not kept; run the study again`);
+      throw new UserError(
+        `the answers of ${row.study} ${row.variant}, seed ${row.seed}, ${row.proposals} boxes were not kept; run the study again`,
+      );
     }
     return found;
   },
@@ -88,14 +111,16 @@ export const lab = {
   /** Inter-view attention of one patch. Without a request: of the first scene that has maps on file. */
   attention(request?: AttentionRequest): AttentionData {
     const chosen = request ?? attentionScenes()[0];
-    if (chosen === undefined) throw new UserError("no attention map is on file yet; npm start makes them with the first trained model");
+    if (chosen === undefined)
+      throw new UserError("no attention map is on file yet; npm start makes them with the first trained model");
     return readAttention(chosen);
   },
   attentionScenes,
   /** Training logs on this machine. */
   training: readTrainingRuns,
   /** ours | ± | paper | difference | Δ | n, with intervals from the kept answers; of all variants, or of some. */
-  compare: (rows: readonly ResultRow[], paper: PaperTable, only?: readonly string[]): Comparison => compareWithAnswers(rows, paper, only),
+  compare: (rows: readonly ResultRow[], paper: PaperTable, only?: readonly string[]): Comparison =>
+    compareWithAnswers(rows, paper, only),
   paper: paperTables,
   figures,
   tables: { paper: paperTable, departures: departureTable, runs: runTable, kinds: kindTable },

@@ -14,13 +14,20 @@ export function digest(output: ArrayLike<number>): number[] {
  * Largest difference between two contenders' first numbers. Of a step: relative, number by number. Of an inference:
  * relative to the output's root mean square, the last number. Infinity for different counts and for what is not finite.
  */
-export function difference(numbers: readonly number[], reference: readonly number[], kind: "step" | "inference"): number {
+export function difference(
+  numbers: readonly number[],
+  reference: readonly number[],
+  kind: "step" | "inference",
+): number {
   if (numbers.length !== reference.length || numbers.length === 0) return Infinity;
   const scale = reference.at(-1)!;
-  const worst = Math.max(...numbers.map((x, i) => {
-    const difference = Math.abs(x - reference[i]!) / (kind === "step" ? Math.max(Math.abs(reference[i]!), 1e-12) : scale);
-    return Number.isFinite(difference) ? difference : Infinity;
-  }));
+  const worst = Math.max(
+    ...numbers.map((x, i) => {
+      const difference =
+        Math.abs(x - reference[i]!) / (kind === "step" ? Math.max(Math.abs(reference[i]!), 1e-12) : scale);
+      return Number.isFinite(difference) ? difference : Infinity;
+    }),
+  );
   return worst;
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -8,10 +8,10 @@ import type { OrtEngine } from "../engine/ort/provider";
 import { tf } from "../engine/tf";
 import { readSafetensors } from "../io/safetensors";
 import { TensorFolder } from "../io/tensor-folder";
+import { digest } from "./agreement";
 import { peakMB, resetPeak } from "./memory";
 import type { Answer, Answers, Preparation, Request, Turn } from "./messages";
 import { operationsOf } from "./profile";
-import { digest } from "./agreement";
 import type { Program } from "./task";
 import { TASKS, type TaskName } from "./tasks";
 
@@ -22,35 +22,48 @@ let engine: EngineName;
 
 function loadWeights(path: string): Map<string, tf.Variable> {
   const file = TensorFolder.open(path);
-  const weights = new Map([...file.tensors.keys()].map((name) => {
-    const { shape, data } = file.read(name);
-    const start = tf.tensor(data as Float32Array, shape);
-    const variable = tf.variable(start);
-    start.dispose();
-    return [name, variable] as const;
-  }));
+  const weights = new Map(
+    [...file.tensors.keys()].map((name) => {
+      const { shape, data } = file.read(name);
+      const start = tf.tensor(data as Float32Array, shape);
+      const variable = tf.variable(start);
+      start.dispose();
+      return [name, variable] as const;
+    }),
+  );
   file.close();
   return weights;
 }
 
 function loadInputs(path: string): tf.NamedTensorMap {
-  return Object.fromEntries([...readSafetensors(path)].map(([name, { shape, dtype, data }]) =>
-    [name, tf.tensor(data as Float32Array, shape, dtype === "I32" ? "int32" : "float32")]));
+  return Object.fromEntries(
+    [...readSafetensors(path)].map(([name, { shape, dtype, data }]) => [
+      name,
+      tf.tensor(data as Float32Array, shape, dtype === "I32" ? "int32" : "float32"),
+    ]),
+  );
 }
 
 async function prepare(wanted: Preparation): Promise<Answers["prepare"]> {
   const { threads, half, folder, kind } = wanted;
   ({ engine } = await chooseEngine({ engine: wanted.engine as EngineName, threads, half }));
   const task = TASKS[wanted.task as TaskName](wanted.size);
-  const program: Program = task.build(loadWeights(join(folder, "weights.safetensors")), loadInputs(join(folder, "inputs.safetensors")));
+  const program: Program = task.build(
+    loadWeights(join(folder, "weights.safetensors")),
+    loadInputs(join(folder, "inputs.safetensors")),
+  );
   resetPeak();
   run = kind === "step" ? () => program.step() : () => void program.inference();
   const numbers = kind === "step" ? program.firstSteps(wanted.comparedSteps) : digest(program.inference());
-  return { numbers, about: `${engine}${half ? " in half precision" : ""}, tfjs ${tf.version_core}${engine.startsWith("ort-") ? `, onnxruntime-node ${ortVersion()}` : ""}` };
+  return {
+    numbers,
+    about: `${engine}${half ? " in half precision" : ""}, tfjs ${tf.version_core}${engine.startsWith("ort-") ? `, onnxruntime-node ${ortVersion()}` : ""}`,
+  };
 }
 
 function ortVersion(): string {
-  return (JSON.parse(readFileSync(require.resolve("onnxruntime-node/package.json"), "utf8")) as { version: string }).version;
+  return (JSON.parse(readFileSync(require.resolve("onnxruntime-node/package.json"), "utf8")) as { version: string })
+    .version;
 }
 
 /** Runs `f` and counts the milliseconds inside ONNX Runtime; a GPU is waited for when its results are read, so that there it tells nothing. */
@@ -79,16 +92,25 @@ async function turn(steps: number): Promise<Turn> {
 
 /** Best speed of a plain product; only one number of it is read. */
 function sgemm(sides: readonly number[]): number {
-  return Math.max(...sides.map((n) => tf.tidy(() => {
-    const [a, b] = [0, 1].map((k) => tf.tensor2d(Float32Array.from({ length: n * n }, (_, i) => ((i * 7 + k) % 13) / 13 - 0.5), [n, n])) as [tf.Tensor2D, tf.Tensor2D];
-    const product = (): number => {
-      const start = performance.now();
-      tf.tidy(() => void tf.matMul(a, b).slice([0, 0], [1, 1]).dataSync());
-      return performance.now() - start;
-    };
-    product();
-    return (2 * n ** 3) / Math.min(...Array.from({ length: 6 }, product)) / 1e6;
-  })));
+  return Math.max(
+    ...sides.map((n) =>
+      tf.tidy(() => {
+        const [a, b] = [0, 1].map((k) =>
+          tf.tensor2d(
+            Float32Array.from({ length: n * n }, (_, i) => ((i * 7 + k) % 13) / 13 - 0.5),
+            [n, n],
+          ),
+        ) as [tf.Tensor2D, tf.Tensor2D];
+        const product = (): number => {
+          const start = performance.now();
+          tf.tidy(() => void tf.matMul(a, b).slice([0, 0], [1, 1]).dataSync());
+          return performance.now() - start;
+        };
+        product();
+        return (2 * n ** 3) / Math.min(...Array.from({ length: 6 }, product)) / 1e6;
+      }),
+    ),
+  );
 }
 
 /** ONNX Runtime's own account of some steps. */
@@ -109,11 +131,16 @@ async function profile(steps: number): Promise<Answers["profile"]> {
 
 async function answer(request: Request): Promise<unknown> {
   switch (request.do) {
-    case "prepare": return prepare(request);
-    case "turn": return turn(request.steps);
-    case "peak": return { MB: peakMB() };
-    case "sgemm": return { gflops: sgemm(request.sides) };
-    case "profile": return profile(request.steps);
+    case "prepare":
+      return prepare(request);
+    case "turn":
+      return turn(request.steps);
+    case "peak":
+      return { MB: peakMB() };
+    case "sgemm":
+      return { gflops: sgemm(request.sides) };
+    case "profile":
+      return profile(request.steps);
   }
 }
 
@@ -122,7 +149,12 @@ console.log = console.error;
 const lines = createInterface({ input: process.stdin });
 lines.on("line", (line) => {
   void answer(JSON.parse(line) as Request)
-    .then((ok): Answer => ({ ok }), (error: Error): Answer => ({ error: error instanceof UserError ? error.message : error.stack ?? String(error) }))
+    .then(
+      (ok): Answer => ({ ok }),
+      (error: Error): Answer => ({
+        error: error instanceof UserError ? error.message : (error.stack ?? String(error)),
+      }),
+    )
     .then((text) => process.stdout.write(`${JSON.stringify(text)}\n`));
 });
 lines.on("close", () => process.exit(0));

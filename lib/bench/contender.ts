@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Answer, Answers, Request } from "./messages";
 
@@ -30,13 +30,18 @@ export class Contender {
   #ended: Error | undefined;
   #said = "";
 
-  constructor(readonly name: string, { program, args, environment }: Launch) {
+  constructor(
+    readonly name: string,
+    { program, args, environment }: Launch,
+  ) {
     this.#child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...environment } });
     // what a broken driver or an exception leaves behind says why the process ended
     this.#child.stderr!.on("data", (text: Buffer) => (this.#said = (this.#said + text.toString()).slice(-4000)));
     // a request to a process that just ended fails by its end
     this.#child.stdin!.on("error", () => {});
-    createInterface({ input: this.#child.stdout! }).on("line", (line) => this.#settle((waiting) => waiting.resolve(answerOf(line))));
+    createInterface({ input: this.#child.stdout! }).on("line", (line) =>
+      this.#settle((waiting) => waiting.resolve(answerOf(line))),
+    );
     this.#child.on("error", (error) => this.#end(error));
     this.#child.on("close", (code, signal) => {
       const last = this.#said.trim().split("\n").at(-1)!.trim();

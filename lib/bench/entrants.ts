@@ -4,7 +4,17 @@ import { inProject } from "../core/root";
 import type { Launch } from "./contender";
 
 /** What can take part. A name with "-half" computes matrix products in half precision. */
-export const ENTRANTS = ["ort-cpu", "ort-cuda", "ort-webgpu", "ort-webgpu-half", "tensorflow", "wasm", "torch-cpu", "torch-cuda", "torch-cuda-half"] as const;
+export const ENTRANTS = [
+  "ort-cpu",
+  "ort-cuda",
+  "ort-webgpu",
+  "ort-webgpu-half",
+  "tensorflow",
+  "wasm",
+  "torch-cpu",
+  "torch-cuda",
+  "torch-cuda-half",
+] as const;
 export type Entrant = (typeof ENTRANTS)[number];
 
 export const isTorch = (name: Entrant): boolean => name.startsWith("torch-");
@@ -20,7 +30,8 @@ export function opponentsOf(name: Entrant): readonly Entrant[] {
   return isHalf(name) ? ["torch-cuda-half", "torch-cuda", "torch-cpu"] : ["torch-cuda", "torch-cpu"];
 }
 
-export const INSTALL_TORCH = "install it (Debian: apt-get install python3-torch libopenblas0-pthread, elsewhere: pip install torch) or name a Python that has it in S2_PYTHON";
+export const INSTALL_TORCH =
+  "install it (Debian: apt-get install python3-torch libopenblas0-pthread, elsewhere: pip install torch) or name a Python that has it in S2_PYTHON";
 
 export interface Torch {
   readonly python: string;
@@ -30,7 +41,7 @@ export interface Torch {
 
 /** A Python that has PyTorch: S2_PYTHON, else python3 on the path, else the system's own. @throws Error saying what to do */
 export function findTorch(): Torch {
-  const named = process.env["S2_PYTHON"];
+  const named = process.env.S2_PYTHON;
   const candidates = named !== undefined && named !== "" ? [named] : ["python3", "/usr/bin/python3", "python"];
   const tried: string[] = [];
   for (const name of candidates) {
@@ -39,13 +50,21 @@ export function findTorch(): Torch {
     tried.push(python);
     try {
       const asked = ["-c", "import torch; print(torch.__version__, torch.cuda.is_available())"];
-      const [version, cuda] = execFileSync(python, asked, { encoding: "utf8", timeout: 120_000, stdio: ["ignore", "pipe", "ignore"] }).trim().split(" ");
+      const [version, cuda] = execFileSync(python, asked, {
+        encoding: "utf8",
+        timeout: 120_000,
+        stdio: ["ignore", "pipe", "ignore"],
+      })
+        .trim()
+        .split(" ");
       return { python, version: version!, cuda: cuda === "True" };
     } catch {
       // this one has no PyTorch
     }
   }
-  throw new Error(`no PyTorch in ${tried.length === 0 ? `any Python (${candidates.join(", ")})` : tried.join(", ")}; ${INSTALL_TORCH}`);
+  throw new Error(
+    `no PyTorch in ${tried.length === 0 ? `any Python (${candidates.join(", ")})` : tried.join(", ")}; ${INSTALL_TORCH}`,
+  );
 }
 
 /**
@@ -64,6 +83,12 @@ export function launchOf(name: Entrant, threads: number, torch: Torch | undefine
   return {
     program: torch!.python,
     args: ["-u", inProject("lib", "bench", "pytorch", "contender.py")],
-    environment: { OMP_NUM_THREADS: count, OPENBLAS_NUM_THREADS: count, MKL_NUM_THREADS: count, GOMP_SPINCOUNT: "0", PYTHONDONTWRITEBYTECODE: "1" },
+    environment: {
+      OMP_NUM_THREADS: count,
+      OPENBLAS_NUM_THREADS: count,
+      MKL_NUM_THREADS: count,
+      GOMP_SPINCOUNT: "0",
+      PYTHONDONTWRITEBYTECODE: "1",
+    },
   };
 }

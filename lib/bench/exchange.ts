@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { sizeOf, type ParameterSpec } from "../core/parameters";
+import { type ParameterSpec, sizeOf } from "../core/parameters";
 import { Rng } from "../core/rng";
-import { writeSafetensors, type TensorToWrite } from "../io/safetensors";
+import { type TensorToWrite, writeSafetensors } from "../io/safetensors";
 import { initialValues } from "../model/initialise";
 import type { Task } from "./task";
 
@@ -21,9 +21,13 @@ function values(spec: ParameterSpec, rng: Rng): Float32Array {
 /** Writes what all contenders of a task read: weights.safetensors, inputs.safetensors, settings.json. */
 export function writeExchange(folder: string, task: Task): void {
   const rng = new Rng(1, "bench/weights");
-  writeSafetensors(join(folder, "weights.safetensors"), task.parameters.map((spec): [string, TensorToWrite] => [
-    spec.name, { dtype: "F32", shape: spec.shape, bytes: () => new Uint8Array(values(spec, rng).buffer) },
-  ]));
+  writeSafetensors(
+    join(folder, "weights.safetensors"),
+    task.parameters.map((spec): [string, TensorToWrite] => [
+      spec.name,
+      { dtype: "F32", shape: spec.shape, bytes: () => new Uint8Array(values(spec, rng).buffer) },
+    ]),
+  );
   writeSafetensors(join(folder, "inputs.safetensors"), Object.entries(task.inputs()));
   writeFileSync(join(folder, "settings.json"), JSON.stringify(task.settings));
 }

@@ -1,11 +1,11 @@
 import { UserError } from "../core/errors";
 import { difference, tolerance } from "./agreement";
 import { Contender, type Launch } from "./contender";
-import { engineOf, isHalf, isTorch, opponentsOf, type Entrant } from "./entrants";
+import { type Entrant, engineOf, isHalf, isTorch, opponentsOf } from "./entrants";
 import type { Operation, Prepared } from "./messages";
 import { isProduct } from "./profile";
 import type { BenchRow, Refusal } from "./rows";
-import { median, ratioOf, type Rounds } from "./statistics";
+import { median, type Rounds, ratioOf } from "./statistics";
 import type { Kind, Size } from "./task";
 
 /** How long is measured. */
@@ -53,7 +53,12 @@ export class Group {
   readonly refusals: Refusal[] = [];
   readonly #racers: Racer[] = [];
 
-  constructor(private readonly plan: GroupPlan, private readonly effort: Effort, private readonly stop: AbortSignal, private readonly onTurn: () => void) {}
+  constructor(
+    private readonly plan: GroupPlan,
+    private readonly effort: Effort,
+    private readonly stop: AbortSignal,
+    private readonly onTurn: () => void,
+  ) {}
 
   #refuse({ engine, threads }: Member, why: string, differs = false): void {
     const { task, kind } = this.plan;
@@ -91,22 +96,47 @@ export class Group {
   async #prepare(): Promise<void> {
     const { task, size, kind, folder, comparedSteps, members } = this.plan;
     const references = ["torch-cpu", "torch-cuda", "ort-cpu"] as const satisfies readonly Entrant[];
-    const rank = ({ engine }: Member): number => (references as readonly Entrant[]).indexOf(engine) + 1 || references.length + 1;
+    const rank = ({ engine }: Member): number =>
+      (references as readonly Entrant[]).indexOf(engine) + 1 || references.length + 1;
     for (const member of [...members].sort((a, b) => rank(a) - rank(b))) {
       const { engine, threads, launch } = member;
       const contender = new Contender(engine, launch);
       const prepared = await this.#attempt(member, contender, () =>
-        contender.ask({ do: "prepare", task, size, kind, engine: engineOf(engine), half: isHalf(engine), threads, folder, comparedSteps }));
+        contender.ask({
+          do: "prepare",
+          task,
+          size,
+          kind,
+          engine: engineOf(engine),
+          half: isHalf(engine),
+          threads,
+          folder,
+          comparedSteps,
+        }),
+      );
       if (prepared === undefined) continue;
       const reference = this.#racers[0];
       const off = reference === undefined ? null : difference(prepared.numbers, reference.prepared.numbers, kind);
       const allowed = reference === undefined ? 0 : Math.max(tolerance(engine), tolerance(reference.engine));
       if (off !== null && off > allowed) {
         contender.stop();
-        this.#refuse(member, `its ${kind === "step" ? "losses and gradient norms differ" : "output differs"} from ${reference!.engine}'s by ${off.toExponential(1)}, allowed ${allowed}: not the same work`, true);
+        this.#refuse(
+          member,
+          `its ${kind === "step" ? "losses and gradient norms differ" : "output differs"} from ${reference!.engine}'s by ${off.toExponential(1)}, allowed ${allowed}: not the same work`,
+          true,
+        );
         continue;
       }
-      this.#racers.push({ ...member, contender, prepared, difference: off, steps: 1, rounds: this.effort.rounds, turns: [], runMs: undefined });
+      this.#racers.push({
+        ...member,
+        contender,
+        prepared,
+        difference: off,
+        steps: 1,
+        rounds: this.effort.rounds,
+        turns: [],
+        runMs: undefined,
+      });
     }
   }
 
@@ -124,7 +154,9 @@ export class Group {
       const order = round % 2 === 0 ? [...this.#racers] : [...this.#racers].reverse();
       for (const racer of order) {
         if (round >= racer.rounds) continue;
-        const turn = await this.#attempt(racer, racer.contender, () => racer.contender.ask({ do: "turn", steps: racer.steps }));
+        const turn = await this.#attempt(racer, racer.contender, () =>
+          racer.contender.ask({ do: "turn", steps: racer.steps }),
+        );
         if (turn === undefined) continue;
         racer.turns[round] = [...turn.ms];
         if (turn.runMs !== undefined) racer.runMs = (racer.runMs ?? 0) + turn.runMs;
@@ -143,28 +175,49 @@ export class Group {
     const speeds: number[] = [];
     const profiles = new Map<Entrant, readonly Operation[]>();
     for (const racer of [...this.#racers].filter(({ engine }) => engine === "ort-cpu" || engine === "torch-cpu")) {
-      const speed = await this.#attempt(racer, racer.contender, () => racer.contender.ask({ do: "sgemm", sides: SGEMM[size] }));
+      const speed = await this.#attempt(racer, racer.contender, () =>
+        racer.contender.ask({ do: "sgemm", sides: SGEMM[size] }),
+      );
       if (speed !== undefined) speeds.push(speed.gflops);
     }
     for (const racer of [...this.#racers].filter(({ engine }) => engine === "ort-cpu")) {
-      const found = await this.#attempt(racer, racer.contender, () => racer.contender.ask({ do: "profile", steps: Math.min(racer.steps, 6) + 1 }));
+      const found = await this.#attempt(racer, racer.contender, () =>
+        racer.contender.ask({ do: "profile", steps: Math.min(racer.steps, 6) + 1 }),
+      );
       if (found !== undefined) profiles.set(racer.engine, found.operations);
     }
     const sgemm = speeds.length === 0 ? null : Math.max(...speeds);
-    for (const racer of this.#racers) this.rows.push(this.#row(racer, peaks.get(racer.engine)!, profiles.get(racer.engine), sgemm));
+    for (const racer of this.#racers)
+      this.rows.push(this.#row(racer, peaks.get(racer.engine)!, profiles.get(racer.engine), sgemm));
   }
 
-  #row(racer: Racer, peak: { MB: number; deviceMB?: number }, operations: readonly Operation[] | undefined, sgemm: number | null): BenchRow {
+  #row(
+    racer: Racer,
+    peak: { MB: number; deviceMB?: number },
+    operations: readonly Operation[] | undefined,
+    sgemm: number | null,
+  ): BenchRow {
     const { engine, threads, turns, runMs, prepared } = racer;
     const all = turns.flat();
-    const opponent = isTorch(engine) ? undefined : opponentsOf(engine).map((name) => this.#racers.find((r) => r.engine === name)).find((r) => r !== undefined);
+    const opponent = isTorch(engine)
+      ? undefined
+      : opponentsOf(engine)
+          .map((name) => this.#racers.find((r) => r.engine === name))
+          .find((r) => r !== undefined);
     const ratio = opponent === undefined ? undefined : ratioOf(turns as Rounds, opponent.turns as Rounds);
-    const total = (list: readonly Operation[], field: "ms" | "flops"): number => list.reduce((sum, o) => sum + o[field], 0);
+    const total = (list: readonly Operation[], field: "ms" | "flops"): number =>
+      list.reduce((sum, o) => sum + o[field], 0);
     const products = operations?.filter(({ op }) => isProduct(op));
     const { task, kind } = this.plan;
     return {
-      task, kind, engine, threads,
-      medianMs: rounded(median(all)), minMs: rounded(Math.min(...all)), maxMs: rounded(Math.max(...all)), runs: all.length,
+      task,
+      kind,
+      engine,
+      threads,
+      medianMs: rounded(median(all)),
+      minMs: rounded(Math.min(...all)),
+      maxMs: rounded(Math.max(...all)),
+      runs: all.length,
       ratioToTorch: ratio === undefined ? null : rounded(ratio.median),
       ratioSpread: ratio === undefined ? null : [rounded(ratio.least), rounded(ratio.most)],
       ratioTo: ratio === undefined ? null : opponent!.engine,
@@ -175,7 +228,8 @@ export class Group {
       matmulGflops: operations === undefined ? null : rounded(total(products!, "flops") / total(products!, "ms") / 1e6),
       sgemmGflops: sgemm === null || !usesProcessor(engine) ? null : rounded(sgemm),
       difference: racer.difference === null ? null : Number(racer.difference.toExponential(1)),
-      operations: operations === undefined ? null : operations.slice(0, 12).map(({ op, ms }) => ({ op, ms: rounded(ms) })),
+      operations:
+        operations === undefined ? null : operations.slice(0, 12).map(({ op, ms }) => ({ op, ms: rounded(ms) })),
       about: prepared.about,
     };
   }

@@ -18,7 +18,8 @@ export interface MachineCard {
   readonly torch: string | null;
 }
 
-const versionOf = (name: string): string => (JSON.parse(readFileSync(require.resolve(`${name}/package.json`), "utf8")) as { version: string }).version;
+const versionOf = (name: string): string =>
+  (JSON.parse(readFileSync(require.resolve(`${name}/package.json`), "utf8")) as { version: string }).version;
 
 /** The widest vector instructions, which set the peak of a core; virtual machines hide the processor's own name. */
 function vectors(): string | null {
@@ -32,7 +33,12 @@ function vectors(): string | null {
 
 function gpu(): string | null {
   try {
-    return execFileSync("nvidia-smi", ["--query-gpu=name,driver_version", "--format=csv,noheader"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim().split("\n")[0]!;
+    return execFileSync("nvidia-smi", ["--query-gpu=name,driver_version", "--format=csv,noheader"], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    })
+      .trim()
+      .split("\n")[0]!;
   } catch {
     return null;
   }

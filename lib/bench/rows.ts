@@ -1,6 +1,6 @@
+import type { Entrant } from "./entrants";
 import type { Operation } from "./messages";
 import type { Kind } from "./task";
-import type { Entrant } from "./entrants";
 
 /** One contender at one task. What was not measured is null. */
 export interface BenchRow {

@@ -6,10 +6,10 @@ import { onInterrupt } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
 import { findAdapter } from "../engine/ort/adapter";
 import { cudaProvider } from "../engine/ort/cuda";
-import { ENTRANTS, findTorch, isTorch, launchOf, usesThreads, type Entrant, type Torch } from "./entrants";
+import { ENTRANTS, type Entrant, findTorch, isTorch, launchOf, type Torch, usesThreads } from "./entrants";
 import { writeExchange } from "./exchange";
-import { Group, type Effort, type Member } from "./group";
-import { machineCard, type MachineCard } from "./machine";
+import { type Effort, Group, type Member } from "./group";
+import { type MachineCard, machineCard } from "./machine";
 import type { BenchRow, Refusal } from "./rows";
 import { KINDS, type Size } from "./task";
 import { TASK_NAMES, TASKS, type TaskName } from "./tasks";
@@ -81,18 +81,23 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
   const engines = (wanted ?? present(torch)).filter((name) => !isTorch(name) || torch !== undefined);
   const most = Math.max(...options.threads);
   /** Which contenders a group of this task and number of threads has. */
-  const members = (task: TaskName, threads: number): Member[] => engines.flatMap((engine): Member[] => {
-    if (engine === "wasm" && (threads !== options.threads[0] || (wanted === undefined && !WASM_TASKS.includes(task)))) return [];
-    // a GPU is measured once
-    if (!usesThreads(engine) && engine !== "wasm" && threads !== most) return [];
-    const own = engine === "wasm" ? 1 : threads;
-    return [{ engine, threads: own, launch: launchOf(engine, own, torch) }];
-  });
+  const members = (task: TaskName, threads: number): Member[] =>
+    engines.flatMap((engine): Member[] => {
+      if (engine === "wasm" && (threads !== options.threads[0] || (wanted === undefined && !WASM_TASKS.includes(task))))
+        return [];
+      // a GPU is measured once
+      if (!usesThreads(engine) && engine !== "wasm" && threads !== most) return [];
+      const own = engine === "wasm" ? 1 : threads;
+      return [{ engine, threads: own, launch: launchOf(engine, own, torch) }];
+    });
   const rows: BenchRow[] = [];
   const refused: Refusal[] = [];
   const about: Record<string, string> = {};
   const tasks = options.tasks as readonly TaskName[];
-  const total = tasks.flatMap((task) => options.threads.map((t) => members(task, t).length)).reduce((a, b) => a + b, 0) * KINDS.length * options.rounds;
+  const total =
+    tasks.flatMap((task) => options.threads.map((t) => members(task, t).length)).reduce((a, b) => a + b, 0) *
+    KINDS.length *
+    options.rounds;
   let done = 0;
   const stop = new AbortController();
   const forget = onInterrupt(() => stop.abort());
@@ -106,14 +111,24 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
         for (const threads of options.threads) {
           for (const kind of KINDS) {
             const before = done;
-            const plan = { task: name, size: options.size, kind, folder, comparedSteps: task.comparedSteps, members: members(name, threads) };
-            const group = new Group(plan, options, stop.signal, () => options.progress({ task: "bench", done: ++done, total, note: `${name} ${kind}, ${threads} threads` }));
+            const plan = {
+              task: name,
+              size: options.size,
+              kind,
+              folder,
+              comparedSteps: task.comparedSteps,
+              members: members(name, threads),
+            };
+            const group = new Group(plan, options, stop.signal, () =>
+              options.progress({ task: "bench", done: ++done, total, note: `${name} ${kind}, ${threads} threads` }),
+            );
             await group.run();
             done = before + plan.members.length * options.rounds;
             rows.push(...group.rows);
             for (const refusal of group.refusals) {
               // what was not asked for by name may be unable to start
-              if (wanted === undefined && !usesThreads(refusal.engine) && !refusal.differs) notes.push(`${refusal.engine} left out of ${name} ${kind}: ${refusal.why}`);
+              if (wanted === undefined && !usesThreads(refusal.engine) && !refusal.differs)
+                notes.push(`${refusal.engine} left out of ${name} ${kind}: ${refusal.why}`);
               else refused.push(refusal);
             }
           }

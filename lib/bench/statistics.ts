@@ -20,5 +20,7 @@ export function ratioOf(own: Rounds, other: Rounds): Ratio | undefined {
     const others = other[round] ?? [];
     return steps.length === 0 || others.length === 0 ? [] : [median(steps) / median(others)];
   });
-  return ratios.length === 0 ? undefined : { median: median(ratios), least: Math.min(...ratios), most: Math.max(...ratios) };
+  return ratios.length === 0
+    ? undefined
+    : { median: median(ratios), least: Math.min(...ratios), most: Math.max(...ratios) };
 }

@@ -5,15 +5,23 @@ import type { BenchResult } from "./run";
 import { KINDS } from "./task";
 import { TASK_NAMES, type TaskName } from "./tasks";
 
-const percent = (share: number | null): string => (share === null ? "" : `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`);
+const percent = (share: number | null): string =>
+  share === null ? "" : `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 const number = (x: number | null): string => (x === null ? "" : x.toFixed(x < 10 ? 2 : x < 100 ? 1 : 0));
 
 function ratio({ ratioToTorch, ratioSpread }: BenchRow): string {
-  return ratioToTorch === null ? "" : `${decimal(ratioToTorch, 2)} (${decimal(ratioSpread![0], 2)}–${decimal(ratioSpread![1], 2)})`;
+  return ratioToTorch === null
+    ? ""
+    : `${decimal(ratioToTorch, 2)} (${decimal(ratioSpread![0], 2)}–${decimal(ratioSpread![1], 2)})`;
 }
 
 function inOrder(rows: readonly BenchRow[]): BenchRow[] {
-  const place = ({ task, kind, threads, engine }: BenchRow): number[] => [TASK_NAMES.indexOf(task as TaskName), KINDS.indexOf(kind), threads, ENTRANTS.indexOf(engine)];
+  const place = ({ task, kind, threads, engine }: BenchRow): number[] => [
+    TASK_NAMES.indexOf(task as TaskName),
+    KINDS.indexOf(kind),
+    threads,
+    ENTRANTS.indexOf(engine),
+  ];
   return [...rows].sort((a, b) => {
     const [x, y] = [place(a), place(b)];
     return x.map((v, i) => v - y[i]!).find((d) => d !== 0) ?? 0;
@@ -22,10 +30,18 @@ function inOrder(rows: readonly BenchRow[]): BenchRow[] {
 
 /** How much longer tfjs' own wasm backend takes than ONNX Runtime on one thread. */
 function wasmNotes(rows: readonly BenchRow[]): string[] {
-  return rows.filter(({ engine }) => engine === "wasm").flatMap((wasm) => {
-    const ort = rows.find((r) => r.engine === "ort-cpu" && r.task === wasm.task && r.kind === wasm.kind && r.threads === wasm.threads);
-    return ort === undefined ? [] : [`${wasm.task} ${wasm.kind}: wasm takes ${(wasm.medianMs / ort.medianMs).toFixed(0)} times as long as ort-cpu.`];
-  });
+  return rows
+    .filter(({ engine }) => engine === "wasm")
+    .flatMap((wasm) => {
+      const ort = rows.find(
+        (r) => r.engine === "ort-cpu" && r.task === wasm.task && r.kind === wasm.kind && r.threads === wasm.threads,
+      );
+      return ort === undefined
+        ? []
+        : [
+            `${wasm.task} ${wasm.kind}: wasm takes ${(wasm.medianMs / ort.medianMs).toFixed(0)} times as long as ort-cpu.`,
+          ];
+    });
 }
 
 /** Rows as a table for people. */
@@ -46,10 +62,19 @@ export function benchTable({ machine, tasks, rows, refused, notes }: BenchResult
       { key: "gflops", label: "GFLOP/s of SGEMM", numeric: true },
     ],
     rows: inOrder(rows).map((row) => ({
-      task: row.task, kind: row.kind, threads: String(row.threads), engine: row.engine,
-      ms: number(row.medianMs), ratio: ratio(row), memory: String(row.peakMB) + (row.deviceMB === null ? "" : ` + ${row.deviceMB} on the device`),
-      js: percent(row.jsShare), matmul: percent(row.matmulShare),
-      gflops: row.matmulGflops === null || row.sgemmGflops === null ? number(row.sgemmGflops) : `${number(row.matmulGflops)} of ${number(row.sgemmGflops)} (${percent(row.matmulGflops / row.sgemmGflops)})`,
+      task: row.task,
+      kind: row.kind,
+      threads: String(row.threads),
+      engine: row.engine,
+      ms: number(row.medianMs),
+      ratio: ratio(row),
+      memory: String(row.peakMB) + (row.deviceMB === null ? "" : ` + ${row.deviceMB} on the device`),
+      js: percent(row.jsShare),
+      matmul: percent(row.matmulShare),
+      gflops:
+        row.matmulGflops === null || row.sgemmGflops === null
+          ? number(row.sgemmGflops)
+          : `${number(row.matmulGflops)} of ${number(row.sgemmGflops)} (${percent(row.matmulGflops / row.sgemmGflops)})`,
     })),
     notes: [
       "ms: median of all steps. time / PyTorch: median (least–most) of the ratios of rounds in which both took turns; below 1 is faster than PyTorch on the same kind of device.",
@@ -57,7 +82,9 @@ export function benchTable({ machine, tasks, rows, refused, notes }: BenchResult
       ...wasmNotes(rows),
       ...Object.entries(tasks).map(([name, about]) => `${name}: ${about}.`),
       ...new Set(inOrder(rows).map(({ about }) => about)),
-      ...refused.map(({ task, kind, engine, threads, why }) => `no row: ${task} ${kind}, ${engine}, ${threads} threads: ${why}`),
+      ...refused.map(
+        ({ task, kind, engine, threads, why }) => `no row: ${task} ${kind}, ${engine}, ${threads} threads: ${why}`,
+      ),
       ...notes,
     ],
   };

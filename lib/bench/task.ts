@@ -1,5 +1,5 @@
-import type { tf } from "../engine/tf";
 import type { ParameterSpec } from "../core/parameters";
+import type { tf } from "../engine/tf";
 
 /** "step": forward, losses, gradients and, where the task has one, the update. "inference": forward alone. */
 export const KINDS = ["step", "inference"] as const;

@@ -40,7 +40,8 @@ function reasonToInstall(folder) {
     if (path === "" || (entry.optional && have[path] === undefined)) continue;
     const name = path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);
     if (have[path] === undefined) return `${name} is not installed`;
-    if (have[path].version !== entry.version) return `${name} is ${have[path].version}, the lock file says ${entry.version}`;
+    if (have[path].version !== entry.version)
+      return `${name} is ${have[path].version}, the lock file says ${entry.version}`;
   }
   return undefined;
 }
@@ -117,7 +118,9 @@ async function install(folder, reason) {
 async function main() {
   const wanted = readJson(join(root, "package.json")).engines.node.replace(">=", "");
   if (!atLeast(process.versions.node, wanted)) {
-    process.stderr.write(`this project needs Node ${wanted} or later, this is ${process.version}; see https://nodejs.org\n`);
+    process.stderr.write(
+      `this project needs Node ${wanted} or later, this is ${process.version}; see https://nodejs.org\n`,
+    );
     process.exit(1);
   }
   const reason = reasonToInstall(root);
@@ -126,8 +129,19 @@ async function main() {
   const [command, ...rest] = process.argv.slice(2);
   const args =
     command === "test"
-      ? [join(root, "node_modules", "vitest", "vitest.mjs"), "run", "--config", join(root, "tests", "vitest.config.mts"), ...rest]
-      : ["--import", pathToFileURL(require.resolve("tsx")).href, join(root, "lib", "cli", "main.ts"), ...process.argv.slice(2)];
+      ? [
+          join(root, "node_modules", "vitest", "vitest.mjs"),
+          "run",
+          "--config",
+          join(root, "tests", "vitest.config.mts"),
+          ...rest,
+        ]
+      : [
+          "--import",
+          pathToFileURL(require.resolve("tsx")).href,
+          join(root, "lib", "cli", "main.ts"),
+          ...process.argv.slice(2),
+        ];
   endLike(await wait(spawn(process.execPath, args, { stdio: "inherit" })));
 }
 

@@ -14,10 +14,20 @@ import { printJson, printLines } from "./output";
 const spec = {
   name: "convert",
   positionals: "FOLDER",
-  about: "Checks a Hugging Face folder, a .safetensors file or a PEFT adapter against a preset: names, shapes, types, config.json. Reads no weights. Status 1 when it does not fit.",
+  about:
+    "Checks a Hugging Face folder, a .safetensors file or a PEFT adapter against a preset: names, shapes, types, config.json. Reads no weights. Status 1 when it does not fit.",
   options: {
-    preset: { type: "string", value: "NAME", help: `one of ${Object.keys(presets).join(", ")}; llava-video-7b unless given` },
-    set: { type: "string", multiple: true, value: "PATH=VALUE", help: "another value in the config, such as lora.rank=8" },
+    preset: {
+      type: "string",
+      value: "NAME",
+      help: `one of ${Object.keys(presets).join(", ")}; llava-video-7b unless given`,
+    },
+    set: {
+      type: "string",
+      multiple: true,
+      value: "PATH=VALUE",
+      help: "another value in the config, such as lora.rank=8",
+    },
     json: { type: "boolean", help: "print one JSON document with every name" },
   },
 } as const;
@@ -55,23 +65,45 @@ export function checkCheckpoint(path: string, config: S2Config): Verdict {
   folder.close();
   const fits = problems.length === 0;
   const added = specs.filter(({ name }) => partOf(name) === undefined && !match.found.has(name));
-  const elsewhere = [...new Set(specs.flatMap(({ name }) => partOf(name) ?? []))].filter((part) => !parts.includes(part));
-  const count = (list: readonly { shape: readonly number[] }[]): string => list.reduce((n, { shape }) => n + sizeOf(shape), 0).toLocaleString("en-US");
+  const elsewhere = [...new Set(specs.flatMap(({ name }) => partOf(name) ?? []))].filter(
+    (part) => !parts.includes(part),
+  );
+  const count = (list: readonly { shape: readonly number[] }[]): string =>
+    list.reduce((n, { shape }) => n + sizeOf(shape), 0).toLocaleString("en-US");
   const lines = [
     `${path}: ${folder.tensors.size} tensors${claim === undefined ? "; no config.json says what it is" : `, a ${claim}`}`,
-    ...parts.map((part) => `  ${part}: ${[...match.found.keys()].filter((name) => partOf(name) === part).length} parameters`),
+    ...parts.map(
+      (part) => `  ${part}: ${[...match.found.keys()].filter((name) => partOf(name) === part).length} parameters`,
+    ),
     ...elsewhere.map((part) => `  ${part}: not in this folder (it is in ${modelParts[part]})`),
-    ...[...resized].map(([name, { stored, kept }]) => `  ${name}: ${kept} of ${stored} rows are taken, the added tokens start at their mean`),
+    ...[...resized].map(
+      ([name, { stored, kept }]) =>
+        `  ${name}: ${kept} of ${stored} rows are taken, the added tokens start at their mean`,
+    ),
     `  ${added.length} parameters (${count(added)} numbers) are in no checkpoint and start new: adapters and what the paper adds`,
-    ...(match.unused.length === 0 ? [] : [`  ${match.unused.length} tensors are of no use to the model, such as ${match.unused[0]}`]),
+    ...(match.unused.length === 0
+      ? []
+      : [`  ${match.unused.length} tensors are of no use to the model, such as ${match.unused[0]}`]),
     ...problems.slice(0, most),
     ...(problems.length > most ? [`and ${problems.length - most} more (--json lists all)`] : []),
     fits ? `fits ${config.preset}` : `does not fit ${config.preset}: ${problems.length} problems`,
   ];
   const document = {
-    path, preset: config.preset, fits, claim: claim ?? null, tensors: folder.tensors.size, parts, elsewhere,
-    missing: match.missing, unexpected: match.unexpected, misshapen: match.misshapen, doubled: match.doubled, unused: match.unused,
-    resized: Object.fromEntries(resized), added: added.map(({ name }) => name), problems,
+    path,
+    preset: config.preset,
+    fits,
+    claim: claim ?? null,
+    tensors: folder.tensors.size,
+    parts,
+    elsewhere,
+    missing: match.missing,
+    unexpected: match.unexpected,
+    misshapen: match.misshapen,
+    doubled: match.doubled,
+    unused: match.unused,
+    resized: Object.fromEntries(resized),
+    added: added.map(({ name }) => name),
+    problems,
   };
   return { fits, lines, document };
 }
@@ -81,7 +113,10 @@ export async function run(args: string[]): Promise<number> {
   const { values, positionals } = parseOptions(spec, args);
   const [path] = positionals;
   if (path === undefined || positionals.length > 1) throw wrongUsage(spec, "takes one folder or file");
-  const { fits, lines, document } = checkCheckpoint(path, resolveConfig({ preset: values.preset ?? "llava-video-7b", set: values.set }));
+  const { fits, lines, document } = checkCheckpoint(
+    path,
+    resolveConfig({ preset: values.preset ?? "llava-video-7b", set: values.set }),
+  );
   if (values.json === true) printJson(document);
   else printLines(lines);
   return fits ? 0 : 1;

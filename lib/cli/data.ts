@@ -7,7 +7,7 @@ import { stderrProgress } from "../core/progress";
 import { inProject } from "../core/root";
 import { checkScans, type DataReport } from "../datasets/check";
 import { cardText, measureRooms, readControlRows } from "../datasets/rooms/card";
-import { checkData, type CheckReport } from "../datasets/rooms/check";
+import { type CheckReport, checkData } from "../datasets/rooms/check";
 import { RoomsConfig, roomSets } from "../datasets/rooms/config";
 import { makeRooms, readManifest } from "../datasets/rooms/make";
 import { parseOptions, wholeNumber, wrongUsage } from "./options";
@@ -21,10 +21,19 @@ const spec = {
     "check: opens everything in a data folder, S2-Rooms or real, and says what was recognised, what is missing and what is wrong. " +
     "card: measures S2-Rooms and writes its data card; with a name, prints the card of that data set: source, terms, layout, size, known defects.",
   options: {
-    size: { type: "string", value: "NAME", help: `which rooms to make: ${Object.keys(roomSets).join(", ")} (default nano)` },
+    size: {
+      type: "string",
+      value: "NAME",
+      help: `which rooms to make: ${Object.keys(roomSets).join(", ")} (default nano)`,
+    },
     folder: { type: "string", value: "DIR", help: "data folder (default data/rooms/<size>)" },
     seed: { type: "string", value: "N", help: "seed of the rooms (default 0)" },
-    set: { type: "string", value: "PATH=VALUE", multiple: true, help: "change the maker's config, such as trainRooms=200" },
+    set: {
+      type: "string",
+      value: "PATH=VALUE",
+      multiple: true,
+      help: "change the maker's config, such as trainRooms=200",
+    },
     workers: { type: "string", value: "N", help: "processes that make rooms (default: one a core)" },
     image: { type: "string", value: "PIXELS", help: "check: side of the images that are read (default 112)" },
     frames: { type: "string", value: "N", help: "card: views a scene in the visibility measurement (default 8)" },
@@ -44,7 +53,10 @@ export function roomsConfig(size: string, changes: readonly string[] = [], seed?
   const parsed = RoomsConfig.safeParse(value);
   if (parsed.success) return parsed.data;
   const known = Object.keys(RoomsConfig.shape);
-  throw new UserError(`rooms config: ${parsed.error.issues.map((issue) => `${issue.path.join(".") || "top level"}: ${issue.message}`).join("; ")}; known: ${known.join(", ")}`, 2);
+  throw new UserError(
+    `rooms config: ${parsed.error.issues.map((issue) => `${issue.path.join(".") || "top level"}: ${issue.message}`).join("; ")}; known: ${known.join(", ")}`,
+    2,
+  );
 }
 
 const wrongLines = (problems: readonly string[]): string[] => [
@@ -87,7 +99,8 @@ export async function run(args: string[]): Promise<number> {
   const action = positionals[0];
   // make takes no folder there: it writes into it, and a slip such as "make check" would fill one
   const takesMore = (action === "check" && values.folder === undefined) || action === "card";
-  if (positionals.length > (takesMore ? 2 : 1)) throw wrongUsage(spec, `takes one action, got ${positionals.join(" ")}`);
+  if (positionals.length > (takesMore ? 2 : 1))
+    throw wrongUsage(spec, `takes one action, got ${positionals.join(" ")}`);
   if (action === "card" && positionals[1] !== undefined) {
     const text = cardOf(positionals[1]);
     if (values.json === true) printJson({ card: positionals[1], text });
@@ -99,7 +112,11 @@ export async function run(args: string[]): Promise<number> {
   const progress = stderrProgress();
 
   if (action === "make") {
-    const config = roomsConfig(size, values.set, values.seed === undefined ? undefined : wholeNumber("--seed", values.seed));
+    const config = roomsConfig(
+      size,
+      values.set,
+      values.seed === undefined ? undefined : wholeNumber("--seed", values.seed),
+    );
     const workers = values.workers === undefined ? undefined : wholeNumber("--workers", values.workers, 1);
     const started = Date.now();
     const manifest = await makeRooms(folder, config, { workers, progress });
@@ -133,7 +150,8 @@ export async function run(args: string[]): Promise<number> {
 
   if (action === "card") {
     const manifest = readManifest(folder);
-    if (manifest === undefined) throw new UserError(`${folder} holds no finished S2-Rooms (no rooms.json); run "s2mllm data make" first`);
+    if (manifest === undefined)
+      throw new UserError(`${folder} holds no finished S2-Rooms (no rooms.json); run "s2mllm data make" first`);
     const facts = await measureRooms(
       folder,
       values.frames === undefined ? 8 : wholeNumber("--frames", values.frames, 1),
@@ -142,10 +160,16 @@ export async function run(args: string[]): Promise<number> {
     const control = values.control === undefined ? [] : readControlRows(values.control);
     const file = values.card ?? join(cards(), "s2-rooms.md");
     writeFileAtomic(file, cardText(facts, control));
-    if (values.json === true) printJson({ file, kinds: facts.kinds, proposals: facts.proposals, visibility: facts.visibility });
+    if (values.json === true)
+      printJson({ file, kinds: facts.kinds, proposals: facts.proposals, visibility: facts.visibility });
     else printLines([`wrote ${file}`]);
     return 0;
   }
 
-  throw wrongUsage(spec, action === undefined ? "needs an action: make, check or card" : `unknown action "${action}"; known: make, check, card`);
+  throw wrongUsage(
+    spec,
+    action === undefined
+      ? "needs an action: make, check or card"
+      : `unknown action "${action}"; known: make, check, card`,
+  );
 }

@@ -1,4 +1,4 @@
-import { UserError, closest } from "../core/errors";
+import { closest, UserError } from "../core/errors";
 import { HelpRequest } from "./options";
 
 export interface CommandModule {
@@ -52,8 +52,10 @@ export async function dispatch(args: readonly string[], commands: Commands): Pro
       process.stdout.write(error.text);
       return 0;
     }
-    const short = error instanceof UserError && process.env["S2_DEBUG"] !== "1";
-    process.stderr.write(`${short ? `error: ${error.message}` : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    const short = error instanceof UserError && process.env.S2_DEBUG !== "1";
+    process.stderr.write(
+      `${short ? `error: ${error.message}` : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
     return error instanceof UserError ? error.exitCode : 1;
   }
 }

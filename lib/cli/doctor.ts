@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import { relative } from "node:path";
 import { promisify } from "node:util";
@@ -15,7 +15,8 @@ import { printJson, printLines } from "./output";
 
 const spec = {
   name: "doctor",
-  about: "Says what this machine offers: Node, engine and why not the others, browser, Jupyter, PyTorch, data, pretrained weights.",
+  about:
+    "Says what this machine offers: Node, engine and why not the others, browser, Jupyter, PyTorch, data, pretrained weights.",
   options: { json: { type: "boolean", help: "print one JSON document" } },
 } as const;
 
@@ -59,7 +60,10 @@ async function engine(): Promise<Finding & Partial<EngineChoice>> {
     const { ENGINES, chooseEngine } = await import("../engine/choose");
     const choice = await chooseEngine();
     const tried = new Set([choice.engine, ...choice.rejected.map((r) => r.engine)]);
-    const others = ENGINES.filter((name) => !tried.has(name)).map((name) => ({ engine: name, why: `not tried, ${choice.engine} starts` }));
+    const others = ENGINES.filter((name) => !tried.has(name)).map((name) => ({
+      engine: name,
+      why: `not tried, ${choice.engine} starts`,
+    }));
     const rejected = [...choice.rejected, ...others];
     const not = rejected.map((r) => `${r.engine} (${r.why})`).join(", ");
     return { found: true, detail: `${choice.engine} (${choice.why}); not ${not}`, ...choice, rejected };
@@ -71,7 +75,11 @@ async function engine(): Promise<Finding & Partial<EngineChoice>> {
 async function chromium(): Promise<Finding> {
   const path = findChromium();
   if (path === undefined) {
-    return { found: false, detail: "no Chromium or Chrome", hint: "figures are written as JSON and HTML without it; install chromium, or name one in S2_CHROMIUM" };
+    return {
+      found: false,
+      detail: "no Chromium or Chrome",
+      hint: "figures are written as JSON and HTML without it; install chromium, or name one in S2_CHROMIUM",
+    };
   }
   return { found: true, detail: `${path}, ${await versionOf(path, "--version")}` };
 }
@@ -79,7 +87,11 @@ async function chromium(): Promise<Finding> {
 async function jupyter(): Promise<Finding> {
   const path = findProgram(["jupyter"]);
   if (path === undefined) {
-    return { found: false, detail: "no jupyter", hint: "notebooks still run headless; to open them install Jupyter (apt-get install jupyter-notebook, or pip install jupyterlab)" };
+    return {
+      found: false,
+      detail: "no jupyter",
+      hint: "notebooks still run headless; to open them install Jupyter (apt-get install jupyter-notebook, or pip install jupyterlab)",
+    };
   }
   let kernels: string;
   try {
@@ -87,7 +99,9 @@ async function jupyter(): Promise<Finding> {
   } catch (error) {
     return { found: false, detail: `${path} does not start: ${firstLine((error as Error).message)}` };
   }
-  const spec = (JSON.parse(kernels) as { kernelspecs: Record<string, { resource_dir: string }> }).kernelspecs[kernelName];
+  const spec = (JSON.parse(kernels) as { kernelspecs: Record<string, { resource_dir: string }> }).kernelspecs[
+    kernelName
+  ];
   return spec === undefined
     ? { found: true, detail: `${path}, without the kernel "${kernelName}"`, hint: "s2mllm kernel install registers it" }
     : { found: true, detail: `${path}, kernel "${kernelName}" in ${spec.resource_dir}` };
@@ -96,7 +110,10 @@ async function jupyter(): Promise<Finding> {
 function torch(): Finding {
   try {
     const { python, version, cuda } = findTorch();
-    return { found: true, detail: `PyTorch ${version} in ${python}${cuda ? ", with CUDA" : ""}; bench compares the engines with it` };
+    return {
+      found: true,
+      detail: `PyTorch ${version} in ${python}${cuda ? ", with CUDA" : ""}; bench compares the engines with it`,
+    };
   } catch (error) {
     const [detail, hint] = (error as Error).message.split("; ");
     return { found: false, detail: detail!, hint: `only bench uses it: ${hint}` };
@@ -106,7 +123,10 @@ function torch(): Finding {
 /** Scene folders below `folder`, in it or one level down. */
 function countScenes(folder: string): number {
   const scenes = (at: string): number =>
-    readdirSync(at, { withFileTypes: true }).reduce((n, entry) => n + (/^scene\d{4}_\d{2}$/.test(entry.name) ? 1 : 0), 0);
+    readdirSync(at, { withFileTypes: true }).reduce(
+      (n, entry) => n + (/^scene\d{4}_\d{2}$/.test(entry.name) ? 1 : 0),
+      0,
+    );
   return (
     scenes(folder) +
     readdirSync(folder, { withFileTypes: true })
@@ -120,12 +140,16 @@ function data(preset: string, hint: string): Finding {
   const path = inProject(folder);
   if (!existsSync(path)) return { found: false, detail: `${folder} is not there`, hint };
   const scenes = countScenes(path);
-  return scenes === 0 ? { found: false, detail: `${folder} holds no scene`, hint } : { found: true, detail: `${folder}, ${scenes} scenes` };
+  return scenes === 0
+    ? { found: false, detail: `${folder} holds no scene`, hint }
+    : { found: true, detail: `${folder}, ${scenes} scenes` };
 }
 
 function pretrained(): Finding {
   const folder = "data/pretrained/nano";
-  const files = existsSync(inProject(folder)) ? readdirSync(inProject(folder)).filter((name) => name.endsWith(".safetensors")) : [];
+  const files = existsSync(inProject(folder))
+    ? readdirSync(inProject(folder)).filter((name) => name.endsWith(".safetensors"))
+    : [];
   return files.length === 0
     ? { found: false, detail: `${folder} holds no weights`, hint: "s2mllm pretrain makes them" }
     : { found: true, detail: `${folder}: ${files.join(", ")}` };
@@ -134,7 +158,11 @@ function pretrained(): Finding {
 function weights(preset: string): Finding {
   const folders = checkpointFolders(preset);
   return folders.length === 0
-    ? { found: false, detail: `no published checkpoint in data/pretrained/${preset}`, hint: "real weights are optional; README.md says what goes there, s2mllm convert checks it" }
+    ? {
+        found: false,
+        detail: `no published checkpoint in data/pretrained/${preset}`,
+        hint: "real weights are optional; README.md says what goes there, s2mllm convert checks it",
+      }
     : { found: true, detail: folders.map((folder) => relative(projectRoot(), folder)).join(", ") };
 }
 
@@ -153,7 +181,7 @@ export async function run(args: string[]): Promise<number> {
     weights: weights("llava-video-7b"),
   };
   // all else can be done without; no engine is a failure
-  const status = findings["engine"]!.found ? 0 : 1;
+  const status = findings.engine!.found ? 0 : 1;
   if (values.json === true) {
     printJson(findings);
     return status;

@@ -4,16 +4,16 @@ import { parseConfig } from "../config/resolve";
 import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
 import { stderrProgress } from "../core/progress";
+import type { ProposalSource } from "../dataloader/scene-cache";
 import { chooseEngine } from "../engine/choose";
-import { predict, type Answer } from "../eval/predict";
-import { boundsOf, scoreAnswers, scoreBySet, type Scores } from "../eval/score";
+import { type Answer, predict } from "../eval/predict";
+import { boundsOf, type Scores, scoreAnswers, scoreBySet } from "../eval/score";
 import { openSession, type Session } from "../eval/session";
 import { multipleTargets } from "../eval/splits";
-import { requireMemory } from "../train/estimate";
-import { finishedParameters } from "../train/fine-tune";
-import type { ProposalSource } from "../dataloader/scene-cache";
 import { toText } from "../report/table";
 import { tableOne } from "../report/table-one";
+import { requireMemory } from "../train/estimate";
+import { finishedParameters } from "../train/fine-tune";
 import { parseOptions, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 
@@ -23,7 +23,11 @@ const spec = {
   about: "Evaluates the weights of a finished run (a folder that train or study made) on the test scenes.",
   options: {
     proposals: { type: "string", value: "SOURCE", help: "gt or detector; what the run's config says unless given" },
-    data: { type: "string", value: "DIR", help: "data set whose test scenes are asked about; the run's own unless given" },
+    data: {
+      type: "string",
+      value: "DIR",
+      help: "data set whose test scenes are asked about; the run's own unless given",
+    },
     export: { type: "string", value: "FILE", help: "write predictions as the authors' JSON lines" },
     json: { type: "boolean", help: "print one JSON document" },
   },
@@ -33,31 +37,57 @@ const spec = {
 function exported(answers: readonly Answer[], session: Session, source: ProposalSource): string {
   const boxes = new Map(session.cache.scenes("val").map((s) => [s.id, s]));
   const multiple = multipleTargets(
-    answers.map(({ query }) => ({ sceneId: query.sceneId, objectId: String(query.targetId), objectName: query.category })), session.classOf,
+    answers.map(({ query }) => ({
+      sceneId: query.sceneId,
+      objectId: String(query.targetId),
+      objectName: query.category,
+    })),
+    session.classOf,
   );
-  return answers.map(({ query, chosen }, i) => {
-    const scene = boxes.get(query.sceneId)!;
-    return `${JSON.stringify({
-      sample_id: query.id, pred_response: scene.boxes(source)[chosen], gt_response: scene.entry.objects[query.targetId]!.box,
-      question_type: multiple[i]! ? "multiple" : "unique",
-    })}\n`;
-  }).join("");
+  return answers
+    .map(({ query, chosen }, i) => {
+      const scene = boxes.get(query.sceneId)!;
+      return `${JSON.stringify({
+        sample_id: query.id,
+        pred_response: scene.boxes(source)[chosen],
+        gt_response: scene.entry.objects[query.targetId]!.box,
+        question_type: multiple[i]! ? "multiple" : "unique",
+      })}\n`;
+    })
+    .join("");
 }
 
-const percents = { acc25: "Acc@0.25", acc50: "Acc@0.5", easy25: "easy", hard25: "hard", dep25: "view-dependent", indep25: "view-independent" } as const;
-const setLine = (m: Scores): string => Object.entries(percents).flatMap(([key, label]) => {
-  const value = m[key as keyof typeof percents];
-  return value === undefined ? [] : [`${label} ${value.toFixed(1)}`];
-}).join("  ");
+const percents = {
+  acc25: "Acc@0.25",
+  acc50: "Acc@0.5",
+  easy25: "easy",
+  hard25: "hard",
+  dep25: "view-dependent",
+  indep25: "view-independent",
+} as const;
+const setLine = (m: Scores): string =>
+  Object.entries(percents)
+    .flatMap(([key, label]) => {
+      const value = m[key as keyof typeof percents];
+      return value === undefined ? [] : [`${label} ${value.toFixed(1)}`];
+    })
+    .join("  ");
 
 /** `s2mllm eval FOLDER` */
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = parseOptions(spec, args);
   const [folder] = positionals;
   if (folder === undefined || positionals.length > 1) throw wrongUsage(spec, "takes the folder of one finished run");
-  if (!existsSync(join(folder, "config.json"))) throw new UserError(`${folder}: no config.json; expected the folder of a finished run (s2mllm train makes one)`);
-  if (["model.safetensors", "adapter"].every((name) => !existsSync(join(folder, name)))) throw new UserError(`${folder}: no model.safetensors and no adapter; expected the folder of a finished run (s2mllm train makes one)`);
-  const trained = parseConfig(JSON.parse(readFileSync(join(folder, "config.json"), "utf8")), join(folder, "config.json"));
+  if (!existsSync(join(folder, "config.json")))
+    throw new UserError(`${folder}: no config.json; expected the folder of a finished run (s2mllm train makes one)`);
+  if (["model.safetensors", "adapter"].every((name) => !existsSync(join(folder, name))))
+    throw new UserError(
+      `${folder}: no model.safetensors and no adapter; expected the folder of a finished run (s2mllm train makes one)`,
+    );
+  const trained = parseConfig(
+    JSON.parse(readFileSync(join(folder, "config.json"), "utf8")),
+    join(folder, "config.json"),
+  );
   const config = values.data === undefined ? trained : { ...trained, data: { ...trained.data, folder: values.data } };
   if (values.proposals !== undefined && values.proposals !== "gt" && values.proposals !== "detector") {
     throw wrongUsage(spec, `--proposals takes gt or detector, got "${values.proposals}"`);
@@ -72,17 +102,37 @@ export async function run(args: string[]): Promise<number> {
   const answers = predict(parameters, config, session.cache, test, session.tokenizer, { source, progress });
   if (values.export !== undefined) writeFileAtomic(values.export, exported(answers, session, source));
   const bySet = scoreBySet(answers, session.classOf);
-  const outcome = { folder, engine, proposals: source, synthetic: session.synthetic, n: answers.length, metrics: scoreAnswers(answers, session.classOf), ...(bySet === undefined ? {} : { bySet }), ...boundsOf(test, source) };
+  const outcome = {
+    folder,
+    engine,
+    proposals: source,
+    synthetic: session.synthetic,
+    n: answers.length,
+    metrics: scoreAnswers(answers, session.classOf),
+    ...(bySet === undefined ? {} : { bySet }),
+    ...boundsOf(test, source),
+  };
   if (values.json === true) printJson(outcome);
   else {
     const { metrics: m } = outcome;
-    const scanRefer = !session.synthetic && test.every(({ queries }) => queries.every((q) => q.dataset === "scanrefer"));
+    const scanRefer =
+      !session.synthetic && test.every(({ queries }) => queries.every((q) => q.dataset === "scanrefer"));
     printLines([
       `${answers.length} sentences, ${source} proposals${session.synthetic ? ", synthetic data" : ""}`,
       `Acc@0.25 ${m.acc25.toFixed(1)}  Acc@0.5 ${m.acc50.toFixed(1)}  (random ${outcome.baselines.random.toFixed(1)}, right class at random ${outcome.baselines.rightClass.toFixed(1)}, best possible ${outcome.upperBound.acc25.toFixed(1)})`,
       ...Object.entries(bySet ?? {}).map(([set, { n, metrics: own }]) => `${set}: ${n} sentences, ${setLine(own)}`),
-      ...(scanRefer ? ["", toText(tableOne({ ...outcome, label: `${config.preset}, ${config.data.frames} frames, ${source} proposals` }))] : []),
-      ...Object.entries(m.byRelation).map(([kind, value]) => `${kind.padEnd(12)}${value.toFixed(1).padStart(6)}${m.pairAccuracy[kind] === undefined ? "" : `   pairs ${m.pairAccuracy[kind]!.toFixed(1)}`}`),
+      ...(scanRefer
+        ? [
+            "",
+            toText(
+              tableOne({ ...outcome, label: `${config.preset}, ${config.data.frames} frames, ${source} proposals` }),
+            ),
+          ]
+        : []),
+      ...Object.entries(m.byRelation).map(
+        ([kind, value]) =>
+          `${kind.padEnd(12)}${value.toFixed(1).padStart(6)}${m.pairAccuracy[kind] === undefined ? "" : `   pairs ${m.pairAccuracy[kind]!.toFixed(1)}`}`,
+      ),
     ]);
   }
   return 0;

@@ -1,11 +1,12 @@
-import { installKernel, installedSpec, jupyterPath, kernelName } from "../notebook/kernelspec";
+import { installedSpec, installKernel, jupyterPath, kernelName } from "../notebook/kernelspec";
 import { parseOptions, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 
 const spec = {
   name: "kernel",
   positionals: "install",
-  about: "Registers the notebook kernel with Jupyter for this user. With --print nothing is changed: it says how to use the kernel without.",
+  about:
+    "Registers the notebook kernel with Jupyter for this user. With --print nothing is changed: it says how to use the kernel without.",
   options: {
     print: { type: "boolean", help: "only print what Jupyter needs" },
     json: { type: "boolean", help: "print it as JSON" },
@@ -19,7 +20,12 @@ export async function run(args: string[]): Promise<number> {
   const installed = values.print === true ? undefined : installKernel();
   const path = jupyterPath();
   if (values.json === true) {
-    printJson({ kernel: kernelName, jupyterPath: path, installed: installed !== undefined, spec: JSON.parse(installedSpec()) as unknown });
+    printJson({
+      kernel: kernelName,
+      jupyterPath: path,
+      installed: installed !== undefined,
+      spec: JSON.parse(installedSpec()) as unknown,
+    });
   } else if (installed !== undefined) {
     printLines([installed, `notebooks can now choose the kernel "${kernelName}"`]);
   } else {

@@ -6,7 +6,7 @@ import { silent, stderrProgress } from "../core/progress";
 import { readNotebook } from "../notebook/document";
 import { notebookNames, notebookPath } from "../notebook/folder";
 import { type ReuseOptions, runIfChanged } from "../notebook/reuse";
-import { type NotebookRun, describeFailure } from "../notebook/runner";
+import { describeFailure, type NotebookRun } from "../notebook/runner";
 import { noChromium } from "../report/browser";
 import { parseOptions, wholeNumber, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
@@ -74,16 +74,24 @@ export function statusOf(outcome: NotebooksOutcome): number {
 export function describeNotebooks(outcome: NotebooksOutcome): string[] {
   const { unchanged, due } = outcome;
   return [
-    ...(unchanged.length === 0 ? [] : [`not run, since nothing that their outputs were made from has changed: ${unchanged.join(", ")}`]),
+    ...(unchanged.length === 0
+      ? []
+      : [`not run, since nothing that their outputs were made from has changed: ${unchanged.join(", ")}`]),
     ...(due === 0 ? [] : [`${ended(outcome)} of ${due} notebooks ran to their end`]),
   ];
 }
 
 async function check(paths: readonly string[], json: boolean): Promise<number> {
   // loaded here: running notebooks needs no second compiler
-  const [{ checkLimits }, { typeCheck }] = await Promise.all([import("../notebook/limits"), import("../notebook/type-check")]);
+  const [{ checkLimits }, { typeCheck }] = await Promise.all([
+    import("../notebook/limits"),
+    import("../notebook/type-check"),
+  ]);
   const notebooks = new Map(paths.map((p) => [basename(p, ".ipynb"), readNotebook(p)]));
-  const findings = [...[...notebooks].flatMap(([name, notebook]) => checkLimits(name, notebook)), ...typeCheck(notebooks)];
+  const findings = [
+    ...[...notebooks].flatMap(([name, notebook]) => checkLimits(name, notebook)),
+    ...typeCheck(notebooks),
+  ];
   if (json) printJson({ notebooks: [...notebooks.keys()], findings });
   else {
     const lines = findings.map((f) => `${f.notebook}${f.cell === 0 ? "" : `, cell ${f.cell}`}: ${f.message}`);
@@ -96,7 +104,8 @@ async function check(paths: readonly string[], json: boolean): Promise<number> {
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = parseOptions(spec, args);
   const [action, ...names] = positionals;
-  if (action !== "run" && action !== "check") throw wrongUsage(spec, `needs "run" or "check"${action === undefined ? "" : `, got "${action}"`}`);
+  if (action !== "run" && action !== "check")
+    throw wrongUsage(spec, `needs "run" or "check"${action === undefined ? "" : `, got "${action}"`}`);
   if (values.all === true && names.length > 0) throw wrongUsage(spec, "takes names or --all, not both");
   if (action === "run" && names.length === 0 && values.all !== true) {
     throw wrongUsage(spec, `which notebooks? names or --all; there are: ${notebookNames().join(", ")}`);
@@ -105,7 +114,11 @@ export async function run(args: string[]): Promise<number> {
   if (action === "check") return check(paths, values.json === true);
   const seconds = values.timeout === undefined ? 3600 : wholeNumber("--timeout", values.timeout, 1);
   const json = values.json === true;
-  const outcome = await runNotebooks(paths, { always: values.all !== true, cellTimeoutSeconds: seconds, onProgress: json ? silent : stderrProgress() });
+  const outcome = await runNotebooks(paths, {
+    always: values.all !== true,
+    cellTimeoutSeconds: seconds,
+    onProgress: json ? silent : stderrProgress(),
+  });
   if (json) printJson({ notebooks: outcome.runs, unchanged: outcome.unchanged });
   else printLines(describeNotebooks(outcome));
   return statusOf(outcome);

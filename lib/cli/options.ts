@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { UserError, closest } from "../core/errors";
+import { closest, UserError } from "../core/errors";
 
 export interface OptionSpec {
   readonly type: "string" | "boolean";
@@ -54,10 +54,21 @@ export function helpText(spec: CommandSpec): string {
   const rows = Object.entries(all).map(([name, option]) => {
     const short = option.short === undefined ? "" : `-${option.short}, `;
     const value = option.type === "string" ? ` ${option.value ?? "TEXT"}` : "";
-    return [`  ${short}--${name}${value}`, option.help + (option.multiple === true ? " (may be repeated)" : "")] as const;
+    return [
+      `  ${short}--${name}${value}`,
+      option.help + (option.multiple === true ? " (may be repeated)" : ""),
+    ] as const;
   });
   const width = Math.max(...rows.map(([left]) => left.length)) + 2;
-  return [usageLine(spec), "", spec.about, "", "options:", ...rows.map(([left, help]) => left.padEnd(width) + help), ""].join("\n");
+  return [
+    usageLine(spec),
+    "",
+    spec.about,
+    "",
+    "options:",
+    ...rows.map(([left, help]) => left.padEnd(width) + help),
+    "",
+  ].join("\n");
 }
 
 function explain(error: Error, known: readonly string[]): string {
@@ -73,9 +84,12 @@ function explain(error: Error, known: readonly string[]): string {
  * @throws UserError with exit code 2 and the usage line, for anything the command does not take
  * @throws HelpRequest on `--help`
  */
-export function parseOptions<const O extends Record<string, OptionSpec>>(spec: CommandSpec<O>, args: readonly string[]): Parsed<O> {
+export function parseOptions<const O extends Record<string, OptionSpec>>(
+  spec: CommandSpec<O>,
+  args: readonly string[],
+): Parsed<O> {
   const options = { ...(spec.options as Record<string, OptionSpec>), help: helpOption };
-  let parsed;
+  let parsed: ReturnType<typeof parseArgs>;
   try {
     parsed = parseArgs({ args: [...args], options, allowPositionals: spec.positionals !== undefined });
   } catch (error) {
@@ -88,7 +102,10 @@ export function parseOptions<const O extends Record<string, OptionSpec>>(spec: C
 
 /** The error for arguments that parse but make no sense: the message, then how the command is used. */
 export function wrongUsage(spec: CommandSpec, message: string): UserError {
-  return new UserError(`${spec.name}: ${message}\n${usageLine(spec)}\n(s2mllm ${spec.name} --help lists the options)`, 2);
+  return new UserError(
+    `${spec.name}: ${message}\n${usageLine(spec)}\n(s2mllm ${spec.name} --help lists the options)`,
+    2,
+  );
 }
 
 /** A whole number given as text. @throws UserError naming the option */

@@ -3,12 +3,12 @@ import { presets } from "../config/presets";
 import { resolveConfig } from "../config/resolve";
 import type { S2Config } from "../config/schema";
 import { planTraining, sizeOf } from "../core/parameters";
-import { describeModel, trainRules } from "../weights/describe";
 import { chooseEngine } from "../engine/choose";
-import { estimate, gigabytes, memoryOf, memoryText, type Estimate, type Work } from "../train/estimate";
+import { type Estimate, estimate, gigabytes, memoryOf, memoryText, type Work } from "../train/estimate";
 import { modelRate } from "../train/speed";
+import { describeModel, trainRules } from "../weights/describe";
 import { checkCheckpoint } from "./convert";
-import { parseOptions, wrongUsage, type CommandSpec } from "./options";
+import { type CommandSpec, parseOptions, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 
 const spec = {
@@ -17,8 +17,17 @@ const spec = {
   options: {
     preset: { type: "string", value: "NAME", help: `one of ${Object.keys(presets).join(", ")} (required)` },
     ablation: { type: "string", value: "NAME", help: `one of ${Object.keys(ablations).join(", ")}` },
-    set: { type: "string", multiple: true, value: "PATH=VALUE", help: "another value in the config, such as lora.rank=8" },
-    checkpoint: { type: "string", value: "DIR", help: "also what of it a folder of weights has: missing, unexpected and misshapen names; status 1 when it does not fit" },
+    set: {
+      type: "string",
+      multiple: true,
+      value: "PATH=VALUE",
+      help: "another value in the config, such as lora.rank=8",
+    },
+    checkpoint: {
+      type: "string",
+      value: "DIR",
+      help: "also what of it a folder of weights has: missing, unexpected and misshapen names; status 1 when it does not fit",
+    },
     estimate: { type: "boolean", help: "also memory and time on this machine's engine (S2_ENGINE names another)" },
     json: { type: "boolean", help: "print one JSON document" },
   },
@@ -28,38 +37,71 @@ export interface ParameterTable {
   readonly preset: string;
   readonly total: number;
   readonly trainable: number;
-  readonly items: readonly { readonly name: string; readonly parameters: number; readonly trainable: boolean; readonly rule: string }[];
+  readonly items: readonly {
+    readonly name: string;
+    readonly parameters: number;
+    readonly trainable: boolean;
+    readonly rule: string;
+  }[];
 }
 
 /** Parameters of a config, one row for each training rule. */
 export function parameterTable(config: S2Config): ParameterTable {
   const specs = describeModel(config);
   const rules = trainRules(config);
-  const plan = planTraining(specs.map(({ name }) => name), rules);
+  const plan = planTraining(
+    specs.map(({ name }) => name),
+    rules,
+  );
   const counts = new Map(rules.map(({ label }) => [label, 0]));
   for (const { name, shape } of specs) {
     const { label } = plan.get(name)!;
     counts.set(label, counts.get(label)! + sizeOf(shape));
   }
   const items = rules.map(({ label, training, pattern }) => ({
-    name: label, parameters: counts.get(label)!, trainable: training === "train", rule: pattern.source,
+    name: label,
+    parameters: counts.get(label)!,
+    trainable: training === "train",
+    rule: pattern.source,
   }));
-  const sum = (list: readonly { parameters: number }[]): number => list.reduce((n, { parameters }) => n + parameters, 0);
-  return { preset: config.preset, total: sum(items), trainable: sum(items.filter(({ trainable }) => trainable)), items };
+  const sum = (list: readonly { parameters: number }[]): number =>
+    list.reduce((n, { parameters }) => n + parameters, 0);
+  return {
+    preset: config.preset,
+    total: sum(items),
+    trainable: sum(items.filter(({ trainable }) => trainable)),
+    items,
+  };
 }
 
-const works: Readonly<Record<Work, string>> = { train: "one training step", answer: "one answer", stream: "one answer, weights streamed", "stream-train": "one batch's gradients, streamed" };
+const works: Readonly<Record<Work, string>> = {
+  train: "one training step",
+  answer: "one answer",
+  stream: "one answer, weights streamed",
+  "stream-train": "one batch's gradients, streamed",
+};
 
 /** What each kind of work needs, and whether it fits here. */
-async function estimates(config: S2Config): Promise<{ engine: string; available: number | null; gigaflopsPerSecond: number; work: (Estimate & { seconds: number; fits: boolean | null })[] }> {
+async function estimates(config: S2Config): Promise<{
+  engine: string;
+  available: number | null;
+  gigaflopsPerSecond: number;
+  work: (Estimate & { seconds: number; fits: boolean | null })[];
+}> {
   const { engine } = await chooseEngine();
   const rate = modelRate();
   const available = memoryOf(engine);
   return {
-    engine, available: available ?? null, gigaflopsPerSecond: Number((rate / 1e9).toFixed(1)),
+    engine,
+    available: available ?? null,
+    gigaflopsPerSecond: Number((rate / 1e9).toFixed(1)),
     work: (Object.keys(works) as Work[]).map((work) => {
       const needed = estimate(config, work);
-      return { ...needed, seconds: Number((needed.flops / rate).toPrecision(2)), fits: available === undefined ? null : needed.bytes <= available };
+      return {
+        ...needed,
+        seconds: Number((needed.flops / rate).toPrecision(2)),
+        fits: available === undefined ? null : needed.bytes <= available,
+      };
     }),
   };
 }
@@ -78,20 +120,32 @@ export async function run(args: string[]): Promise<number> {
   const checkpoint = values.checkpoint === undefined ? undefined : checkCheckpoint(values.checkpoint, config);
   const status = checkpoint?.fits === false ? 1 : 0;
   if (values.json === true) {
-    printJson({ ...table, ...(needs === undefined ? {} : { estimate: needs }), ...(checkpoint === undefined ? {} : { checkpoint: checkpoint.document }) });
+    printJson({
+      ...table,
+      ...(needs === undefined ? {} : { estimate: needs }),
+      ...(checkpoint === undefined ? {} : { checkpoint: checkpoint.document }),
+    });
     return status;
   }
   const number = (n: number): string => n.toLocaleString("en-US");
   const width = Math.max(...table.items.map(({ name }) => name.length));
   printLines([
-    ...table.items.map(({ name, parameters, trainable }) => `${name.padEnd(width)}  ${number(parameters).padStart(15)}  ${trainable ? "trains" : "frozen"}`),
+    ...table.items.map(
+      ({ name, parameters, trainable }) =>
+        `${name.padEnd(width)}  ${number(parameters).padStart(15)}  ${trainable ? "trains" : "frozen"}`,
+    ),
     `${"total".padEnd(width)}  ${number(table.total).padStart(15)}`,
     `${"trainable".padEnd(width)}  ${number(table.trainable).padStart(15)}`,
-    ...(needs === undefined ? [] : [
-      "",
-      `on ${needs.engine}${needs.available === null ? "" : ` with ${gigabytes(needs.available)} of memory`}, about ${needs.gigaflopsPerSecond} GFLOP/s; ${config.data.frames} frames, ${needs.work[0]!.visualTokens} visual tokens a scene`,
-      ...needs.work.map((w) => `${works[w.work].padEnd(30)} ${gigabytes(w.bytes).padStart(8)}  ${w.seconds} s${w.fits === false ? "  does not fit" : ""}  (${memoryText(w)})`),
-    ]),
+    ...(needs === undefined
+      ? []
+      : [
+          "",
+          `on ${needs.engine}${needs.available === null ? "" : ` with ${gigabytes(needs.available)} of memory`}, about ${needs.gigaflopsPerSecond} GFLOP/s; ${config.data.frames} frames, ${needs.work[0]!.visualTokens} visual tokens a scene`,
+          ...needs.work.map(
+            (w) =>
+              `${works[w.work].padEnd(30)} ${gigabytes(w.bytes).padStart(8)}  ${w.seconds} s${w.fits === false ? "  does not fit" : ""}  (${memoryText(w)})`,
+          ),
+        ]),
     ...(checkpoint === undefined ? [] : ["", ...checkpoint.lines]),
   ]);
   return status;

@@ -1,8 +1,8 @@
-import { chooseEngine, ENGINES, type EngineName } from "../engine/choose";
 import { unknownName } from "../core/errors";
 import { stderrProgress } from "../core/progress";
+import { chooseEngine, ENGINES, type EngineName } from "../engine/choose";
 import { runGoldens } from "../parity/run";
-import { parseOptions, wrongUsage, type CommandSpec } from "./options";
+import { type CommandSpec, parseOptions, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 
 const spec = {
@@ -22,10 +22,13 @@ export async function run(args: string[]): Promise<number> {
   const { values } = parseOptions(spec, args);
   const folder = values.goldens;
   if (folder === undefined) throw wrongUsage(spec, "--goldens DIR is required");
-  if (values.engine !== undefined && !(ENGINES as readonly string[]).includes(values.engine)) throw unknownName("engine", values.engine, ENGINES);
+  if (values.engine !== undefined && !(ENGINES as readonly string[]).includes(values.engine))
+    throw unknownName("engine", values.engine, ENGINES);
   const { engine } = await chooseEngine(values.engine === undefined ? {} : { engine: values.engine as EngineName });
   const progress = stderrProgress();
-  const cases = runGoldens(folder, (result, done, total) => progress({ task: "parity", done, total, note: result.name }));
+  const cases = runGoldens(folder, (result, done, total) =>
+    progress({ task: "parity", done, total, note: result.name }),
+  );
   if (values.json === true) printJson({ engine, cases });
   else {
     const width = Math.max(4, ...cases.map(({ name }) => name.length));

@@ -1,33 +1,38 @@
 import { join } from "node:path";
 import { resolveConfig } from "../config/resolve";
 import type { S2Config } from "../config/schema";
+import { unknownName } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
 import { stderrProgress } from "../core/progress";
-import { inProject } from "../core/root";
 import { Rng } from "../core/rng";
-import { unknownName } from "../core/errors";
+import { inProject } from "../core/root";
+import { prepareScenes } from "../dataloader/prepare";
 import { RoomsConfig, roomSets } from "../datasets/rooms/config";
 import { sentencePhrases } from "../datasets/rooms/phrases";
 import { chooseEngine } from "../engine/choose";
 import type { tf } from "../engine/tf";
-import { phraseTokenizer } from "../io/tokenizer";
 import { writeSafetensors } from "../io/safetensors";
+import { phraseTokenizer } from "../io/tokenizer";
 import { groundToken } from "../model/prompt";
 import type { MetricsLine } from "../train/metrics-log";
-import { prepareScenes } from "../dataloader/prepare";
 import { labelledFrames } from "../train/pretrain/frames";
 import { pretrainReconstruction } from "../train/pretrain/reconstruction";
 import { pretrainVision } from "../train/pretrain/vision";
-import { pretrainedFile, type PretrainedPart } from "../weights/pretrained";
+import { type PretrainedPart, pretrainedFile } from "../weights/pretrained";
 import { parseOptions, wholeNumber } from "./options";
 import { printJson } from "./output";
 
 const spec = {
   name: "pretrain",
-  about: "Makes the weights that a small preset starts from: the tokenizer, the vision tower (dense labels), the reconstruction decoder (pointmaps). Neither sees a coordinate as input.",
+  about:
+    "Makes the weights that a small preset starts from: the tokenizer, the vision tower (dense labels), the reconstruction decoder (pointmaps). Neither sees a coordinate as input.",
   options: {
     preset: { type: "string", value: "NAME", help: "nano unless given" },
-    part: { type: "string", value: "PART", help: "tokenizer, vision or reconstruction; all three, in this order, unless given" },
+    part: {
+      type: "string",
+      value: "PART",
+      help: "tokenizer, vision or reconstruction; all three, in this order, unless given",
+    },
     steps: { type: "string", value: "N", help: "steps of the part's training" },
     seed: { type: "string", value: "N", help: "0 unless given; it draws rooms, batches and initial weights" },
     continue: { type: "boolean", help: "vision: go on from the present weights, with a new schedule and new rooms" },
@@ -39,30 +44,43 @@ const parts = ["tokenizer", "vision", "reconstruction"] as const;
 
 /** Weights and the curve of their making, written together at the end: an interrupted pretraining changes neither. */
 function save(
-  config: S2Config, part: PretrainedPart, weights: ReadonlyMap<string, tf.Variable>, about: Record<string, string>, curve: string, lines: readonly MetricsLine[],
+  config: S2Config,
+  part: PretrainedPart,
+  weights: ReadonlyMap<string, tf.Variable>,
+  about: Record<string, string>,
+  curve: string,
+  lines: readonly MetricsLine[],
 ): void {
   writeSafetensors(
     pretrainedFile(config.preset, part),
     [...weights].map(([name, v]) => [name, { shape: v.shape, data: v.dataSync() as Float32Array }] as const),
     about,
   );
-  writeFileAtomic(join(inProject("data", "pretrained", config.preset), `${curve}.jsonl`), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  writeFileAtomic(
+    join(inProject("data", "pretrained", config.preset), `${curve}.jsonl`),
+    lines.map((line) => `${JSON.stringify(line)}\n`).join(""),
+  );
 }
 
 /** `s2mllm pretrain` */
 export async function run(args: string[]): Promise<number> {
   const { values } = parseOptions(spec, args);
   const config = resolveConfig({ preset: values.preset ?? "nano" });
-  if (values.part !== undefined && !(parts as readonly string[]).includes(values.part)) throw unknownName("part", values.part, parts);
+  if (values.part !== undefined && !(parts as readonly string[]).includes(values.part))
+    throw unknownName("part", values.part, parts);
   const wanted = values.part === undefined ? parts : [values.part as (typeof parts)[number]];
   const seed = values.seed === undefined ? 0 : wholeNumber("--seed", values.seed);
-  const steps = (usual: number): number => (values.steps === undefined ? usual : wholeNumber("--steps", values.steps, 1));
+  const steps = (usual: number): number =>
+    values.steps === undefined ? usual : wholeNumber("--steps", values.steps, 1);
   const progress = stderrProgress();
   const folder = inProject("data", "pretrained", config.preset);
   const summary: Record<string, unknown> = {};
   if (wanted.includes("tokenizer")) {
     const words = [...sentencePhrases, "is located at", "object", ":"];
-    writeFileAtomic(join(folder, "tokenizer.json"), `${JSON.stringify(phraseTokenizer(words, [groundToken]), null, 1)}\n`);
+    writeFileAtomic(
+      join(folder, "tokenizer.json"),
+      `${JSON.stringify(phraseTokenizer(words, [groundToken]), null, 1)}\n`,
+    );
   }
   if (wanted.includes("vision")) {
     await chooseEngine();
@@ -71,12 +89,21 @@ export async function run(args: string[]): Promise<number> {
     const train = labelledFrames(rooms, 3000, 8, patch, new Rng(seed, "pretrain/train-rooms"), progress);
     const held = labelledFrames(rooms, 80, 8, patch, new Rng(seed, "pretrain/held-out-rooms"), progress);
     const from = values.continue === true ? pretrainedFile(config.preset, "vision") : undefined;
-    const options = { steps: steps(4000), batch: 64, learningRate: from === undefined ? 1.5e-3 : 1e-3, seed, ...(from === undefined ? {} : { from }) };
+    const options = {
+      steps: steps(4000),
+      batch: 64,
+      learningRate: from === undefined ? 1.5e-3 : 1e-3,
+      seed,
+      ...(from === undefined ? {} : { from }),
+    };
     const lines: MetricsLine[] = [];
     const result = await pretrainVision(config, train, held, options, (line) => lines.push(line), progress);
-    const about = { command: `s2mllm pretrain --preset ${config.preset} --part vision${from === undefined ? "" : " --continue"} --steps ${options.steps} --seed ${seed}`, ...textOf(result.heldOut) };
+    const about = {
+      command: `s2mllm pretrain --preset ${config.preset} --part vision${from === undefined ? "" : " --continue"} --steps ${options.steps} --seed ${seed}`,
+      ...textOf(result.heldOut),
+    };
     save(config, "vision", result.weights, about, from === undefined ? "vision" : `vision-continued-${seed}`, lines);
-    summary["vision"] = { steps: options.steps, seed, ...result.heldOut };
+    summary.vision = { steps: options.steps, seed, ...result.heldOut };
   }
   if (wanted.includes("reconstruction")) {
     const cache = await prepareScenes(config, progress);
@@ -84,12 +111,16 @@ export async function run(args: string[]): Promise<number> {
     const options = { steps: steps(1200), scenes: 4, views: 4, learningRate: 1e-3, seed };
     const lines: MetricsLine[] = [];
     const result = await pretrainReconstruction(config, cache, options, (line) => lines.push(line), progress);
-    const about = { command: `s2mllm pretrain --preset ${config.preset} --part reconstruction --steps ${options.steps} --seed ${seed}`, ...textOf(result.heldOut) };
+    const about = {
+      command: `s2mllm pretrain --preset ${config.preset} --part reconstruction --steps ${options.steps} --seed ${seed}`,
+      ...textOf(result.heldOut),
+    };
     save(config, "reconstruction", result.weights, about, "reconstruction", lines);
-    summary["reconstruction"] = { ...options, ...result.heldOut };
+    summary.reconstruction = { ...options, ...result.heldOut };
   }
   if (values.json === true) printJson(summary);
-  else for (const [part, result] of Object.entries(summary)) process.stdout.write(`${part}: ${JSON.stringify(result)}\n`);
+  else
+    for (const [part, result] of Object.entries(summary)) process.stdout.write(`${part}: ${JSON.stringify(result)}\n`);
   return 0;
 }
 

@@ -2,22 +2,23 @@ import { join } from "node:path";
 import { writeFileAtomic } from "../core/files";
 import { inProject } from "../core/root";
 import { attentionScenes, readAttention, readTrainingRuns } from "../report/examples";
-import { saveFigures, type SavedFigures } from "../report/export";
-import { attentionFramesFigure, attentionMatrixFigure } from "../report/figures/attention";
+import { type SavedFigures, saveFigures } from "../report/export";
 import { errorCases, errorScene, figures, keptAnswers } from "../report/figure-set";
+import { attentionFramesFigure, attentionMatrixFigure } from "../report/figures/attention";
 import type { Figure } from "../report/figures/theme";
 import { reportPage } from "../report/page";
-import { toMarkdown } from "../report/table";
 import { reportSections } from "../report/sections";
+import { toMarkdown } from "../report/table";
 import { presentRows } from "../runs/present";
-import { latestRows, readRows, type ResultRow } from "../runs/row";
+import { latestRows, type ResultRow, readRows } from "../runs/row";
 import { failureSignatures } from "../train/signatures";
 import { parseOptions } from "./options";
 import { printJson, printLines } from "./output";
 
 const spec = {
   name: "report",
-  about: "Writes figures/report.html and the figures (JSON, HTML, PNG with a Chromium) from the finished rows in data/results.",
+  about:
+    "Writes figures/report.html and the figures (JSON, HTML, PNG with a Chromium) from the finished rows in data/results.",
   options: {
     out: { type: "string", value: "FOLDER", help: "where to write; figures/ unless given" },
     json: { type: "boolean", help: "print what was written as JSON" },
@@ -57,10 +58,19 @@ export interface WrittenReport {
 export async function writeReport(folder = inProject("figures")): Promise<WrittenReport> {
   const rows = latestRows(presentRows(readRows()));
   const training = readTrainingRuns();
-  const input = { rows, answersOf: keptAnswers, training, warnings: failureSignatures(rows, training), extra: examples(rows) };
+  const input = {
+    rows,
+    answersOf: keptAnswers,
+    training,
+    warnings: failureSignatures(rows, training),
+    extra: examples(rows),
+  };
   const sections = reportSections(input);
   const page = join(folder, "report.html");
-  const saved = await saveFigures(sections.flatMap((s) => s.figures), folder);
+  const saved = await saveFigures(
+    sections.flatMap((s) => s.figures),
+    folder,
+  );
   writeFileAtomic(page, reportPage(input, sections));
   if (saved.skipped !== undefined) process.stderr.write(`${saved.skipped}\n`);
   const table = join(folder, "table5.md");
@@ -77,7 +87,8 @@ export function describeReport({ page, rows, figures: saved }: WrittenReport): s
 export async function run(args: string[]): Promise<number> {
   const { values } = parseOptions(spec, args);
   const written = await writeReport(values.out);
-  if (values.json === true) printJson({ rows: written.rows, files: written.files, skipped: written.figures.skipped ?? null });
+  if (values.json === true)
+    printJson({ rows: written.rows, files: written.files, skipped: written.figures.skipped ?? null });
   else printLines([describeReport(written)]);
   return 0;
 }

@@ -1,19 +1,19 @@
 import { join } from "node:path";
-import { roomSets, RoomsConfig } from "../datasets/rooms/config";
-import { makeRooms } from "../datasets/rooms/make";
 import { resolveConfig } from "../config/resolve";
-import { stderrProgress, type ProgressSink } from "../core/progress";
+import { type ProgressSink, stderrProgress } from "../core/progress";
 import { inProject } from "../core/root";
+import { RoomsConfig, roomSets } from "../datasets/rooms/config";
+import { makeRooms } from "../datasets/rooms/make";
 import { notebookNames, notebookPath } from "../notebook/folder";
 import { effectTable } from "../report/effects";
 import { compareWithAnswers, keptAnswers } from "../report/figure-set";
 import { kindTable } from "../report/kinds";
 import { paperTables } from "../report/paper";
 import { toText } from "../report/table";
-import { localRows, latestRows, readRows, resultsFolder, type ResultRow } from "../runs/row";
 import { finishedRows } from "../runs/finished";
-import { runStudy, studyNamed } from "../studies/run";
 import { jobsOf } from "../runs/job";
+import { latestRows, localRows, type ResultRow, readRows, resultsFolder } from "../runs/row";
+import { runStudy, studyNamed } from "../studies/run";
 import { describeNotebooks, runNotebooks, statusOf } from "./notebooks";
 import { parseOptions } from "./options";
 import { printJson, printLines } from "./output";
@@ -43,9 +43,19 @@ function reproduction(rows: readonly ResultRow[]): string[] {
   const committed = readRows(join(resultsFolder(), "table5.jsonl"));
   return rows.flatMap((row) => {
     if (row.proposals !== "gt") return [];
-    const other = committed.find((r) => r.variant === row.variant && r.seed === row.seed && r.proposals === "gt" && r.preset === row.preset && r.config === row.config);
-    const there = other === undefined ? "no committed run to compare with" : `committed run ${other.metrics.acc25.toFixed(1)}`;
-    return [`${row.variant} seed ${row.seed} trained here: Acc@0.25 ${row.metrics.acc25.toFixed(1)} (${there}), ${Math.round(row.seconds)} s`];
+    const other = committed.find(
+      (r) =>
+        r.variant === row.variant &&
+        r.seed === row.seed &&
+        r.proposals === "gt" &&
+        r.preset === row.preset &&
+        r.config === row.config,
+    );
+    const there =
+      other === undefined ? "no committed run to compare with" : `committed run ${other.metrics.acc25.toFixed(1)}`;
+    return [
+      `${row.variant} seed ${row.seed} trained here: Acc@0.25 ${row.metrics.acc25.toFixed(1)} (${there}), ${Math.round(row.seconds)} s`,
+    ];
   });
 }
 
@@ -58,22 +68,37 @@ export async function run(args: string[]): Promise<number> {
   await makeRooms(inProject(config.data.folder), RoomsConfig.parse(roomSets.nano), { progress });
   note(`Study table5: ${retrained.join(" and ")} are trained here, finished runs are read`);
   const study = studyNamed("table5");
-  await runStudy("table5", { preset: "nano", seeds: [0], variants: retrained, retrain: retrained, onProgress: progress });
+  await runStudy("table5", {
+    preset: "nano",
+    seeds: [0],
+    variants: retrained,
+    retrain: retrained,
+    onProgress: progress,
+  });
   // every seed and variant that is finished, committed or made here
   const committed = readRows(resultsFolder()).filter((r) => r.study === "table5" && r.preset === "nano");
   const seeds = [...new Set(committed.map((r) => r.seed))].sort((a, b) => a - b);
   const jobs = jobsOf({ study: "table5", preset: "nano", variants: study.variants, seeds });
   const rows = latestRows([...finishedRows("table5", jobs).values()].flat());
   note("Notebooks");
-  const ran = await runNotebooks(notebookNames().map((name) => notebookPath(name)), { onProgress: progress });
+  const ran = await runNotebooks(
+    notebookNames().map((name) => notebookPath(name)),
+    { onProgress: progress },
+  );
   say(describeNotebooks(ran));
   note("Figures and report page");
   say([describeReport(await writeReport())]);
   if (values.json === true) printJson({ rows });
   else {
     printLines([
-      toText(compareWithAnswers(rows, paperTables.table5)), "", toText(kindTable(rows)), "", toText(effectTable(rows, keptAnswers)), "",
-      ...reproduction(readRows(join(resultsFolder(), localRows)).filter((r) => r.study === "table5")), "",
+      toText(compareWithAnswers(rows, paperTables.table5)),
+      "",
+      toText(kindTable(rows)),
+      "",
+      toText(effectTable(rows, keptAnswers)),
+      "",
+      ...reproduction(readRows(join(resultsFolder(), localRows)).filter((r) => r.study === "table5")),
+      "",
       `Open ${inProject("figures", "report.html")} for the figures, or notebooks/00-tour.ipynb in Jupyter.`,
     ]);
   }

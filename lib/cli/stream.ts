@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
-import { machineCard, type MachineCard } from "../bench/machine";
+import { type MachineCard, machineCard } from "../bench/machine";
 import { presets } from "../config/presets";
 import { resolveConfig } from "../config/resolve";
 import type { S2Config } from "../config/schema";
@@ -11,25 +11,45 @@ import { Rng } from "../core/rng";
 import { chooseEngine } from "../engine/choose";
 import { runOnce } from "../engine/tf";
 import { randomInputs, randomTargets } from "../model/random-inputs";
-import { writeRandomWeights } from "../weights/random-weights";
 import { forward } from "../model/s2mllm";
-import { StreamedParameters } from "../weights/streamed";
-import { Weights } from "../weights/weights";
 import { estimate, gigabytes, requireMemory } from "../train/estimate";
 import { streamedGradients, writeFirstUpdate } from "../train/streamed-step";
+import { writeRandomWeights } from "../weights/random-weights";
+import { StreamedParameters } from "../weights/streamed";
+import { Weights } from "../weights/weights";
 import { parseOptions, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 
 const spec = {
   name: "stream",
   positionals: "FOLDER [MORE …]",
-  about: "Answers one random scene, or trains on it, with weights that are read, widened and freed part by part, and says what time and memory that took.",
+  about:
+    "Answers one random scene, or trains on it, with weights that are read, widened and freed part by part, and says what time and memory that took.",
   options: {
-    preset: { type: "string", value: "NAME", help: `one of ${Object.keys(presets).join(", ")}; llava-video-7b unless given` },
-    set: { type: "string", multiple: true, value: "PATH=VALUE", help: "another value in the config, such as data.frames=8" },
-    make: { type: "boolean", help: "first write random weights in half precision to FOLDER, which must not exist (17 GB for llava-video-7b)" },
-    train: { type: "boolean", help: "a training pass instead of an answer: loss and gradients of everything that trains, each part read again on the way back" },
-    out: { type: "string", value: "FOLDER", help: "with --train: apply AdamW's first update and write what trained, with its moments, to FOLDER (12 bytes a trained parameter)" },
+    preset: {
+      type: "string",
+      value: "NAME",
+      help: `one of ${Object.keys(presets).join(", ")}; llava-video-7b unless given`,
+    },
+    set: {
+      type: "string",
+      multiple: true,
+      value: "PATH=VALUE",
+      help: "another value in the config, such as data.frames=8",
+    },
+    make: {
+      type: "boolean",
+      help: "first write random weights in half precision to FOLDER, which must not exist (17 GB for llava-video-7b)",
+    },
+    train: {
+      type: "boolean",
+      help: "a training pass instead of an answer: loss and gradients of everything that trains, each part read again on the way back",
+    },
+    out: {
+      type: "string",
+      value: "FOLDER",
+      help: "with --train: apply AdamW's first update and write what trained, with its moments, to FOLDER (12 bytes a trained parameter)",
+    },
     json: { type: "boolean", help: "print one JSON document" },
   },
 } as const;
@@ -59,22 +79,47 @@ interface Pass {
   readonly machine: MachineCard;
 }
 
-function passOf(config: S2Config, engine: string, kind: "stream" | "stream-train", seconds: number, bytesRead: number, finite: boolean): Pass {
+function passOf(
+  config: S2Config,
+  engine: string,
+  kind: "stream" | "stream-train",
+  seconds: number,
+  bytesRead: number,
+  finite: boolean,
+): Pass {
   const { visualTokens, flops, bytes } = estimate(config, kind);
   const tokens = sequence(visualTokens);
   return {
-    preset: config.preset, engine, frames: config.data.frames, visualTokens, tokens, seconds: Number(seconds.toFixed(1)),
-    tokensPerSecond: Number((tokens / seconds).toPrecision(3)), gigaflopsPerSecond: Number((flops / seconds / 1e9).toFixed(1)), bytesRead,
-    peakBytes: process.resourceUsage().maxRSS * 1024, estimatedBytes: Math.round(bytes), finite, machine: machineCard(undefined),
+    preset: config.preset,
+    engine,
+    frames: config.data.frames,
+    visualTokens,
+    tokens,
+    seconds: Number(seconds.toFixed(1)),
+    tokensPerSecond: Number((tokens / seconds).toPrecision(3)),
+    gigaflopsPerSecond: Number((flops / seconds / 1e9).toFixed(1)),
+    bytesRead,
+    peakBytes: process.resourceUsage().maxRSS * 1024,
+    estimatedBytes: Math.round(bytes),
+    finite,
+    machine: machineCard(undefined),
   };
 }
 
-const passLine = (p: Pass): string => `${p.preset}, ${p.frames} frames, ${p.visualTokens} visual tokens of ${p.tokens}, on ${p.engine}`;
+const passLine = (p: Pass): string =>
+  `${p.preset}, ${p.frames} frames, ${p.visualTokens} visual tokens of ${p.tokens}, on ${p.engine}`;
 const speedLine = (p: Pass): string => `${p.tokensPerSecond} tokens/s, ${p.gigaflopsPerSecond} GFLOP/s`;
-const memoryLine = (p: Pass): string => `at most ${gigabytes(p.peakBytes)} of memory (estimated ${gigabytes(p.estimatedBytes)})${p.finite ? "" : "; NOT finite"}`;
+const memoryLine = (p: Pass): string =>
+  `at most ${gigabytes(p.peakBytes)} of memory (estimated ${gigabytes(p.estimatedBytes)})${p.finite ? "" : "; NOT finite"}`;
 
 /** A training pass on one random scene, and what it took. */
-function trainOnce(weights: Weights, config: S2Config, engine: string, name: string, out: string | undefined): TrainOutcome {
+function trainOnce(
+  weights: Weights,
+  config: S2Config,
+  engine: string,
+  name: string,
+  out: string | undefined,
+): TrainOutcome {
   const progress = stderrProgress();
   // forward and backward read every part once each
   const total = 2 * [...weights.specs.values()].reduce((n, { shape }) => n + sizeOf(shape), 0) * 4;
@@ -82,13 +127,31 @@ function trainOnce(weights: Weights, config: S2Config, engine: string, name: str
   const inputs = randomInputs(config, rng, sizes);
   const targets = randomTargets(config, inputs, rng, sizes.objects);
   const started = performance.now();
-  const step = streamedGradients(weights, inputs, targets, config, (bytes) => progress({ task: `stream ${name}`, done: Math.round(bytes / 1e6), total: Math.round(total / 1e6), note: "MB of weights" }));
+  const step = streamedGradients(weights, inputs, targets, config, (bytes) =>
+    progress({
+      task: `stream ${name}`,
+      done: Math.round(bytes / 1e6),
+      total: Math.round(total / 1e6),
+      note: "MB of weights",
+    }),
+  );
   const seconds = (performance.now() - started) / 1000;
   if (out !== undefined) writeFirstUpdate(out, weights, step, config.training, config.training.learningRate);
   return {
-    ...passOf(config, engine, "stream-train", seconds, step.bytesRead, Number.isFinite(step.loss) && Number.isFinite(step.norm)),
-    loss: step.loss, gradientNorm: step.norm, trained: [...step.gradients.values()].reduce((n, g) => n + g.length, 0),
-    ...(out === undefined ? {} : { update: out, updateSeconds: Number(((performance.now() - started) / 1000 - seconds).toFixed(2)) }),
+    ...passOf(
+      config,
+      engine,
+      "stream-train",
+      seconds,
+      step.bytesRead,
+      Number.isFinite(step.loss) && Number.isFinite(step.norm),
+    ),
+    loss: step.loss,
+    gradientNorm: step.norm,
+    trained: [...step.gradients.values()].reduce((n, g) => n + g.length, 0),
+    ...(out === undefined
+      ? {}
+      : { update: out, updateSeconds: Number(((performance.now() - started) / 1000 - seconds).toFixed(2)) }),
   };
 }
 
@@ -104,7 +167,7 @@ interface TrainOutcome extends Pass {
 function trainLines(o: TrainOutcome): string[] {
   return [
     `${passLine(o)}: loss ${o.loss.toFixed(3)} and the gradients of ${o.trained.toLocaleString("en-US")} parameters in ${o.seconds} s ` +
-    `(${speedLine(o)}), ${gigabytes(o.bytesRead)} of float32 weights read; gradient norm ${o.gradientNorm.toPrecision(4)}`,
+      `(${speedLine(o)}), ${gigabytes(o.bytesRead)} of float32 weights read; gradient norm ${o.gradientNorm.toPrecision(4)}`,
     ...(o.update === undefined ? [] : [`AdamW's first update written to ${o.update} in ${o.updateSeconds} s`]),
     memoryLine(o),
   ];
@@ -136,7 +199,14 @@ export async function run(args: string[]): Promise<number> {
     return outcome.finite ? 0 : 1;
   }
   const total = [...weights.specs.values()].reduce((n, { shape }) => n + sizeOf(shape), 0) * 4;
-  const parameters = new StreamedParameters(weights, (bytes) => progress({ task: `stream ${basename(positionals[0]!)}`, done: Math.round(bytes / 1e6), total: Math.round(total / 1e6), note: "MB of weights" }));
+  const parameters = new StreamedParameters(weights, (bytes) =>
+    progress({
+      task: `stream ${basename(positionals[0]!)}`,
+      done: Math.round(bytes / 1e6),
+      total: Math.round(total / 1e6),
+      note: "MB of weights",
+    }),
+  );
   const inputs = randomInputs(config, new Rng(config.seed, "stream"), sizes);
   const started = performance.now();
   const scores = runOnce(() => forward(parameters, inputs, config).scores, {});
@@ -144,13 +214,14 @@ export async function run(args: string[]): Promise<number> {
   weights.close();
   const outcome = {
     ...passOf(config, engine, "stream", seconds, parameters.bytesRead, scores.every(Number.isFinite)),
-    proposals: sizes.objects, readingSeconds: Number((parameters.readingMs / 1000).toFixed(1)),
+    proposals: sizes.objects,
+    readingSeconds: Number((parameters.readingMs / 1000).toFixed(1)),
   };
   if (values.json === true) printJson(outcome);
   else {
     printLines([
       `${passLine(outcome)}: one answer in ${outcome.seconds} s (${speedLine(outcome)}), ` +
-      `${outcome.readingSeconds} s of them reading ${gigabytes(outcome.bytesRead)} of float32 weights`,
+        `${outcome.readingSeconds} s of them reading ${gigabytes(outcome.bytesRead)} of float32 weights`,
       memoryLine(outcome),
     ]);
   }

@@ -1,13 +1,13 @@
 import { stderrProgress } from "../core/progress";
 import { chooseEngine } from "../engine/choose";
 import { compareWithAnswers } from "../report/figure-set";
-import { runTable } from "../report/sections";
 import { paperTables } from "../report/paper";
+import { runTable } from "../report/sections";
 import { toText } from "../report/table";
+import { finishedRows, jobName, localRowsFile } from "../runs/finished";
 import { jobConfig, jobsOf } from "../runs/job";
 import { publishRuns } from "../runs/publish";
 import { readRows } from "../runs/row";
-import { finishedRows, jobName, localRowsFile } from "../runs/finished";
 import { runStudy, studyNamed } from "../studies/run";
 import { requireMemory } from "../train/estimate";
 import { parseOptions, wholeNumber, wholeNumbers, wrongUsage } from "./options";
@@ -16,15 +16,23 @@ import { printJson, printLines } from "./output";
 const spec = {
   name: "study",
   positionals: "NAME",
-  about: "Runs what is missing of a study, each run in a process of its own, and prints its table. Finished runs are read, not redone.",
+  about:
+    "Runs what is missing of a study, each run in a process of its own, and prints its table. Finished runs are read, not redone.",
   options: {
     preset: { type: "string", value: "NAME", help: "nano unless given" },
     seeds: { type: "string", value: "LIST", help: "such as 0,1,2; 0 unless given" },
     variants: { type: "string", value: "LIST", help: "such as full,no-mpe; all of the study unless given" },
     retrain: { type: "string", value: "LIST", help: "variants that this machine must have trained itself" },
-    processes: { type: "string", value: "N", help: "runs side by side, one thread each; 2 unless given, 1 gives one run all cores" },
+    processes: {
+      type: "string",
+      value: "N",
+      help: "runs side by side, one thread each; 2 unless given, 1 gives one run all cores",
+    },
     set: { type: "string", value: "PATH=VALUE", multiple: true, help: "change one config value in every run" },
-    publish: { type: "boolean", help: "run nothing; move this machine's finished runs (of all seeds unless given) to the committed ones in data/results" },
+    publish: {
+      type: "boolean",
+      help: "run nothing; move this machine's finished runs (of all seeds unless given) to the committed ones in data/results",
+    },
     json: { type: "boolean", help: "print the rows as one JSON document" },
   },
 } as const;
@@ -38,14 +46,27 @@ interface Choice {
 
 function publish(study: string, { preset, variants, seeds, set }: Choice, json: boolean): void {
   const finished = readRows(localRowsFile()).map((row) => row.seed);
-  const { rows, replaced, files } = publishRuns(study, jobsOf({ study, preset, variants, seeds: seeds ?? [...new Set(finished)], set }));
+  const { rows, replaced, files } = publishRuns(
+    study,
+    jobsOf({ study, preset, variants, seeds: seeds ?? [...new Set(finished)], set }),
+  );
   if (json) printJson({ study, rows, replaced, files });
-  else printLines([...files, `${rows.length} rows of ${study} moved, ${replaced} in place of older ones; commit these ${files.length} files`]);
+  else
+    printLines([
+      ...files,
+      `${rows.length} rows of ${study} moved, ${replaced} in place of older ones; commit these ${files.length} files`,
+    ]);
 }
 
 /** Refuses, before any run starts, what cannot fit; finished runs need no room. */
 async function requireRoom(study: string, { preset, variants, seeds, set }: Choice, processes: number): Promise<void> {
-  const jobs = jobsOf({ study, preset, variants: variants.filter((name) => studyNamed(study).variants.includes(name)), seeds: seeds ?? [0], set });
+  const jobs = jobsOf({
+    study,
+    preset,
+    variants: variants.filter((name) => studyNamed(study).variants.includes(name)),
+    seeds: seeds ?? [0],
+    set,
+  });
   const finished = finishedRows(study, jobs);
   const missing = jobs.filter((job) => finished.get(jobName(job))!.length === 0);
   if (missing.length === 0) return;
@@ -61,11 +82,14 @@ export async function run(args: string[]): Promise<number> {
   const study = studyNamed(name);
   const list = (text: string | undefined): string[] | undefined => text?.split(",");
   const choice: Choice = {
-    preset: values.preset ?? "nano", variants: list(values.variants) ?? study.variants, set: values.set,
+    preset: values.preset ?? "nano",
+    variants: list(values.variants) ?? study.variants,
+    set: values.set,
     ...(values.seeds === undefined ? {} : { seeds: wholeNumbers("--seeds", values.seeds) }),
   };
   if (values.publish === true) {
-    if (values.retrain !== undefined || values.processes !== undefined) throw wrongUsage(spec, "--publish runs nothing and takes neither --retrain nor --processes");
+    if (values.retrain !== undefined || values.processes !== undefined)
+      throw wrongUsage(spec, "--publish runs nothing and takes neither --retrain nor --processes");
     publish(name, choice, values.json === true);
     return 0;
   }

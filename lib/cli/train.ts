@@ -3,25 +3,35 @@ import { resolveConfig } from "../config/resolve";
 import { onInterrupt } from "../core/interrupt";
 import { stderrProgress } from "../core/progress";
 import { inProject } from "../core/root";
+import { encodeScenes } from "../dataloader/sentences";
 import { chooseEngine } from "../engine/choose";
 import { openSession } from "../eval/session";
-import { encodeScenes } from "../dataloader/sentences";
 import { requireMemory } from "../train/estimate";
+import { adapterFolder, fineTune, type Kept, keptForms, withAdapter } from "../train/fine-tune";
 import { requireAdapters } from "../weights/adapter";
-import { adapterFolder, fineTune, keptForms, withAdapter, type Kept } from "../train/fine-tune";
 import { parseOptions, wholeNumber, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 
 const spec = {
   name: "train",
-  about: "Fine-tunes one configuration and keeps its log and weights. Run again after an interrupt to go on from the checkpoint.",
+  about:
+    "Fine-tunes one configuration and keeps its log and weights. Run again after an interrupt to go on from the checkpoint.",
   options: {
     preset: { type: "string", value: "NAME", help: "nano unless given" },
     ablation: { type: "string", value: "NAME", help: "full unless given" },
     seed: { type: "string", value: "N", help: "0 unless given" },
-    set: { type: "string", value: "PATH=VALUE", multiple: true, help: "change one config value, such as training.steps=200" },
+    set: {
+      type: "string",
+      value: "PATH=VALUE",
+      multiple: true,
+      help: "change one config value, such as training.steps=200",
+    },
     out: { type: "string", value: "FOLDER", help: "data/runs/<preset>-<ablation>-s<seed> unless given" },
-    keep: { type: "string", value: "FORM", help: "model: all weights (unless given); adapter: what trained, as a LoRA adapter in PEFT's layout; both" },
+    keep: {
+      type: "string",
+      value: "FORM",
+      help: "model: all weights (unless given); adapter: what trained, as a LoRA adapter in PEFT's layout; both",
+    },
     adapter: { type: "string", value: "FOLDER", help: "start from this adapter, over the preset's weights" },
     json: { type: "boolean", help: "print one JSON document" },
   },
@@ -33,7 +43,8 @@ export async function run(args: string[]): Promise<number> {
   const [preset, ablation] = [values.preset ?? "nano", values.ablation ?? "full"];
   const seed = values.seed === undefined ? 0 : wholeNumber("--seed", values.seed);
   const keep = values.keep ?? "model";
-  if (!(keptForms as readonly string[]).includes(keep)) throw wrongUsage(spec, `--keep takes ${keptForms.join(", ")}, got "${keep}"`);
+  if (!(keptForms as readonly string[]).includes(keep))
+    throw wrongUsage(spec, `--keep takes ${keptForms.join(", ")}, got "${keep}"`);
   const plain = resolveConfig({ preset, ablation, seed, set: values.set ?? [] });
   const config = values.adapter === undefined ? plain : withAdapter(plain, resolve(values.adapter));
   if (keep !== "model") requireAdapters(config);
@@ -47,14 +58,29 @@ export async function run(args: string[]): Promise<number> {
   const forget = onInterrupt(() => stop.abort());
   try {
     const { seconds } = await fineTune({
-      config, cache: session.cache, scenes, prompt, folder, name: `${ablation} seed ${seed}`, progress, signal: stop.signal, keep: keep as Kept,
+      config,
+      cache: session.cache,
+      scenes,
+      prompt,
+      folder,
+      name: `${ablation} seed ${seed}`,
+      progress,
+      signal: stop.signal,
+      keep: keep as Kept,
     });
     const outcome = {
-      folder, engine, steps: config.training.steps, seconds: Number(seconds.toFixed(1)),
-      ...(keep === "adapter" ? {} : { weights: join(folder, "model.safetensors") }), ...(keep === "model" ? {} : { adapter: adapterFolder(folder) }),
+      folder,
+      engine,
+      steps: config.training.steps,
+      seconds: Number(seconds.toFixed(1)),
+      ...(keep === "adapter" ? {} : { weights: join(folder, "model.safetensors") }),
+      ...(keep === "model" ? {} : { adapter: adapterFolder(folder) }),
     };
     if (values.json === true) printJson(outcome);
-    else printLines([`${[outcome.weights, outcome.adapter].filter((path) => path !== undefined).join(", ")}: ${outcome.steps} steps in ${outcome.seconds} s on ${engine}`]);
+    else
+      printLines([
+        `${[outcome.weights, outcome.adapter].filter((path) => path !== undefined).join(", ")}: ${outcome.steps} steps in ${outcome.seconds} s on ${engine}`,
+      ]);
     return 0;
   } finally {
     forget();

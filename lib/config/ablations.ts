@@ -6,9 +6,15 @@ export const ablations = {
   /** Multi-level position encoding off on patches and tokens; φ of box centres kept. */
   "no-mpe": { positions: { coordinates: false, rays: false } },
   /** The stronger form: no coordinate reaches the model. The anchor loss goes too, since it reads box positions. */
-  "no-mpe-boxes": { positions: { coordinates: false, rays: false, boxCentres: false }, lossWeights: { anchor: 0, anchorAttention: 0 } },
+  "no-mpe-boxes": {
+    positions: { coordinates: false, rays: false, boxCentres: false },
+    lossWeights: { anchor: 0, anchorAttention: 0 },
+  },
   /** Position encoding off, without the anchor loss that this arm cannot satisfy. */
-  "no-mpe-no-anchor": { positions: { coordinates: false, rays: false }, lossWeights: { anchor: 0, anchorAttention: 0 } },
+  "no-mpe-no-anchor": {
+    positions: { coordinates: false, rays: false },
+    lossWeights: { anchor: 0, anchorAttention: 0 },
+  },
   "no-phi": { positions: { coordinates: false } },
   "no-psi": { positions: { rays: false } },
   /** Structure-enhanced module off. */
@@ -19,20 +25,35 @@ export const ablations = {
   "no-lg": { lossWeights: { language: 0 }, prompt: { answer: "ground" } },
   /** Without the four components above, and with one of them alone. The paper does not say what its base keeps; here φ of box centres, as in no-mpe. */
   base: {
-    reconstruction: { enabled: false }, positions: { coordinates: false, rays: false }, structure: { interView: false, intraView: false },
-    lossWeights: { recon: 0, language: 0 }, prompt: { answer: "ground" },
+    reconstruction: { enabled: false },
+    positions: { coordinates: false, rays: false },
+    structure: { interView: false, intraView: false },
+    lossWeights: { recon: 0, language: 0 },
+    prompt: { answer: "ground" },
   },
   "only-sg": {
-    positions: { coordinates: false, rays: false }, structure: { interView: false, intraView: false }, lossWeights: { language: 0 }, prompt: { answer: "ground" },
+    positions: { coordinates: false, rays: false },
+    structure: { interView: false, intraView: false },
+    lossWeights: { language: 0 },
+    prompt: { answer: "ground" },
   },
   "only-mpe": {
-    reconstruction: { enabled: false }, structure: { interView: false, intraView: false }, lossWeights: { recon: 0, language: 0 }, prompt: { answer: "ground" },
+    reconstruction: { enabled: false },
+    structure: { interView: false, intraView: false },
+    lossWeights: { recon: 0, language: 0 },
+    prompt: { answer: "ground" },
   },
   "only-attn": {
-    reconstruction: { enabled: false }, positions: { coordinates: false, rays: false }, lossWeights: { recon: 0, language: 0 }, prompt: { answer: "ground" },
+    reconstruction: { enabled: false },
+    positions: { coordinates: false, rays: false },
+    lossWeights: { recon: 0, language: 0 },
+    prompt: { answer: "ground" },
   },
   "only-lg": {
-    reconstruction: { enabled: false }, positions: { coordinates: false, rays: false }, structure: { interView: false, intraView: false }, lossWeights: { recon: 0 },
+    reconstruction: { enabled: false },
+    positions: { coordinates: false, rays: false },
+    structure: { interView: false, intraView: false },
+    lossWeights: { recon: 0 },
   },
   "frames-2": { data: { frames: 2 } },
   "frames-4": { data: { frames: 4 } },

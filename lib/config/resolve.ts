@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { UserError, closest, unknownName } from "../core/errors";
+import { closest, UserError, unknownName } from "../core/errors";
 import { ablations } from "./ablations";
-import { presets, type PresetName } from "./presets";
+import { type PresetName, presets } from "./presets";
 import { S2Config } from "./schema";
 
 type Json = Record<string, unknown>;
@@ -36,7 +36,8 @@ export function parseOverride(text: string): Json {
 /** A schema without its default, or what an optional key holds. */
 function insideOf(schema: unknown): unknown {
   let at = schema;
-  while (at instanceof z.ZodPrefault || at instanceof z.ZodDefault || at instanceof z.ZodOptional) at = at.def.innerType;
+  while (at instanceof z.ZodPrefault || at instanceof z.ZodDefault || at instanceof z.ZodOptional)
+    at = at.def.innerType;
   return at;
 }
 
@@ -82,11 +83,17 @@ export function parseConfig(value: unknown, origin: string): S2Config {
   divides(lm.kvHeads, lm.heads, "language.heads must be divisible by language.kvHeads");
   divides(2, lm.hiddenSize / lm.heads, "the language model's head size must be even for its rotary positions");
   if (lm.copyValues && lm.kvHeads !== lm.heads) {
-    throw new UserError(`config from ${origin}: language.copyValues needs kvHeads = heads, got ${lm.kvHeads} and ${lm.heads}`, 2);
+    throw new UserError(
+      `config from ${origin}: language.copyValues needs kvHeads = heads, got ${lm.kvHeads} and ${lm.heads}`,
+      2,
+    );
   }
   const { sentences, referFilters } = config.data;
   if (referFilters !== undefined && (sentences ?? ["scanrefer"]).every((set) => set === "scanrefer")) {
-    throw new UserError(`config from ${origin}: data.referFilters is for nr3d and sr3d, but data.sentences is ${JSON.stringify(sentences ?? ["scanrefer"])}; name them there or leave the filters out`, 2);
+    throw new UserError(
+      `config from ${origin}: data.referFilters is for nr3d and sr3d, but data.sentences is ${JSON.stringify(sentences ?? ["scanrefer"])}; name them there or leave the filters out`,
+      2,
+    );
   }
   divides(vision.heads, vision.hiddenSize, "vision.hiddenSize must be divisible by vision.heads");
   if (structure.interView || structure.intraView) {

@@ -215,14 +215,19 @@ export const DataConfig = z.strictObject({
    */
   coverage: z.number().gt(0).max(1).optional(),
   /** Sets of sentences to train and test on; ScanRefer's unless given. */
-  sentences: z.array(z.enum(["scanrefer", "nr3d", "sr3d"])).min(1).optional(),
+  sentences: z
+    .array(z.enum(["scanrefer", "nr3d", "sr3d"]))
+    .min(1)
+    .optional(),
   /** ReferIt3D's own filters on Nr3D and Sr3D; none unless given, as in the released code. */
-  referFilters: z.strictObject({
-    /** Only sentences that name the target's class. */
-    mentionsTargetClass: z.boolean().optional(),
-    /** Only sentences of at most this many tokens (ReferIt3D: 24). */
-    maxTokens: z.int().min(1).optional(),
-  }).optional(),
+  referFilters: z
+    .strictObject({
+      /** Only sentences that name the target's class. */
+      mentionsTargetClass: z.boolean().optional(),
+      /** Only sentences of at most this many tokens (ReferIt3D: 24). */
+      maxTokens: z.int().min(1).optional(),
+    })
+    .optional(),
   /** "uniform": the same views each time, as the paper; "random": another draw of the pool in each training step. */
   trainFrames: z.enum(["uniform", "random"]).default("uniform"),
   /** The language-only baseline: all vision features are zero. */

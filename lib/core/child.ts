@@ -2,7 +2,10 @@ import { fork } from "node:child_process";
 import { UserError } from "./errors";
 
 /** What a child process sends to its parent. */
-export type ChildMessage<P, R> = { readonly kind: "progress"; readonly value: P } | { readonly kind: "done"; readonly value: R } | { readonly kind: "failed"; readonly message: string; readonly user: boolean };
+export type ChildMessage<P, R> =
+  | { readonly kind: "progress"; readonly value: P }
+  | { readonly kind: "done"; readonly value: R }
+  | { readonly kind: "failed"; readonly message: string; readonly user: boolean };
 
 export interface ChildOptions<P> {
   readonly onProgress?: (value: P) => void;
@@ -35,10 +38,13 @@ export function runChild<I, P, R>(module: string, input: I, options: ChildOption
     };
     options.signal?.addEventListener("abort", stop, { once: true });
     const { patienceMs } = options;
-    const giveUp = patienceMs === undefined ? undefined : setTimeout(() => {
-      settle(() => reject(new Error(`${module} gave no answer within ${patienceMs / 1000} s`)));
-      child.kill("SIGKILL");
-    }, patienceMs);
+    const giveUp =
+      patienceMs === undefined
+        ? undefined
+        : setTimeout(() => {
+            settle(() => reject(new Error(`${module} gave no answer within ${patienceMs / 1000} s`)));
+            child.kill("SIGKILL");
+          }, patienceMs);
     const settle = (act: () => void): void => {
       if (settled) return;
       settled = true;
@@ -52,26 +58,35 @@ export function runChild<I, P, R>(module: string, input: I, options: ChildOption
       else settle(() => reject(message.user ? new UserError(message.message) : new Error(message.message)));
     });
     child.on("error", (error) => settle(() => reject(error)));
-    child.on("exit", (code, signal) => settle(() => reject(new Error(`${module} ended without an answer (${signal ?? `exit status ${code}`})`))));
+    child.on("exit", (code, signal) =>
+      settle(() => reject(new Error(`${module} ended without an answer (${signal ?? `exit status ${code}`})`))),
+    );
     child.send({ kind: "start", input });
     if (options.signal?.aborted === true) stop();
   });
 }
 
 /** The other side of `runChild`: runs `work` once on the parent's input, reports, and ends the process. */
-export function serveParent<I, P, R>(work: (input: I, progress: (value: P) => void, stop: AbortSignal) => Promise<R>): void {
+export function serveParent<I, P, R>(
+  work: (input: I, progress: (value: P) => void, stop: AbortSignal) => Promise<R>,
+): void {
   const send = (message: ChildMessage<P, R>): Promise<void> =>
-    new Promise((resolve) => (process.connected ? process.send!(message, undefined, undefined, () => resolve()) : resolve()));
+    new Promise((resolve) =>
+      process.connected ? process.send!(message, undefined, undefined, () => resolve()) : resolve(),
+    );
   const stopping = new AbortController();
   process.on("SIGINT", () => {}); // the parent forwards what it means
   process.on("disconnect", () => process.exit(1));
   process.on("message", (message: { kind: "start"; input: I } | { kind: "stop" }) => {
     if (message.kind === "stop") return stopping.abort();
     work(message.input, (value) => void send({ kind: "progress", value }), stopping.signal)
-      .then((value) => send({ kind: "done", value }), (error: Error) => {
-        const user = error instanceof UserError;
-        return send({ kind: "failed", user, message: user ? error.message : error.stack ?? String(error) });
-      })
+      .then(
+        (value) => send({ kind: "done", value }),
+        (error: Error) => {
+          const user = error instanceof UserError;
+          return send({ kind: "failed", user, message: user ? error.message : (error.stack ?? String(error)) });
+        },
+      )
       .then(() => process.disconnect?.());
   });
 }

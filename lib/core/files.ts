@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { UserError } from "./errors";
 
@@ -9,7 +9,9 @@ export function namesIn(folder: string): string[] {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return [];
-    throw new UserError(`${folder}: ${code === "ENOTDIR" ? "is a file, expected a folder; move it away or download the folder" : `cannot be read (${code})`}`);
+    throw new UserError(
+      `${folder}: ${code === "ENOTDIR" ? "is a file, expected a folder; move it away or download the folder" : `cannot be read (${code})`}`,
+    );
   }
 }
 

@@ -47,11 +47,13 @@ export function planTraining(names: readonly string[], rules: readonly TrainRule
   const plan = new Map<string, PlannedParameter>();
   for (const name of names) {
     const rule = rules.find((r) => r.pattern.test(name));
-    if (rule === undefined) throw new UserError(`no training rule covers parameter "${name}"; add one to the preset's rules`);
+    if (rule === undefined)
+      throw new UserError(`no training rule covers parameter "${name}"; add one to the preset's rules`);
     used.add(rule);
     plan.set(name, { training: rule.training, label: rule.label, rate: rule.rate ?? 1 });
   }
   const idle = rules.find((r) => !used.has(r));
-  if (idle !== undefined) throw new UserError(`training rule ${String(idle.pattern)} (${idle.label}) matches no parameter`);
+  if (idle !== undefined)
+    throw new UserError(`training rule ${String(idle.pattern)} (${idle.label}) matches no parameter`);
   return plan;
 }

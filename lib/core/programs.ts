@@ -16,11 +16,13 @@ function isProgram(path: string): boolean {
  * @param names file names to look for on PATH, and absolute paths to try as they are
  * @returns absolute path, or undefined
  */
-export function findProgram(names: readonly string[], path = process.env["PATH"] ?? ""): string | undefined {
+export function findProgram(names: readonly string[], path = process.env.PATH ?? ""): string | undefined {
   const folders = path.split(delimiter).filter((folder) => folder !== "");
   const endings = process.platform === "win32" ? [".exe", ".cmd", ""] : [""];
   for (const name of names) {
-    const places = isAbsolute(name) ? [name] : folders.flatMap((folder) => endings.map((ending) => join(folder, name + ending)));
+    const places = isAbsolute(name)
+      ? [name]
+      : folders.flatMap((folder) => endings.map((ending) => join(folder, name + ending)));
     const found = places.find(isProgram);
     if (found !== undefined) return found;
   }
@@ -29,10 +31,15 @@ export function findProgram(names: readonly string[], path = process.env["PATH"]
 
 /** A Chromium or Chrome for figures as PNG and browser tests: S2_CHROMIUM where set, else the usual names and places. */
 export function findChromium(): string | undefined {
-  const named = process.env["S2_CHROMIUM"];
+  const named = process.env.S2_CHROMIUM;
   if (named !== undefined && named !== "") return findProgram([named]);
   return findProgram([
-    "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "msedge",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe",

@@ -8,7 +8,10 @@ export class Rng {
   #c: number;
   #d: number;
 
-  constructor(readonly seed: number, readonly label = "") {
+  constructor(
+    readonly seed: number,
+    readonly label = "",
+  ) {
     let h = 0x811c9dc5 ^ (seed >>> 0);
     for (let i = 0; i < label.length; i++) h = Math.imul(h ^ label.charCodeAt(i), 0x01000193) >>> 0;
     const mix = (salt: number): number => {

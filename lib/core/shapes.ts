@@ -14,7 +14,13 @@ export type Legend = Record<string, number>;
  * @param bound letters that are already bound; they must agree
  * @throws ShapeError naming `where`, `what`, the expected and the received shape
  */
-export function expectShape(where: string, what: string, shape: readonly number[], pattern: string, bound: Legend = {}): Legend {
+export function expectShape(
+  where: string,
+  what: string,
+  shape: readonly number[],
+  pattern: string,
+  bound: Legend = {},
+): Legend {
   const parts = pattern.split(" ").filter((p) => p !== "");
   const legend: Legend = { ...bound };
   const shown = parts.map((p) => (/^\d+$/.test(p) || legend[p] === undefined ? p : `${p}=${legend[p]}`)).join(", ");

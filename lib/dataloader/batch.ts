@@ -7,9 +7,9 @@ import { turnPoints } from "../geometry/rigid";
 import { voxelsOf } from "../geometry/voxels";
 import type { ModelInputs, Targets } from "../model/inputs";
 import type { EncodedSentence, SharedPrompt } from "../model/prompt";
-import { pointmapsOf, type Pointmaps } from "./pointmaps";
 import { normalisePixels } from "./pixels";
-import { placesOf, type PreparedScene, type ProposalSource, type SceneCache } from "./scene-cache";
+import { type Pointmaps, pointmapsOf } from "./pointmaps";
+import { type PreparedScene, type ProposalSource, placesOf, type SceneCache } from "./scene-cache";
 
 /** One scene of a batch: which views, which sentences (with their right answers), how it is turned. */
 export interface BatchScene {
@@ -40,9 +40,16 @@ export interface Batch {
 
 /** Sizes that fit every sentence and scene given. */
 export function batchSizes(
-  sentences: Iterable<EncodedSentence>, scenes: Iterable<PreparedScene>, perScene: number, source: ProposalSource, prompt: SharedPrompt,
+  sentences: Iterable<EncodedSentence>,
+  scenes: Iterable<PreparedScene>,
+  perScene: number,
+  source: ProposalSource,
+  prompt: SharedPrompt,
 ): BatchSizes {
-  let tokens = 0, labels = 0, anchors = 0, objects = 0;
+  let tokens = 0,
+    labels = 0,
+    anchors = 0,
+    objects = 0;
   for (const s of sentences) {
     tokens = Math.max(tokens, s.ids.length);
     labels = Math.max(labels, s.supervised.length + prompt.supervised.length);
@@ -75,17 +82,26 @@ export function prefixLength(prompt: SharedPrompt, views: number, pooledSide: nu
  * @throws UserError when a scene offers no proposal, a sentence does not fit the sizes, or objects are read from a grid that is not prepared
  */
 export function makeBatch(
-  scenes: readonly BatchScene[], cache: SceneCache, sizes: BatchSizes, prompt: SharedPrompt, config: S2Config, source: ProposalSource = "gt",
+  scenes: readonly BatchScene[],
+  cache: SceneCache,
+  sizes: BatchSizes,
+  prompt: SharedPrompt,
+  config: S2Config,
+  source: ProposalSource = "gt",
 ): Batch {
   const { positions, reconstruction: recon } = config;
-  const B = scenes.length, V = scenes[0]!.views.length, { N, C, M, pooledSide } = cache.dims;
+  const B = scenes.length,
+    V = scenes[0]!.views.length,
+    { N, C, M, pooledSide } = cache.dims;
   const { sentences: Q, objects: O } = sizes;
   const longest = Math.max(1, ...scenes.flatMap((s) => s.sentences.map(({ encoded }) => encoded.ids.length)));
   const T = tokenWidth(longest, sizes.tokens);
   const P = prefixLength(prompt, V, pooledSide);
   const L = P + Q * T;
   if (config.objects.features.startsWith("patch27")) {
-    throw new UserError(`objects.features=${config.objects.features}: prepared scenes know which patches, not which pooled cells lie in a box; use patch14-pe or patch14`);
+    throw new UserError(
+      `objects.features=${config.objects.features}: prepared scenes know which patches, not which pooled cells lie in a box; use patch14-pe or patch14`,
+    );
   }
 
   const { image } = cache.dims;
@@ -106,16 +122,23 @@ export function makeBatch(
   const labelIds = new Int32Array(B * Q * sizes.labels);
   const labelWeights = new Float32Array(B * Q * sizes.labels);
   const A = B * Q * sizes.anchors;
-  const anchorTextRows = new Int32Array(A), anchorTokens = new Float32Array(A * P);
-  const anchorRows = new Int32Array(A), anchorScenes = new Int32Array(A), anchorObjects = new Int32Array(A), anchorWeights = new Float32Array(A);
+  const anchorTextRows = new Int32Array(A),
+    anchorTokens = new Float32Array(A * P);
+  const anchorRows = new Int32Array(A),
+    anchorScenes = new Int32Array(A),
+    anchorObjects = new Int32Array(A),
+    anchorWeights = new Float32Array(A);
   const total = scenes.reduce((n, s) => n + s.sentences.length, 0);
-  let label = 0, anchor = 0;
+  let label = 0,
+    anchor = 0;
 
   scenes.forEach((item, b) => {
     const { scene } = item;
     const boxes = scene.boxes(source);
-    if (boxes.length === 0) throw new UserError(`scene ${scene.id}: no ${source} proposals; the model has nothing to choose from`);
-    if (boxes.length > O) throw new UserError(`scene ${scene.id}: ${boxes.length} proposals do not fit the batch's ${O}`);
+    if (boxes.length === 0)
+      throw new UserError(`scene ${scene.id}: no ${source} proposals; the model has nothing to choose from`);
+    if (boxes.length > O)
+      throw new UserError(`scene ${scene.id}: ${boxes.length} proposals do not fit the batch's ${O}`);
     item.views.forEach((view, v) => {
       const at = b * V + v;
       if (seesPixels) normalisePixels(scene.pixels(view), seen, at * image ** 2 * 3);
@@ -124,12 +147,20 @@ export function makeBatch(
       known.set(scene.patchKnown(view), at * places);
       rays.set(scene.rays(view), at * M * 3);
     });
-    const members = objectPatches(scene.patchCounts(source, item.views), boxes.length, cache.dims.patchPixels, config.objects);
+    const members = objectPatches(
+      scene.patchCounts(source, item.views),
+      boxes.length,
+      cache.dims.patchPixels,
+      config.objects,
+    );
     boxes.forEach((box, o) => {
       const own = members.subarray(o * V * N, (o + 1) * V * N);
       const count = own.reduce((n, m) => n + m, 0);
       const row = (b * O + o) * V * N;
-      if (count > 0) own.forEach((m, i) => { if (m === 1) patches[row + i] = 1 / count; });
+      if (count > 0)
+        own.forEach((m, i) => {
+          if (m === 1) patches[row + i] = 1 / count;
+        });
       centres.set(box.slice(0, 3), (b * O + o) * 3);
       objectMask[b * O + o] = 1;
     });
@@ -139,7 +170,8 @@ export function makeBatch(
 
     item.sentences.forEach(({ encoded, positives: right }, q) => {
       const row = b * L + P + q * T;
-      if (encoded.ids.length > T) throw new UserError(`scene ${scene.id}: a sentence has ${encoded.ids.length} tokens, the batch holds ${T}`);
+      if (encoded.ids.length > T)
+        throw new UserError(`scene ${scene.id}: a sentence has ${encoded.ids.length} tokens, the batch holds ${T}`);
       text.set(encoded.ids, (b * Q + q) * T);
       ground[b * Q + q] = row + encoded.ground;
       sentenceMask[b * Q + q] = 1;
@@ -159,7 +191,13 @@ export function makeBatch(
         for (const { at, object } of encoded.anchors) {
           anchorRows[anchor] = row + at;
           anchorTextRows[anchor] = (b * Q + q) * T + at;
-          showing(members.subarray(object * V * N, (object + 1) * V * N), anchorTokens.subarray(anchor * P, (anchor + 1) * P), prompt, cache, V);
+          showing(
+            members.subarray(object * V * N, (object + 1) * V * N),
+            anchorTokens.subarray(anchor * P, (anchor + 1) * P),
+            prompt,
+            cache,
+            V,
+          );
           anchorScenes[anchor] = b;
           anchorObjects[anchor] = b * O + object;
           anchorWeights[anchor++] = 1;
@@ -175,7 +213,9 @@ export function makeBatch(
   const tensors: tf.Tensor[] = [];
   const keep = <X extends tf.Tensor>(t: X): X => (tensors.push(t), t);
   const inputs: ModelInputs = {
-    ...(seesPixels ? { pixels: keep(tf.tensor5d(seen, [B, V, image, image, 3])) } : { features: keep(tf.tensor4d(seen, [B, V, N, C])) }),
+    ...(seesPixels
+      ? { pixels: keep(tf.tensor5d(seen, [B, V, image, image, 3])) }
+      : { features: keep(tf.tensor4d(seen, [B, V, N, C])) }),
     patchVoxels: keep(tf.tensor4d(voxelsOf(xyz, positions), [B, V, places, 3])),
     patchKnown: keep(tf.tensor3d(known, [B, V, places])),
     rays: keep(tf.tensor4d(rays, [B, V, M, 3])),
@@ -186,7 +226,15 @@ export function makeBatch(
     after: prompt.after,
     text: keep(tf.tensor3d(text, [B, Q, T], "int32")),
     groundRows: keep(tf.tensor1d(ground, "int32")),
-    ...(points === undefined ? {} : reconstructionInputs(points, V, scenes.map((s) => s.draw), config, keep)),
+    ...(points === undefined
+      ? {}
+      : reconstructionInputs(
+          points,
+          V,
+          scenes.map((s) => s.draw),
+          config,
+          keep,
+        )),
   };
   const targets: Targets = {
     positives: keep(tf.tensor3d(positives, [B, Q, O + 1])),
@@ -194,31 +242,41 @@ export function makeBatch(
     labelRows: keep(tf.tensor1d(labelRows, "int32")),
     labelIds: keep(tf.tensor1d(labelIds, "int32")),
     labelWeights: keep(tf.tensor1d(labelWeights)),
-    ...(A === 0 ? {} : {
-      anchorRows: keep(tf.tensor1d(anchorRows, "int32")),
-      anchorScenes: keep(tf.tensor1d(anchorScenes, "int32")),
-      anchorObjects: keep(tf.tensor1d(anchorObjects, "int32")),
-      anchorWeights: keep(tf.tensor1d(anchorWeights)),
-      anchorTextRows: keep(tf.tensor1d(anchorTextRows, "int32")),
-      anchorTokens: keep(tf.tensor2d(anchorTokens, [A, P])),
-    }),
-    ...(points === undefined ? {} : {
-      localPoints: keep(tf.tensor5d(points.local, points.shape)),
-      globalPoints: keep(tf.tensor5d(points.global, points.shape)),
-      validPoints: keep(tf.tensor4d(points.valid, points.shape.slice(0, 4) as [number, number, number, number])),
-    }),
+    ...(A === 0
+      ? {}
+      : {
+          anchorRows: keep(tf.tensor1d(anchorRows, "int32")),
+          anchorScenes: keep(tf.tensor1d(anchorScenes, "int32")),
+          anchorObjects: keep(tf.tensor1d(anchorObjects, "int32")),
+          anchorWeights: keep(tf.tensor1d(anchorWeights)),
+          anchorTextRows: keep(tf.tensor1d(anchorTextRows, "int32")),
+          anchorTokens: keep(tf.tensor2d(anchorTokens, [A, P])),
+        }),
+    ...(points === undefined
+      ? {}
+      : {
+          localPoints: keep(tf.tensor5d(points.local, points.shape)),
+          globalPoints: keep(tf.tensor5d(points.global, points.shape)),
+          validPoints: keep(tf.tensor4d(points.valid, points.shape.slice(0, 4) as [number, number, number, number])),
+        }),
   };
   return { inputs, targets, dispose: () => tf.dispose(tensors) };
 }
 
 /** Rows of the views that the reconstruction branch reads, and their rows of the image-index table. */
 function reconstructionInputs(
-  points: Pointmaps, V: number, draws: readonly number[], config: S2Config, keep: <X extends tf.Tensor>(t: X) => X,
+  points: Pointmaps,
+  V: number,
+  draws: readonly number[],
+  config: S2Config,
+  keep: <X extends tf.Tensor>(t: X) => X,
 ): Pick<ModelInputs, "reconRows" | "reconImageIds"> {
   const [S, v] = points.shape;
-  const rows = new Int32Array(S * v), ids = new Int32Array(S * v);
+  const rows = new Int32Array(S * v),
+    ids = new Int32Array(S * v);
   points.scenes.forEach((b, s) => {
-    const order = config.reconstruction.imageIds === "ordered" ? undefined : new Rng(Math.floor(draws[b]! * 2 ** 32), "image-ids");
+    const order =
+      config.reconstruction.imageIds === "ordered" ? undefined : new Rng(Math.floor(draws[b]! * 2 ** 32), "image-ids");
     // the first view always has row 0; Fast3R draws distinct rows of its 1000-row table for the others
     const others = order === undefined ? undefined : order.shuffle(Array.from({ length: 999 }, (_, i) => i + 1));
     for (let i = 0; i < v; i++) {
@@ -226,7 +284,10 @@ function reconstructionInputs(
       ids[s * v + i] = i === 0 ? 0 : (others?.[i - 1] ?? i);
     }
   });
-  return { reconRows: keep(tf.tensor2d(rows, [S, v], "int32")), reconImageIds: keep(tf.tensor2d(ids, [S, v], "int32")) };
+  return {
+    reconRows: keep(tf.tensor2d(rows, [S, v], "int32")),
+    reconImageIds: keep(tf.tensor2d(ids, [S, v], "int32")),
+  };
 }
 
 /** Marks the prefix tokens that show an object: pooled tokens with at least one of its patches. */
@@ -234,8 +295,11 @@ function showing(members: Uint8Array, out: Float32Array, prompt: SharedPrompt, c
   const { side, pooledSide, N } = cache.dims;
   for (let i = 0; i < V * N; i++) {
     if (members[i] !== 1) continue;
-    const view = Math.floor(i / N), row = Math.floor((i % N) / side), col = i % side;
-    const y = Math.min(pooledSide - 1, Math.floor((row * pooledSide) / side)), x = Math.min(pooledSide - 1, Math.floor((col * pooledSide) / side));
+    const view = Math.floor(i / N),
+      row = Math.floor((i % N) / side),
+      col = i % side;
+    const y = Math.min(pooledSide - 1, Math.floor((row * pooledSide) / side)),
+      x = Math.min(pooledSide - 1, Math.floor((col * pooledSide) / side));
     // each pooled row is closed by a newline token
     out[prompt.before.length + (view * pooledSide + y) * (pooledSide + 1) + x] = 1;
   }

@@ -20,23 +20,37 @@ export interface Pointmaps {
 
 /** Which scenes and views of a batch the reconstruction loss looks at; all of them where the config says 0. */
 export function reconstructionChoice(
-  draws: readonly number[], views: number, recon: S2Config["reconstruction"],
+  draws: readonly number[],
+  views: number,
+  recon: S2Config["reconstruction"],
 ): { scenes: number[]; firstViews: number[]; count: number } {
   const wanted = recon.scenesPerStep === 0 ? draws.length : Math.min(recon.scenesPerStep, draws.length);
   const count = recon.viewsPerStep === 0 ? views : Math.min(recon.viewsPerStep, views);
   // the scenes with the smallest draws: a random subset that is fixed by the batch
-  const scenes = draws.map((draw, b) => ({ draw, b })).sort((x, y) => x.draw - y.draw).slice(0, wanted).map((x) => x.b).sort((x, y) => x - y);
+  const scenes = draws
+    .map((draw, b) => ({ draw, b }))
+    .sort((x, y) => x.draw - y.draw)
+    .slice(0, wanted)
+    .map((x) => x.b)
+    .sort((x, y) => x - y);
   const firstViews = scenes.map((b) => Math.floor(((draws[b]! * 7919) % 1) * (views - count + 1)));
   return { scenes, firstViews, count };
 }
 
 /** Pointmaps for the reconstruction loss (spec 4.2.1), unprojected at the pixels that the cache kept. */
 export function pointmapsOf(
-  items: readonly { readonly scene: PreparedScene; readonly views: readonly number[]; readonly draw: number }[], cache: SceneCache, config: S2Config,
+  items: readonly { readonly scene: PreparedScene; readonly views: readonly number[]; readonly draw: number }[],
+  cache: SceneCache,
+  config: S2Config,
 ): Pointmaps {
   const views = items[0]!.views.length;
-  const { scenes, firstViews, count } = reconstructionChoice(items.map((i) => i.draw), views, config.reconstruction);
-  const R = cache.dims.pointmap, step = cache.dims.image / R;
+  const { scenes, firstViews, count } = reconstructionChoice(
+    items.map((i) => i.draw),
+    views,
+    config.reconstruction,
+  );
+  const R = cache.dims.pointmap,
+    step = cache.dims.image / R;
   const local = new Float32Array(scenes.length * count * R * R * 3);
   const global = new Float32Array(local.length);
   const valid = new Float32Array(scenes.length * count * R * R);

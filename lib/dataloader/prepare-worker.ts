@@ -4,6 +4,7 @@ import type { S2Config } from "../config/schema";
 import { serveParent } from "../core/child";
 import { UserError } from "../core/errors";
 import { Rng } from "../core/rng";
+import { inProject } from "../core/root";
 import { coverageFrames, coverageOf } from "../datasets/coverage";
 import { uniformFrames } from "../datasets/frames";
 import { proposalFile, readProposals } from "../datasets/proposals";
@@ -12,13 +13,12 @@ import type { View } from "../datasets/scene";
 import { chooseEngine } from "../engine/choose";
 import { RepeatedStep, tf } from "../engine/tf";
 import { cellRays, unproject } from "../geometry/camera";
-import { patchGrid, patchMeans, pixelsInside, type PatchGrid } from "../geometry/patches";
+import { type PatchGrid, patchGrid, patchMeans, pixelsInside } from "../geometry/patches";
 import { visionPrefix, visionTower } from "../model/vision";
 import { Scope } from "../nn/scope";
-import { inProject } from "../core/root";
-import { normalisePixels } from "./pixels";
 import { loadTower } from "../weights/pretrained";
-import { placesOf, recordLayout, type CacheDims, type CachedScene } from "./scene-cache";
+import { normalisePixels } from "./pixels";
+import { type CacheDims, type CachedScene, placesOf, recordLayout } from "./scene-cache";
 
 /** What one preparing process gets to do. */
 export interface PrepareTask {
@@ -54,7 +54,11 @@ function featuresBy(config: S2Config, dims: CacheDims): ((views: readonly View[]
 }
 
 /** The frames of a scene that are prepared, in the order of the recording, and those that could not be looked at. */
-async function framesOf(scene: ScanNetScene, config: S2Config, dims: CacheDims): Promise<{ frames: string[]; unreadable: readonly string[] }> {
+async function framesOf(
+  scene: ScanNetScene,
+  config: S2Config,
+  dims: CacheDims,
+): Promise<{ frames: string[]; unreadable: readonly string[] }> {
   const evenly = (names: readonly string[]): string[] => uniformFrames(names.length, dims.pool).map((i) => names[i]!);
   if (config.data.coverage === undefined) return { frames: evenly(scene.frames), unreadable: [] };
   // ties are broken alike in every run: the frames are prepared once for all seeds
@@ -84,7 +88,8 @@ async function prepare(task: PrepareTask, progress: (done: number) => void, stop
   const grid = patchGrid(dims.image, dims.image, config.vision.patchSize);
   const cells = { rows: dims.pooledSide, cols: dims.pooledSide, cell: Math.floor(dims.image / dims.pooledSide) };
   const places = placesOf(dims);
-  const placed: PatchGrid = dims.pooledXyz === true ? { imageCols: dims.image, rows: cells.rows, cols: cells.cols, patch: cells.cell } : grid;
+  const placed: PatchGrid =
+    dims.pooledXyz === true ? { imageCols: dims.image, rows: cells.rows, cols: cells.cols, patch: cells.cell } : grid;
   const out: PreparedScene[] = [];
   const broken: string[] = [];
   let membersAt = 0;
@@ -95,8 +100,12 @@ async function prepare(task: PrepareTask, progress: (done: number) => void, stop
     const { views, damaged } = await readWholeViews(scene, frames, dims.image);
     const unread = new Set([...unreadable, ...damaged]);
     const record = new ArrayBuffer(layout.bytes);
-    if (features !== undefined) new Float32Array(record, layout.features, dims.pool * dims.N * dims.C).set(features(views));
-    else views.forEach(({ colour }, v) => new Uint8Array(record, layout.pixels + v * colour.length, colour.length).set(colour));
+    if (features !== undefined)
+      new Float32Array(record, layout.features, dims.pool * dims.N * dims.C).set(features(views));
+    else
+      views.forEach(({ colour }, v) =>
+        new Uint8Array(record, layout.pixels + v * colour.length, colour.length).set(colour),
+      );
     const proposals = proposalFile(data, id) === undefined ? [] : readProposals(data, id);
     const boxes = [...scene.objects.map((o) => o.box), ...proposals.map((p) => p.box)];
     const counts = new Uint16Array(boxes.length * dims.pool * dims.N);
@@ -105,16 +114,28 @@ async function prepare(task: PrepareTask, progress: (done: number) => void, stop
       const { mean_N3, known_N } = patchMeans(world, placed);
       new Float32Array(record, layout.xyz + v * places * 12, places * 3).set(mean_N3);
       new Float32Array(record, layout.known + v * places * 4, places).set(known_N);
-      new Float32Array(record, layout.rays + v * dims.M * 12, dims.M * 3).set(cellRays(cells, view.intrinsics, view.pose));
-      new Uint16Array(record, layout.depth + v * dims.pointmap ** 2 * 2, dims.pointmap ** 2).set(pointmapDepth(view, dims.pointmap));
+      new Float32Array(record, layout.rays + v * dims.M * 12, dims.M * 3).set(
+        cellRays(cells, view.intrinsics, view.pose),
+      );
+      new Uint16Array(record, layout.depth + v * dims.pointmap ** 2 * 2, dims.pointmap ** 2).set(
+        pointmapDepth(view, dims.pointmap),
+      );
       const k = view.intrinsics;
       new Float64Array(record, layout.cameras + v * 160, 20).set([k.fx, k.fy, k.cx, k.cy, ...view.pose]);
       const inside = pixelsInside(world, grid, boxes);
       boxes.forEach((_, o) => counts.set(inside.subarray(o * dims.N, (o + 1) * dims.N), (o * dims.pool + v) * dims.N));
     });
     out.push({
-      id, split, part, frames: views.map((v) => v.frame), skippedFrames: new Set([...scene.skippedFrames, ...unread]).size, damaged: [...unread], objects: scene.objects, proposals,
-      record: out.length * layout.bytes, members: membersAt,
+      id,
+      split,
+      part,
+      frames: views.map((v) => v.frame),
+      skippedFrames: new Set([...scene.skippedFrames, ...unread]).size,
+      damaged: [...unread],
+      objects: scene.objects,
+      proposals,
+      record: out.length * layout.bytes,
+      members: membersAt,
     });
     writeSync(records, new Uint8Array(record));
     writeSync(members, new Uint8Array(counts.buffer));

@@ -11,9 +11,9 @@ import { inProject } from "../core/root";
 import { dataFingerprint } from "../datasets/fingerprint";
 import { splitNames, splitScenes } from "../datasets/sentences";
 import { trainsVision } from "../model/vision";
-import type { PreparedPart, PreparedScene, PrepareTask } from "./prepare-worker";
 import { requireTower, visionFingerprint } from "../weights/pretrained";
-import { cacheDims, SceneCache, type CachedScene, type CacheIndex } from "./scene-cache";
+import type { PreparedPart, PreparedScene, PrepareTask } from "./prepare-worker";
+import { type CachedScene, type CacheIndex, cacheDims, SceneCache } from "./scene-cache";
 
 function runs(pid: number): boolean {
   try {
@@ -40,7 +40,9 @@ function leftOut(scenes: readonly PreparedScene[]): string | undefined {
   const few = damaged.slice(0, 3).join(", ") + (damaged.length > 3 ? ", …" : "");
   const said = [
     ...(lost === 0 ? [] : [`${lost} frames without a finite pose left out`]),
-    ...(damaged.length === 0 ? [] : [`${damaged.length} damaged frames left out (${few}): data check names what is wrong`]),
+    ...(damaged.length === 0
+      ? []
+      : [`${damaged.length} damaged frames left out (${few}): data check names what is wrong`]),
   ];
   return said.length === 0 ? undefined : said.join("; ");
 }
@@ -50,20 +52,27 @@ function refuseBroken(broken: readonly string[], total: number, data: string): v
   if (broken.length === 0) return;
   const most = 10;
   const more = broken.length > most ? [`and ${broken.length - most} more`] : [];
-  throw new UserError([
-    `${broken.length} of ${total} scenes of ${data} cannot be prepared; mend them (data check says more) or take them out of scannetv2_train.txt and scannetv2_val.txt:`,
-    ...broken.slice(0, most), ...more,
-  ].join("\n  "));
+  throw new UserError(
+    [
+      `${broken.length} of ${total} scenes of ${data} cannot be prepared; mend them (data check says more) or take them out of scannetv2_train.txt and scannetv2_val.txt:`,
+      ...broken.slice(0, most),
+      ...more,
+    ].join("\n  "),
+  );
 }
 
 /** The results of all; when one fails the others are asked to stop and waited for, so that none writes on behind. */
 async function allOrStop<T>(stop: AbortController, work: readonly Promise<T>[]): Promise<T[]> {
   let first: { readonly error: unknown } | undefined;
-  const settled = await Promise.all(work.map((w) => w.catch((error: unknown) => {
-    first ??= { error };
-    stop.abort();
-    return undefined;
-  })));
+  const settled = await Promise.all(
+    work.map((w) =>
+      w.catch((error: unknown) => {
+        first ??= { error };
+        stop.abort();
+        return undefined;
+      }),
+    ),
+  );
   if (first !== undefined) throw first.error;
   return settled as T[];
 }
@@ -77,11 +86,26 @@ async function allOrStop<T>(stop: AbortController, work: readonly Promise<T>[]):
  */
 export async function prepareScenes(config: S2Config, progress: ProgressSink, processes = 2): Promise<SceneCache> {
   const data = inProject(config.data.folder);
-  if (!existsSync(data)) throw new UserError(`dataset folder ${config.data.folder} does not exist; make it with: npm run -s s2mllm -- data make`);
+  if (!existsSync(data))
+    throw new UserError(
+      `dataset folder ${config.data.folder} does not exist; make it with: npm run -s s2mllm -- data make`,
+    );
   if (!trainsVision(config)) requireTower(config);
   const dims = cacheDims(config);
   const fingerprint = dataFingerprint(data);
-  const key = createHash("sha256").update(JSON.stringify({ v: 1, dims, fingerprint, vision: config.vision, weights: visionFingerprint(config), coverage: config.data.coverage })).digest("hex").slice(0, 16);
+  const key = createHash("sha256")
+    .update(
+      JSON.stringify({
+        v: 1,
+        dims,
+        fingerprint,
+        vision: config.vision,
+        weights: visionFingerprint(config),
+        coverage: config.data.coverage,
+      }),
+    )
+    .digest("hex")
+    .slice(0, 16);
   const folder = inProject("data", "cache", key);
   sweepUnfinished(dirname(folder));
   if (!existsSync(join(folder, "index.json"))) {
@@ -93,18 +117,35 @@ export async function prepareScenes(config: S2Config, progress: ProgressSink, pr
     try {
       const scenes = splitNames.flatMap((split) => splitScenes(data, split).map((id) => ({ id, split })));
       const done = new Array<number>(processes).fill(0);
-      const parts = await allOrStop(stop, done.map((_, part) => {
-        const task: PrepareTask = { config, dims, folder: building, part, scenes: scenes.filter((_s, i) => i % processes === part) };
-        return runChild<PrepareTask, number, PreparedPart>(inProject("lib", "dataloader", "prepare-worker.ts"), task, {
-          signal: stop.signal,
-          onProgress: (n) => {
-            done[part] = n;
-            progress({ task: "prepare scenes", done: done.reduce((a, b) => a + b), total: scenes.length });
-          },
-        });
-      }));
+      const parts = await allOrStop(
+        stop,
+        done.map((_, part) => {
+          const task: PrepareTask = {
+            config,
+            dims,
+            folder: building,
+            part,
+            scenes: scenes.filter((_s, i) => i % processes === part),
+          };
+          return runChild<PrepareTask, number, PreparedPart>(
+            inProject("lib", "dataloader", "prepare-worker.ts"),
+            task,
+            {
+              signal: stop.signal,
+              onProgress: (n) => {
+                done[part] = n;
+                progress({ task: "prepare scenes", done: done.reduce((a, b) => a + b), total: scenes.length });
+              },
+            },
+          );
+        }),
+      );
       if (stop.signal.aborted) throw new UserError("preparing scenes was interrupted; run the same command again");
-      refuseBroken(parts.flatMap((p) => p.broken), scenes.length, config.data.folder);
+      refuseBroken(
+        parts.flatMap((p) => p.broken),
+        scenes.length,
+        config.data.folder,
+      );
       const prepared = parts.flatMap((p) => p.scenes);
       const note = leftOut(prepared);
       if (note !== undefined) progress({ task: "prepare scenes", done: scenes.length, total: scenes.length, note });

@@ -1,6 +1,6 @@
 import type { S2Config } from "../config/schema";
-import { uniformFrames } from "../datasets/frames";
 import type { Rng } from "../core/rng";
+import { uniformFrames } from "../datasets/frames";
 
 /** What one scene contributes to one batch. */
 export interface Pick {
@@ -34,9 +34,13 @@ export function sampleStep(step: number, sizes: SceneSizes, config: S2Config, rn
     const epoch = Math.floor(position / usable.length);
     const scene = usable[epochOrder(usable.length, rng, epoch)[position % usable.length]!]!;
     const all = Array.from({ length: sizes.pool }, (_, v) => v);
-    const views = config.data.trainFrames === "random"
-      ? draw.shuffle(all).slice(0, config.data.frames).sort((a, b) => a - b)
-      : uniformFrames(sizes.pool, config.data.frames);
+    const views =
+      config.data.trainFrames === "random"
+        ? draw
+            .shuffle(all)
+            .slice(0, config.data.frames)
+            .sort((a, b) => a - b)
+        : uniformFrames(sizes.pool, config.data.frames);
     const count = sizes.sentences[scene]!;
     const sentences = draw.shuffle(Array.from({ length: count }, (_, s) => s)).slice(0, config.training.sentences);
     return { scene, views, sentences, turns: config.training.rotate ? draw.int(4) : 0, draw: draw.next() };
@@ -47,6 +51,7 @@ let cached: { key: string; order: number[] } | undefined;
 
 function epochOrder(count: number, rng: Rng, epoch: number): number[] {
   const key = `${rng.seed}/${rng.label}/${epoch}/${count}`;
-  if (cached?.key !== key) cached = { key, order: rng.fork(`epoch-${epoch}`).shuffle(Array.from({ length: count }, (_, i) => i)) };
+  if (cached?.key !== key)
+    cached = { key, order: rng.fork(`epoch-${epoch}`).shuffle(Array.from({ length: count }, (_, i) => i)) };
   return cached.order;
 }

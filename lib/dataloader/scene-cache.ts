@@ -1,6 +1,5 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { join } from "node:path";
-import { readFileSync } from "node:fs";
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import type { Intrinsics } from "../datasets/scene";
@@ -34,12 +33,19 @@ export interface CacheDims {
 export function cacheDims(config: S2Config): CacheDims {
   const { vision, projector, reconstruction } = config;
   const side = Math.floor(vision.imageSize / vision.patchSize);
-  const pooledSide = projector.pooling === "bilinear" ? Math.ceil(side / projector.poolStride) : Math.floor(side / projector.poolStride);
+  const pooledSide =
+    projector.pooling === "bilinear" ? Math.ceil(side / projector.poolStride) : Math.floor(side / projector.poolStride);
   return {
     // as many as the model sees, at least: a draw from fewer would give training other shapes than evaluation
     pool: Math.max(config.data.pool, config.data.frames),
-    N: side * side, side, patchPixels: vision.patchSize ** 2, C: vision.hiddenSize,
-    M: pooledSide * pooledSide, pooledSide, pointmap: side * reconstruction.patchSize, image: vision.imageSize,
+    N: side * side,
+    side,
+    patchPixels: vision.patchSize ** 2,
+    C: vision.hiddenSize,
+    M: pooledSide * pooledSide,
+    pooledSide,
+    pointmap: side * reconstruction.patchSize,
+    image: vision.imageSize,
     ...(trainsVision(config) ? { pixels: true } : {}),
     ...(config.positions.coordinatesAt === "pooled" ? { pooledXyz: true } : {}),
   };
@@ -164,7 +170,10 @@ export class PreparedScene {
   /** Intrinsics of the image and row-major camera-to-world pose. */
   camera(view: number): { intrinsics: Intrinsics; pose: Float64Array } {
     const numbers = new Float64Array(this.#data(), this.cache.layout.cameras + view * 160, 20);
-    return { intrinsics: { fx: numbers[0]!, fy: numbers[1]!, cx: numbers[2]!, cy: numbers[3]! }, pose: numbers.subarray(4) };
+    return {
+      intrinsics: { fx: numbers[0]!, fy: numbers[1]!, cx: numbers[2]!, cy: numbers[3]! },
+      pose: numbers.subarray(4),
+    };
   }
 
   /** uint16[R, R] depth in millimetres at the pointmap's pixels; 0 = not measured. */
@@ -203,7 +212,10 @@ export class SceneCache {
     this.dims = index.dims;
     this.layout = recordLayout(index.dims);
     for (const [split, scenes] of Object.entries(index.splits)) {
-      this.#splits.set(split, scenes.map((entry) => new PreparedScene(entry, this)));
+      this.#splits.set(
+        split,
+        scenes.map((entry) => new PreparedScene(entry, this)),
+      );
     }
   }
 
@@ -213,7 +225,10 @@ export class SceneCache {
 
   scenes(split: string): readonly PreparedScene[] {
     const scenes = this.#splits.get(split);
-    if (scenes === undefined) throw new UserError(`prepared scenes ${this.folder}: no split "${split}"; known: ${[...this.#splits.keys()].join(", ")}`);
+    if (scenes === undefined)
+      throw new UserError(
+        `prepared scenes ${this.folder}: no split "${split}"; known: ${[...this.#splits.keys()].join(", ")}`,
+      );
     return scenes;
   }
 
@@ -222,7 +237,10 @@ export class SceneCache {
     if (file === undefined) this.#files.set(name, (file = openSync(join(this.folder, name), "r")));
     const out = new Uint8Array(bytes);
     const got = readSync(file, out, 0, bytes, offset);
-    if (got !== bytes) throw new UserError(`${join(this.folder, name)}: expected ${bytes} bytes at ${offset}, got ${got}; delete the folder to prepare it again`);
+    if (got !== bytes)
+      throw new UserError(
+        `${join(this.folder, name)}: expected ${bytes} bytes at ${offset}, got ${got}; delete the folder to prepare it again`,
+      );
     return out.buffer;
   }
 

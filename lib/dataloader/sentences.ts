@@ -2,7 +2,14 @@ import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import type { Query } from "../datasets/scene";
 import { Tokenizer, withTokens } from "../io/tokenizer";
-import { addedTokens, encodeSentence, groundToken, sharedPrompt, type EncodedSentence, type SharedPrompt } from "../model/prompt";
+import {
+  addedTokens,
+  type EncodedSentence,
+  encodeSentence,
+  groundToken,
+  type SharedPrompt,
+  sharedPrompt,
+} from "../model/prompt";
 import { tokenizerFile } from "../weights/pretrained";
 import type { PreparedScene } from "./scene-cache";
 
@@ -25,7 +32,10 @@ export function groupByScene(scenes: readonly PreparedScene[], queries: readonly
   const byScene = new Map<string, Query[]>(scenes.map((s) => [s.id, []]));
   for (const query of queries) {
     const list = byScene.get(query.sceneId);
-    if (list === undefined) throw new UserError(`sentence ${query.id}: scene "${query.sceneId}" is not among the ${scenes.length} prepared scenes; check the split's scene list`);
+    if (list === undefined)
+      throw new UserError(
+        `sentence ${query.id}: scene "${query.sceneId}" is not among the ${scenes.length} prepared scenes; check the split's scene list`,
+      );
     list.push(query);
   }
   return scenes.map((scene) => {
@@ -33,7 +43,9 @@ export function groupByScene(scenes: readonly PreparedScene[], queries: readonly
     for (const query of list) {
       const missing = [query.targetId, ...query.anchorIds].find((id) => scene.entry.objects[id] === undefined);
       if (missing !== undefined) {
-        throw new UserError(`sentence ${query.id}: object ${missing} is not in scene ${scene.id}, which has objects 0 to ${scene.entry.objects.length - 1}`);
+        throw new UserError(
+          `sentence ${query.id}: object ${missing} is not in scene ${scene.id}, which has objects 0 to ${scene.entry.objects.length - 1}`,
+        );
       }
     }
     return { scene, queries: list.map((query) => withWholeClass(query, scene)) };
@@ -50,7 +62,9 @@ export function loadTokenizer(config: S2Config): Tokenizer {
   if (tokenizer.has(groundToken)) return tokenizer;
   const extended = new Tokenizer(withTokens(tokenizer.json, addedTokens), tokenizer.origin);
   if (extended.size !== config.language.vocabSize) {
-    throw new UserError(`tokenizer ${tokenizer.origin}: has ${tokenizer.size} tokens, with ${addedTokens.join(", ")} ${extended.size}; preset ${config.preset} expects ${config.language.vocabSize}: it belongs to another model`);
+    throw new UserError(
+      `tokenizer ${tokenizer.origin}: has ${tokenizer.size} tokens, with ${addedTokens.join(", ")} ${extended.size}; preset ${config.preset} expects ${config.language.vocabSize}: it belongs to another model`,
+    );
   }
   return extended;
 }
@@ -60,17 +74,25 @@ export interface EncodedScene extends SceneSentences {
 }
 
 /** All sentences of a split as tokens, with the true category in the answer. */
-export function encodeScenes(groups: readonly SceneSentences[], tokenizer: Tokenizer, config: S2Config): { scenes: EncodedScene[]; prompt: SharedPrompt } {
+export function encodeScenes(
+  groups: readonly SceneSentences[],
+  tokenizer: Tokenizer,
+  config: S2Config,
+): { scenes: EncodedScene[]; prompt: SharedPrompt } {
   if (tokenizer.size > config.language.vocabSize) {
-    throw new UserError(`the tokenizer ${tokenizer.origin} has ${tokenizer.size} tokens, the model's vocabulary holds ${config.language.vocabSize}; raise language.vocabSize`);
+    throw new UserError(
+      `the tokenizer ${tokenizer.origin} has ${tokenizer.size} tokens, the model's vocabulary holds ${config.language.vocabSize}; raise language.vocabSize`,
+    );
   }
   return {
     prompt: sharedPrompt(tokenizer, config.prompt),
-    scenes: groups.map((group) => ({ ...group, encoded: group.queries.map((q) => encodeSentence(tokenizer, q, q.category, config.prompt)) })),
+    scenes: groups.map((group) => ({
+      ...group,
+      encoded: group.queries.map((q) => encodeSentence(tokenizer, q, q.category, config.prompt)),
+    })),
   };
 }
 
 export function allSentences(scenes: readonly EncodedScene[]): EncodedSentence[] {
   return scenes.flatMap((s) => [...s.encoded]);
 }
-

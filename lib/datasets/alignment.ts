@@ -11,7 +11,9 @@ export const alignmentFile = "scans_axis_alignment_matrices.json";
 function matrix(m: readonly unknown[], origin: string): Float64Array {
   const numbers = Float64Array.from(m, (x) => (typeof x === "number" ? x : NaN));
   if (numbers.length === 16 && numbers.every(Number.isFinite)) return numbers;
-  throw new UserError(`${origin} must be 16 finite numbers (row-major 4x4), got ${numbers.length}${numbers.length === 16 ? " that are not all finite" : ""}; take the file from the scan again`);
+  throw new UserError(
+    `${origin} must be 16 finite numbers (row-major 4x4), got ${numbers.length}${numbers.length === 16 ? " that are not all finite" : ""}; take the file from the scan again`,
+  );
 }
 
 /**
@@ -25,9 +27,13 @@ export function readAlignment(folder: string, id: string): Float64Array | undefi
   const file = join(folder, "scans", id, `${id}.txt`);
   const line = existsSync(file) ? scanFact(readFileSync(file, "utf8"), "axisAlignment") : undefined;
   if (line !== undefined) return matrix(numbersIn(line), `${file}: axisAlignment`);
-  const all = keptFile(join(folder, alignmentFile), (path) => readJson(path, "a matrix for each scan", "download it again"));
+  const all = keptFile(join(folder, alignmentFile), (path) =>
+    readJson(path, "a matrix for each scan", "download it again"),
+  );
   const listed: unknown = typeof all === "object" && all !== null ? (all as Record<string, unknown>)[id] : undefined;
   if (Array.isArray(listed)) return matrix(listed, `${join(folder, alignmentFile)}: ${id}`);
   const indexed = indexedScan(folder, id)?.alignment;
-  return indexed === undefined ? undefined : matrix(indexed, `${join(folder, "embodiedscan.json")}: ${id}: axis_align_matrix`);
+  return indexed === undefined
+    ? undefined
+    : matrix(indexed, `${join(folder, "embodiedscan.json")}: ${id}: axis_align_matrix`);
 }

@@ -24,21 +24,32 @@ const again = "download the capture again";
 /** Videos of a fold; empty without it. */
 export function arkitVideos(folder: string, split: keyof typeof folds): string[] {
   const fold = join(folder, folds[split]);
-  return namesIn(fold).filter((name) => /^\d+$/.test(name)).sort();
+  return namesIn(fold)
+    .filter((name) => /^\d+$/.test(name))
+    .sort();
 }
 
 /** Folder of a video; undefined when the data folder is of another set or lacks it. */
 export function arkitFolder(folder: string, id: string): string | undefined {
   if (!/^\d+$/.test(id)) return undefined;
-  return Object.values(folds).map((fold) => join(folder, fold, id)).find((path) => existsSync(path));
+  return Object.values(folds)
+    .map((fold) => join(folder, fold, id))
+    .find((path) => existsSync(path));
 }
 
 /** Files of a capture. */
-export function arkitFiles(capture: string, id: string): Readonly<Record<"annotation" | "mesh" | "colour" | "depth" | "intrinsics" | "trajectory", string>> {
+export function arkitFiles(
+  capture: string,
+  id: string,
+): Readonly<Record<"annotation" | "mesh" | "colour" | "depth" | "intrinsics" | "trajectory", string>> {
   const frames = join(capture, `${id}_frames`);
   return {
-    annotation: join(capture, `${id}_3dod_annotation.json`), mesh: join(capture, `${id}_3dod_mesh.ply`),
-    colour: join(frames, "lowres_wide"), depth: join(frames, "lowres_depth"), intrinsics: join(frames, "lowres_wide_intrinsics"), trajectory: join(frames, "lowres_wide.traj"),
+    annotation: join(capture, `${id}_3dod_annotation.json`),
+    mesh: join(capture, `${id}_3dod_mesh.ply`),
+    colour: join(frames, "lowres_wide"),
+    depth: join(frames, "lowres_depth"),
+    intrinsics: join(frames, "lowres_wide_intrinsics"),
+    trajectory: join(frames, "lowres_wide.traj"),
   };
 }
 
@@ -48,19 +59,24 @@ const milliseconds = (timestamp: string): number => Math.round(Number(timestamp)
 /** Poses by timestamp: each line has seconds, the axis-angle and the translation from world to camera. */
 function readTrajectory(file: string): Map<number, Float64Array> {
   const poses = new Map<number, Float64Array>();
-  readText(file, "the capture's camera poses", again).split(/\r?\n/).forEach((line, i) => {
-    if (line.trim() === "") return;
-    const numbers = numbersIn(line);
-    if (numbers.length !== 7 || Number.isNaN(numbers[0])) throw new UserError(`${file}: line ${i + 1} must have 7 numbers (seconds, axis-angle, translation), got "${line.slice(0, 80)}"; ${again}`);
-    if (!numbers.every(Number.isFinite)) return;
-    const toCamera = identity4();
-    const R = rotationOf(numbers.slice(1, 4));
-    for (let r = 0; r < 3; r++) {
-      for (let c = 0; c < 3; c++) toCamera[4 * r + c] = R[3 * r + c]!;
-      toCamera[4 * r + 3] = numbers[4 + r]!;
-    }
-    poses.set(milliseconds(String(numbers[0])), invertRigid(toCamera));
-  });
+  readText(file, "the capture's camera poses", again)
+    .split(/\r?\n/)
+    .forEach((line, i) => {
+      if (line.trim() === "") return;
+      const numbers = numbersIn(line);
+      if (numbers.length !== 7 || Number.isNaN(numbers[0]))
+        throw new UserError(
+          `${file}: line ${i + 1} must have 7 numbers (seconds, axis-angle, translation), got "${line.slice(0, 80)}"; ${again}`,
+        );
+      if (!numbers.every(Number.isFinite)) return;
+      const toCamera = identity4();
+      const R = rotationOf(numbers.slice(1, 4));
+      for (let r = 0; r < 3; r++) {
+        for (let c = 0; c < 3; c++) toCamera[4 * r + c] = R[3 * r + c]!;
+        toCamera[4 * r + 3] = numbers[4 + r]!;
+      }
+      poses.set(milliseconds(String(numbers[0])), invertRigid(toCamera));
+    });
   return poses;
 }
 
@@ -76,7 +92,8 @@ function poseAt(poses: ReadonlyMap<number, Float64Array>, ms: number): Float64Ar
 /** One line "width height fx fy cx cy". */
 function readPincam(file: string): Intrinsics {
   const numbers = numbersIn(readText(file, "a frame's intrinsics", again));
-  if (numbers.length !== 6 || !numbers.every((x) => Number.isFinite(x) && x >= 0)) throw new UserError(`${file}: expected "width height fx fy cx cy", got ${numbers.length} numbers; ${again}`);
+  if (numbers.length !== 6 || !numbers.every((x) => Number.isFinite(x) && x >= 0))
+    throw new UserError(`${file}: expected "width height fx fy cx cy", got ${numbers.length} numbers; ${again}`);
   const [, , fx, fy, cx, cy] = numbers as [number, number, number, number, number, number];
   return { fx, fy, cx, cy };
 }
@@ -85,23 +102,39 @@ function readPincam(file: string): Intrinsics {
 export function openArkitFrames(capture: string, id: string): FrameSource {
   const files = arkitFiles(capture, id);
   const timesOf = (folder: string, suffix: string): Map<number, string> => {
-    if (!existsSync(folder)) throw new UserError(`${folder} is missing: expected the capture's frames; ${again} (3dod, with lowres_wide and lowres_depth)`);
-    return new Map(namesIn(folder).flatMap((name) => {
-      const time = new RegExp(`^${id}_(\\d+(?:\\.\\d+)?)${suffix}$`).exec(name)?.[1];
-      return time === undefined ? [] : [[milliseconds(time), time] as const];
-    }));
+    if (!existsSync(folder))
+      throw new UserError(
+        `${folder} is missing: expected the capture's frames; ${again} (3dod, with lowres_wide and lowres_depth)`,
+      );
+    return new Map(
+      namesIn(folder).flatMap((name) => {
+        const time = new RegExp(`^${id}_(\\d+(?:\\.\\d+)?)${suffix}$`).exec(name)?.[1];
+        return time === undefined ? [] : [[milliseconds(time), time] as const];
+      }),
+    );
   };
-  const [colours, depths, cameras] = [timesOf(files.colour, "\\.png"), timesOf(files.depth, "\\.png"), timesOf(files.intrinsics, "\\.pincam")];
+  const [colours, depths, cameras] = [
+    timesOf(files.colour, "\\.png"),
+    timesOf(files.depth, "\\.png"),
+    timesOf(files.intrinsics, "\\.pincam"),
+  ];
   // a camera's file may be named a thousandth of a second off
   const cameraOf = (ms: number): string | undefined => cameras.get(ms) ?? cameras.get(ms - 1) ?? cameras.get(ms + 1);
   const times = [...depths.keys()].filter((ms) => colours.has(ms) && cameraOf(ms) !== undefined).sort((a, b) => a - b);
-  if (times.length === 0) throw new UserError(`${capture}: none of ${depths.size} depth images has a colour image and intrinsics of its time; ${again}`);
+  if (times.length === 0)
+    throw new UserError(
+      `${capture}: none of ${depths.size} depth images has a colour image and intrinsics of its time; ${again}`,
+    );
   const poses = readTrajectory(files.trajectory);
   const byName = new Map(times.map((ms) => [depths.get(ms)!, ms]));
   const fileOf = (folder: string, time: string, suffix: string): string => join(folder, `${id}_${time}.${suffix}`);
-  const intrinsicsOf = (frame: string): Intrinsics => readPincam(fileOf(files.intrinsics, cameraOf(byName.get(frame)!)!, "pincam"));
+  const intrinsicsOf = (frame: string): Intrinsics =>
+    readPincam(fileOf(files.intrinsics, cameraOf(byName.get(frame)!)!, "pincam"));
   return {
-    kind: "ARKitScenes", origin: capture, frames: [...byName.keys()], depthShift: 1000,
+    kind: "ARKitScenes",
+    origin: capture,
+    frames: [...byName.keys()],
+    depthShift: 1000,
     intrinsics: intrinsicsOf([...byName.keys()][0]!),
     intrinsicsOf,
     pose: (frame) => poseAt(poses, byName.get(frame)!),
@@ -125,10 +158,10 @@ export function readArkitObjects(capture: string, id: string): SceneObject[] {
   return (data as unknown[]).map((value, i): SceneObject => {
     const entry = (value ?? {}) as Record<string, unknown>;
     const where = `${file}: data[${i}]`;
-    if (typeof entry["label"] !== "string") throw new UserError(`${where}: has no label; ${again}`);
-    const { obbAligned } = (entry["segments"] ?? {}) as Record<string, unknown>;
+    if (typeof entry.label !== "string") throw new UserError(`${where}: has no label; ${again}`);
+    const { obbAligned } = (entry.segments ?? {}) as Record<string, unknown>;
     // the documentation puts the box into the entry, the files into segments.obbAligned
-    return { id: i, label: entry["label"].replaceAll("_", " "), box: orientedBox(obbAligned ?? entry, where) };
+    return { id: i, label: entry.label.replaceAll("_", " "), box: orientedBox(obbAligned ?? entry, where) };
   });
 }
 

@@ -2,7 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { UserError } from "../core/errors";
 import { namesIn } from "../core/files";
-import { silent, type ProgressSink } from "../core/progress";
+import { type ProgressSink, silent } from "../core/progress";
 import type { Box } from "../geometry/box";
 import { alignmentFile } from "./alignment";
 import { arkitVideos } from "./arkitscenes";
@@ -15,9 +15,9 @@ import { objectFiles } from "./objects";
 import { otherScan, otherScans } from "./other-sets";
 import { proposalFile, readProposals } from "./proposals";
 import { comparePublished } from "./published";
-import { openScene, readSceneList, readWholeViews, scenesIn, type ScanNetScene } from "./scannet";
+import { openScene, readSceneList, readWholeViews, type ScanNetScene, scenesIn } from "./scannet";
 import type { Query, SceneObject } from "./scene";
-import { readSentences, sceneListFile, sentenceFile, type SentenceSet, type Split } from "./sentences";
+import { readSentences, type SentenceSet, type Split, sceneListFile, sentenceFile } from "./sentences";
 
 /** Something that is not there, or there for some scenes only. */
 export interface Gap {
@@ -66,7 +66,8 @@ class Tally {
 
   lines(noun: string): { line: string; todo: string }[] {
     return [...this.#names].map(([what, { todo, names }]) => ({
-      line: `${what}: ${names.length} ${noun}${names.length === 1 ? "" : "s"} (${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""})`, todo,
+      line: `${what}: ${names.length} ${noun}${names.length === 1 ? "" : "s"} (${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""})`,
+      todo,
     }));
   }
 }
@@ -80,9 +81,17 @@ function missingParts(folder: string, id: string, missing: Tally): boolean {
     whole = false;
     missing.add(what, id, todo);
   };
-  need(existsSync(join(folder, "scans", id)), "scan folder scans/<scene>", "download the scans, or leave them out of the scene list");
+  need(
+    existsSync(join(folder, "scans", id)),
+    "scan folder scans/<scene>",
+    "download the scans, or leave them out of the scene list",
+  );
   if (!whole) return false;
-  need(frameStore(folder, id) !== undefined, "frames", "download the .sens files, or put their export into scans/<scene> or posed_images/<scene>");
+  need(
+    frameStore(folder, id) !== undefined,
+    "frames",
+    "download the .sens files, or put their export into scans/<scene> or posed_images/<scene>",
+  );
   const load = (suffix: string): string => `download it with ScanNet's script, --type ${suffix}`;
   need(existsSync(files.aggregation), "<scene>.aggregation.json", load(".aggregation.json"));
   need(existsSync(files.segments), "<scene>_vh_clean_2.0.010000.segs.json", load("_vh_clean_2.0.010000.segs.json"));
@@ -95,8 +104,16 @@ function wrongSentences(scene: ScanNetScene, queries: readonly Query[], wrong: T
   for (const q of queries) {
     const target = scene.objects[q.targetId];
     const where = `${q.dataset} ${q.id}`;
-    if (target === undefined) wrong.add(`${scene.id}: has objects 0 to ${scene.objects.length - 1}, but a sentence speaks of another (take the files of one ScanNet version)`, where);
-    else if (q.anchorIds.some((id) => scene.objects[id] === undefined)) wrong.add(`${scene.id}: a sentence's landmark is not among its objects 0 to ${scene.objects.length - 1} (take the files of one ScanNet version)`, where);
+    if (target === undefined)
+      wrong.add(
+        `${scene.id}: has objects 0 to ${scene.objects.length - 1}, but a sentence speaks of another (take the files of one ScanNet version)`,
+        where,
+      );
+    else if (q.anchorIds.some((id) => scene.objects[id] === undefined))
+      wrong.add(
+        `${scene.id}: a sentence's landmark is not among its objects 0 to ${scene.objects.length - 1} (take the files of one ScanNet version)`,
+        where,
+      );
   }
 }
 
@@ -112,7 +129,11 @@ class Findings {
     try {
       return await work();
     } catch (error) {
-      this.problems.push(error instanceof UserError ? error.message : `${this.folder}: ${(error as Error).message}; the check does not know this case`);
+      this.problems.push(
+        error instanceof UserError
+          ? error.message
+          : `${this.folder}: ${(error as Error).message}; the check does not know this case`,
+      );
       return undefined;
     }
   }
@@ -152,12 +173,19 @@ async function checkLists(found: Findings, others: readonly Others[]): Promise<M
 }
 
 /** @returns sentences by scene, and by file how many there are */
-async function checkSentences(found: Findings, lists: ReadonlyMap<Split, unknown>): Promise<{ byScene: Map<string, Query[]>; counts: Record<string, number> }> {
+async function checkSentences(
+  found: Findings,
+  lists: ReadonlyMap<Split, unknown>,
+): Promise<{ byScene: Map<string, Query[]>; counts: Record<string, number> }> {
   const counts: Record<string, number> = {};
   const byScene = new Map<string, Query[]>();
   for (const set of sets) {
     const absent = splits.filter((split) => sentenceFile(found.folder, set, split) === undefined);
-    if (absent.length > 0) found.missing.push({ what: `sentences of ${set} (${absent.join(", ")})`, todo: "needed only to train or test on them; README.md says where the files go" });
+    if (absent.length > 0)
+      found.missing.push({
+        what: `sentences of ${set} (${absent.join(", ")})`,
+        todo: "needed only to train or test on them; README.md says where the files go",
+      });
     for (const split of splits) {
       const file = sentenceFile(found.folder, set, split);
       if (file === undefined || !lists.has(split)) continue;
@@ -169,9 +197,15 @@ async function checkSentences(found: Findings, lists: ReadonlyMap<Split, unknown
         else list.push(q);
       }
       counts[basename(file)] = (counts[basename(file)] ?? 0) + all.length;
-      const filtered = file.endsWith(".csv") ? await found.attempt(() => readSentences(found.folder, set, split, { mentionsTargetClass: true, maxTokens: 24 })) : undefined;
-      found.recognised.push(`${basename(file)} (${split}): ${all.length} sentences about ${new Set(all.map((q) => q.sceneId)).size} scenes` +
-        (filtered === undefined ? "" : `, ${filtered.length} after ReferIt3D's own filters`));
+      const filtered = file.endsWith(".csv")
+        ? await found.attempt(() =>
+            readSentences(found.folder, set, split, { mentionsTargetClass: true, maxTokens: 24 }),
+          )
+        : undefined;
+      found.recognised.push(
+        `${basename(file)} (${split}): ${all.length} sentences about ${new Set(all.map((q) => q.sceneId)).size} scenes` +
+          (filtered === undefined ? "" : `, ${filtered.length} after ReferIt3D's own filters`),
+      );
     }
   }
   for (const [name, count] of Object.entries(counts)) {
@@ -190,26 +224,49 @@ async function checkTables(found: Findings): Promise<void> {
     const map = await found.attempt(() => readLabelMap(labelMapFile(folder)));
     if (map !== undefined) found.recognised.push(`${basename(labelMapFile(folder))}: ${map.nyu40Id.size} names`);
   } else {
-    found.missing.push({ what: basename(labelMapFile(folder)), todo: '"unique" and "multiple" are decided by name without it; take it from ScanNet\'s release' });
+    found.missing.push({
+      what: basename(labelMapFile(folder)),
+      todo: '"unique" and "multiple" are decided by name without it; take it from ScanNet\'s release',
+    });
   }
   if (existsSync(join(folder, alignmentFile))) found.recognised.push(alignmentFile);
   const indexed = await found.attempt(() => indexedScans(folder));
   if (indexed !== undefined) found.recognised.push(`embodiedscan.json: frames of ${indexed} scans`);
-  found.recognised.push(...(await found.list(() => [...boxFiles(folder, "pred"), ...boxFiles(folder, "gt")])).map((file) => `metadata/${basename(file)}`));
-  const pickles = await found.list(() => pickleFolders.flatMap((sub) => namesIn(join(folder, sub)).filter((name) => /\.(pkl|pth?)$/.test(name)).map((name) => join(sub, name))));
+  found.recognised.push(
+    ...(await found.list(() => [...boxFiles(folder, "pred"), ...boxFiles(folder, "gt")])).map(
+      (file) => `metadata/${basename(file)}`,
+    ),
+  );
+  const pickles = await found.list(() =>
+    pickleFolders.flatMap((sub) =>
+      namesIn(join(folder, sub))
+        .filter((name) => /\.(pkl|pth?)$/.test(name))
+        .map((name) => join(sub, name)),
+    ),
+  );
   if (pickles.length > 0) {
-    found.missing.push({ what: `a json form of ${pickles.slice(0, 3).join(", ")}${pickles.length > 3 ? `, … (${pickles.length} files)` : ""}`, todo: "pickles are never loaded; README.md says how to convert them" });
+    found.missing.push({
+      what: `a json form of ${pickles.slice(0, 3).join(", ")}${pickles.length > 3 ? `, … (${pickles.length} files)` : ""}`,
+      todo: "pickles are never loaded; README.md says how to convert them",
+    });
   }
 }
 
 /** Whether the boxes that the authors released are those of the scan's own objects, by object id, within a centimetre. */
 function sameBoxes(objects: readonly SceneObject[], stated: readonly Box[]): boolean {
-  return objects.length === stated.length && objects.every(({ box }, i) => box.every((x, k) => Math.abs(x - stated[i]![k]!) <= 0.01));
+  return (
+    objects.length === stated.length &&
+    objects.every(({ box }, i) => box.every((x, k) => Math.abs(x - stated[i]![k]!) <= 0.01))
+  );
 }
 
 /** Opens every scene. */
 async function checkScenes(
-  found: Findings, ids: readonly string[], byScene: ReadonlyMap<string, readonly Query[]>, imageSize: number, progress: ProgressSink,
+  found: Findings,
+  ids: readonly string[],
+  byScene: ReadonlyMap<string, readonly Query[]>,
+  imageSize: number,
+  progress: ProgressSink,
 ): Promise<Pick<DataReport, "scenes" | "frames" | "skippedFrames" | "damagedFrames" | "unaligned" | "proposalFiles">> {
   const { folder } = found;
   const [gaps, wrong, kinds, proposals] = [new Tally(), new Tally(), new Tally(), new Tally()];
@@ -225,24 +282,35 @@ async function checkScenes(
     n.frames += scene.frames.length;
     n.skippedFrames += scene.skippedFrames.length;
     if (!scene.aligned) n.unaligned++;
-    const some = uniformFrames(scene.frames.length, Math.min(DECODED, scene.frames.length)).map((k) => scene.frames[k]!);
+    const some = uniformFrames(scene.frames.length, Math.min(DECODED, scene.frames.length)).map(
+      (k) => scene.frames[k]!,
+    );
     const read = await found.attempt(() => readWholeViews(scene, some, imageSize));
     for (const frame of read?.damaged ?? []) {
       n.damagedFrames++;
-      wrong.add(`${scene.source.origin}: does not decode (a neighbour is read instead; export or download it again)`, `frame ${frame}`);
+      wrong.add(
+        `${scene.source.origin}: does not decode (a neighbour is read instead; export or download it again)`,
+        `frame ${frame}`,
+      );
     }
     scene.source.close?.();
     const stated = await found.attempt(() => boxFileOf(folder, id, "gt"));
     const boxes = stated === undefined ? undefined : await found.attempt(() => boxesOf(stated, id));
     if (boxes !== undefined && !sameBoxes(scene.objects, boxes)) {
-      wrong.add(`metadata/${basename(stated!)}: its boxes are not those of the scan's objects (another version of the scan, or no axis alignment; the scan's own are used)`, id);
+      wrong.add(
+        `metadata/${basename(stated!)}: its boxes are not those of the scan's objects (another version of the scan, or no axis alignment; the scan's own are used)`,
+        id,
+      );
     }
     wrongSentences(scene, byScene.get(id) ?? [], wrong);
     if (offered === undefined || (await found.attempt(() => readProposals(folder, id))) === undefined) continue;
     n.proposalFiles++;
     proposals.add(offered.kind, id);
   }
-  found.recognised.push(...kinds.lines("scene").map(({ line }) => `frames as ${line}`), ...proposals.lines("scene").map(({ line }) => `proposals as ${line}`));
+  found.recognised.push(
+    ...kinds.lines("scene").map(({ line }) => `frames as ${line}`),
+    ...proposals.lines("scene").map(({ line }) => `proposals as ${line}`),
+  );
   found.missing.push(...gaps.lines("scene").map(({ line, todo }) => ({ what: line, todo })));
   found.problems.push(...wrong.lines("time").map(({ line }) => line));
   return n;
@@ -255,15 +323,30 @@ async function checkScenes(
  * @param imageSize side of the images that are decoded, pixels
  * @throws UserError when the folder is not there
  */
-export async function checkScans(folder: string, imageSize: number, progress: ProgressSink = silent): Promise<DataReport> {
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) throw new UserError(`${folder} is not a folder; name the folder that holds scans/, the scene lists and the sentences`);
+export async function checkScans(
+  folder: string,
+  imageSize: number,
+  progress: ProgressSink = silent,
+): Promise<DataReport> {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw new UserError(
+      `${folder} is not a folder; name the folder that holds scans/, the scene lists and the sentences`,
+    );
   const found = new Findings(folder);
   const others = await found.list(() => otherScans(folder));
   const there = [...(await found.list(() => scenesIn(folder))), ...others.flatMap(({ ids }) => ids)];
-  found.recognised.push(...(others.length > 0 ? others.map(({ kind, ids }) => `${kind}: ${ids.length} scans`) : [`scans: ${there.length} folders`]));
+  found.recognised.push(
+    ...(others.length > 0
+      ? others.map(({ kind, ids }) => `${kind}: ${ids.length} scans`)
+      : [`scans: ${there.length} folders`]),
+  );
   const lists = await checkLists(found, others);
   const ids = lists.size === 0 ? there : [...new Set([...lists.values()].flat())];
-  if (ids.length === 0) found.missing.push({ what: "scans", todo: `put ScanNet's scans into ${join(folder, "scans")}, one folder a scene` });
+  if (ids.length === 0)
+    found.missing.push({
+      what: "scans",
+      todo: `put ScanNet's scans into ${join(folder, "scans")}, one folder a scene`,
+    });
   const { byScene, counts } = await checkSentences(found, lists);
   await checkTables(found);
   const scenes = await checkScenes(found, ids, byScene, imageSize, progress);

@@ -41,7 +41,11 @@ export function voxelsSeen(points: ArrayLike<number>): Set<number> {
  * @param rng decides ties
  * @returns positions in `sets` and what each adds
  */
-export function greedyCoverage(sets: readonly ReadonlySet<number>[], most: number, rng: Rng): { order: number[]; gains: number[] } {
+export function greedyCoverage(
+  sets: readonly ReadonlySet<number>[],
+  most: number,
+  rng: Rng,
+): { order: number[]; gains: number[] } {
   const covered = new Set<number>();
   const left = new Set(sets.keys());
   const order: number[] = [];
@@ -74,7 +78,12 @@ export function greedyCoverage(sets: readonly ReadonlySet<number>[], most: numbe
  * @param most frames that are chosen at most, 32 in the release
  * @throws UserError when no candidate can be read
  */
-export async function coverageOf(scene: ScanNetScene, vertices: ArrayLike<number>, rng: Rng, most = 32): Promise<Coverage> {
+export async function coverageOf(
+  scene: ScanNetScene,
+  vertices: ArrayLike<number>,
+  rng: Rng,
+  most = 32,
+): Promise<Coverage> {
   const scan = voxelsSeen(vertices);
   const halved = scene.frames.filter((_, i) => i % 2 === 0);
   const candidates = halved.length >= FEWEST ? halved : scene.frames;
@@ -84,15 +93,28 @@ export async function coverageOf(scene: ScanNetScene, vertices: ArrayLike<number
     try {
       const { rows, cols, pixels } = await scene.source.depth(frame);
       const metres = Float32Array.from(pixels, (d) => d / scene.source.depthShift);
-      const world = unproject(metres, rows, cols, scene.source.intrinsicsOf?.(frame) ?? scene.intrinsics, scene.poses[scene.frames.indexOf(frame)]!);
+      const world = unproject(
+        metres,
+        rows,
+        cols,
+        scene.source.intrinsicsOf?.(frame) ?? scene.intrinsics,
+        scene.poses[scene.frames.indexOf(frame)]!,
+      );
       seen.push({ frame, voxels: new Set([...voxelsSeen(world)].filter((v) => scan.has(v))) });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       damaged.push(frame);
     }
   }
-  if (seen.length === 0) throw new UserError(`${scene.source.origin}: none of ${candidates.length} frames has a depth image that can be read; export the frames again`);
-  const { order, gains } = greedyCoverage(seen.map((s) => s.voxels), most, rng);
+  if (seen.length === 0)
+    throw new UserError(
+      `${scene.source.origin}: none of ${candidates.length} frames has a depth image that can be read; export the frames again`,
+    );
+  const { order, gains } = greedyCoverage(
+    seen.map((s) => s.voxels),
+    most,
+    rng,
+  );
   const coverable = new Set(seen.flatMap((s) => [...s.voxels])).size;
   return { frames: order.map((i) => seen[i]!.frame), gains, coverable, damaged };
 }

@@ -14,11 +14,14 @@ export interface IndexedScan {
 }
 
 const Matrix = z.array(z.array(z.number()).length(4)).length(4);
-const Index = z.record(z.string(), z.looseObject({
-  images: z.array(z.string()),
-  axis_align_matrix: Matrix.optional(),
-  depth_cam2img: Matrix.optional(),
-}));
+const Index = z.record(
+  z.string(),
+  z.looseObject({
+    images: z.array(z.string()),
+    axis_align_matrix: Matrix.optional(),
+    depth_cam2img: Matrix.optional(),
+  }),
+);
 
 /** Made from EmbodiedScan's pickles as README.md says: loading a pickle can run any program, so the lab never does. */
 const name = "embodiedscan.json";
@@ -30,14 +33,20 @@ function readIndex(file: string): Map<string, IndexedScan> {
     const issue = parsed.error.issues[0]!;
     throw new UserError(`${file}: ${issue.path.join(".")}: ${issue.message}; ${todo}`);
   }
-  return new Map(Object.entries(parsed.data).map(([key, scan]): [string, IndexedScan] => {
-    const frames = scan.images.map((path) => {
-      const number = /(\d+)\.\w+$/.exec(path)?.[1];
-      if (number === undefined) throw new UserError(`${file}: ${key}: image "${path}" has no frame number such as 00010.jpg; ${todo}`);
-      return Number(number);
-    });
-    return [key.split("/").at(-1)!, { frames, alignment: scan.axis_align_matrix?.flat(), depthIntrinsics: scan.depth_cam2img?.flat() }];
-  }));
+  return new Map(
+    Object.entries(parsed.data).map(([key, scan]): [string, IndexedScan] => {
+      const frames = scan.images.map((path) => {
+        const number = /(\d+)\.\w+$/.exec(path)?.[1];
+        if (number === undefined)
+          throw new UserError(`${file}: ${key}: image "${path}" has no frame number such as 00010.jpg; ${todo}`);
+        return Number(number);
+      });
+      return [
+        key.split("/").at(-1)!,
+        { frames, alignment: scan.axis_align_matrix?.flat(), depthIntrinsics: scan.depth_cam2img?.flat() },
+      ];
+    }),
+  );
 }
 
 /**

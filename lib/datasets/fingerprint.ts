@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bytesIn, textIn } from "../core/files";
 import { alignmentFile } from "./alignment";
@@ -36,7 +36,16 @@ export function scansFingerprint(folder: string, ids: readonly string[]): string
       continue;
     }
     const { mesh, segments, aggregation } = objectFiles(folder, id);
-    hash.update([id, textIn(join(folder, "scans", id, `${id}.txt`)), ...[mesh, segments, aggregation].map(bytesIn), framesOf(folder, id), offered, ""].join("\0"));
+    hash.update(
+      [
+        id,
+        textIn(join(folder, "scans", id, `${id}.txt`)),
+        ...[mesh, segments, aggregation].map(bytesIn),
+        framesOf(folder, id),
+        offered,
+        "",
+      ].join("\0"),
+    );
   }
   return hash.digest("hex");
 }
@@ -51,13 +60,18 @@ const roomsManifest = (folder: string): string => join(folder, "rooms.json");
  */
 export function dataFingerprint(folder: string): string {
   const manifest = roomsManifest(folder);
-  if (existsSync(manifest)) return (JSON.parse(readFileSync(manifest, "utf8")) as { fingerprint: string }).fingerprint.slice(0, 12);
+  if (existsSync(manifest))
+    return (JSON.parse(readFileSync(manifest, "utf8")) as { fingerprint: string }).fingerprint.slice(0, 12);
   const lists = splitNames.map((split) => splitScenes(folder, split));
-  return createHash("sha256").update(JSON.stringify([lists, scansFingerprint(folder, lists.flat())])).digest("hex").slice(0, 12);
+  return createHash("sha256")
+    .update(JSON.stringify([lists, scansFingerprint(folder, lists.flat())]))
+    .digest("hex")
+    .slice(0, 12);
 }
 
 /** The fingerprint of a folder that is complete enough to have one; undefined where there are no data, or not yet. */
 export function fingerprintHere(folder: string): string | undefined {
-  const known = existsSync(roomsManifest(folder)) || splitNames.every((split) => existsSync(sceneListFile(folder, split)));
+  const known =
+    existsSync(roomsManifest(folder)) || splitNames.every((split) => existsSync(sceneListFile(folder, split)));
   return known ? dataFingerprint(folder) : undefined;
 }

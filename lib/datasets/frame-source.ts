@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
 import type { Intrinsics } from "../geometry/camera";
@@ -44,9 +44,12 @@ interface ExportLayout {
 function exportedFolders(folder: string): ExportLayout {
   const sub = { colour: ["color", "jpg"], depth: ["depth", "png"], pose: ["pose", "txt"] } as const;
   return {
-    kind: "exported folders", folder,
+    kind: "exported folders",
+    folder,
     file: (frame, kind) => join(folder, sub[kind][0], `${frame}.${sub[kind][1]}`),
-    colourFolder: join(folder, "color"), depthFolder: join(folder, "depth"), intrinsics: join(folder, "intrinsic", "intrinsic_depth.txt"),
+    colourFolder: join(folder, "color"),
+    depthFolder: join(folder, "depth"),
+    intrinsics: join(folder, "intrinsic", "intrinsic_depth.txt"),
   };
 }
 
@@ -54,9 +57,12 @@ function exportedFolders(folder: string): ExportLayout {
 function posedImages(folder: string): ExportLayout {
   const suffix = { colour: "jpg", depth: "png", pose: "txt" } as const;
   return {
-    kind: "posed images", folder,
+    kind: "posed images",
+    folder,
     file: (frame, kind) => join(folder, `${frame}.${suffix[kind]}`),
-    colourFolder: folder, depthFolder: folder, intrinsics: join(folder, "depth_intrinsic.txt"),
+    colourFolder: folder,
+    depthFolder: folder,
+    intrinsics: join(folder, "depth_intrinsic.txt"),
   };
 }
 
@@ -73,7 +79,9 @@ export function bytesOf(file: string): Uint8Array {
   try {
     return readFileSync(file);
   } catch (error) {
-    throw new UserError(`${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? "error"}); export this frame again`);
+    throw new UserError(
+      `${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? "error"}); export this frame again`,
+    );
   }
 }
 
@@ -84,12 +92,23 @@ function exportIntrinsics(layout: ExportLayout, folder: string, id: string): Int
   const facts = join(folder, "scans", id, `${id}.txt`);
   if (existsSync(facts)) {
     const text = readFileSync(facts, "utf8");
-    const [fx, fy, cx, cy] = ["fx_depth", "fy_depth", "mx_depth", "my_depth"].map((key) => Number(scanFact(text, key) ?? NaN)) as [number, number, number, number];
+    const [fx, fy, cx, cy] = ["fx_depth", "fy_depth", "mx_depth", "my_depth"].map((key) =>
+      Number(scanFact(text, key) ?? NaN),
+    ) as [number, number, number, number];
     if ([fx, fy, cx, cy].every(Number.isFinite)) return { fx, fy, cx, cy };
   }
   const indexed = indexedScan(folder, id)?.depthIntrinsics;
   if (indexed !== undefined) return intrinsicsOf(indexed, `${join(folder, "embodiedscan.json")}: ${id}: depth_cam2img`);
-  return intrinsicsOf(numbersIn(readText(own, "the depth camera's intrinsics, 4x4 numbers", `export the scan again, or put ${id}.txt (with fx_depth, fy_depth, mx_depth, my_depth) into scans/${id}`)), own);
+  return intrinsicsOf(
+    numbersIn(
+      readText(
+        own,
+        "the depth camera's intrinsics, 4x4 numbers",
+        `export the scan again, or put ${id}.txt (with fx_depth, fy_depth, mx_depth, my_depth) into scans/${id}`,
+      ),
+    ),
+    own,
+  );
 }
 
 function openExport(layout: ExportLayout, folder: string, id: string): FrameSource {
@@ -104,7 +123,10 @@ function openExport(layout: ExportLayout, folder: string, id: string): FrameSour
     );
   }
   return {
-    kind: layout.kind, origin: layout.folder, frames: colourFrames, depthShift: 1000,
+    kind: layout.kind,
+    origin: layout.folder,
+    frames: colourFrames,
+    depthShift: 1000,
     intrinsics: exportIntrinsics(layout, folder, id),
     pose: (frame) => readPose(layout.file(frame, "pose")),
     colour: (frame) => {
@@ -122,7 +144,10 @@ function openSens(path: string): FrameSource {
   const sens = SensFile.open(path);
   if (sens.frameCount === 0) throw new UserError(`${path}: has no frame; download the scan's .sens file again`);
   return {
-    kind: "sens", origin: path, frames: Array.from({ length: sens.frameCount }, (_, i) => String(i)), depthShift: sens.depthShift,
+    kind: "sens",
+    origin: path,
+    frames: Array.from({ length: sens.frameCount }, (_, i) => String(i)),
+    depthShift: sens.depthShift,
     intrinsics: intrinsicsOf(sens.depthIntrinsics, path),
     pose: (frame) => usablePose(sens.poses[Number(frame)]!),
     colour: (frame) => ({ bytes: sens.colourJpeg(Number(frame)), origin: `${path}: frame ${frame}` }),
@@ -131,7 +156,10 @@ function openSens(path: string): FrameSource {
 }
 
 /** How a scan's frames are stored, without opening them; undefined when there are none. Exports come before the recording: they are read faster. */
-export function frameStore(folder: string, id: string): { readonly kind: FrameSource["kind"]; readonly path: string } | undefined {
+export function frameStore(
+  folder: string,
+  id: string,
+): { readonly kind: FrameSource["kind"]; readonly path: string } | undefined {
   const scan = join(folder, "scans", id);
   if (existsSync(join(scan, "color"))) return { kind: "exported folders", path: scan };
   const posed = join(folder, "posed_images", id);
@@ -148,7 +176,10 @@ function indexed(source: FrameSource, folder: string, id: string): FrameSource {
   const byNumber = new Map(source.frames.map((name) => [Number(name), name]));
   const frames = scan.frames.map((number) => {
     const name = byNumber.get(number);
-    if (name === undefined) throw new UserError(`${source.origin}: has no frame ${number}, which embodiedscan.json lists for ${id}; export the frames of this scan again, or remove embodiedscan.json to use the frames that are there`);
+    if (name === undefined)
+      throw new UserError(
+        `${source.origin}: has no frame ${number}, which embodiedscan.json lists for ${id}; export the frames of this scan again, or remove embodiedscan.json to use the frames that are there`,
+      );
     return name;
   });
   return { ...source, frames };
@@ -168,5 +199,9 @@ export function openFrames(folder: string, id: string): FrameSource {
     );
   }
   if (store.kind === "sens") return indexed(openSens(store.path), folder, id);
-  return indexed(openExport(store.kind === "exported folders" ? exportedFolders(store.path) : posedImages(store.path), folder, id), folder, id);
+  return indexed(
+    openExport(store.kind === "exported folders" ? exportedFolders(store.path) : posedImages(store.path), folder, id),
+    folder,
+    id,
+  );
 }

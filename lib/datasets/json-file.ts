@@ -7,7 +7,11 @@ export function readText(file: string, what: string, todo: string): string {
     return readFileSync(file, "utf8");
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
-    throw new UserError(code === "ENOENT" ? `${file} is missing: expected ${what}; ${todo}` : `${file}: cannot be read as ${what} (${code}); ${todo}`);
+    throw new UserError(
+      code === "ENOENT"
+        ? `${file} is missing: expected ${what}; ${todo}`
+        : `${file}: cannot be read as ${what} (${code}); ${todo}`,
+    );
   }
 }
 
@@ -33,7 +37,9 @@ export function readJson(file: string, what: string, todo: string): unknown {
 export function readJsonOf(file: string, what: string, todo: string): Readonly<Record<string, unknown>> {
   const value = readJson(file, what, todo);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new UserError(`${file}: expected an object with ${what}, got ${Array.isArray(value) ? "a list" : JSON.stringify(value)?.slice(0, 40)}; ${todo}`);
+  throw new UserError(
+    `${file}: expected an object with ${what}, got ${Array.isArray(value) ? "a list" : JSON.stringify(value)?.slice(0, 40)}; ${todo}`,
+  );
 }
 
 const kept = new Map<string, { readonly version: string; readonly value: unknown }>();

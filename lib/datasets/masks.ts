@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
 import { UserError } from "../core/errors";
-import { identity4 } from "../geometry/rigid";
 import { boxOfPoints } from "../geometry/box";
+import { identity4 } from "../geometry/rigid";
 import { readSparse } from "../io/sparse";
 import { readAlignment } from "./alignment";
 import { readJson } from "./json-file";
@@ -33,15 +33,23 @@ function boxesOfMasks(folder: string, id: string, masks: readonly Mask[], origin
   const points = alignedVertices(folder, id, readAlignment(folder, id) ?? identity4());
   const vertices = points.length / 3;
   if (count !== undefined && count !== vertices) {
-    throw new UserError(`${origin}: is about ${count} vertices, but ${id}_vh_clean_2.ply has ${vertices}; the two belong to different versions of the scan`);
+    throw new UserError(
+      `${origin}: is about ${count} vertices, but ${id}_vh_clean_2.ply has ${vertices}; the two belong to different versions of the scan`,
+    );
   }
   return masks.flatMap(({ vertices: own, label, score }, i): Proposal[] => {
     for (let k = 0; k < own.length; k++) {
-      if (!Number.isInteger(own[k]) || own[k]! < 0 || own[k]! >= vertices) throw new UserError(`${origin}: mask ${i} has vertex ${own[k]}, expected 0 to ${vertices - 1}; the file belongs to another scan`);
+      if (!Number.isInteger(own[k]) || own[k]! < 0 || own[k]! >= vertices)
+        throw new UserError(
+          `${origin}: mask ${i} has vertex ${own[k]}, expected 0 to ${vertices - 1}; the file belongs to another scan`,
+        );
     }
     const box = boxOfPoints(points, own);
     if (box === undefined) return [];
-    if (!box.every(Number.isFinite)) throw new UserError(`${origin}: mask ${i} has a vertex that is not a number in ${id}_vh_clean_2.ply; take the mesh from the scan again`);
+    if (!box.every(Number.isFinite))
+      throw new UserError(
+        `${origin}: mask ${i} has a vertex that is not a number in ${id}_vh_clean_2.ply; take the mesh from the scan again`,
+      );
     return [{ box, label, score }];
   });
 }
@@ -53,7 +61,13 @@ export const sparseMaskFile = (folder: string, id: string): string => join(folde
 export function readSparseMasks(folder: string, id: string): Proposal[] {
   const file = sparseMaskFile(folder, id);
   const { shape, rows } = readSparse(readFileSync(file), file);
-  return boxesOfMasks(folder, id, rows.slice(0, MASK3D_ROWS).map((vertices) => ({ vertices })), file, shape[1]);
+  return boxesOfMasks(
+    folder,
+    id,
+    rows.slice(0, MASK3D_ROWS).map((vertices) => ({ vertices })),
+    file,
+    shape[1],
+  );
 }
 
 /** Masks as Chat-Scene keeps them, [{label, segments}] with vertex numbers, converted from its .pt (a pickle) to json. */
@@ -63,10 +77,14 @@ export const maskListFile = (folder: string, id: string): string => join(folder,
 export function readMaskList(folder: string, id: string): Proposal[] {
   const file = maskListFile(folder, id);
   const list = readJson(file, "a detector's masks", "convert them again");
-  if (!Array.isArray(list)) throw new UserError(`${file}: expected [{"label", "segments": [vertex, …]}, …]; convert the masks again`);
+  if (!Array.isArray(list))
+    throw new UserError(`${file}: expected [{"label", "segments": [vertex, …]}, …]; convert the masks again`);
   const masks = (list as unknown[]).slice(0, CHAT_SCENE_OBJECTS).map((entry, i): Mask => {
     const { label, segments } = (entry ?? {}) as { label?: unknown; segments?: unknown };
-    if (typeof label !== "string" || !Array.isArray(segments)) throw new UserError(`${file}: mask ${i} must have a label and a list of segments (vertex numbers); convert the masks again`);
+    if (typeof label !== "string" || !Array.isArray(segments))
+      throw new UserError(
+        `${file}: mask ${i} must have a label and a list of segments (vertex numbers); convert the masks again`,
+      );
     return { label, vertices: segments as number[] };
   });
   return boxesOfMasks(folder, id, masks, file);
@@ -77,10 +95,14 @@ export const maskExportFile = (folder: string, id: string): string => join(folde
 
 /** Vertices of a mask file: a line of 0 or 1 for each. */
 function readMaskLines(file: string, origin: string): { vertices: number[]; count: number } {
-  if (!existsSync(file)) throw new UserError(`${origin}: its mask ${file} is missing; export the masks of this scan again`);
+  if (!existsSync(file))
+    throw new UserError(`${origin}: its mask ${file} is missing; export the masks of this scan again`);
   const lines = readFileSync(file, "utf8").trimEnd().split(/\r?\n/);
   const vertices = lines.flatMap((line, i) => {
-    if (line !== "0" && line !== "1") throw new UserError(`${file}: line ${i + 1} must be 0 or 1, got "${line.slice(0, 40)}"; export the masks of this scan again`);
+    if (line !== "0" && line !== "1")
+      throw new UserError(
+        `${file}: line ${i + 1} must be 0 or 1, got "${line.slice(0, 40)}"; export the masks of this scan again`,
+      );
     return line === "1" ? [i] : [];
   });
   return { vertices, count: lines.length };
@@ -92,16 +114,28 @@ export function readMaskExport(folder: string, id: string): Proposal[] {
   const top = resolve(folder, "mask3d");
   const names = findLabelMap(folder)?.categoryOfId;
   let count: number | undefined;
-  const lines = readFileSync(file, "utf8").split(/\r?\n/).filter((line) => line.trim() !== "").slice(0, CHAT_SCENE_OBJECTS);
+  const lines = readFileSync(file, "utf8")
+    .split(/\r?\n/)
+    .filter((line) => line.trim() !== "")
+    .slice(0, CHAT_SCENE_OBJECTS);
   const masks = lines.map((line, i): Mask => {
     const where = `${file}: line ${i + 1}`;
     const match = /^(\S+)\s+(\d+)\s+(\S+)$/.exec(line.trim());
     const score = Number(match?.[3]);
-    if (match === null || !Number.isFinite(score)) throw new UserError(`${where}: expected "mask file, class id, score", got "${line.slice(0, 80)}"; export the masks of this scan again`);
+    if (match === null || !Number.isFinite(score))
+      throw new UserError(
+        `${where}: expected "mask file, class id, score", got "${line.slice(0, 80)}"; export the masks of this scan again`,
+      );
     const path = resolve(top, match[1]!);
-    if (relative(top, path).split(sep)[0] === "..") throw new UserError(`${where}: mask file "${match[1]}" lies outside of ${top}; export the masks of this scan again`);
+    if (relative(top, path).split(sep)[0] === "..")
+      throw new UserError(
+        `${where}: mask file "${match[1]}" lies outside of ${top}; export the masks of this scan again`,
+      );
     const mask = readMaskLines(path, where);
-    if (count !== undefined && mask.count !== count) throw new UserError(`${path}: has ${mask.count} lines, the masks before it ${count}; export the masks of this scan again`);
+    if (count !== undefined && mask.count !== count)
+      throw new UserError(
+        `${path}: has ${mask.count} lines, the masks before it ${count}; export the masks of this scan again`,
+      );
     count = mask.count;
     return { vertices: mask.vertices, score, label: names?.get(Number(match[2])) };
   });

@@ -4,15 +4,19 @@ import type { Intrinsics } from "../geometry/camera";
 
 /** Numbers with white space or commas between; what is no number becomes NaN, "inf" infinite. */
 export function numbersIn(text: string): number[] {
-  return text.trim().split(/[\s,]+/).map((word) => {
-    if (/^[+-]?inf(inity)?$/i.test(word)) return word.startsWith("-") ? -Infinity : Infinity;
-    return word === "" ? NaN : Number(word);
-  });
+  return text
+    .trim()
+    .split(/[\s,]+/)
+    .map((word) => {
+      if (/^[+-]?inf(inity)?$/i.test(word)) return word.startsWith("-") ? -Infinity : Infinity;
+      return word === "" ? NaN : Number(word);
+    });
 }
 
 /** fx, fy, cx, cy of row-major 4x4 or 3x3 numbers. @throws UserError when there are neither 16 nor 9 */
 export function intrinsicsOf(m: ArrayLike<number>, origin: string): Intrinsics {
-  if (m.length !== 16 && m.length !== 9) throw new UserError(`${origin}: expected 16 numbers (4x4) or 9 (3x3), got ${m.length}; export the scan again`);
+  if (m.length !== 16 && m.length !== 9)
+    throw new UserError(`${origin}: expected 16 numbers (4x4) or 9 (3x3), got ${m.length}; export the scan again`);
   const side = m.length === 16 ? 4 : 3;
   return { fx: m[0]!, fy: m[side + 1]!, cx: m[2]!, cy: m[side + 2]! };
 }

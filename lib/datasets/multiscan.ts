@@ -5,8 +5,8 @@ import { namesIn } from "../core/files";
 import type { Intrinsics } from "../geometry/camera";
 import { areAxes } from "../geometry/oriented";
 import { invertRigid, multiply4 } from "../geometry/rigid";
-import { readPly } from "../io/ply";
 import { DepthStream } from "../io/depth-stream";
+import { readPly } from "../io/ply";
 import { bytesOf, type FrameSource } from "./frame-source";
 import { readJsonOf, readText } from "./json-file";
 import { usablePose } from "./matrix-text";
@@ -23,15 +23,25 @@ export function multiscanFolder(folder: string, id: string): string | undefined 
 
 /** Scans that a data folder holds. */
 export function multiscanScans(folder: string): string[] {
-  return namesIn(folder).filter((name) => multiscanFolder(folder, name) !== undefined).sort();
+  return namesIn(folder)
+    .filter((name) => multiscanFolder(folder, name) !== undefined)
+    .sort();
 }
 
 /** Files of a scan. */
-export function multiscanFiles(scan: string, id: string): Readonly<Record<"facts" | "cameras" | "depth" | "colour" | "alignment" | "annotation" | "mesh", string>> {
+export function multiscanFiles(
+  scan: string,
+  id: string,
+): Readonly<Record<"facts" | "cameras" | "depth" | "colour" | "alignment" | "annotation" | "mesh", string>> {
   const file = (suffix: string): string => join(scan, `${id}${suffix}`);
   return {
-    facts: file(".json"), cameras: file(".jsonl"), depth: file(".depth.zlib"), colour: join(scan, "color"),
-    alignment: file(".align.json"), annotation: file(".annotations.json"), mesh: file(".ply"),
+    facts: file(".json"),
+    cameras: file(".jsonl"),
+    depth: file(".depth.zlib"),
+    colour: join(scan, "color"),
+    alignment: file(".align.json"),
+    annotation: file(".annotations.json"),
+    mesh: file(".ply"),
   };
 }
 
@@ -39,9 +49,14 @@ export function multiscanFiles(scan: string, id: string): Readonly<Record<"facts
 function fromColumns(value: unknown, side: number, where: string): Float64Array {
   const numbers = Array.isArray(value) ? (value as unknown[]) : [];
   if (numbers.length !== side * side || !numbers.every((x) => typeof x === "number" && Number.isFinite(x))) {
-    throw new UserError(`${where} must be ${side * side} finite numbers (column-major ${side}x${side}), got ${JSON.stringify(value)?.slice(0, 80)}; ${again}`);
+    throw new UserError(
+      `${where} must be ${side * side} finite numbers (column-major ${side}x${side}), got ${JSON.stringify(value)?.slice(0, 80)}; ${again}`,
+    );
   }
-  return Float64Array.from({ length: side * side }, (_, i) => (numbers as number[])[(i % side) * side + Math.floor(i / side)]!);
+  return Float64Array.from(
+    { length: side * side },
+    (_, i) => (numbers as number[])[(i % side) * side + Math.floor(i / side)]!,
+  );
 }
 
 /**
@@ -53,7 +68,11 @@ function fromColumns(value: unknown, side: number, where: string): Float64Array 
 export function readMultiscanAlignment(scan: string, id: string): Float64Array | undefined {
   const file = multiscanFiles(scan, id).alignment;
   if (!existsSync(file)) return undefined;
-  const back = fromColumns(readJsonOf(file, "the scan's alignment", again)["coordinate_transform"], 4, `${file}: coordinate_transform`);
+  const back = fromColumns(
+    readJsonOf(file, "the scan's alignment", again).coordinate_transform,
+    4,
+    `${file}: coordinate_transform`,
+  );
   const rotation = [0, 1, 2, 4, 5, 6, 8, 9, 10].map((i) => back[i]!);
   if (!areAxes(rotation)) throw new UserError(`${file}: coordinate_transform must be a rotation and a shift; ${again}`);
   return invertRigid(back);
@@ -72,23 +91,28 @@ type Size = readonly [rows: number, cols: number];
 function readFacts(file: string): { colour: Size; depth: Size; metres: boolean; frames: number } {
   const { streams, depth_unit: unit } = readJsonOf(file, "the scan's facts", again);
   const list = Array.isArray(streams) ? (streams as Record<string, unknown>[]) : [];
-  const stream = (extension: string): Record<string, unknown> => list.find((s) => s?.["file_extension"] === extension) ?? {};
+  const stream = (extension: string): Record<string, unknown> =>
+    list.find((s) => s?.file_extension === extension) ?? {};
   const whole = (n: unknown): boolean => Number.isSafeInteger(n) && (n as number) > 0;
   const size = (extension: string): Size => {
-    const resolution = stream(extension)["resolution"];
-    if (Array.isArray(resolution) && resolution.length === 2 && resolution.every((n) => whole(n) && n <= 1 << 14)) return resolution as unknown as Size;
+    const resolution = stream(extension).resolution;
+    if (Array.isArray(resolution) && resolution.length === 2 && resolution.every((n) => whole(n) && n <= 1 << 14))
+      return resolution as unknown as Size;
     throw new UserError(`${file}: streams has no ${extension} with a resolution [rows, columns]; ${again}`);
   };
   const [colour, depth] = [size("mp4"), size("depth.zlib")];
-  const frames = stream("depth.zlib")["number_of_frames"];
+  const frames = stream("depth.zlib").number_of_frames;
   if (!whole(frames)) throw new UserError(`${file}: streams says no number_of_frames of depth.zlib; ${again}`);
-  if (unit !== undefined && unit !== "m" && unit !== "mm") throw new UserError(`${file}: depth_unit must be m or mm, got ${JSON.stringify(unit)}; ${again}`);
+  if (unit !== undefined && unit !== "m" && unit !== "mm")
+    throw new UserError(`${file}: depth_unit must be m or mm, got ${JSON.stringify(unit)}; ${again}`);
   return { colour, depth, metres: unit !== "mm", frames: frames as number };
 }
 
 /** One line a frame: intrinsics of the colour image (column-major 3x3) and transform, camera to world in ARKit's axes (column-major 4x4). */
 function readCameras(file: string, colour: Size, depth: Size): Camera[] {
-  const lines = readText(file, "the cameras of the frames", again).split(/\r?\n/).filter((line) => line.trim() !== "");
+  const lines = readText(file, "the cameras of the frames", again)
+    .split(/\r?\n/)
+    .filter((line) => line.trim() !== "");
   const [sx, sy] = [depth[1] / colour[1], depth[0] / colour[0]];
   return lines.map((line, i): Camera => {
     const where = `${file}: line ${i + 1}`;
@@ -98,11 +122,16 @@ function readCameras(file: string, colour: Size, depth: Size): Camera[] {
     } catch (error) {
       throw new UserError(`${where}: not JSON (${(error as Error).message}); ${again}`);
     }
-    const K = fromColumns(value["intrinsics"], 3, `${where}: intrinsics`);
-    const transform = value["transform"];
-    const lost = !Array.isArray(transform) || transform.length !== 16 || transform.some((x) => typeof x !== "number" || !Number.isFinite(x));
+    const K = fromColumns(value.intrinsics, 3, `${where}: intrinsics`);
+    const transform = value.transform;
+    const lost =
+      !Array.isArray(transform) ||
+      transform.length !== 16 ||
+      transform.some((x) => typeof x !== "number" || !Number.isFinite(x));
     // ARKit's camera has y up and looks along -z
-    const turned = lost ? undefined : multiply4(fromColumns(transform, 4, where), [1, 0, 0, 0, 0, -1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1]);
+    const turned = lost
+      ? undefined
+      : multiply4(fromColumns(transform, 4, where), [1, 0, 0, 0, 0, -1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1]);
     const scale = turned?.[15] ?? 1;
     return {
       pose: turned === undefined ? undefined : usablePose(turned.map((x) => x / scale)),
@@ -126,13 +155,17 @@ export function openMultiscanFrames(scan: string, id: string): FrameSource {
   if (frames.length === 0) {
     throw new UserError(
       `${files.colour}: ${names.length === 0 ? "has no frames" : `its frames are beyond the ${cameras.length} cameras of ${id}.jsonl`}; take them out of the film, numbered from 0: ` +
-      `mkdir color && ffmpeg -i ${id}.mp4 -start_number 0 -qscale:v 2 color/%d.jpg`,
+        `mkdir color && ffmpeg -i ${id}.mp4 -start_number 0 -qscale:v 2 color/%d.jpg`,
     );
   }
-  if (!existsSync(files.depth)) throw new UserError(`${files.depth} is missing: expected the scan's depth images; ${again}`);
+  if (!existsSync(files.depth))
+    throw new UserError(`${files.depth} is missing: expected the scan's depth images; ${again}`);
   const depth = new DepthStream(files.depth, facts.depth, facts.frames, facts.metres ? "metres" : "millimetres");
   return {
-    kind: "MultiScan", origin: scan, frames, depthShift: 1000,
+    kind: "MultiScan",
+    origin: scan,
+    frames,
+    depthShift: 1000,
     intrinsics: cameras[Number(frames[0])]!.intrinsics,
     intrinsicsOf: (frame) => cameras[Number(frame)]!.intrinsics,
     pose: (frame) => cameras[Number(frame)]!.pose,
@@ -150,16 +183,27 @@ export function readMultiscanObjects(scan: string, id: string): SceneObject[] {
   const file = multiscanFiles(scan, id).annotation;
   const { objects } = readJsonOf(file, "the scan's objects", again);
   if (!Array.isArray(objects)) throw new UserError(`${file}: has no objects list; ${again}`);
-  const found = (objects as unknown[]).map((value, i): SceneObject => {
-    const { objectId, label, obb } = (value ?? {}) as Record<string, unknown>;
-    const where = `${file}: objects[${i}]`;
-    if (!Number.isSafeInteger(objectId) || (objectId as number) < 1 || typeof label !== "string") throw new UserError(`${where}: must have an objectId of at least 1 and a label; ${again}`);
-    // "wall_cabinet.1" is the first wall cabinet
-    return { id: (objectId as number) - 1, label: label.replace(/\.\d+$/, "").replaceAll("_", " "), box: orientedBox(obb, where) };
-  }).sort((a, b) => a.id - b.id);
+  const found = (objects as unknown[])
+    .map((value, i): SceneObject => {
+      const { objectId, label, obb } = (value ?? {}) as Record<string, unknown>;
+      const where = `${file}: objects[${i}]`;
+      if (!Number.isSafeInteger(objectId) || (objectId as number) < 1 || typeof label !== "string")
+        throw new UserError(`${where}: must have an objectId of at least 1 and a label; ${again}`);
+      // "wall_cabinet.1" is the first wall cabinet
+      return {
+        id: (objectId as number) - 1,
+        label: label.replace(/\.\d+$/, "").replaceAll("_", " "),
+        box: orientedBox(obb, where),
+      };
+    })
+    .sort((a, b) => a.id - b.id);
   const twice = found.find((o, i) => found[i - 1]?.id === o.id);
-  if (twice !== undefined) throw new UserError(`${file}: objectId ${twice.id + 1} (${twice.label}) is given twice; ${again}`);
-  if (found.some((o, i) => o.id !== i)) throw new UserError(`${file}: objectId must be 1 to ${found.length} without gaps, got ${found.map((o) => o.id + 1).join(", ")}; leave this scan out of the list`);
+  if (twice !== undefined)
+    throw new UserError(`${file}: objectId ${twice.id + 1} (${twice.label}) is given twice; ${again}`);
+  if (found.some((o, i) => o.id !== i))
+    throw new UserError(
+      `${file}: objectId must be 1 to ${found.length} without gaps, got ${found.map((o) => o.id + 1).join(", ")}; leave this scan out of the list`,
+    );
   return found;
 }
 

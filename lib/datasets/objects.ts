@@ -16,9 +16,16 @@ interface Group {
 const again = "take the file from the scan again";
 
 /** Files of a scan that its objects come from. */
-export function objectFiles(folder: string, id: string): { readonly mesh: string; readonly segments: string; readonly aggregation: string } {
+export function objectFiles(
+  folder: string,
+  id: string,
+): { readonly mesh: string; readonly segments: string; readonly aggregation: string } {
   const scan = join(folder, "scans", id);
-  return { mesh: join(scan, `${id}_vh_clean_2.ply`), segments: join(scan, `${id}_vh_clean_2.0.010000.segs.json`), aggregation: join(scan, `${id}.aggregation.json`) };
+  return {
+    mesh: join(scan, `${id}_vh_clean_2.ply`),
+    segments: join(scan, `${id}_vh_clean_2.0.010000.segs.json`),
+    aggregation: join(scan, `${id}.aggregation.json`),
+  };
 }
 
 /** Vertices of a scan's mesh in the axis-aligned world, float64[n, 3] metres. @throws UserError when the mesh is missing or damaged */
@@ -32,7 +39,14 @@ const isWhole = (v: unknown): boolean => Number.isSafeInteger(v) && (v as number
 
 function isGroup(v: unknown): v is Group {
   const g = v as Record<string, unknown> | null;
-  return typeof g === "object" && g !== null && isWhole(g["objectId"]) && typeof g["label"] === "string" && Array.isArray(g["segments"]) && g["segments"].every(isWhole);
+  return (
+    typeof g === "object" &&
+    g !== null &&
+    isWhole(g.objectId) &&
+    typeof g.label === "string" &&
+    Array.isArray(g.segments) &&
+    g.segments.every(isWhole)
+  );
 }
 
 /** The annotated objects, by their ids: exactly 0 to n - 1, since an object's id is its place in every list. */
@@ -40,10 +54,12 @@ function readGroups(file: string): Group[] {
   const { segGroups } = (readJson(file, "the scan's objects", again) ?? {}) as { segGroups?: unknown };
   if (!Array.isArray(segGroups)) throw new UserError(`${file}: has no segGroups list; ${again}`);
   const odd = segGroups.findIndex((g) => !isGroup(g));
-  if (odd >= 0) throw new UserError(`${file}: segGroups[${odd}] must have objectId, label and a list of segments; ${again}`);
+  if (odd >= 0)
+    throw new UserError(`${file}: segGroups[${odd}] must have objectId, label and a list of segments; ${again}`);
   const groups = [...(segGroups as Group[])].sort((a, b) => a.objectId - b.objectId);
   const twice = groups.find((g, i) => groups[i - 1]?.objectId === g.objectId);
-  if (twice !== undefined) throw new UserError(`${file}: object id ${twice.objectId} (${twice.label}) is given twice; ${again}`);
+  if (twice !== undefined)
+    throw new UserError(`${file}: object id ${twice.objectId} (${twice.label}) is given twice; ${again}`);
   if (groups.some((g, i) => g.objectId !== i)) {
     throw new UserError(
       `${file}: object ids must be 0 to ${groups.length - 1} without gaps, got ${groups.map((g) => g.objectId).join(", ")}; leave this scene out of the split list, as the authors do`,
@@ -68,11 +84,15 @@ export function readLabels(folder: string, id: string): string[] {
 export function readObjects(folder: string, id: string, alignment: Float64Array): SceneObject[] {
   const files = objectFiles(folder, id);
   const groups = readGroups(files.aggregation);
-  const { segIndices } = (readJson(files.segments, "the segment of each mesh vertex", again) ?? {}) as { segIndices?: unknown };
+  const { segIndices } = (readJson(files.segments, "the segment of each mesh vertex", again) ?? {}) as {
+    segIndices?: unknown;
+  };
   if (!Array.isArray(segIndices)) throw new UserError(`${files.segments}: has no segIndices list; ${again}`);
   const aligned = alignedVertices(folder, id, alignment);
   if (segIndices.length !== aligned.length / 3) {
-    throw new UserError(`${files.segments}: lists ${segIndices.length} vertices, but ${id}_vh_clean_2.ply has ${aligned.length / 3}; the two belong to different versions of the scan`);
+    throw new UserError(
+      `${files.segments}: lists ${segIndices.length} vertices, but ${id}_vh_clean_2.ply has ${aligned.length / 3}; the two belong to different versions of the scan`,
+    );
   }
   const vertices = new Map<unknown, number[]>();
   segIndices.forEach((segment: unknown, v) => {
@@ -81,9 +101,18 @@ export function readObjects(folder: string, id: string, alignment: Float64Array)
     else list.push(v);
   });
   return groups.map((group) => {
-    const box = boxOfPoints(aligned, group.segments.flatMap((s) => vertices.get(s) ?? []));
-    if (box === undefined) throw new UserError(`${files.aggregation}: object ${group.objectId} (${group.label}) has no vertex in the mesh; take the scan's files again`);
-    if (!box.every(Number.isFinite)) throw new UserError(`${files.mesh}: object ${group.objectId} (${group.label}) has a vertex that is not a number; take the mesh from the scan again`);
+    const box = boxOfPoints(
+      aligned,
+      group.segments.flatMap((s) => vertices.get(s) ?? []),
+    );
+    if (box === undefined)
+      throw new UserError(
+        `${files.aggregation}: object ${group.objectId} (${group.label}) has no vertex in the mesh; take the scan's files again`,
+      );
+    if (!box.every(Number.isFinite))
+      throw new UserError(
+        `${files.mesh}: object ${group.objectId} (${group.label}) has a vertex that is not a number; take the mesh from the scan again`,
+      );
     return { id: group.objectId, label: spaced(group.label), box };
   });
 }

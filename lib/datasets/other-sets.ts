@@ -2,7 +2,15 @@ import { bytesIn, namesIn, textIn } from "../core/files";
 import { identity4 } from "../geometry/rigid";
 import { arkitFiles, arkitFolder, arkitVertices, arkitVideos, openArkitFrames, readArkitObjects } from "./arkitscenes";
 import type { FrameSource } from "./frame-source";
-import { multiscanFiles, multiscanFolder, multiscanScans, multiscanVertices, openMultiscanFrames, readMultiscanAlignment, readMultiscanObjects } from "./multiscan";
+import {
+  multiscanFiles,
+  multiscanFolder,
+  multiscanScans,
+  multiscanVertices,
+  openMultiscanFrames,
+  readMultiscanAlignment,
+  readMultiscanObjects,
+} from "./multiscan";
 import type { SceneObject } from "./scene";
 
 /** A scan of a set that is not in ScanNet's layout; nothing of it is read before it is asked for. */
@@ -25,18 +33,43 @@ export function otherScan(folder: string, id: string): OtherScan | undefined {
   if (capture !== undefined) {
     const files = arkitFiles(capture, id);
     return {
-      kind: "ARKitScenes", folder: capture,
-      frames: () => openArkitFrames(capture, id), objects: () => readArkitObjects(capture, id), alignment: identity4, vertices: () => arkitVertices(capture, id),
-      identity: () => [textIn(files.annotation), bytesIn(files.mesh), bytesIn(files.trajectory), namesIn(files.colour).length, namesIn(files.depth).length, namesIn(files.intrinsics).length].join("\0"),
+      kind: "ARKitScenes",
+      folder: capture,
+      frames: () => openArkitFrames(capture, id),
+      objects: () => readArkitObjects(capture, id),
+      alignment: identity4,
+      vertices: () => arkitVertices(capture, id),
+      identity: () =>
+        [
+          textIn(files.annotation),
+          bytesIn(files.mesh),
+          bytesIn(files.trajectory),
+          namesIn(files.colour).length,
+          namesIn(files.depth).length,
+          namesIn(files.intrinsics).length,
+        ].join("\0"),
     };
   }
   const scan = multiscanFolder(folder, id);
   if (scan === undefined) return undefined;
   const files = multiscanFiles(scan, id);
   return {
-    kind: "MultiScan", folder: scan,
-    frames: () => openMultiscanFrames(scan, id), objects: () => readMultiscanObjects(scan, id), alignment: () => readMultiscanAlignment(scan, id), vertices: () => multiscanVertices(scan, id),
-    identity: () => [textIn(files.annotation), textIn(files.alignment), textIn(files.facts), bytesIn(files.mesh), bytesIn(files.cameras), bytesIn(files.depth), namesIn(files.colour).length].join("\0"),
+    kind: "MultiScan",
+    folder: scan,
+    frames: () => openMultiscanFrames(scan, id),
+    objects: () => readMultiscanObjects(scan, id),
+    alignment: () => readMultiscanAlignment(scan, id),
+    vertices: () => multiscanVertices(scan, id),
+    identity: () =>
+      [
+        textIn(files.annotation),
+        textIn(files.alignment),
+        textIn(files.facts),
+        bytesIn(files.mesh),
+        bytesIn(files.cameras),
+        bytesIn(files.depth),
+        namesIn(files.colour).length,
+      ].join("\0"),
   };
 }
 

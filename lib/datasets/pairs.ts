@@ -23,7 +23,9 @@ export function answerPairs(queries: readonly Query[]): [number, number][] {
     const free = [...group];
     while (free.length > 1) {
       const first = free.shift()!;
-      const at = free.findIndex((i) => queries[i]!.targetId !== queries[first]!.targetId && !sameAnchors(queries[i]!, queries[first]!));
+      const at = free.findIndex(
+        (i) => queries[i]!.targetId !== queries[first]!.targetId && !sameAnchors(queries[i]!, queries[first]!),
+      );
       if (at < 0) continue;
       out.push([first, free[at]!]);
       free.splice(at, 1);

@@ -16,7 +16,10 @@ const Sample = z.looseObject({
 
 /** The description inside a user's turn: behind the image mark and the instruction's line, before Nr3D's closing remark. */
 function descriptionOf(turn: string): string {
-  const lines = turn.replace(/^<image>\n?/, "").split("\n").slice(1);
+  const lines = turn
+    .replace(/^<image>\n?/, "")
+    .split("\n")
+    .slice(1);
   if (lines.at(-1)?.startsWith("There may be no corresponding object") === true) lines.pop();
   return lines.join("\n").trim();
 }
@@ -29,7 +32,11 @@ function descriptionOf(turn: string): string {
  * @param scenes only these scenes; all when absent
  * @throws UserError naming the sample that is not as expected
  */
-export function readProcessed(file: string, labels: (sceneId: string) => readonly string[], scenes?: ReadonlySet<string>): Query[] {
+export function readProcessed(
+  file: string,
+  labels: (sceneId: string) => readonly string[],
+  scenes?: ReadonlySet<string>,
+): Query[] {
   const again = "make the file again with the authors' preprocessing";
   const list = readJson(file, "the authors' processed samples", again);
   if (!Array.isArray(list)) throw new UserError(`${file}: expected a list of samples, got ${typeof list}; ${again}`);
@@ -46,17 +53,28 @@ export function readProcessed(file: string, labels: (sceneId: string) => readonl
     const targetId = Number(metadata.object_id);
     const names = labels(sceneId);
     const category = names[targetId];
-    if (!Number.isInteger(targetId) || category === undefined) throw new UserError(`${where}: object_id must be one of the objects 0 to ${names.length - 1} of ${sceneId}, got "${metadata.object_id}"; ${again}`);
+    if (!Number.isInteger(targetId) || category === undefined)
+      throw new UserError(
+        `${where}: object_id must be one of the objects 0 to ${names.length - 1} of ${sceneId}, got "${metadata.object_id}"; ${again}`,
+      );
     const description = descriptionOf(conversations[0]!.value);
-    if (description === "") throw new UserError(`${where}: its first turn has no description below the instruction; ${again}`);
-    return [{
-      id: `${sceneId}|${targetId}|${metadata.dataset}-${metadata.ann_id ?? i}`,
-      dataset: metadata.dataset, sceneId, targetId, description,
-      // Video-3D-LLM's answer is the bare <ground>, which names no class
-      category: /^The (.+?) is located at <ground>/.exec(conversations[1]!.value)?.[1]?.replaceAll("_", " ") ?? category,
-      tokens: description.toLowerCase().split(/\s+/),
-      anchorIds: [], anchorWords: [],
-      sameClass: names.filter((name) => name === category).length,
-    }];
+    if (description === "")
+      throw new UserError(`${where}: its first turn has no description below the instruction; ${again}`);
+    return [
+      {
+        id: `${sceneId}|${targetId}|${metadata.dataset}-${metadata.ann_id ?? i}`,
+        dataset: metadata.dataset,
+        sceneId,
+        targetId,
+        description,
+        // Video-3D-LLM's answer is the bare <ground>, which names no class
+        category:
+          /^The (.+?) is located at <ground>/.exec(conversations[1]!.value)?.[1]?.replaceAll("_", " ") ?? category,
+        tokens: description.toLowerCase().split(/\s+/),
+        anchorIds: [],
+        anchorWords: [],
+        sameClass: names.filter((name) => name === category).length,
+      },
+    ];
   });
 }

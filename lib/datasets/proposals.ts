@@ -10,12 +10,14 @@ import { checkSceneId } from "./scene-id";
 
 const File = z.strictObject({
   scene: z.string(),
-  proposals: z.array(z.strictObject({
-    /** Centre and full size in the axis-aligned world, metres. */
-    box: z.array(z.number().nullable()),
-    label: z.string().optional(),
-    score: z.number().optional(),
-  })),
+  proposals: z.array(
+    z.strictObject({
+      /** Centre and full size in the axis-aligned world, metres. */
+      box: z.array(z.number().nullable()),
+      label: z.string().optional(),
+      score: z.number().optional(),
+    }),
+  ),
 });
 
 const listFile = (folder: string, sceneId: string): string => join(folder, "proposals", `${sceneId}.json`);
@@ -25,12 +27,19 @@ function readList(folder: string, sceneId: string): Proposal[] {
   const parsed = File.safeParse(readJson(file, `the detector's boxes of ${sceneId}`, "write the proposals again"));
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
-    throw new UserError(`${file}: ${issue.path.join(".")}: ${issue.message}; expected {"scene", "proposals": [{"box": [cx, cy, cz, dx, dy, dz], "label"?, "score"?}]}`);
+    throw new UserError(
+      `${file}: ${issue.path.join(".")}: ${issue.message}; expected {"scene", "proposals": [{"box": [cx, cy, cz, dx, dy, dz], "label"?, "score"?}]}`,
+    );
   }
-  if (parsed.data.scene !== sceneId) throw new UserError(`${file}: holds proposals of scene "${parsed.data.scene}", expected "${sceneId}"; the file is misnamed or misplaced`);
+  if (parsed.data.scene !== sceneId)
+    throw new UserError(
+      `${file}: holds proposals of scene "${parsed.data.scene}", expected "${sceneId}"; the file is misnamed or misplaced`,
+    );
   return parsed.data.proposals.map(({ box, label, score }, i): Proposal => {
     if (box.length !== 6 || !box.every((x) => x !== null && Number.isFinite(x)) || box.slice(3).some((x) => x! <= 0)) {
-      throw new UserError(`${file}: proposal ${i} must have 6 finite numbers, centre and positive size, got [${box.join(", ")}]; write the proposals again`);
+      throw new UserError(
+        `${file}: proposal ${i} must have 6 finite numbers, centre and positive size, got [${box.join(", ")}]; write the proposals again`,
+      );
     }
     return { box: box as unknown as Proposal["box"], label, score };
   });
@@ -39,9 +48,17 @@ function readList(folder: string, sceneId: string): Proposal[] {
 /** The forms in which a detector's objects are read, in the order in which they are looked for. */
 const forms = [
   { kind: "boxes (proposals/)", file: (folder: string, id: string) => listFile(folder, id), read: readList },
-  { kind: "Mask3D masks (mask/*.npz)", file: (folder: string, id: string) => sparseMaskFile(folder, id), read: readSparseMasks },
+  {
+    kind: "Mask3D masks (mask/*.npz)",
+    file: (folder: string, id: string) => sparseMaskFile(folder, id),
+    read: readSparseMasks,
+  },
   { kind: "masks (mask3d/*.json)", file: (folder: string, id: string) => maskListFile(folder, id), read: readMaskList },
-  { kind: "exported masks (mask3d/*.txt)", file: (folder: string, id: string) => maskExportFile(folder, id), read: readMaskExport },
+  {
+    kind: "exported masks (mask3d/*.txt)",
+    file: (folder: string, id: string) => maskExportFile(folder, id),
+    read: readMaskExport,
+  },
 ] as const;
 
 /** Which file gives a scene's proposals. */
@@ -72,7 +89,9 @@ export function proposalFile(folder: string, sceneId: string): ProposalFile | un
 export function readProposals(folder: string, sceneId: string): Proposal[] {
   const found = proposalFile(folder, sceneId);
   if (found === undefined) {
-    throw new UserError(`${listFile(folder, sceneId)} is missing: expected the detector's boxes of ${sceneId}; run the detector on it or use ground-truth proposals`);
+    throw new UserError(
+      `${listFile(folder, sceneId)} is missing: expected the detector's boxes of ${sceneId}; run the detector on it or use ground-truth proposals`,
+    );
   }
   const form = forms.find((f) => f.kind === found.kind);
   return form === undefined ? boxesOf(found.file, sceneId).map((box) => ({ box })) : form.read(folder, sceneId);

@@ -30,6 +30,7 @@ export function comparePublished(name: string, count: number): string | undefine
   if (known === undefined) return undefined;
   const same = known.hundreds === true ? Math.floor(count / 100) * 100 === known.count : count === known.count;
   const said = known.hundreds === true ? `${known.count / 1000}K` : String(known.count);
-  if (same) return known.hundreds === true ? `${said} as published by ${known.source}` : `as published by ${known.source}`;
+  if (same)
+    return known.hundreds === true ? `${said} as published by ${known.source}` : `as published by ${known.source}`;
   return `${known.source} published ${said} ${known.of}: this is another version or a part`;
 }

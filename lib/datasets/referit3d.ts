@@ -17,27 +17,45 @@ export interface Stimulus {
 /** @throws UserError when the text is not a stimulus id, or its count and its distractors disagree */
 export function decodeStimulus(text: string, origin: string): Stimulus {
   const match = /^(scene\d{4}_\d{2})-(.+?)-(\d+)-(\d+)((?:-\d+)*)$/.exec(text);
-  if (match === null) throw new UserError(`${origin}: stimulus_id must look like scene0525_00-plant-3-10-9-12, got "${text}"; download the file again`);
+  if (match === null)
+    throw new UserError(
+      `${origin}: stimulus_id must look like scene0525_00-plant-3-10-9-12, got "${text}"; download the file again`,
+    );
   const distractorIds = match[5]!.split("-").slice(1).map(Number);
   const count = Number(match[3]);
   if (distractorIds.length !== count - 1) {
-    throw new UserError(`${origin}: stimulus_id "${text}" counts ${count} objects, so expected ${count - 1} distractors, got ${distractorIds.length}; download the file again`);
+    throw new UserError(
+      `${origin}: stimulus_id "${text}" counts ${count} objects, so expected ${count - 1} distractors, got ${distractorIds.length}; download the file again`,
+    );
   }
-  return { sceneId: match[1]!, label: match[2]!.replaceAll("_", " "), count, targetId: Number(match[4]), distractorIds };
+  return {
+    sceneId: match[1]!,
+    label: match[2]!.replaceAll("_", " "),
+    count,
+    targetId: Number(match[4]),
+    distractorIds,
+  };
 }
 
 /** A Python list literal of words or numbers, such as "['the', 'bed']". */
 export function pythonList(text: string): string[] {
-  return [...text.matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^\s,[\]]+)/g)].map((m) => (m[1] ?? m[2] ?? m[3]!).replace(/\\(.)/g, "$1"));
+  return [...text.matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^\s,[\]]+)/g)].map((m) =>
+    (m[1] ?? m[2] ?? m[3]!).replace(/\\(.)/g, "$1"),
+  );
 }
 
 const relations: Record<string, RelationKind> = {
-  closest: "closest", farthest: "farthest", between: "between", support: "support", vertical: "vertical", allocentric: "allocentric",
+  closest: "closest",
+  farthest: "farthest",
+  between: "between",
+  support: "support",
+  vertical: "vertical",
+  allocentric: "allocentric",
 };
 
 /** Sr3D's reference types in this project's kinds: horizontal ones by their own name, the others by their family. */
 function relationOf(row: Record<string, string>): RelationKind | undefined {
-  return relations[row["reference_type"] ?? ""] ?? relations[row["coarse_reference_type"] ?? ""];
+  return relations[row.reference_type ?? ""] ?? relations[row.coarse_reference_type ?? ""];
 }
 
 /** ReferIt3D's own filters; the released S2-MLLM applies none. */
@@ -51,7 +69,9 @@ export interface ReferFilters {
 function truth(row: Record<string, string>, column: string, origin: string): boolean {
   const value = row[column];
   if (value === "True" || value === "False") return value === "True";
-  throw new UserError(`${origin}: ${column} must be True or False for its filter, got "${value ?? ""}"; download the file again`);
+  throw new UserError(
+    `${origin}: ${column} must be True or False for its filter, got "${value ?? ""}"; download the file again`,
+  );
 }
 
 /**
@@ -60,35 +80,55 @@ function truth(row: Record<string, string>, column: string, origin: string): boo
  * @param scenes only these scenes; all when absent
  * @throws UserError naming the row that is not as expected
  */
-export function readReferIt3D(file: string, dataset: "nr3d" | "sr3d", scenes?: ReadonlySet<string>, filters: ReferFilters = {}): Query[] {
-  if (!existsSync(file)) throw new UserError(`${file} is missing: expected ${dataset === "nr3d" ? "Nr3D" : "Sr3D"}'s csv; download it or run "data make"`);
-  const rows = readCsv(readFileSync(file, "utf8"), file, ["stimulus_id", "scan_id", "instance_type", "target_id", "utterance", "tokens"]);
+export function readReferIt3D(
+  file: string,
+  dataset: "nr3d" | "sr3d",
+  scenes?: ReadonlySet<string>,
+  filters: ReferFilters = {},
+): Query[] {
+  if (!existsSync(file))
+    throw new UserError(
+      `${file} is missing: expected ${dataset === "nr3d" ? "Nr3D" : "Sr3D"}'s csv; download it or run "data make"`,
+    );
+  const rows = readCsv(readFileSync(file, "utf8"), file, [
+    "stimulus_id",
+    "scan_id",
+    "instance_type",
+    "target_id",
+    "utterance",
+    "tokens",
+  ]);
   return rows.flatMap((row, i): Query[] => {
-    const sceneId = row["scan_id"]!;
+    const sceneId = row.scan_id!;
     if (scenes !== undefined && !scenes.has(sceneId)) return [];
     const origin = `${file}: row ${i + 2}`;
     if (filters.mentionsTargetClass === true && !truth(row, "mentions_target_class", origin)) return [];
-    const tokens = pythonList(row["tokens"]!).map((t) => t.toLowerCase());
+    const tokens = pythonList(row.tokens!).map((t) => t.toLowerCase());
     if (filters.maxTokens !== undefined && tokens.length > filters.maxTokens) return [];
-    const stimulus = decodeStimulus(row["stimulus_id"]!, origin);
-    const targetId = Number(row["target_id"]);
+    const stimulus = decodeStimulus(row.stimulus_id!, origin);
+    const targetId = Number(row.target_id);
     if (stimulus.sceneId !== sceneId || stimulus.targetId !== targetId) {
-      throw new UserError(`${origin}: scan_id ${sceneId} and target_id ${row["target_id"]} do not agree with stimulus_id "${row["stimulus_id"]}"; download the file again`);
+      throw new UserError(
+        `${origin}: scan_id ${sceneId} and target_id ${row.target_id} do not agree with stimulus_id "${row.stimulus_id}"; download the file again`,
+      );
     }
-    const description = row["utterance"]!;
-    if (description.trim() === "") throw new UserError(`${origin} (${sceneId}, object ${targetId}) has an empty utterance; remove it`);
-    return [{
-      id: `${sceneId}|${targetId}|${dataset}-${i}`,
-      dataset,
-      sceneId,
-      targetId,
-      category: row["instance_type"]!.replaceAll("_", " "),
-      description,
-      tokens,
-      relation: relationOf(row),
-      anchorIds: pythonList(row["anchor_ids"] ?? "").map(Number),
-      anchorWords: pythonList(row["anchors_types"] ?? ""),
-      sameClass: stimulus.count,
-    }];
+    const description = row.utterance!;
+    if (description.trim() === "")
+      throw new UserError(`${origin} (${sceneId}, object ${targetId}) has an empty utterance; remove it`);
+    return [
+      {
+        id: `${sceneId}|${targetId}|${dataset}-${i}`,
+        dataset,
+        sceneId,
+        targetId,
+        category: row.instance_type!.replaceAll("_", " "),
+        description,
+        tokens,
+        relation: relationOf(row),
+        anchorIds: pythonList(row.anchor_ids ?? "").map(Number),
+        anchorWords: pythonList(row.anchors_types ?? ""),
+        sameClass: stimulus.count,
+      },
+    ];
   });
 }

@@ -1,13 +1,13 @@
 import { existsSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { UserError, closest } from "../core/errors";
+import { closest, UserError } from "../core/errors";
 import { namesIn } from "../core/files";
-import { checkIntrinsics, cropIntrinsics, scaleIntrinsics, type Intrinsics } from "../geometry/camera";
+import { checkIntrinsics, cropIntrinsics, type Intrinsics, scaleIntrinsics } from "../geometry/camera";
 import { identity4, multiply4 } from "../geometry/rigid";
-import { decodeRgb, type Crop, type Rgb8 } from "../io/jpg";
+import { type Crop, decodeRgb, type Rgb8 } from "../io/jpg";
 import type { Grey16 } from "../io/png16";
 import { readAlignment } from "./alignment";
-import { openFrames, type FrameSource } from "./frame-source";
+import { type FrameSource, openFrames } from "./frame-source";
 import { readText } from "./json-file";
 import { alignedVertices, readObjects } from "./objects";
 import { otherScan } from "./other-sets";
@@ -33,7 +33,9 @@ export class DamagedFrame extends UserError {}
 /** Ids of the scans that a data folder holds in ScanNet's layout. */
 export function scenesIn(folder: string): string[] {
   const scans = join(folder, "scans");
-  return namesIn(scans).filter((name) => /^scene\d{4}_\d{2}$/.test(name)).sort();
+  return namesIn(scans)
+    .filter((name) => /^scene\d{4}_\d{2}$/.test(name))
+    .sort();
 }
 
 /**
@@ -44,17 +46,24 @@ export function scenesIn(folder: string): string[] {
  */
 export function openScene(folder: string, id: string): ScanNetScene {
   const other = otherScan(folder, checkSceneId(id, folder));
-  if (other !== undefined) return openedScene(id, other.folder, other.frames(), other.alignment(), { objects: () => other.objects(), vertices: () => other.vertices() });
+  if (other !== undefined)
+    return openedScene(id, other.folder, other.frames(), other.alignment(), {
+      objects: () => other.objects(),
+      vertices: () => other.vertices(),
+    });
   const scans = join(folder, "scans");
   const scan = join(scans, id);
   if (!existsSync(scan) || !statSync(scan).isDirectory()) {
     const known = scenesIn(folder);
     const near = closest(id, known);
-    throw new UserError(`scene "${id}" is not in ${scans} (${known.length} scenes${near === undefined ? "" : `, did you mean "${near}"?`}); put its export there or leave it out of the list`);
+    throw new UserError(
+      `scene "${id}" is not in ${scans} (${known.length} scenes${near === undefined ? "" : `, did you mean "${near}"?`}); put its export there or leave it out of the list`,
+    );
   }
   const alignment = readAlignment(folder, id);
   return openedScene(id, scan, openFrames(folder, id), alignment, {
-    objects: (matrix) => readObjects(folder, id, matrix), vertices: (matrix) => alignedVertices(folder, id, matrix),
+    objects: (matrix) => readObjects(folder, id, matrix),
+    vertices: (matrix) => alignedVertices(folder, id, matrix),
   });
 }
 
@@ -64,7 +73,13 @@ interface SceneParts {
 }
 
 /** @param found the alignment, where a file gives one */
-function openedScene(id: string, folder: string, source: FrameSource, found: Float64Array | undefined, parts: SceneParts): ScanNetScene {
+function openedScene(
+  id: string,
+  folder: string,
+  source: FrameSource,
+  found: Float64Array | undefined,
+  parts: SceneParts,
+): ScanNetScene {
   const alignment = found ?? identity4();
   const frames: string[] = [];
   const skippedFrames: string[] = [];
@@ -77,10 +92,22 @@ function openedScene(id: string, folder: string, source: FrameSource, found: Flo
       poses.push(multiply4(alignment, pose));
     }
   }
-  if (frames.length === 0) throw new UserError(`${source.origin}: none of its ${source.frames.length} frames has a finite pose; export the poses again`);
+  if (frames.length === 0)
+    throw new UserError(
+      `${source.origin}: none of its ${source.frames.length} frames has a finite pose; export the poses again`,
+    );
   return {
-    id, folder, alignment, aligned: found !== undefined, frames, skippedFrames, poses,
-    intrinsics: source.intrinsics, objects: parts.objects(alignment), source, vertices: () => parts.vertices(alignment),
+    id,
+    folder,
+    alignment,
+    aligned: found !== undefined,
+    frames,
+    skippedFrames,
+    poses,
+    intrinsics: source.intrinsics,
+    objects: parts.objects(alignment),
+    source,
+    vertices: () => parts.vertices(alignment),
   };
 }
 
@@ -96,12 +123,20 @@ export function squareCrop(cols: number, rows: number, size: number): Crop {
 }
 
 /** Both images of a frame; the colour image is stretched to the depth image's shape, resized and cut. */
-async function decode(scene: ScanNetScene, frame: string, size: number): Promise<{ measured: Grey16; crop: Crop; colour: Rgb8 }> {
+async function decode(
+  scene: ScanNetScene,
+  frame: string,
+  size: number,
+): Promise<{ measured: Grey16; crop: Crop; colour: Rgb8 }> {
   try {
     const measured = await scene.source.depth(frame);
     const crop = squareCrop(measured.cols, measured.rows, size);
     const { bytes, origin } = scene.source.colour(frame);
-    return { measured, crop, colour: await decodeRgb(bytes, origin, (cols, rows) => (cols === size && rows === size ? undefined : crop)) };
+    return {
+      measured,
+      crop,
+      colour: await decodeRgb(bytes, origin, (cols, rows) => (cols === size && rows === size ? undefined : crop)),
+    };
   } catch (error) {
     throw error instanceof UserError ? new DamagedFrame(error.message) : error;
   }
@@ -116,7 +151,9 @@ export async function readView(scene: ScanNetScene, frame: string, size: number)
   const index = scene.frames.indexOf(frame);
   if (index < 0) {
     const skipped = scene.skippedFrames.includes(frame);
-    throw new UserError(`${scene.folder}: frame ${frame} ${skipped ? "has no finite pose" : "does not exist"}; choose one of its ${scene.frames.length} frames`);
+    throw new UserError(
+      `${scene.folder}: frame ${frame} ${skipped ? "has no finite pose" : "does not exist"}; choose one of its ${scene.frames.length} frames`,
+    );
   }
   const { measured, crop, colour } = await decode(scene, frame, size);
   const camera = scene.source.intrinsicsOf?.(frame) ?? scene.intrinsics;
@@ -153,39 +190,54 @@ function* outwards(at: number, count: number): Generator<number> {
  * @returns as many views as frames were asked for, and the damaged frames that were met
  * @throws UserError when no frame of the scene can be read
  */
-export async function readWholeViews(scene: ScanNetScene, frames: readonly string[], size: number): Promise<{ views: View[]; damaged: string[] }> {
+export async function readWholeViews(
+  scene: ScanNetScene,
+  frames: readonly string[],
+  size: number,
+): Promise<{ views: View[]; damaged: string[] }> {
   const known = new Map<string, Promise<View | DamagedFrame>>();
   const attempt = (frame: string): Promise<View | DamagedFrame> => {
-    const reading = known.get(frame) ?? readView(scene, frame, size).catch((error: unknown) => {
-      if (error instanceof DamagedFrame) return error;
-      throw error;
-    });
+    const reading =
+      known.get(frame) ??
+      readView(scene, frame, size).catch((error: unknown) => {
+        if (error instanceof DamagedFrame) return error;
+        throw error;
+      });
     known.set(frame, reading);
     return reading;
   };
   const damaged = new Map<string, string>();
-  const views = await Promise.all(frames.map(async (frame) => {
-    const at = scene.frames.indexOf(frame);
-    if (at < 0) return readView(scene, frame, size);
-    for (const i of outwards(at, scene.frames.length)) {
-      const view = await attempt(scene.frames[i]!);
-      if (!(view instanceof DamagedFrame)) return view;
-      damaged.set(scene.frames[i]!, view.message);
-    }
-    throw new UserError(`${scene.source.origin}: none of its ${scene.frames.length} frames can be read; the first says: ${[...damaged.values()][0]!}`);
-  }));
+  const views = await Promise.all(
+    frames.map(async (frame) => {
+      const at = scene.frames.indexOf(frame);
+      if (at < 0) return readView(scene, frame, size);
+      for (const i of outwards(at, scene.frames.length)) {
+        const view = await attempt(scene.frames[i]!);
+        if (!(view instanceof DamagedFrame)) return view;
+        damaged.set(scene.frames[i]!, view.message);
+      }
+      throw new UserError(
+        `${scene.source.origin}: none of its ${scene.frames.length} frames can be read; the first says: ${[...damaged.values()][0]!}`,
+      );
+    }),
+  );
   return { views, damaged: [...damaged.keys()] };
 }
 
 /** Scene ids of a list file such as scannetv2_val.txt. @throws UserError when it is missing or names no scene */
 export function readSceneList(file: string): string[] {
   const text = readText(file, "a list of scene ids, one a line", "take ScanNet's official list");
-  const ids = text.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== "");
+  const ids = text
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
   // names of other sets' scans are shaped otherwise: 41069021, scene_00021_00
   const known = basename(file).startsWith("scannetv2_") ? /^scene\d{4}_\d{2}$/ : /^\w{1,64}$/;
   const odd = ids.find((id) => !known.test(id));
   if (ids.length === 0 || odd !== undefined) {
-    throw new UserError(`${file}: expected scene ids such as scene0011_00, one a line, got ${odd === undefined ? "none" : `"${odd}"`}; take the official list`);
+    throw new UserError(
+      `${file}: expected scene ids such as scene0011_00, one a line, got ${odd === undefined ? "none" : `"${odd}"`}; take the official list`,
+    );
   }
   return ids;
 }

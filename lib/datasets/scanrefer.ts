@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { readJson } from "./json-file";
-import { relationKinds, type Query } from "./scene";
+import { type Query, relationKinds } from "./scene";
 import { checkSceneId } from "./scene-id";
 
 const Entry = z.looseObject({
@@ -12,11 +12,13 @@ const Entry = z.looseObject({
   description: z.string(),
   token: z.array(z.string()).optional(),
   /** Only S2-Rooms says this much. */
-  s2_rooms: z.looseObject({
-    kind: z.enum(relationKinds),
-    anchor_ids: z.array(z.int()),
-    anchors_types: z.array(z.string()),
-  }).optional(),
+  s2_rooms: z
+    .looseObject({
+      kind: z.enum(relationKinds),
+      anchor_ids: z.array(z.int()),
+      anchors_types: z.array(z.string()),
+    })
+    .optional(),
 });
 type Entry = z.infer<typeof Entry>;
 
@@ -26,14 +28,27 @@ const isTexts = (v: unknown): boolean => Array.isArray(v) && v.every(isText);
 const isObject = (v: unknown): v is Record<string, unknown> => typeof v === "object" && v !== null && !Array.isArray(v);
 
 function isRoomsField(v: unknown): boolean {
-  return isObject(v) && (relationKinds as readonly unknown[]).includes(v["kind"]) && Array.isArray(v["anchor_ids"]) &&
-    v["anchor_ids"].every(Number.isSafeInteger) && isTexts(v["anchors_types"]);
+  return (
+    isObject(v) &&
+    (relationKinds as readonly unknown[]).includes(v.kind) &&
+    Array.isArray(v.anchor_ids) &&
+    v.anchor_ids.every(Number.isSafeInteger) &&
+    isTexts(v.anchors_types)
+  );
 }
 
 /** The same as `Entry`, without its cost: seventy thousand entries are read at every start. */
 function isEntry(v: unknown): v is Entry {
-  return isObject(v) && isText(v["scene_id"]) && isId(v["object_id"]) && isText(v["object_name"]) && isId(v["ann_id"]) &&
-    isText(v["description"]) && (v["token"] === undefined || isTexts(v["token"])) && (v["s2_rooms"] === undefined || isRoomsField(v["s2_rooms"]));
+  return (
+    isObject(v) &&
+    isText(v.scene_id) &&
+    isId(v.object_id) &&
+    isText(v.object_name) &&
+    isId(v.ann_id) &&
+    isText(v.description) &&
+    (v.token === undefined || isTexts(v.token)) &&
+    (v.s2_rooms === undefined || isRoomsField(v.s2_rooms))
+  );
 }
 
 /** @throws UserError saying what `Entry` does not accept */
@@ -53,13 +68,20 @@ function checkEntry(value: unknown, where: string): Entry {
  */
 export function readScanRefer(file: string, scenes?: ReadonlySet<string>): Query[] {
   const list = readJson(file, "ScanRefer's annotations", 'download them again or run "data make"');
-  if (!Array.isArray(list)) throw new UserError(`${file}: expected a list of annotations, got ${typeof list}; download it again`);
+  if (!Array.isArray(list))
+    throw new UserError(`${file}: expected a list of annotations, got ${typeof list}; download it again`);
   const entries = list.map((value: unknown, i) => {
     const entry = checkEntry(value, `${file}: annotation ${i}`);
     checkSceneId(entry.scene_id, `${file}: annotation ${i}`);
     const target = Number(entry.object_id);
-    if (!Number.isInteger(target) || target < 0) throw new UserError(`${file}: annotation ${i} (${entry.scene_id}): object_id must be a whole number, got "${entry.object_id}"`);
-    if (entry.description.trim() === "") throw new UserError(`${file}: annotation ${i} (${entry.scene_id}, object ${target}) has an empty description; remove it`);
+    if (!Number.isInteger(target) || target < 0)
+      throw new UserError(
+        `${file}: annotation ${i} (${entry.scene_id}): object_id must be a whole number, got "${entry.object_id}"`,
+      );
+    if (entry.description.trim() === "")
+      throw new UserError(
+        `${file}: annotation ${i} (${entry.scene_id}, object ${target}) has an empty description; remove it`,
+      );
     return { entry, target, category: entry.object_name.replaceAll("_", " ") };
   });
   // the referred objects of one class in one scene: the file knows no others
@@ -70,17 +92,21 @@ export function readScanRefer(file: string, scenes?: ReadonlySet<string>): Query
     if (targets === undefined) referred.set(key, new Set([target]));
     else targets.add(target);
   }
-  return entries.filter(({ entry }) => scenes === undefined || scenes.has(entry.scene_id)).map(({ entry: e, category, target }): Query => ({
-    id: `${e.scene_id}|${target}|${e.ann_id}`,
-    dataset: "scanrefer",
-    sceneId: e.scene_id,
-    targetId: target,
-    category,
-    description: e.description,
-    tokens: (e.token ?? e.description.toLowerCase().split(/\s+/)).map((t) => t.toLowerCase()),
-    relation: e.s2_rooms?.kind,
-    anchorIds: e.s2_rooms?.anchor_ids ?? [],
-    anchorWords: e.s2_rooms?.anchors_types ?? [],
-    sameClass: referred.get(`${e.scene_id}|${category}`)!.size,
-  }));
+  return entries
+    .filter(({ entry }) => scenes === undefined || scenes.has(entry.scene_id))
+    .map(
+      ({ entry: e, category, target }): Query => ({
+        id: `${e.scene_id}|${target}|${e.ann_id}`,
+        dataset: "scanrefer",
+        sceneId: e.scene_id,
+        targetId: target,
+        category,
+        description: e.description,
+        tokens: (e.token ?? e.description.toLowerCase().split(/\s+/)).map((t) => t.toLowerCase()),
+        relation: e.s2_rooms?.kind,
+        anchorIds: e.s2_rooms?.anchor_ids ?? [],
+        anchorWords: e.s2_rooms?.anchors_types ?? [],
+        sameClass: referred.get(`${e.scene_id}|${category}`)!.size,
+      }),
+    );
 }

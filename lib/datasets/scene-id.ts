@@ -9,5 +9,7 @@ import { UserError } from "../core/errors";
  */
 export function checkSceneId(id: string, origin: string): string {
   if (/^\w{1,64}$/.test(id)) return id;
-  throw new UserError(`${origin}: scene id must be letters, digits and _ such as scene0011_00, got ${JSON.stringify(id.slice(0, 80))}; take the official file`);
+  throw new UserError(
+    `${origin}: scene id must be letters, digits and _ such as scene0011_00, got ${JSON.stringify(id.slice(0, 80))}; take the official file`,
+  );
 }

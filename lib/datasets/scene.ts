@@ -49,7 +49,14 @@ export interface Scene {
 
 /** The kinds of sentence: Sr3D's relations, view-dependent ones, and plain attributes. */
 export const relationKinds = [
-  "attribute", "closest", "farthest", "between", "support", "vertical", "allocentric", "view",
+  "attribute",
+  "closest",
+  "farthest",
+  "between",
+  "support",
+  "vertical",
+  "allocentric",
+  "view",
 ] as const;
 export type RelationKind = (typeof relationKinds)[number];
 

@@ -4,7 +4,7 @@ import { UserError } from "../core/errors";
 import { arkitVideos } from "./arkitscenes";
 import { readLabels } from "./objects";
 import { readProcessed } from "./processed";
-import { readReferIt3D, type ReferFilters } from "./referit3d";
+import { type ReferFilters, readReferIt3D } from "./referit3d";
 import { readSceneList } from "./scannet";
 import { readScanRefer } from "./scanrefer";
 import type { Query } from "./scene";
@@ -33,13 +33,24 @@ export function splitScenes(folder: string, split: Split): readonly string[] {
 /** Names under which a set's sentences are looked for, the first that is there. ReferIt3D calls the val scenes "test". */
 function candidates(dataset: SentenceSet, split: Split): string[] {
   // other sets' sentences in ScanRefer's form have a plain name
-  if (dataset === "scanrefer") return [`ScanRefer_filtered_${split}.json`, `sentences_${split}.json`, join("processed", `scanrefer_vg_${split}_llava_style.json`)];
-  return [`${dataset}_${split === "val" ? "test" : "train"}.csv`, `${dataset}.csv`, join("processed", `${dataset}_${split}_llava_style.json`)];
+  if (dataset === "scanrefer")
+    return [
+      `ScanRefer_filtered_${split}.json`,
+      `sentences_${split}.json`,
+      join("processed", `scanrefer_vg_${split}_llava_style.json`),
+    ];
+  return [
+    `${dataset}_${split === "val" ? "test" : "train"}.csv`,
+    `${dataset}.csv`,
+    join("processed", `${dataset}_${split}_llava_style.json`),
+  ];
 }
 
 /** The file of a data folder that holds a set's sentences; undefined when there is none. */
 export function sentenceFile(folder: string, dataset: SentenceSet, split: Split): string | undefined {
-  return candidates(dataset, split).map((name) => join(folder, name)).find((file) => existsSync(file));
+  return candidates(dataset, split)
+    .map((name) => join(folder, name))
+    .find((file) => existsSync(file));
 }
 
 export interface SplitSentences {
@@ -55,26 +66,44 @@ export interface SplitSentences {
  * @param filters ReferIt3D's; for its csv files only
  * @throws UserError when there is no file of the set, no list of the split, or an entry is not as expected
  */
-export function readSplit(folder: string, dataset: SentenceSet, split: Split, filters: ReferFilters = {}): SplitSentences {
+export function readSplit(
+  folder: string,
+  dataset: SentenceSet,
+  split: Split,
+  filters: ReferFilters = {},
+): SplitSentences {
   const file = sentenceFile(folder, dataset, split);
-  if (file === undefined) throw new UserError(`${folder}: has no sentences of ${dataset} (${split}); put ${candidates(dataset, split).join(", or ")} there`);
+  if (file === undefined)
+    throw new UserError(
+      `${folder}: has no sentences of ${dataset} (${split}); put ${candidates(dataset, split).join(", or ")} there`,
+    );
   const scenes = new Set(splitScenes(folder, split));
   const own = (all: Query[]): SplitSentences => {
     const queries = all.filter((q) => scenes.has(q.sceneId));
     return { file, queries, elsewhere: all.length - queries.length };
   };
   if (file.endsWith(".csv")) {
-    const read = (only?: ReadonlySet<string>): Query[] => readReferIt3D(file, dataset as "nr3d" | "sr3d", only, filters);
+    const read = (only?: ReadonlySet<string>): Query[] =>
+      readReferIt3D(file, dataset as "nr3d" | "sr3d", only, filters);
     // one file of all scenes is cut by the lists: nothing is odd about the rest
     const whole = basename(file) === `${dataset}.csv`;
     return whole ? { file, queries: read(scenes), elsewhere: 0 } : own(read());
   }
   if (!file.includes("llava_style")) return own(readScanRefer(file));
   const labels = new Map<string, string[]>();
-  return { file, queries: readProcessed(file, (id) => labels.get(id) ?? labels.set(id, readLabels(folder, id)).get(id)!, scenes), elsewhere: 0 };
+  return {
+    file,
+    queries: readProcessed(file, (id) => labels.get(id) ?? labels.set(id, readLabels(folder, id)).get(id)!, scenes),
+    elsewhere: 0,
+  };
 }
 
 /** The queries of `readSplit`. */
-export function readSentences(folder: string, dataset: SentenceSet, split: Split, filters: ReferFilters = {}): readonly Query[] {
+export function readSentences(
+  folder: string,
+  dataset: SentenceSet,
+  split: Split,
+  filters: ReferFilters = {},
+): readonly Query[] {
   return readSplit(folder, dataset, split, filters).queries;
 }

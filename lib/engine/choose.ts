@@ -26,13 +26,17 @@ export interface EngineChoice {
   readonly rejected: readonly { readonly engine: EngineName; readonly why: string }[];
 }
 
-const firstLine = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split("\n")[0]!.trim();
+const firstLine = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split("\n")[0]!.trim();
 
 async function startOrt(engine: OrtEngine, { threads, half }: Wanted): Promise<void> {
   const { configureOrt, registerOrt } = await import("./ort/register");
   const { probe } = await import("./ort/probe");
   if (engine !== "ort-cpu" && !running(engine)) await probe({ engine, half: false });
-  if (half && HALVES.includes(engine)) await probe({ engine, half }).catch((error: unknown) => { throw new NoHalf(engine, firstLine(error)); });
+  if (half && HALVES.includes(engine))
+    await probe({ engine, half }).catch((error: unknown) => {
+      throw new NoHalf(engine, firstLine(error));
+    });
   registerOrt(engine);
   configureOrt({ half, ...(threads === undefined ? {} : { threads }) }, engine);
 }
@@ -43,7 +47,9 @@ const running = (engine: EngineName): boolean => tf.engine().registryFactory[eng
 /** Half precision was asked for and is not there: never silently something else. */
 class NoHalf extends UserError {
   constructor(engine: EngineName, why: string) {
-    super(`${engine}: no half precision on this device (${why}); unset S2_ENGINE_HALF, or name another engine in S2_ENGINE`);
+    super(
+      `${engine}: no half precision on this device (${why}); unset S2_ENGINE_HALF, or name another engine in S2_ENGINE`,
+    );
   }
 }
 
@@ -65,12 +71,14 @@ async function startWebGpu(wanted: Wanted, asked: boolean): Promise<void> {
 async function startTensorflow(): Promise<void> {
   // The package calls a function that Node 23 removed.
   const util = (await import("node:util")) as unknown as { default: Record<string, unknown> };
-  util.default["isNullOrUndefined"] ??= (value: unknown) => value === null || value === undefined;
+  util.default.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
   const name = "@tensorflow/tfjs-node-gpu";
   try {
     await import(name);
   } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === "MODULE_NOT_FOUND" || (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND";
+    const missing =
+      (error as NodeJS.ErrnoException).code === "MODULE_NOT_FOUND" ||
+      (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND";
     throw missing && firstLine(error).includes(name) ? new Error(`${name} is not installed`) : error;
   }
 }
@@ -92,13 +100,14 @@ async function startCpu(): Promise<void> {
  * @throws UserError when the engine asked for does not start, or none does
  */
 export async function chooseEngine(request: EngineRequest = {}): Promise<EngineChoice> {
-  const named = process.env["S2_ENGINE"] || undefined;
+  const named = process.env.S2_ENGINE || undefined;
   const wanted = named ?? request.engine;
-  if (wanted !== undefined && !(ENGINES as readonly string[]).includes(wanted)) throw unknownName(named === undefined ? "engine" : "engine in S2_ENGINE", wanted, ENGINES);
+  if (wanted !== undefined && !(ENGINES as readonly string[]).includes(wanted))
+    throw unknownName(named === undefined ? "engine" : "engine in S2_ENGINE", wanted, ENGINES);
   if (request.threads !== undefined && (!Number.isInteger(request.threads) || request.threads < 1)) {
     throw new UserError(`engine threads must be a whole number of at least 1, got ${request.threads}`, 2);
   }
-  const asked: Wanted = { threads: request.threads, half: request.half ?? process.env["S2_ENGINE_HALF"] === "1" };
+  const asked: Wanted = { threads: request.threads, half: request.half ?? process.env.S2_ENGINE_HALF === "1" };
   const start: Record<EngineName, () => Promise<void>> = {
     "ort-cuda": () => startCuda(asked),
     "ort-webgpu": () => startWebGpu(asked, wanted === "ort-webgpu"),
@@ -116,7 +125,8 @@ export async function chooseEngine(request: EngineRequest = {}): Promise<EngineC
       if (asked.half && !HALVES.includes(engine)) throw new NoHalf(engine, "it computes in single precision only");
       if (!(await tf.setBackend(engine))) throw new Error(`the ${engine} backend did not initialise`);
       await tf.ready();
-      const why = named !== undefined ? "S2_ENGINE names it" : request.engine !== undefined ? "asked for" : "first that starts";
+      const why =
+        named !== undefined ? "S2_ENGINE names it" : request.engine !== undefined ? "asked for" : "first that starts";
       return { engine, why, rejected };
     } catch (error) {
       if (error instanceof NoHalf) throw error;
@@ -125,6 +135,8 @@ export async function chooseEngine(request: EngineRequest = {}): Promise<EngineC
   }
   const reasons = rejected.map((r) => `${r.engine}: ${r.why}`).join("; ");
   throw new UserError(
-    wanted === undefined ? `no engine starts (${reasons}); run npm install again` : `engine ${reasons}; choose another with S2_ENGINE (${ENGINES.join(", ")}) or none to let the lab choose`,
+    wanted === undefined
+      ? `no engine starts (${reasons}); run npm install again`
+      : `engine ${reasons}; choose another with S2_ENGINE (${ENGINES.join(", ")}) or none to let the lab choose`,
   );
 }

@@ -1,5 +1,8 @@
 /** Share of `hits` among the entries that `include` marks; 0 when there are none, as ScanRefer's evaluator prints. */
-export function shareOf(hits: readonly boolean[], include: (index: number) => boolean = () => true): { share: number; n: number } {
+export function shareOf(
+  hits: readonly boolean[],
+  include: (index: number) => boolean = () => true,
+): { share: number; n: number } {
   let [n, right] = [0, 0];
   hits.forEach((hit, i) => {
     if (!include(i)) return;
@@ -18,7 +21,11 @@ export interface AccuracyAt {
 
 /** Acc@0.25 and Acc@0.5 of overlaps; both thresholds count as hits. */
 export function accuracyAt(ious: readonly number[], include?: (index: number) => boolean): AccuracyAt {
-  const at = (threshold: number): { share: number; n: number } => shareOf(ious.map((iou) => iou >= threshold), include);
+  const at = (threshold: number): { share: number; n: number } =>
+    shareOf(
+      ious.map((iou) => iou >= threshold),
+      include,
+    );
   const { share: acc25, n } = at(0.25);
   return { acc25, acc50: at(0.5).share, n };
 }
@@ -47,7 +54,11 @@ export interface ReferIt3dAccuracy {
 }
 
 /** ReferIt3D's table row: by number of distractors, and by whether the sentence depends on the view. */
-export function referIt3dAccuracy(ious: readonly number[], easy: readonly boolean[], viewDependent: readonly boolean[]): ReferIt3dAccuracy {
+export function referIt3dAccuracy(
+  ious: readonly number[],
+  easy: readonly boolean[],
+  viewDependent: readonly boolean[],
+): ReferIt3dAccuracy {
   return {
     overall: accuracyAt(ious),
     easy: accuracyAt(ious, (i) => easy[i]!),

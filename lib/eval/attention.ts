@@ -1,14 +1,14 @@
 import { join } from "node:path";
 import type { S2Config } from "../config/schema";
+import { batchSizes, makeBatch } from "../dataloader/batch";
+import type { SceneCache } from "../dataloader/scene-cache";
+import type { SceneSentences } from "../dataloader/sentences";
 import { uniformFrames } from "../datasets/frames";
 import { openScene } from "../datasets/scannet";
 import { tf } from "../engine/tf";
 import type { Tokenizer } from "../io/tokenizer";
 import { encodeSentence, sharedPrompt } from "../model/prompt";
 import { forward } from "../model/s2mllm";
-import { batchSizes, makeBatch } from "../dataloader/batch";
-import type { SceneSentences } from "../dataloader/sentences";
-import type { SceneCache } from "../dataloader/scene-cache";
 
 /** Inter-view attention of one patch position: how each view's patch spreads over the same patch of all views. */
 export interface InterViewAttention {
@@ -29,7 +29,13 @@ export interface InterViewAttention {
  * @returns undefined when the configuration has no inter-view attention
  */
 export function interViewAttention(
-  parameters: ReadonlyMap<string, tf.Tensor>, config: S2Config, cache: SceneCache, item: SceneSentences, tokenizer: Tokenizer, folder: string, patch: number,
+  parameters: ReadonlyMap<string, tf.Tensor>,
+  config: S2Config,
+  cache: SceneCache,
+  item: SceneSentences,
+  tokenizer: Tokenizer,
+  folder: string,
+  patch: number,
 ): InterViewAttention | undefined {
   if (!config.structure.interView) return undefined;
   const prompt = sharedPrompt(tokenizer, config.prompt);
@@ -38,18 +44,32 @@ export function interViewAttention(
   const views = uniformFrames(cache.dims.pool, config.data.frames);
   const sizes = { ...batchSizes([encoded], [item.scene], 1, "gt", prompt), labels: 0, anchors: 0 };
   const quiet: S2Config = { ...config, lossWeights: { ...config.lossWeights, recon: 0 } };
-  const batch = makeBatch([{ scene: item.scene, views, turns: 0, draw: 0, sentences: [{ encoded, positives: [query.targetId] }] }], cache, sizes, prompt, quiet);
-  const all = tf.tidy(() => forward(parameters, batch.inputs, quiet, { intermediates: "all" }).intermediates.get("structure.interView")!);
+  const batch = makeBatch(
+    [{ scene: item.scene, views, turns: 0, draw: 0, sentences: [{ encoded, positives: [query.targetId] }] }],
+    cache,
+    sizes,
+    prompt,
+    quiet,
+  );
+  const all = tf.tidy(
+    () => forward(parameters, batch.inputs, quiet, { intermediates: "all" }).intermediates.get("structure.interView")!,
+  );
   const [, N, H, V] = all.shape as [number, number, number, number, number];
   const flat = all.dataSync();
   all.dispose();
   batch.dispose();
   const scene = openScene(folder, item.scene.id);
   return {
-    sceneId: item.scene.id, patch, grid: Math.round(Math.sqrt(N)), heads: H,
+    sceneId: item.scene.id,
+    patch,
+    grid: Math.round(Math.sqrt(N)),
+    heads: H,
     views: views.map((view) => {
       const frame = item.scene.entry.frames[view]!;
-      return { frame, image: `data:image/jpeg;base64,${Buffer.from(scene.source.colour(frame).bytes).toString("base64")}` };
+      return {
+        frame,
+        image: `data:image/jpeg;base64,${Buffer.from(scene.source.colour(frame).bytes).toString("base64")}`,
+      };
     }),
     weights: Array.from(flat.subarray(patch * H * V * V, (patch + 1) * H * V * V), (w) => Number(w.toFixed(4))),
   };

@@ -59,5 +59,8 @@ export function classifyError(prediction: Prediction, scene: SceneBoxes): ErrorC
 
 /** How many errors there are of each kind. */
 export function countErrors(cases: readonly ErrorCase[]): Record<ErrorKind, number> {
-  return Object.fromEntries(errorKinds.map((k) => [k, cases.filter((c) => c.kind === k).length])) as Record<ErrorKind, number>;
+  return Object.fromEntries(errorKinds.map((k) => [k, cases.filter((c) => c.kind === k).length])) as Record<
+    ErrorKind,
+    number
+  >;
 }

@@ -1,17 +1,17 @@
 import type { S2Config } from "../config/schema";
 import type { ProgressSink } from "../core/progress";
-import type { Query } from "../datasets/scene";
+import { type BatchSizes, batchSizes, makeBatch } from "../dataloader/batch";
+import type { PreparedScene, ProposalSource, SceneCache } from "../dataloader/scene-cache";
+import type { SceneSentences } from "../dataloader/sentences";
+import { modelInputs, stepInputs } from "../dataloader/step-inputs";
 import { uniformFrames } from "../datasets/frames";
+import type { Query } from "../datasets/scene";
 import { RepeatedStep, tf } from "../engine/tf";
 import { iou } from "../geometry/box";
 import type { Tokenizer } from "../io/tokenizer";
-import { encodeQuestion, encodeSentence, groundToken, sharedPrompt, type EncodedSentence } from "../model/prompt";
 import type { ModelInputs } from "../model/inputs";
+import { type EncodedSentence, encodeQuestion, encodeSentence, groundToken, sharedPrompt } from "../model/prompt";
 import { forward, visionFeatures } from "../model/s2mllm";
-import { batchSizes, makeBatch, type BatchSizes } from "../dataloader/batch";
-import type { SceneSentences } from "../dataloader/sentences";
-import { modelInputs, stepInputs } from "../dataloader/step-inputs";
-import type { PreparedScene, ProposalSource, SceneCache } from "../dataloader/scene-cache";
 
 /** What the model answered to one sentence. */
 export interface Answer {
@@ -47,15 +47,30 @@ interface Draft {
  * written greedily, token by token, until <ground> comes.
  */
 export function predict(
-  parameters: ReadonlyMap<string, tf.Tensor>, config: S2Config, cache: SceneCache, scenes: readonly SceneSentences[],
-  tokenizer: Tokenizer, options: PredictOptions,
+  parameters: ReadonlyMap<string, tf.Tensor>,
+  config: S2Config,
+  cache: SceneCache,
+  scenes: readonly SceneSentences[],
+  tokenizer: Tokenizer,
+  options: PredictOptions,
 ): Answer[] {
   const prompt = sharedPrompt(tokenizer, config.prompt);
   const withText = scenes.filter((s) => s.queries.length > 0);
   const perScene = options.sentences ?? Math.min(16, Math.max(1, ...withText.map((s) => s.queries.length)));
   const sample = withText.flatMap((s) => s.queries.map((q) => encodeSentence(tokenizer, q, q.category, config.prompt)));
-  const base = batchSizes(sample, withText.map((s) => s.scene), perScene, options.source, prompt);
-  const sizes: BatchSizes = { ...base, tokens: base.tokens + (config.prompt.evaluation === "generated" ? 2 : 0), labels: 0, anchors: 0 };
+  const base = batchSizes(
+    sample,
+    withText.map((s) => s.scene),
+    perScene,
+    options.source,
+    prompt,
+  );
+  const sizes: BatchSizes = {
+    ...base,
+    tokens: base.tokens + (config.prompt.evaluation === "generated" ? 2 : 0),
+    labels: 0,
+    anchors: 0,
+  };
   const views = uniformFrames(cache.dims.pool, config.data.frames);
   const groundId = tokenizer.id(groundToken);
   const quiet: S2Config = { ...config, lossWeights: { ...config.lossWeights, recon: 0 } };
@@ -63,13 +78,23 @@ export function predict(
   // scores[B, Q, columns], then the most likely next token of each sentence[B, Q]: ids are exact as float32
   const program = new RepeatedStep((given) => {
     const out = forward(parameters, modelInputs(given, prompt), quiet);
-    return tf.concat([out.scores.flatten(), out.logitsAt(given["inputs.groundRows"] as tf.Tensor1D).argMax(-1).toFloat()]);
+    return tf.concat([
+      out.scores.flatten(),
+      out
+        .logitsAt(given["inputs.groundRows"] as tf.Tensor1D)
+        .argMax(-1)
+        .toFloat(),
+    ]);
   });
   // a tower that trained runs once a group, not once a written word
   const tower = new RepeatedStep(({ pixels }) => visionFeatures(parameters, pixels as tf.Tensor5D, config));
   // chunks of one scene and at most `perScene` of its sentences
   const chunks = withText.flatMap(({ scene, queries }) =>
-    Array.from({ length: Math.ceil(queries.length / perScene) }, (_, i) => ({ scene, queries: queries.slice(i * perScene, (i + 1) * perScene) })));
+    Array.from({ length: Math.ceil(queries.length / perScene) }, (_, i) => ({
+      scene,
+      queries: queries.slice(i * perScene, (i + 1) * perScene),
+    })),
+  );
   const answers: Answer[] = [];
   const B = config.training.scenes;
   for (let at = 0; at < chunks.length; at += B) {
@@ -85,30 +110,52 @@ export function predict(
       return { ...inputs, features: looked };
     };
     for (let written = 0; ; written++) {
-      const { scores, next } = pass(program, look, quiet, cache, filled.map((c) => c.scene), drafts, views, sizes, tokenizer, options.source);
+      const { scores, next } = pass(
+        program,
+        look,
+        quiet,
+        cache,
+        filled.map((c) => c.scene),
+        drafts,
+        views,
+        sizes,
+        tokenizer,
+        options.source,
+      );
       const open = drafts.flat().filter((d) => !d.done);
       if (open.length === 0) {
-        group.forEach((chunk, b) => chunk.queries.forEach((query, q) => {
-          answers.push(answerOf(query, chunk.scene, scores[b]![q]!, drafts[b]![q]!, tokenizer, config, options.source));
-        }));
+        group.forEach((chunk, b) =>
+          chunk.queries.forEach((query, q) => {
+            answers.push(
+              answerOf(query, chunk.scene, scores[b]![q]!, drafts[b]![q]!, tokenizer, config, options.source),
+            );
+          }),
+        );
         break;
       }
-      drafts.forEach((row, b) => row.forEach((draft, q) => {
-        if (draft.done) return;
-        const token = written + 1 >= mostWritten || draft.ids.length + 1 >= sizes.tokens ? groundId : next[b]![q]!;
-        draft.ids = [...draft.ids, token];
-        draft.done = token === groundId;
-      }));
+      drafts.forEach((row, b) =>
+        row.forEach((draft, q) => {
+          if (draft.done) return;
+          const token = written + 1 >= mostWritten || draft.ids.length + 1 >= sizes.tokens ? groundId : next[b]![q]!;
+          draft.ids = [...draft.ids, token];
+          draft.done = token === groundId;
+        }),
+      );
     }
     looked?.dispose();
-    options.progress?.({ task: `evaluate (${options.source} proposals)`, done: Math.min(at + B, chunks.length), total: chunks.length });
+    options.progress?.({
+      task: `evaluate (${options.source} proposals)`,
+      done: Math.min(at + B, chunks.length),
+      total: chunks.length,
+    });
   }
   return answers;
 }
 
 function startDraft(query: Query, tokenizer: Tokenizer, config: S2Config): Draft {
   const mode = config.prompt.evaluation;
-  if (mode === "generated" && config.prompt.answer === "category") return { query, ids: encodeQuestion(tokenizer, query, config.prompt), done: false };
+  if (mode === "generated" && config.prompt.answer === "category")
+    return { query, ids: encodeQuestion(tokenizer, query, config.prompt), done: false };
   const category = mode === "gold" ? query.category : "object";
   const whole = encodeSentence(tokenizer, query, category, config.prompt);
   return { query, ids: whole.ids.slice(0, whole.ground + 1), done: true };
@@ -116,26 +163,53 @@ function startDraft(query: Query, tokenizer: Tokenizer, config: S2Config): Draft
 
 /** One forward pass: scores at each draft's last token, and the most likely next token there. @param look gives the model features for colours */
 function pass(
-  program: RepeatedStep, look: (inputs: ModelInputs) => ModelInputs, config: S2Config, cache: SceneCache, scenes: readonly PreparedScene[],
-  drafts: readonly (readonly Draft[])[], views: readonly number[], sizes: BatchSizes, tokenizer: Tokenizer, source: ProposalSource,
+  program: RepeatedStep,
+  look: (inputs: ModelInputs) => ModelInputs,
+  config: S2Config,
+  cache: SceneCache,
+  scenes: readonly PreparedScene[],
+  drafts: readonly (readonly Draft[])[],
+  views: readonly number[],
+  sizes: BatchSizes,
+  tokenizer: Tokenizer,
+  source: ProposalSource,
 ): { scores: number[][][]; next: number[][] } {
-  const plain = (draft: Draft): EncodedSentence => ({ ids: draft.ids, answer: draft.ids.length, ground: draft.ids.length - 1, supervised: [], anchors: [] });
+  const plain = (draft: Draft): EncodedSentence => ({
+    ids: draft.ids,
+    answer: draft.ids.length,
+    ground: draft.ids.length - 1,
+    supervised: [],
+    anchors: [],
+  });
   const batch = makeBatch(
-    scenes.map((scene, b) => ({ scene, views, turns: 0, draw: 0, sentences: drafts[b]!.map((d) => ({ encoded: plain(d), positives: [0] })) })),
-    cache, sizes, sharedPrompt(tokenizer, config.prompt), config, source,
+    scenes.map((scene, b) => ({
+      scene,
+      views,
+      turns: 0,
+      draw: 0,
+      sentences: drafts[b]!.map((d) => ({ encoded: plain(d), positives: [0] })),
+    })),
+    cache,
+    sizes,
+    sharedPrompt(tokenizer, config.prompt),
+    config,
+    source,
   );
   try {
     const numbers = program.run(stepInputs({ inputs: look(batch.inputs) }));
-    const Q = sizes.sentences, rows = scenes.length * Q;
+    const Q = sizes.sentences,
+      rows = scenes.length * Q;
     const columns = numbers.length / rows - 1;
     return {
-      scores: scenes.map((scene, b) => drafts[b]!.map((_, q) => {
-        const from = (b * Q + q) * columns;
-        const row = Array.from(numbers.subarray(from, from + columns));
-        const count = scene.boxes(source).length;
-        // padding between the scene's proposals and the last column is dropped
-        return columns > sizes.objects ? [...row.slice(0, count), row[columns - 1]!] : row.slice(0, count);
-      })),
+      scores: scenes.map((scene, b) =>
+        drafts[b]!.map((_, q) => {
+          const from = (b * Q + q) * columns;
+          const row = Array.from(numbers.subarray(from, from + columns));
+          const count = scene.boxes(source).length;
+          // padding between the scene's proposals and the last column is dropped
+          return columns > sizes.objects ? [...row.slice(0, count), row[columns - 1]!] : row.slice(0, count);
+        }),
+      ),
       next: scenes.map((_, b) => drafts[b]!.map((_d, q) => numbers[rows * columns + b * Q + q]!)),
     };
   } finally {
@@ -143,7 +217,15 @@ function pass(
   }
 }
 
-function answerOf(query: Query, scene: PreparedScene, scores: number[], draft: Draft, tokenizer: Tokenizer, config: S2Config, source: ProposalSource): Answer {
+function answerOf(
+  query: Query,
+  scene: PreparedScene,
+  scores: number[],
+  draft: Draft,
+  tokenizer: Tokenizer,
+  config: S2Config,
+  source: ProposalSource,
+): Answer {
   const boxes = scene.boxes(source);
   // "no object" is passed over: the best real proposal answers (spec 2.9)
   let chosen = 0;
@@ -151,7 +233,17 @@ function answerOf(query: Query, scene: PreparedScene, scores: number[], draft: D
   const own = config.prompt.evaluation === "generated" && config.prompt.answer === "category";
   const question = own ? encodeQuestion(tokenizer, query, config.prompt).length : 0;
   return {
-    query, chosen, scores, iou: iou(boxes[chosen]!, scene.entry.objects[query.targetId]!.box),
-    ...(own ? { written: draft.ids.slice(question, -1).map((id) => tokenizer.token(id)).join(" ") } : {}),
+    query,
+    chosen,
+    scores,
+    iou: iou(boxes[chosen]!, scene.entry.objects[query.targetId]!.box),
+    ...(own
+      ? {
+          written: draft.ids
+            .slice(question, -1)
+            .map((id) => tokenizer.token(id))
+            .join(" "),
+        }
+      : {}),
   };
 }

@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
+import type { ProposalSource } from "../dataloader/scene-cache";
+import type { SceneSentences } from "../dataloader/sentences";
 import { readLabelMap } from "../datasets/label-map";
 import { answerPairs } from "../datasets/pairs";
 import { iou } from "../geometry/box";
-import type { SceneSentences } from "../dataloader/sentences";
-import type { ProposalSource } from "../dataloader/scene-cache";
 import { referIt3dAccuracy, scanReferAccuracy, shareOf } from "./accuracy";
 import type { Answer } from "./predict";
-import { isEasy, isViewDependent, multipleTargets, nyu40Classes, type ClassOf } from "./splits";
+import { type ClassOf, isEasy, isViewDependent, multipleTargets, nyu40Classes } from "./splits";
 
 /** Class ids that ScanNet's benchmark evaluates; all others count as one class (spec 7). */
 const validNyu40 = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 24, 28, 33, 34, 36, 39];
@@ -42,34 +42,61 @@ const percent = (share: number): number => Number((100 * share).toFixed(3));
 export function scoreAnswers(answers: readonly Answer[], classOf: ClassOf): Scores {
   const ious = answers.map((a) => a.iou);
   const queries = answers.map((a) => a.query);
-  const multiple = multipleTargets(queries.map((q) => ({ sceneId: q.sceneId, objectId: String(q.targetId), objectName: q.category })), classOf);
+  const multiple = multipleTargets(
+    queries.map((q) => ({ sceneId: q.sceneId, objectId: String(q.targetId), objectName: q.category })),
+    classOf,
+  );
   const scanRefer = scanReferAccuracy(ious, multiple);
-  const refer = referIt3dAccuracy(ious, queries.map((q) => isEasy(q.sameClass)), queries.map((q) => isViewDependent(q.tokens)));
-  const split = (key: string, part: { readonly n: number; readonly acc25: number }): Record<string, number> => (part.n === 0 ? {} : { [key]: percent(part.acc25) });
+  const refer = referIt3dAccuracy(
+    ious,
+    queries.map((q) => isEasy(q.sameClass)),
+    queries.map((q) => isViewDependent(q.tokens)),
+  );
+  const split = (key: string, part: { readonly n: number; readonly acc25: number }): Record<string, number> =>
+    part.n === 0 ? {} : { [key]: percent(part.acc25) };
   const hits = ious.map((x) => x >= 0.25);
   const kinds = [...new Set(queries.flatMap((q) => (q.relation === undefined ? [] : [q.relation])))].sort();
   const pairs = answerPairs(queries);
   return {
-    acc25: percent(scanRefer.overall.acc25), acc50: percent(scanRefer.overall.acc50),
-    ...(scanRefer.unique.n === 0 ? {} : { unique25: percent(scanRefer.unique.acc25), unique50: percent(scanRefer.unique.acc50) }),
-    ...(scanRefer.multiple.n === 0 ? {} : { multiple25: percent(scanRefer.multiple.acc25), multiple50: percent(scanRefer.multiple.acc50) }),
-    ...split("easy25", refer.easy), ...split("hard25", refer.hard), ...split("dep25", refer.dependent), ...split("indep25", refer.independent),
-    byRelation: Object.fromEntries(kinds.map((kind) => [kind, percent(shareOf(hits, (i) => queries[i]!.relation === kind).share)])),
-    pairAccuracy: Object.fromEntries(kinds.flatMap((kind) => {
-      const own = pairs.filter(([i]) => queries[i]!.relation === kind);
-      return own.length === 0 ? [] : [[kind, percent(own.filter(([i, j]) => hits[i]! && hits[j]!).length / own.length)]];
-    })),
+    acc25: percent(scanRefer.overall.acc25),
+    acc50: percent(scanRefer.overall.acc50),
+    ...(scanRefer.unique.n === 0
+      ? {}
+      : { unique25: percent(scanRefer.unique.acc25), unique50: percent(scanRefer.unique.acc50) }),
+    ...(scanRefer.multiple.n === 0
+      ? {}
+      : { multiple25: percent(scanRefer.multiple.acc25), multiple50: percent(scanRefer.multiple.acc50) }),
+    ...split("easy25", refer.easy),
+    ...split("hard25", refer.hard),
+    ...split("dep25", refer.dependent),
+    ...split("indep25", refer.independent),
+    byRelation: Object.fromEntries(
+      kinds.map((kind) => [kind, percent(shareOf(hits, (i) => queries[i]!.relation === kind).share)]),
+    ),
+    pairAccuracy: Object.fromEntries(
+      kinds.flatMap((kind) => {
+        const own = pairs.filter(([i]) => queries[i]!.relation === kind);
+        return own.length === 0
+          ? []
+          : [[kind, percent(own.filter(([i, j]) => hits[i]! && hits[j]!).length / own.length)]];
+      }),
+    ),
   };
 }
 
 /** The scores of each set of sentences; undefined where all come from one. */
-export function scoreBySet(answers: readonly Answer[], classOf: ClassOf): Record<string, { n: number; metrics: Scores }> | undefined {
+export function scoreBySet(
+  answers: readonly Answer[],
+  classOf: ClassOf,
+): Record<string, { n: number; metrics: Scores }> | undefined {
   const sets = [...new Set(answers.map(({ query }) => query.dataset))].sort();
   if (sets.length < 2) return undefined;
-  return Object.fromEntries(sets.map((set) => {
-    const own = answers.filter(({ query }) => query.dataset === set);
-    return [set, { n: own.length, metrics: scoreAnswers(own, classOf) }];
-  }));
+  return Object.fromEntries(
+    sets.map((set) => {
+      const own = answers.filter(({ query }) => query.dataset === set);
+      return [set, { n: own.length, metrics: scoreAnswers(own, classOf) }];
+    }),
+  );
 }
 
 /** What guesses without a picture reach, and what no choice among the proposals can exceed; percent at IoU 0.25 (and 0.5). */
@@ -80,14 +107,20 @@ export interface Bounds {
 
 /** Expected accuracy of picking any proposal, or any of the right class, at random; and the best possible choice. */
 export function boundsOf(scenes: readonly SceneSentences[], source: ProposalSource): Bounds {
-  let n = 0, random = 0, rightClass = 0, best25 = 0, best50 = 0;
+  let n = 0,
+    random = 0,
+    rightClass = 0,
+    best25 = 0,
+    best50 = 0;
   for (const { scene, queries } of scenes) {
     const boxes = scene.boxes(source);
-    const labels = source === "gt" ? scene.entry.objects.map((o) => o.label) : scene.entry.proposals.map((p) => p.label);
+    const labels =
+      source === "gt" ? scene.entry.objects.map((o) => o.label) : scene.entry.proposals.map((p) => p.label);
     for (const query of queries) {
       const overlaps = boxes.map((box) => iou(box, scene.entry.objects[query.targetId]!.box));
       const right = overlaps.filter((_, i) => labels[i] === query.category);
-      const share = (list: readonly number[]): number => (list.length === 0 ? 0 : list.filter((x) => x >= 0.25).length / list.length);
+      const share = (list: readonly number[]): number =>
+        list.length === 0 ? 0 : list.filter((x) => x >= 0.25).length / list.length;
       n += 1;
       random += share(overlaps);
       rightClass += share(right);

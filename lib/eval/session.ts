@@ -4,11 +4,11 @@ import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import type { ProgressSink } from "../core/progress";
 import { inProject } from "../core/root";
-import { readSplit } from "../datasets/sentences";
-import type { Tokenizer } from "../io/tokenizer";
-import { groupByScene, loadTokenizer, type SceneSentences } from "../dataloader/sentences";
 import { prepareScenes } from "../dataloader/prepare";
 import type { ProposalSource, SceneCache } from "../dataloader/scene-cache";
+import { groupByScene, loadTokenizer, type SceneSentences } from "../dataloader/sentences";
+import { readSplit } from "../datasets/sentences";
+import type { Tokenizer } from "../io/tokenizer";
 import { classesOf } from "./score";
 import type { ClassOf } from "./splits";
 
@@ -37,29 +37,43 @@ export async function openSession(config: S2Config, progress: ProgressSink): Pro
   if (without.length > 0 && without.length < scenes.length) {
     const few = without.slice(0, 3).join(", ") + (without.length > 3 ? ", …" : "");
     progress({
-      task: "proposals", done: scenes.length - without.length, total: scenes.length,
+      task: "proposals",
+      done: scenes.length - without.length,
+      total: scenes.length,
       note: `${without.length} of ${scenes.length} test scenes have none (${few}), so that only ground-truth boxes can be offered; run the detector on them too, or take them out of scannetv2_val.txt`,
     });
   }
   return {
-    config, folder, cache,
+    config,
+    folder,
+    cache,
     tokenizer: loadTokenizer(config),
     classOf: classesOf(join(folder, "scannetv2-labels.combined.tsv")),
     synthetic: existsSync(join(folder, "rooms.json")),
     sources: without.length === 0 ? ["gt", "detector"] : ["gt"],
     sentences: (split) => {
       const scenes = cache.scenes(split);
-      return groupByScene(scenes, (config.data.sentences ?? ["scanrefer"]).flatMap((set) => {
-        const { file, queries, elsewhere } = readSplit(folder, set, split, config.data.referFilters);
-        if (queries.length === 0) {
-          const some = `${elsewhere} sentences${config.data.referFilters === undefined ? "" : " that data.referFilters lets through"}`;
-          throw new UserError(`${file}: none of its ${some} speaks of a scene in scannetv2_${split}.txt (${scenes.length} scenes); check that the two belong together`);
-        }
-        if (elsewhere > 0) {
-          progress({ task: `sentences (${split})`, done: queries.length, total: queries.length, note: `${elsewhere} left out: their scenes are not in scannetv2_${split}.txt` });
-        }
-        return queries;
-      }));
+      return groupByScene(
+        scenes,
+        (config.data.sentences ?? ["scanrefer"]).flatMap((set) => {
+          const { file, queries, elsewhere } = readSplit(folder, set, split, config.data.referFilters);
+          if (queries.length === 0) {
+            const some = `${elsewhere} sentences${config.data.referFilters === undefined ? "" : " that data.referFilters lets through"}`;
+            throw new UserError(
+              `${file}: none of its ${some} speaks of a scene in scannetv2_${split}.txt (${scenes.length} scenes); check that the two belong together`,
+            );
+          }
+          if (elsewhere > 0) {
+            progress({
+              task: `sentences (${split})`,
+              done: queries.length,
+              total: queries.length,
+              note: `${elsewhere} left out: their scenes are not in scannetv2_${split}.txt`,
+            });
+          }
+          return queries;
+        }),
+      );
     },
   };
 }

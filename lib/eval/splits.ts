@@ -45,7 +45,18 @@ export function isEasy(sameClass: number): boolean {
   return sameClass <= 2;
 }
 
-const viewWords = new Set(["front", "behind", "back", "right", "left", "facing", "leftmost", "rightmost", "looking", "across"]);
+const viewWords = new Set([
+  "front",
+  "behind",
+  "back",
+  "right",
+  "left",
+  "facing",
+  "leftmost",
+  "rightmost",
+  "looking",
+  "across",
+]);
 
 /** Whether any token is one of ReferIt3D's ten view words, letter for letter. */
 export function isViewDependent(tokens: readonly string[]): boolean {

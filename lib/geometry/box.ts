@@ -66,8 +66,14 @@ export function iouExact(a: Box, b: Box): number {
 
 // x, y, z signs of the corners in ScanRefer's order
 const cornerSigns = [
-  [1, 1, 1], [1, -1, 1], [-1, -1, 1], [-1, 1, 1],
-  [1, 1, -1], [1, -1, -1], [-1, -1, -1], [-1, 1, -1],
+  [1, 1, 1],
+  [1, -1, 1],
+  [-1, -1, 1],
+  [-1, 1, 1],
+  [1, 1, -1],
+  [1, -1, -1],
+  [-1, -1, -1],
+  [-1, 1, -1],
 ] as const;
 
 /** The eight corners, [8][3], in ScanRefer's order: upper face first. */

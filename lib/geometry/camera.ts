@@ -23,11 +23,27 @@ export type Holes = "nan" | "centre";
  * @returns float32[rows, cols, 3] metres
  */
 export function unproject(
-  depth: ArrayLike<number>, rows: number, cols: number, k: Intrinsics, pose: ArrayLike<number>, holes: Holes = "nan",
+  depth: ArrayLike<number>,
+  rows: number,
+  cols: number,
+  k: Intrinsics,
+  pose: ArrayLike<number>,
+  holes: Holes = "nan",
 ): Float32Array {
   const out = new Float32Array(rows * cols * 3);
   const [r00, r01, r02, tx, r10, r11, r12, ty, r20, r21, r22, tz] = Array.from(pose) as [
-    number, number, number, number, number, number, number, number, number, number, number, number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
   ];
   const a = Float64Array.from({ length: cols }, (_, u) => (u - k.cx) / k.fx);
   for (let v = 0, i = 0, at = 0; v < rows; v++) {
@@ -59,9 +75,17 @@ function moved(m: ArrayLike<number>, row: number, point: ArrayLike<number>): num
  * @param worldToCamera inverse of the pose
  * @returns u, v in pixels and depth along the optical axis (not positive: behind the camera)
  */
-export function project(point: ArrayLike<number>, k: Intrinsics, worldToCamera: ArrayLike<number>): { u: number; v: number; depth: number } {
+export function project(
+  point: ArrayLike<number>,
+  k: Intrinsics,
+  worldToCamera: ArrayLike<number>,
+): { u: number; v: number; depth: number } {
   const depth = moved(worldToCamera, 2, point);
-  return { u: (k.fx * moved(worldToCamera, 0, point)) / depth + k.cx, v: (k.fy * moved(worldToCamera, 1, point)) / depth + k.cy, depth };
+  return {
+    u: (k.fx * moved(worldToCamera, 0, point)) / depth + k.cx,
+    v: (k.fy * moved(worldToCamera, 1, point)) / depth + k.cy,
+    depth,
+  };
 }
 
 /** Intrinsics of the image scaled by `sx` along columns and `sy` along rows. */
@@ -89,7 +113,10 @@ export interface CellGrid {
  * @returns float32[rows * cols, 3]
  */
 export function cellRays(
-  grid: CellGrid, k: Intrinsics, pose: ArrayLike<number>, released?: { readonly depth: ArrayLike<number>; readonly imageCols: number },
+  grid: CellGrid,
+  k: Intrinsics,
+  pose: ArrayLike<number>,
+  released?: { readonly depth: ArrayLike<number>; readonly imageCols: number },
 ): Float32Array {
   const out = new Float32Array(grid.rows * grid.cols * 3);
   const half = Math.floor(grid.cell / 2);
@@ -99,7 +126,9 @@ export function cellRays(
       const v = i * grid.cell + half;
       const d = released === undefined ? 1 : released.depth[v * released.imageCols + u]!;
       const camera = [((u - k.cx) / k.fx) * d, ((v - k.cy) / k.fy) * d, d] as const;
-      const ray = [0, 1, 2].map((r) => pose[4 * r]! * camera[0] + pose[4 * r + 1]! * camera[1] + pose[4 * r + 2]! * camera[2]);
+      const ray = [0, 1, 2].map(
+        (r) => pose[4 * r]! * camera[0] + pose[4 * r + 1]! * camera[1] + pose[4 * r + 2]! * camera[2],
+      );
       const length = Math.hypot(...ray) + (released === undefined ? 0 : 1e-6);
       for (let r = 0; r < 3; r++) out[(i * grid.cols + j) * 3 + r] = ray[r]! / length;
     }
@@ -113,12 +142,19 @@ export function cellRays(
  * @param size columns and rows of the image they belong to
  * @throws UserError naming `origin` and what is wrong
  */
-export function checkIntrinsics(k: Intrinsics, size: { readonly cols: number; readonly rows: number }, origin: string): Intrinsics {
+export function checkIntrinsics(
+  k: Intrinsics,
+  size: { readonly cols: number; readonly rows: number },
+  origin: string,
+): Intrinsics {
   const shown = `fx ${k.fx}, fy ${k.fy}, cx ${k.cx}, cy ${k.cy}`;
   const bad = (why: string): UserError =>
-    new UserError(`${origin}: intrinsics ${why} (${shown}, image ${size.cols}x${size.rows}); export the scene again with its own intrinsics`);
+    new UserError(
+      `${origin}: intrinsics ${why} (${shown}, image ${size.cols}x${size.rows}); export the scene again with its own intrinsics`,
+    );
   if (![k.fx, k.fy, k.cx, k.cy].every(Number.isFinite)) throw bad("must be finite numbers");
   if (k.fx <= 0 || k.fy <= 0) throw bad("must have a focal length above 0");
-  if (k.cx < 0 || k.cy < 0 || k.cx > size.cols || k.cy > size.rows) throw bad("have their principal point outside the image");
+  if (k.cx < 0 || k.cy < 0 || k.cx > size.cols || k.cy > size.rows)
+    throw bad("have their principal point outside the image");
   return k;
 }

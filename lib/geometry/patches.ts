@@ -1,4 +1,4 @@
-import { boundsOf, type Box } from "./box";
+import { type Box, boundsOf } from "./box";
 
 /**
  * Square patches of `patch` pixels laid over an image from its upper left corner, row-major. Pixels that are left over
@@ -41,7 +41,10 @@ export function patchMeans(world: ArrayLike<number>, grid: PatchGrid): PatchMean
   const mean_N3 = new Float32Array(3 * corners.length);
   const known_N = new Uint8Array(corners.length);
   corners.forEach((corner, i) => {
-    let sumX = 0, sumY = 0, sumZ = 0, count = 0;
+    let sumX = 0,
+      sumY = 0,
+      sumZ = 0,
+      count = 0;
     for (let v = 0; v < patch; v++) {
       let at = 3 * (corner + v * imageCols);
       for (let u = 0; u < patch; u++, at += 3) {
@@ -68,7 +71,12 @@ export function patchRanges(world: ArrayLike<number>, grid: PatchGrid): Float32A
   const corners = patchCorners(grid);
   const out = new Float32Array(corners.length * 6);
   corners.forEach((corner, i) => {
-    let x0 = Infinity, y0 = Infinity, z0 = Infinity, x1 = -Infinity, y1 = -Infinity, z1 = -Infinity;
+    let x0 = Infinity,
+      y0 = Infinity,
+      z0 = Infinity,
+      x1 = -Infinity,
+      y1 = -Infinity,
+      z1 = -Infinity;
     for (let v = 0; v < patch; v++) {
       let at = 3 * (corner + v * imageCols);
       for (let u = 0; u < patch; u++, at += 3) {
@@ -105,7 +113,15 @@ export function pixelsInside(world: ArrayLike<number>, grid: PatchGrid, boxes: r
     const [x0, y0, z0, x1, y1, z1] = boundsOf(box);
     for (let i = 0; i < n; i++) {
       const r = 6 * i;
-      if (ranges[r]! > x1 || ranges[r + 3]! < x0 || ranges[r + 1]! > y1 || ranges[r + 4]! < y0 || ranges[r + 2]! > z1 || ranges[r + 5]! < z0) continue;
+      if (
+        ranges[r]! > x1 ||
+        ranges[r + 3]! < x0 ||
+        ranges[r + 1]! > y1 ||
+        ranges[r + 4]! < y0 ||
+        ranges[r + 2]! > z1 ||
+        ranges[r + 5]! < z0
+      )
+        continue;
       let count = 0;
       for (let v = 0; v < patch; v++) {
         let at = 3 * (corners[i]! + v * imageCols);

@@ -52,7 +52,12 @@ export function turnAndShift(radians: number, x: number, y: number, z: number): 
 }
 
 // cos and sin of quarter turns, exact
-const quarterTurns = [[1, 0], [0, 1], [-1, 0], [0, -1]] as const;
+const quarterTurns = [
+  [1, 0],
+  [0, 1],
+  [-1, 0],
+  [0, -1],
+] as const;
 
 function quarter(turns: number): readonly [number, number] {
   return quarterTurns[((turns % 4) + 4) % 4]!;

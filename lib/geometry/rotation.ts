@@ -10,8 +10,14 @@ export function rotationOf(v: ArrayLike<number>): Float64Array {
   const [c, s] = [Math.cos(angle), Math.sin(angle)];
   const d = 1 - c;
   return Float64Array.of(
-    c + x * x * d, x * y * d - z * s, x * z * d + y * s,
-    y * x * d + z * s, c + y * y * d, y * z * d - x * s,
-    z * x * d - y * s, z * y * d + x * s, c + z * z * d,
+    c + x * x * d,
+    x * y * d - z * s,
+    x * z * d + y * s,
+    y * x * d + z * s,
+    c + y * y * d,
+    y * z * d - x * s,
+    z * x * d - y * s,
+    z * y * d + x * s,
+    c + z * z * d,
   );
 }

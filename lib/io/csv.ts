@@ -1,4 +1,4 @@
-import { fromCSV, from, toCSV } from "arquero";
+import { from, fromCSV, toCSV } from "arquero";
 import { UserError } from "../core/errors";
 
 /**
@@ -14,7 +14,8 @@ function checkForm(text: string, origin: string): void {
   for (let at = 0; at < text.length; ) {
     field.lastIndex = at;
     const match = field.exec(text);
-    if (match?.[1] !== undefined && match[2] === "") throw new UserError(`${origin}: line ${line}: a quote opens and never closes; ${again}`);
+    if (match?.[1] !== undefined && match[2] === "")
+      throw new UserError(`${origin}: line ${line}: a quote opens and never closes; ${again}`);
     if (match === null) throw new UserError(`${origin}: line ${line}: a quote stands inside a value; ${again}`);
     values++;
     at = field.lastIndex;
@@ -25,13 +26,14 @@ function checkForm(text: string, origin: string): void {
     const blank = values === 1 && match[0].trim() === "";
     if (match[4] === ",") values++;
     if (width === 0) width = values;
-    else if (!blank && values !== width) throw new UserError(`${origin}: line ${line} has ${values} values, the first line ${width}; ${again}`);
+    else if (!blank && values !== width)
+      throw new UserError(`${origin}: line ${line} has ${values} values, the first line ${width}; ${again}`);
     line += newlines(match[1]) + 1;
     values = 0;
   }
 }
 
-const newlines = (value: string | undefined): number => (value?.match(/\n/g)?.length ?? 0);
+const newlines = (value: string | undefined): number => value?.match(/\n/g)?.length ?? 0;
 
 /**
  * Reads comma-separated text with a header; every value stays text.
@@ -40,12 +42,15 @@ const newlines = (value: string | undefined): number => (value?.match(/\n/g)?.le
  * @throws UserError naming missing columns, or the line whose quotes or number of values are wrong
  */
 export function readCsv(text: string, origin: string, needed: readonly string[]): Record<string, string>[] {
-  if (text.trim() === "") throw new UserError(`${origin}: is empty, expected columns ${needed.join(", ")}; download the file again`);
+  if (text.trim() === "")
+    throw new UserError(`${origin}: is empty, expected columns ${needed.join(", ")}; download the file again`);
   checkForm(text, origin);
   const table = fromCSV(text, { autoType: false });
   const missing = needed.filter((name) => !table.columnNames().includes(name));
   if (missing.length > 0) {
-    throw new UserError(`${origin}: column${missing.length > 1 ? "s" : ""} ${missing.join(", ")} missing; it has ${table.columnNames().join(", ")}`);
+    throw new UserError(
+      `${origin}: column${missing.length > 1 ? "s" : ""} ${missing.join(", ")} missing; it has ${table.columnNames().join(", ")}`,
+    );
   }
   // arquero gives null for an empty value; a blank line at the end is no row
   return (table.objects() as Record<string, string | null>[])

@@ -1,8 +1,8 @@
 import { closeSync, createReadStream, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { createInflateRaw } from "node:zlib";
 import { UserError } from "../core/errors";
 import { widen } from "./dtypes";
@@ -30,7 +30,10 @@ export class DepthStream {
   /** One image in millimetres; 0 = not measured. @throws UserError when the film ends before it */
   async frame(index: number): Promise<Grey16> {
     const { file, frames, complaint } = await (this.#unpacked ??= this.#unpack());
-    if (index >= frames) throw new UserError(`${this.path}: frame ${index} is not there: it holds ${frames} whole frames of ${this.count}${complaint === undefined ? "" : ` (${complaint})`}; download the scan again`);
+    if (index >= frames)
+      throw new UserError(
+        `${this.path}: frame ${index} is not there: it holds ${frames} whole frames of ${this.count}${complaint === undefined ? "" : ` (${complaint})`}; download the scan again`,
+      );
     const [rows, cols] = this.size;
     const words = new Uint16Array(rows * cols);
     readSync(file, new Uint8Array(words.buffer), 0, this.#frameBytes, index * this.#frameBytes);
@@ -43,7 +46,10 @@ export class DepthStream {
 
   /** Gives the temporary file back. */
   close(): void {
-    void this.#unpacked?.then(({ file }) => closeSync(file), () => {});
+    void this.#unpacked?.then(
+      ({ file }) => closeSync(file),
+      () => {},
+    );
     this.#unpacked = undefined;
   }
 
@@ -62,7 +68,12 @@ export class DepthStream {
     const keep = new Writable({
       write: (chunk: Buffer, _encoding, done) => {
         // a damaged or foreign stream may go on for ever
-        if (bytes + chunk.length > most) return done(new UserError(`${this.path}: unpacks to more than its ${this.count} frames of ${this.size[0]}x${this.size[1]} pixels; the scan's facts belong to another film, download the scan again`));
+        if (bytes + chunk.length > most)
+          return done(
+            new UserError(
+              `${this.path}: unpacks to more than its ${this.count} frames of ${this.size[0]}x${this.size[1]} pixels; the scan's facts belong to another film, download the scan again`,
+            ),
+          );
         writeSync(file, chunk, 0, chunk.length, bytes);
         bytes += chunk.length;
         done();

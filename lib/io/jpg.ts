@@ -35,24 +35,38 @@ const raw = (image: Sharp): Promise<{ data: Buffer; info: OutputInfo }> =>
 const MOST_PIXELS = 1 << 26;
 
 /**
- * Decodes a colour image (jpg, png and whatever else sharp reads), resized and cropped when `fit` gives a crop for its size.
+ * Decodes a colour image (jpg, png and whatever else sharp reads), resized and cropped when `cropOf` gives a crop for its size.
  *
  * @param origin file name for messages
  * @throws UserError when the file does not decode
  */
 export async function decodeRgb(
-  file: Uint8Array, origin: string, fit?: (cols: number, rows: number) => Crop | undefined,
+  file: Uint8Array,
+  origin: string,
+  cropOf?: (cols: number, rows: number) => Crop | undefined,
 ): Promise<Rgb8> {
   try {
     const { data, info } = await raw(sharp(file, { failOn: "warning", limitInputPixels: MOST_PIXELS }));
-    const crop = fit?.(info.width, info.height);
-    const whole = { rows: info.height, cols: info.width, pixels: new Uint8Array(data.buffer, data.byteOffset, data.length) };
+    const crop = cropOf?.(info.width, info.height);
+    const whole = {
+      rows: info.height,
+      cols: info.width,
+      pixels: new Uint8Array(data.buffer, data.byteOffset, data.length),
+    };
     if (crop === undefined) return whole;
-    const cut = await raw(sharp(data, { raw: { width: info.width, height: info.height, channels: 3 } })
-      .resize(crop.cols, crop.rows, { fit: "fill", kernel: "cubic" })
-      .extract({ left: crop.left, top: crop.top, width: crop.size, height: crop.size }));
-    return { rows: cut.info.height, cols: cut.info.width, pixels: new Uint8Array(cut.data.buffer, cut.data.byteOffset, cut.data.length) };
+    const cut = await raw(
+      sharp(data, { raw: { width: info.width, height: info.height, channels: 3 } })
+        .resize(crop.cols, crop.rows, { fit: "fill", kernel: "cubic" })
+        .extract({ left: crop.left, top: crop.top, width: crop.size, height: crop.size }),
+    );
+    return {
+      rows: cut.info.height,
+      cols: cut.info.width,
+      pixels: new Uint8Array(cut.data.buffer, cut.data.byteOffset, cut.data.length),
+    };
   } catch (error) {
-    throw new UserError(`${origin}: the image does not decode (${(error as Error).message.split("\n")[0]}, ${file.length} bytes); export this frame again`);
+    throw new UserError(
+      `${origin}: the image does not decode (${(error as Error).message.split("\n")[0]}, ${file.length} bytes); export this frame again`,
+    );
   }
 }

@@ -11,20 +11,49 @@ export interface Mesh {
 }
 
 const sizes: Record<string, number> = {
-  char: 1, uchar: 1, int8: 1, uint8: 1, short: 2, ushort: 2, int16: 2, uint16: 2,
-  int: 4, uint: 4, int32: 4, uint32: 4, float: 4, float32: 4, double: 8, float64: 8,
+  char: 1,
+  uchar: 1,
+  int8: 1,
+  uint8: 1,
+  short: 2,
+  ushort: 2,
+  int16: 2,
+  uint16: 2,
+  int: 4,
+  uint: 4,
+  int32: 4,
+  uint32: 4,
+  float: 4,
+  float32: 4,
+  double: 8,
+  float64: 8,
 };
 
 function readNumber(view: DataView, at: number, type: string): number {
   switch (type) {
-    case "char": case "int8": return view.getInt8(at);
-    case "uchar": case "uint8": return view.getUint8(at);
-    case "short": case "int16": return view.getInt16(at, true);
-    case "ushort": case "uint16": return view.getUint16(at, true);
-    case "int": case "int32": return view.getInt32(at, true);
-    case "uint": case "uint32": return view.getUint32(at, true);
-    case "float": case "float32": return view.getFloat32(at, true);
-    default: return view.getFloat64(at, true);
+    case "char":
+    case "int8":
+      return view.getInt8(at);
+    case "uchar":
+    case "uint8":
+      return view.getUint8(at);
+    case "short":
+    case "int16":
+      return view.getInt16(at, true);
+    case "ushort":
+    case "uint16":
+      return view.getUint16(at, true);
+    case "int":
+    case "int32":
+      return view.getInt32(at, true);
+    case "uint":
+    case "uint32":
+      return view.getUint32(at, true);
+    case "float":
+    case "float32":
+      return view.getFloat32(at, true);
+    default:
+      return view.getFloat64(at, true);
   }
 }
 
@@ -49,14 +78,18 @@ function parseHeader(text: string, bad: (what: string) => UserError): Element[] 
     if (parts[0] === "format") format = parts[1] ?? "";
     else if (parts[0] === "element") {
       const count = Number(parts[2]);
-      if (!Number.isSafeInteger(count) || count < 0) throw bad(`element "${parts[1] ?? ""}" has the count "${parts[2] ?? ""}", expected a whole number`);
+      if (!Number.isSafeInteger(count) || count < 0)
+        throw bad(`element "${parts[1] ?? ""}" has the count "${parts[2] ?? ""}", expected a whole number`);
       elements.push({ name: parts[1] ?? "", count, properties: [] });
-    }
-    else if (parts[0] === "property") {
-      const property = parts[1] === "list"
-        ? { name: parts[4] ?? "", type: parts[3] ?? "", countType: parts[2]! }
-        : { name: parts[2] ?? "", type: parts[1] ?? "" };
-      if (!Object.hasOwn(sizes, property.type) || (property.countType !== undefined && !Object.hasOwn(sizes, property.countType))) {
+    } else if (parts[0] === "property") {
+      const property =
+        parts[1] === "list"
+          ? { name: parts[4] ?? "", type: parts[3] ?? "", countType: parts[2]! }
+          : { name: parts[2] ?? "", type: parts[1] ?? "" };
+      if (
+        !Object.hasOwn(sizes, property.type) ||
+        (property.countType !== undefined && !Object.hasOwn(sizes, property.countType))
+      ) {
         throw bad(`property "${property.name}" has the unknown type "${property.type}"`);
       }
       elements[elements.length - 1]?.properties.push(property);
@@ -139,11 +172,25 @@ export function readPly(file: Uint8Array, origin: string): Mesh {
 export function writePly({ points, colours, faces }: Mesh): Buffer {
   const vertices = points.length / 3;
   const triangles = faces.length / 3;
-  const header = Buffer.from([
-    "ply", "format binary_little_endian 1.0", `element vertex ${vertices}`, "property float x", "property float y", "property float z",
-    "property uchar red", "property uchar green", "property uchar blue", "property uchar alpha",
-    `element face ${triangles}`, "property list uchar int vertex_indices", "end_header", "",
-  ].join("\n"), "latin1");
+  const header = Buffer.from(
+    [
+      "ply",
+      "format binary_little_endian 1.0",
+      `element vertex ${vertices}`,
+      "property float x",
+      "property float y",
+      "property float z",
+      "property uchar red",
+      "property uchar green",
+      "property uchar blue",
+      "property uchar alpha",
+      `element face ${triangles}`,
+      "property list uchar int vertex_indices",
+      "end_header",
+      "",
+    ].join("\n"),
+    "latin1",
+  );
   const out = Buffer.alloc(header.length + 16 * vertices + 13 * triangles);
   header.copy(out);
   let at = header.length;

@@ -1,4 +1,4 @@
-import { crc32 as nativeCrc32, deflateSync, inflateSync } from "node:zlib";
+import { deflateSync, inflateSync, crc32 as nativeCrc32 } from "node:zlib";
 import { UserError } from "../core/errors";
 
 /** 16-bit grey image, such as a depth map in millimetres. */
@@ -50,7 +50,12 @@ export function encodePng16({ rows, cols, pixels }: Grey16): Buffer {
   header.writeUInt32BE(cols, 0);
   header.writeUInt32BE(rows, 4);
   header[8] = 16; // bits; the rest stays 0: grey, deflate, adaptive filters, not interlaced
-  return Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", deflateSync(raw, { level: 1 })), chunk("IEND", new Uint8Array(0))]);
+  return Buffer.concat([
+    signature,
+    chunk("IHDR", header),
+    chunk("IDAT", deflateSync(raw, { level: 1 })),
+    chunk("IEND", new Uint8Array(0)),
+  ]);
 }
 
 function paeth(a: number, b: number, c: number): number {
@@ -65,7 +70,10 @@ function unfilter(raw: Buffer, rows: number, stride: number, origin: string): vo
     const at = v * (stride + 1) + 1;
     const kind = raw[at - 1]!;
     if (kind === 0) continue;
-    if (kind > 4) throw new UserError(`${origin}: PNG row ${v} has filter ${kind}, expected 0 to 4; the file is damaged, export it again`);
+    if (kind > 4)
+      throw new UserError(
+        `${origin}: PNG row ${v} has filter ${kind}, expected 0 to 4; the file is damaged, export it again`,
+      );
     for (let i = 0; i < stride; i++) {
       const left = i >= 2 ? raw[at + i - 2]! : 0;
       const up = v > 0 ? raw[at + i - stride - 1]! : 0;
@@ -88,7 +96,8 @@ const largestImage = 1 << 28;
 export function decodePng16(file: Uint8Array, origin: string): Grey16 {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
   const broken = (what: string): UserError => new UserError(`${origin}: ${what}; export this frame again`);
-  if (bytes.length < 8 || signature.some((b, i) => bytes[i] !== b)) throw broken(`not a PNG file (${bytes.length} bytes, no PNG signature)`);
+  if (bytes.length < 8 || signature.some((b, i) => bytes[i] !== b))
+    throw broken(`not a PNG file (${bytes.length} bytes, no PNG signature)`);
   let rows = 0;
   let cols = 0;
   const data: Buffer[] = [];
@@ -97,30 +106,36 @@ export function decodePng16(file: Uint8Array, origin: string): Grey16 {
     if (at + 12 > bytes.length) throw broken(`PNG is cut off after ${bytes.length} bytes`);
     const length = bytes.readUInt32BE(at);
     const type = bytes.toString("latin1", at + 4, at + 8);
-    if (at + 12 + length > bytes.length) throw broken(`PNG is cut off inside its ${type} chunk (${bytes.length} bytes)`);
+    if (at + 12 + length > bytes.length)
+      throw broken(`PNG is cut off inside its ${type} chunk (${bytes.length} bytes)`);
     const body = bytes.subarray(at + 8, at + 8 + length);
-    if (crc32(bytes.subarray(at + 4, at + 8 + length)) !== bytes.readUInt32BE(at + 8 + length)) throw broken(`PNG chunk ${type} has a wrong checksum`);
+    if (crc32(bytes.subarray(at + 4, at + 8 + length)) !== bytes.readUInt32BE(at + 8 + length))
+      throw broken(`PNG chunk ${type} has a wrong checksum`);
     if (type === "IHDR") {
       if (length !== 13) throw broken(`PNG has a header of ${length} bytes, expected 13`);
       cols = body.readUInt32BE(0);
       rows = body.readUInt32BE(4);
       const [bits, kind, interlaced] = [body[8], body[9], body[12]];
       if (bits !== 16 || kind !== 0 || interlaced !== 0) {
-        throw new UserError(`${origin}: expected a 16-bit grey PNG without interlacing (depth in millimetres), got ${bits} bits, colour type ${kind}${interlaced === 0 ? "" : ", interlaced"}; export depth as uint16`);
+        throw new UserError(
+          `${origin}: expected a 16-bit grey PNG without interlacing (depth in millimetres), got ${bits} bits, colour type ${kind}${interlaced === 0 ? "" : ", interlaced"}; export depth as uint16`,
+        );
       }
     } else if (type === "IDAT") data.push(body);
     else if (type === "IEND") ended = true;
     at += 12 + length;
   }
   const stride = 2 * cols;
-  if (rows === 0 || cols === 0 || rows * (stride + 1) > largestImage) throw broken(`PNG has ${cols}x${rows} pixels, expected a depth image`);
+  if (rows === 0 || cols === 0 || rows * (stride + 1) > largestImage)
+    throw broken(`PNG has ${cols}x${rows} pixels, expected a depth image`);
   let raw: Buffer;
   try {
     raw = inflateSync(Buffer.concat(data), { maxOutputLength: rows * (stride + 1) });
   } catch (error) {
     throw broken(`PNG data do not unpack (${(error as Error).message})`);
   }
-  if (raw.length !== rows * (stride + 1)) throw broken(`PNG holds ${raw.length} bytes of pixels, expected ${rows * (stride + 1)} for ${cols}x${rows}`);
+  if (raw.length !== rows * (stride + 1))
+    throw broken(`PNG holds ${raw.length} bytes of pixels, expected ${rows * (stride + 1)} for ${cols}x${rows}`);
   unfilter(raw, rows, stride, origin);
   const pixels = new Uint16Array(rows * cols);
   for (let v = 0, i = 0; v < rows; v++) {

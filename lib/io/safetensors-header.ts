@@ -1,7 +1,7 @@
 import { UserError } from "../core/errors";
 import { sizeOf } from "../core/parameters";
 import { bytesOf, type Dtype } from "./dtypes";
-import { isJsonObject, parseJsonObject, type JsonObject } from "./json";
+import { isJsonObject, type JsonObject, parseJsonObject } from "./json";
 
 /** Where one tensor lies in its file. */
 export interface TensorEntry {
@@ -17,9 +17,16 @@ export interface Header {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-const natural = (list: unknown): list is number[] => Array.isArray(list) && list.every((n) => Number.isSafeInteger(n) && n >= 0);
+const natural = (list: unknown): list is number[] =>
+  Array.isArray(list) && list.every((n) => Number.isSafeInteger(n) && n >= 0);
 
-function entryOf(name: string, value: unknown, dataStart: number, fileSize: number, bad: (why: string) => UserError): TensorEntry {
+function entryOf(
+  name: string,
+  value: unknown,
+  dataStart: number,
+  fileSize: number,
+  bad: (why: string) => UserError,
+): TensorEntry {
   const { dtype, shape, data_offsets: offsets }: JsonObject = isJsonObject(value) ? value : {};
   if (typeof dtype !== "string" || !Object.hasOwn(bytesOf, dtype)) {
     throw bad(`tensor "${name}" has dtype ${JSON.stringify(dtype)}; known: ${Object.keys(bytesOf).join(", ")}`);
@@ -31,10 +38,14 @@ function entryOf(name: string, value: unknown, dataStart: number, fileSize: numb
   const [begin, end] = offsets as [number, number];
   const wanted = sizeOf(shape) * bytesOf[dtype as Dtype];
   if (end - begin !== wanted) {
-    throw bad(`tensor "${name}" of ${dtype} [${shape.join(", ")}] needs ${wanted} bytes, its data_offsets span ${end - begin}`);
+    throw bad(
+      `tensor "${name}" of ${dtype} [${shape.join(", ")}] needs ${wanted} bytes, its data_offsets span ${end - begin}`,
+    );
   }
   if (dataStart + end > fileSize) {
-    throw bad(`tensor "${name}" ends at byte ${dataStart + end}, the file at ${fileSize}; it was cut off, copy it again`);
+    throw bad(
+      `tensor "${name}" ends at byte ${dataStart + end}, the file at ${fileSize}; it was cut off, copy it again`,
+    );
   }
   return { dtype: dtype as Dtype, shape, begin: dataStart + begin, end: dataStart + end };
 }
@@ -52,7 +63,9 @@ export function parseHeader(path: string, bytes: Uint8Array, dataStart: number, 
   if (!isJsonObject(metadata) || Object.values(metadata).some((v) => typeof v !== "string")) {
     throw bad(`its __metadata__ is ${JSON.stringify(metadata).slice(0, 80)}; expected texts by name`);
   }
-  const entries = new Map(Object.entries(tensors).map(([name, value]) => [name, entryOf(name, value, dataStart, fileSize, bad)]));
+  const entries = new Map(
+    Object.entries(tensors).map(([name, value]) => [name, entryOf(name, value, dataStart, fileSize, bad)]),
+  );
   let last = ["", dataStart] as [string, number];
   for (const [name, { begin, end }] of [...entries].sort((a, b) => a[1].begin - b[1].begin || a[1].end - b[1].end)) {
     if (begin < last[1]) throw bad(`tensors "${last[0]}" and "${name}" overlap`);

@@ -2,8 +2,8 @@ import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readSync, renameS
 import { dirname } from "node:path";
 import { UserError } from "../core/errors";
 import { sizeOf } from "../core/parameters";
-import { bytesOf, decode, dtypeOf, widen, type Dtype, type StoredData } from "./dtypes";
-import { parseHeader, type Header, type TensorEntry } from "./safetensors-header";
+import { bytesOf, type Dtype, decode, dtypeOf, type StoredData, widen } from "./dtypes";
+import { type Header, parseHeader, type TensorEntry } from "./safetensors-header";
 
 export type { StoredData } from "./dtypes";
 
@@ -56,12 +56,15 @@ export class SafetensorsFile {
       const stat = fstatSync(file);
       if (!stat.isFile()) throw new UserError(`${path}: not a file; expected a .safetensors file`);
       const { size } = stat;
-      if (size < 8) throw new UserError(`${path}: not a safetensors file: it has ${size} bytes, a header length alone has 8`);
+      if (size < 8)
+        throw new UserError(`${path}: not a safetensors file: it has ${size} bytes, a header length alone has 8`);
       const prefix = new Uint8Array(8);
       readRange(file, 0, prefix, path);
       const length = Number(new DataView(prefix.buffer).getBigUint64(0, true));
       if (length > HEADER_LIMIT || length > size - 8) {
-        throw new UserError(`${path}: not a sound safetensors file: it states a header of ${length} bytes, the file has ${size} (limit ${HEADER_LIMIT})`);
+        throw new UserError(
+          `${path}: not a sound safetensors file: it states a header of ${length} bytes, the file has ${size} (limit ${HEADER_LIMIT})`,
+        );
       }
       const header = new Uint8Array(length);
       readRange(file, 8, header, path);
@@ -79,7 +82,8 @@ export class SafetensorsFile {
    */
   read(name: string, rows?: readonly [first: number, end: number]): StoredTensor {
     const { dtype, shape, begin, bytes } = this.#range(name, rows);
-    if (dtype !== "F16" && dtype !== "BF16") return { dtype, shape, data: decode(dtype, this.#bytes(name, begin, bytes)) };
+    if (dtype !== "F16" && dtype !== "BF16")
+      return { dtype, shape, data: decode(dtype, this.#bytes(name, begin, bytes)) };
     const data = new Float32Array(bytes / 2);
     const piece = new Uint8Array(Math.min(PIECE, bytes));
     for (let at = 0; at < bytes; at += piece.length) {
@@ -96,7 +100,10 @@ export class SafetensorsFile {
     return { dtype, shape, bytes: this.#bytes(name, begin, bytes) };
   }
 
-  #range(name: string, rows: readonly [number, number] | undefined): { dtype: Dtype; shape: number[]; begin: number; bytes: number } {
+  #range(
+    name: string,
+    rows: readonly [number, number] | undefined,
+  ): { dtype: Dtype; shape: number[]; begin: number; bytes: number } {
     const entry = this.entries.get(name);
     if (entry === undefined) throw new UserError(`${this.path}: no tensor "${name}" in it`);
     const { dtype, shape, begin, end } = entry;
@@ -135,7 +142,8 @@ export function readSafetensors(path: string): Map<string, StoredTensor> {
 export function numbersOf({ data }: Pick<StoredTensor, "data">): number[] {
   return Array.from(data as ArrayLike<number | bigint>, (value) => {
     const number = Number(value);
-    if (typeof value === "bigint" && !Number.isSafeInteger(number)) throw new RangeError(`${value} does not fit a number`);
+    if (typeof value === "bigint" && !Number.isSafeInteger(number))
+      throw new RangeError(`${value} does not fit a number`);
     return number;
   });
 }
@@ -148,7 +156,9 @@ export type TensorToWrite =
 /** Bytes that a tensor takes in a file. @throws Error when its numbers do not fill its shape */
 export function storedSize(name: string, tensor: TensorToWrite): number {
   if ("data" in tensor && sizeOf(tensor.shape) !== tensor.data.length) {
-    throw new Error(`writeSafetensors: "${name}" has ${tensor.data.length} numbers for shape [${tensor.shape.join(", ")}]`);
+    throw new Error(
+      `writeSafetensors: "${name}" has ${tensor.data.length} numbers for shape [${tensor.shape.join(", ")}]`,
+    );
   }
   return sizeOf(tensor.shape) * bytesOf["data" in tensor ? dtypeOf(tensor.data) : tensor.dtype];
 }
@@ -157,7 +167,9 @@ function bytesToWrite(name: string, tensor: TensorToWrite): Uint8Array {
   if ("data" in tensor) return new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength);
   const bytes = tensor.bytes();
   if (bytes.length !== storedSize(name, tensor)) {
-    throw new Error(`writeSafetensors: "${name}" gave ${bytes.length} bytes for ${tensor.dtype} [${tensor.shape.join(", ")}]`);
+    throw new Error(
+      `writeSafetensors: "${name}" gave ${bytes.length} bytes for ${tensor.dtype} [${tensor.shape.join(", ")}]`,
+    );
   }
   return bytes;
 }
@@ -177,7 +189,11 @@ export function writeSafetensors(
   let at = 0;
   for (const [name, tensor] of list) {
     const size = storedSize(name, tensor);
-    header[name] = { dtype: "data" in tensor ? dtypeOf(tensor.data) : tensor.dtype, shape: tensor.shape, data_offsets: [at, at + size] };
+    header[name] = {
+      dtype: "data" in tensor ? dtypeOf(tensor.data) : tensor.dtype,
+      shape: tensor.shape,
+      data_offsets: [at, at + size],
+    };
     at += size;
   }
   const text = new TextEncoder().encode(JSON.stringify(header));
@@ -192,7 +208,8 @@ export function writeSafetensors(
   let open = true;
   try {
     const write = (bytes: Uint8Array): void => {
-      for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, Math.min(CHUNK, bytes.length - done));
+      for (let done = 0; done < bytes.length; )
+        done += writeSync(file, bytes, done, Math.min(CHUNK, bytes.length - done));
     };
     write(length);
     write(padded);

@@ -16,24 +16,35 @@ const LARGEST_SIDE = 8192;
 const SLACK = 1 << 16;
 
 /** A file that is opened for one piece of work and closed whatever happens; Node reads at most 2 GB a call, this far less. */
-function withFile<T>(path: string, work: (read: (at: number, bytes: number, what: string) => Buffer, size: number) => T): T {
+function withFile<T>(
+  path: string,
+  work: (read: (at: number, bytes: number, what: string) => Buffer, size: number) => T,
+): T {
   let file: number | undefined;
   try {
     const opened = (file = openSync(path, "r"));
     const { size } = fstatSync(opened);
     return work((at, bytes, what) => {
-      if (at + bytes > size) throw new UserError(`${path}: ends after ${size} bytes inside ${what}, which needs ${bytes} bytes at ${at}; the download is not complete, continue it or download it again`);
+      if (at + bytes > size)
+        throw new UserError(
+          `${path}: ends after ${size} bytes inside ${what}, which needs ${bytes} bytes at ${at}; the download is not complete, continue it or download it again`,
+        );
       const out = Buffer.alloc(bytes);
       for (let got = 0; got < bytes; ) {
         const n = readSync(opened, out, got, bytes - got, at + got);
-        if (n === 0) throw new UserError(`${path}: became shorter while it was read (${what}); try again when its download has ended`);
+        if (n === 0)
+          throw new UserError(
+            `${path}: became shorter while it was read (${what}); try again when its download has ended`,
+          );
         got += n;
       }
       return out;
     }, size);
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new UserError(`${path}: cannot be read (${(error as NodeJS.ErrnoException).code ?? (error as Error).message}); download the scan's .sens file again`);
+    throw new UserError(
+      `${path}: cannot be read (${(error as NodeJS.ErrnoException).code ?? (error as Error).message}); download the scan's .sens file again`,
+    );
   } finally {
     if (file !== undefined) closeSync(file);
   }
@@ -79,15 +90,24 @@ export class SensFile {
       const [colourKind, depthKind] = [head.readInt32LE(256), head.readInt32LE(260)];
       if (colourKind !== 2) throw bad(`colour compression is ${colourKind}, expected 2 (jpeg)`);
       if (depthKind !== 1) throw bad(`depth compression is ${depthKind}, expected 1 (zlib_ushort)`);
-      const [cw, ch, dw, dh] = [0, 1, 2, 3].map((i) => head.readUInt32LE(264 + 4 * i)) as [number, number, number, number];
+      const [cw, ch, dw, dh] = [0, 1, 2, 3].map((i) => head.readUInt32LE(264 + 4 * i)) as [
+        number,
+        number,
+        number,
+        number,
+      ];
       if ([cw, ch, dw, dh].some((side) => side === 0 || side > LARGEST_SIDE)) {
-        throw bad(`images are ${cw}x${ch} (colour) and ${dw}x${dh} (depth), expected sides of 1 to ${LARGEST_SIDE} pixels`);
+        throw bad(
+          `images are ${cw}x${ch} (colour) and ${dw}x${dh} (depth), expected sides of 1 to ${LARGEST_SIDE} pixels`,
+        );
       }
       const shift = head.readFloatLE(280);
-      if (!(shift > 0 && Number.isFinite(shift))) throw bad(`depth shift is ${shift}, expected the depth units of a metre, such as 1000`);
+      if (!(shift > 0 && Number.isFinite(shift)))
+        throw bad(`depth shift is ${shift}, expected the depth units of a metre, such as 1000`);
       const count = head.readBigUInt64LE(284);
       let at = from + head.length;
-      if (count * BigInt(FRAME_HEADER) > BigInt(size - at)) throw bad(`announces ${count} frames, for which its ${size} bytes are too few`);
+      if (count * BigInt(FRAME_HEADER) > BigInt(size - at))
+        throw bad(`announces ${count} frames, for which its ${size} bytes are too few`);
       const poses: Float64Array[] = [];
       const places: { at: number; colour: number; depth: number }[] = [];
       for (let i = 0; i < Number(count); i++) {
@@ -95,7 +115,9 @@ export class SensFile {
         const [colour, depth] = [header.readBigUInt64LE(80), header.readBigUInt64LE(88)];
         at += FRAME_HEADER;
         if (colour > BigInt(3 * cw * ch + SLACK) || depth > BigInt(2 * dw * dh + SLACK)) {
-          throw bad(`frame ${i} of ${count} announces ${colour} bytes of colour and ${depth} of depth, more than its images have without compression`);
+          throw bad(
+            `frame ${i} of ${count} announces ${colour} bytes of colour and ${depth} of depth, more than its images have without compression`,
+          );
         }
         if (colour + depth > BigInt(size - at)) {
           throw new UserError(
@@ -107,13 +129,24 @@ export class SensFile {
         places.push({ at, colour: Number(colour), depth: Number(depth) });
         at += Number(colour) + Number(depth);
       }
-      return new SensFile(path, { cols: cw, rows: ch }, { cols: dw, rows: dh }, shift, floats(head, 0, 16), floats(head, 128, 16), Number(count), poses, places);
+      return new SensFile(
+        path,
+        { cols: cw, rows: ch },
+        { cols: dw, rows: dh },
+        shift,
+        floats(head, 0, 16),
+        floats(head, 128, 16),
+        Number(count),
+        poses,
+        places,
+      );
     });
   }
 
   #place(frame: number): SensFile["places"][number] {
     const place = this.places[frame];
-    if (place === undefined) throw new UserError(`${this.path}: has no frame ${frame}; its frames are 0 to ${this.frameCount - 1}`);
+    if (place === undefined)
+      throw new UserError(`${this.path}: has no frame ${frame}; its frames are 0 to ${this.frameCount - 1}`);
     return place;
   }
 
@@ -134,9 +167,14 @@ export class SensFile {
     try {
       raw = inflateSync(packed, { maxOutputLength: expected });
     } catch (error) {
-      throw new UserError(`${this.path}: the depth image of frame ${frame} does not unpack (${(error as Error).message}, ${depth} bytes)`);
+      throw new UserError(
+        `${this.path}: the depth image of frame ${frame} does not unpack (${(error as Error).message}, ${depth} bytes)`,
+      );
     }
-    if (raw.length !== expected) throw new UserError(`${this.path}: the depth image of frame ${frame} has ${raw.length} bytes, expected ${expected} for ${cols}x${rows}`);
+    if (raw.length !== expected)
+      throw new UserError(
+        `${this.path}: the depth image of frame ${frame} has ${raw.length} bytes, expected ${expected} for ${cols}x${rows}`,
+      );
     return { rows, cols, pixels: Uint16Array.from({ length: rows * cols }, (_, i) => raw.readUInt16LE(2 * i)) };
   }
 }

@@ -4,7 +4,7 @@ import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
 import type { Dtype } from "./dtypes";
 import { isJsonObject, readJsonObject } from "./json";
-import { SafetensorsFile, storedSize, writeSafetensors, type StoredTensor, type TensorToWrite } from "./safetensors";
+import { SafetensorsFile, type StoredTensor, storedSize, type TensorToWrite, writeSafetensors } from "./safetensors";
 
 const WHOLE = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
@@ -17,22 +17,32 @@ function refusePickle(path: string): UserError {
   const becomes = name === "pytorch_model.bin" ? WHOLE : name.replace(pickled, ".safetensors");
   return new UserError(
     `${path}: a Python pickle, which can run code and is never read here; convert it where it can be trusted: ` +
-    "python -c \"import sys,torch,safetensors.torch as s; d=torch.load(sys.argv[1],map_location='cpu',weights_only=True); " +
-    `s.save_file({k:v.clone().contiguous() for k,v in d.get('state_dict',d).items()},sys.argv[2])\" ${name} ${becomes}`,
+      "python -c \"import sys,torch,safetensors.torch as s; d=torch.load(sys.argv[1],map_location='cpu',weights_only=True); " +
+      `s.save_file({k:v.clone().contiguous() for k,v in d.get('state_dict',d).items()},sys.argv[2])" ${name} ${becomes}`,
   );
 }
 
 /** Which file holds each tensor of a folder, as its index says. */
 function readIndex(path: string): Map<string, string> {
   const { weight_map: map } = readJsonObject(path);
-  if (!isJsonObject(map) || Object.keys(map).length === 0) throw new UserError(`${path}: expected "weight_map", a file for each tensor; copy it again`);
-  return new Map(Object.entries(map).map(([name, file]) => {
-    // a name with a path in it could reach any file of the machine
-    if (typeof file !== "string" || file !== basename(file) || file.includes("\\") || !file.endsWith(".safetensors")) {
-      throw new UserError(`${path}: tensor "${name}" is said to be in ${JSON.stringify(file)}; expected the plain name of a .safetensors file beside the index`);
-    }
-    return [name, file];
-  }));
+  if (!isJsonObject(map) || Object.keys(map).length === 0)
+    throw new UserError(`${path}: expected "weight_map", a file for each tensor; copy it again`);
+  return new Map(
+    Object.entries(map).map(([name, file]) => {
+      // a name with a path in it could reach any file of the machine
+      if (
+        typeof file !== "string" ||
+        file !== basename(file) ||
+        file.includes("\\") ||
+        !file.endsWith(".safetensors")
+      ) {
+        throw new UserError(
+          `${path}: tensor "${name}" is said to be in ${JSON.stringify(file)}; expected the plain name of a .safetensors file beside the index`,
+        );
+      }
+      return [name, file];
+    }),
+  );
 }
 
 interface Files {
@@ -44,13 +54,17 @@ interface Files {
 function filesOf(folder: string): Files {
   const names = readdirSync(folder);
   if (names.includes(INDEX)) {
-    if (names.includes(WHOLE)) throw new UserError(`${folder}: holds ${WHOLE} and ${INDEX}; move away the one that is not meant`);
+    if (names.includes(WHOLE))
+      throw new UserError(`${folder}: holds ${WHOLE} and ${INDEX}; move away the one that is not meant`);
     const index = readIndex(join(folder, INDEX));
     return { files: [...new Set(index.values())].sort().map((name) => join(folder, name)), index };
   }
   if (names.includes(WHOLE)) return { files: [join(folder, WHOLE)] };
   const others = names.filter((name) => name.endsWith(".safetensors"));
-  if (others.length > 1) throw new UserError(`${folder}: ${others.length} .safetensors files (${others.slice(0, 3).join(", ")}…) and no ${INDEX}; add the index, or name one file`);
+  if (others.length > 1)
+    throw new UserError(
+      `${folder}: ${others.length} .safetensors files (${others.slice(0, 3).join(", ")}…) and no ${INDEX}; add the index, or name one file`,
+    );
   if (others.length === 1) return { files: [join(folder, others[0]!)] };
   const pickle = names.find((name) => pickled.test(name));
   if (pickle !== undefined) throw refusePickle(join(folder, pickle));
@@ -77,7 +91,8 @@ export class TensorFolder {
    */
   static open(path: string): TensorFolder {
     const stat = statSync(path, { throwIfNoEntry: false });
-    if (stat === undefined) throw new UserError(`${path}: is not there; expected a Hugging Face folder with safetensors`);
+    if (stat === undefined)
+      throw new UserError(`${path}: is not there; expected a Hugging Face folder with safetensors`);
     if (!stat.isDirectory() && pickled.test(path)) throw refusePickle(path);
     const { files, index }: Files = stat.isDirectory() ? filesOf(path) : { files: [path] };
     const open: SafetensorsFile[] = [];
@@ -88,15 +103,21 @@ export class TensorFolder {
         open.push(shard);
         for (const name of shard.entries.keys()) {
           const other = homes.get(name);
-          if (other !== undefined) throw new UserError(`${file}: tensor "${name}" is in ${basename(other.path)} too; the shards are of two checkpoints, copy them again`);
+          if (other !== undefined)
+            throw new UserError(
+              `${file}: tensor "${name}" is in ${basename(other.path)} too; the shards are of two checkpoints, copy them again`,
+            );
           if (index !== undefined && index.get(name) !== basename(file)) {
-            throw new UserError(`${file}: holds tensor "${name}", which ${INDEX} puts in ${index.get(name) ?? "no file"}; the shards and the index are of two checkpoints, copy them again`);
+            throw new UserError(
+              `${file}: holds tensor "${name}", which ${INDEX} puts in ${index.get(name) ?? "no file"}; the shards and the index are of two checkpoints, copy them again`,
+            );
           }
           homes.set(name, shard);
         }
       }
       for (const [name, file] of index ?? []) {
-        if (!homes.has(name)) throw new UserError(`${join(path, file)}: lacks tensor "${name}", which ${INDEX} puts there; copy it again`);
+        if (!homes.has(name))
+          throw new UserError(`${join(path, file)}: lacks tensor "${name}", which ${INDEX} puts there; copy it again`);
       }
       return new TensorFolder(path, open, homes);
     } catch (error) {
@@ -126,9 +147,14 @@ export class TensorFolder {
  * Writes tensors as shards of about `shardBytes` with their index, as Hugging Face does. The index comes last: a folder
  * without it is not whole.
  */
-export function writeTensorFolder(folder: string, tensors: Iterable<readonly [string, TensorToWrite]>, shardBytes: number): void {
+export function writeTensorFolder(
+  folder: string,
+  tensors: Iterable<readonly [string, TensorToWrite]>,
+  shardBytes: number,
+): void {
   const shards: (readonly [string, TensorToWrite])[][] = [];
-  let room = 0, total = 0;
+  let room = 0,
+    total = 0;
   for (const item of tensors) {
     const size = storedSize(...item);
     if (shards.length === 0 || size > room) {
@@ -146,5 +172,8 @@ export function writeTensorFolder(folder: string, tensors: Iterable<readonly [st
     writeSafetensors(join(folder, file), shard, { format: "pt" });
     for (const [name] of shard) map[name] = file;
   });
-  writeFileAtomic(join(folder, INDEX), `${JSON.stringify({ metadata: { total_size: total }, weight_map: map }, null, 2)}\n`);
+  writeFileAtomic(
+    join(folder, INDEX),
+    `${JSON.stringify({ metadata: { total_size: total }, weight_map: map }, null, 2)}\n`,
+  );
 }

@@ -30,7 +30,9 @@ export class Tokenizer {
       throw new UserError(`tokenizer ${file}: ${(error as Error).message}`);
     }
     if (json.model?.vocab === undefined || !Array.isArray(json.added_tokens)) {
-      throw new UserError(`tokenizer ${file}: expected a tokenizers "tokenizer.json" with model.vocab and added_tokens`);
+      throw new UserError(
+        `tokenizer ${file}: expected a tokenizers "tokenizer.json" with model.vocab and added_tokens`,
+      );
     }
     return new Tokenizer(json, file);
   }
@@ -67,7 +69,8 @@ export class Tokenizer {
   /** Id of one token. @throws UserError when it is not in the vocabulary */
   id(token: string): number {
     const id = this.#ids.get(token);
-    if (id === undefined) throw new UserError(`tokenizer ${this.origin}: token "${token}" is missing; add it before training`);
+    if (id === undefined)
+      throw new UserError(`tokenizer ${this.origin}: token "${token}" is missing; add it before training`);
     return id;
   }
 
@@ -83,7 +86,12 @@ export class Tokenizer {
 export interface TokenizerJson {
   readonly version: string;
   readonly added_tokens: readonly { readonly id: number; readonly content: string; readonly [key: string]: unknown }[];
-  readonly model: { readonly type: string; readonly vocab: Readonly<Record<string, number>>; readonly unk_token?: string | null; readonly [key: string]: unknown };
+  readonly model: {
+    readonly type: string;
+    readonly vocab: Readonly<Record<string, number>>;
+    readonly unk_token?: string | null;
+    readonly [key: string]: unknown;
+  };
   readonly [key: string]: unknown;
 }
 
@@ -92,7 +100,13 @@ export function withTokens(json: TokenizerJson, tokens: readonly string[]): Toke
   const has = new Set([...Object.keys(json.model.vocab), ...json.added_tokens.map(({ content }) => content)]);
   let last = json.added_tokens.reduce((n, { id }) => Math.max(n, id), -1);
   for (const id of Object.values(json.model.vocab)) last = Math.max(last, id);
-  return { ...json, added_tokens: [...json.added_tokens, ...tokens.filter((token) => !has.has(token)).map((token) => specialToken(token, ++last))] };
+  return {
+    ...json,
+    added_tokens: [
+      ...json.added_tokens,
+      ...tokens.filter((token) => !has.has(token)).map((token) => specialToken(token, ++last)),
+    ],
+  };
 }
 
 function specialToken(content: string, id: number): TokenizerJson["added_tokens"][number] {
@@ -120,7 +134,10 @@ export function phraseTokenizer(phrases: readonly string[], special: readonly st
     added_tokens: special.map((token, i) => specialToken(token, first + i)),
     normalizer: { type: "Lowercase" },
     pre_tokenizer: {
-      type: "Split", pattern: { Regex: [...escaped, "[^\\s,]+", ","].join("|") }, behavior: "Removed", invert: true,
+      type: "Split",
+      pattern: { Regex: [...escaped, "[^\\s,]+", ","].join("|") },
+      behavior: "Removed",
+      invert: true,
     },
     post_processor: null,
     decoder: null,

@@ -56,28 +56,50 @@ export function readZip(file: Uint8Array, origin: string): Map<string, Buffer> {
   let at = bytes.readUInt32LE(end + 16);
   const members: Member[] = [];
   for (let i = 0; i < count; i++) {
-    if (at + CENTRAL_BYTES > end || bytes.readUInt32LE(at) !== 0x02014b50) throw bad(`its directory breaks off at member ${i} of ${count}`);
-    const [nameLength, extraLength, commentLength] = [28, 30, 32].map((k) => bytes.readUInt16LE(at + k)) as [number, number, number];
+    if (at + CENTRAL_BYTES > end || bytes.readUInt32LE(at) !== 0x02014b50)
+      throw bad(`its directory breaks off at member ${i} of ${count}`);
+    const [nameLength, extraLength, commentLength] = [28, 30, 32].map((k) => bytes.readUInt16LE(at + k)) as [
+      number,
+      number,
+      number,
+    ];
     const behind = at + CENTRAL_BYTES + nameLength + extraLength + commentLength;
     if (behind > end) throw bad(`its directory breaks off at member ${i} of ${count}`);
     const name = bytes.toString("utf8", at + CENTRAL_BYTES, at + CENTRAL_BYTES + nameLength);
     if ((bytes.readUInt16LE(at + 8) & 1) !== 0) throw bad(`member ${name} is encrypted`);
     const extra = bytes.subarray(at + CENTRAL_BYTES + nameLength, at + CENTRAL_BYTES + nameLength + extraLength);
-    const [size, packed, local] = widen([bytes.readUInt32LE(at + 24), bytes.readUInt32LE(at + 20), bytes.readUInt32LE(at + 42)], extra) as [number, number, number];
-    members.push({ name, method: bytes.readUInt16LE(at + 10), crc: bytes.readUInt32LE(at + 16), packed, size, at: local });
+    const [size, packed, local] = widen(
+      [bytes.readUInt32LE(at + 24), bytes.readUInt32LE(at + 20), bytes.readUInt32LE(at + 42)],
+      extra,
+    ) as [number, number, number];
+    members.push({
+      name,
+      method: bytes.readUInt16LE(at + 10),
+      crc: bytes.readUInt32LE(at + 16),
+      packed,
+      size,
+      at: local,
+    });
     at = behind;
   }
   const bomb = members.find(({ size }) => size > LARGEST_MEMBER);
-  if (bomb !== undefined) throw bad(`member ${bomb.name} would unpack to ${bomb.size} bytes, expected at most ${LARGEST_MEMBER}`);
+  if (bomb !== undefined)
+    throw bad(`member ${bomb.name} would unpack to ${bomb.size} bytes, expected at most ${LARGEST_MEMBER}`);
   const all = members.reduce((sum, { size }) => sum + size, 0);
-  if (all > LARGEST_ARCHIVE) throw bad(`its ${count} members would unpack to ${all} bytes, expected at most ${LARGEST_ARCHIVE}`);
+  if (all > LARGEST_ARCHIVE)
+    throw bad(`its ${count} members would unpack to ${all} bytes, expected at most ${LARGEST_ARCHIVE}`);
   const out = new Map<string, Buffer>();
   for (const member of members) out.set(member.name, unpack(bytes, member, bad));
   return out;
 }
 
-function unpack(bytes: Buffer, { name, method, crc, packed, size, at }: Member, bad: (what: string) => UserError): Buffer {
-  if (at + LOCAL_BYTES > bytes.length || bytes.readUInt32LE(at) !== 0x04034b50) throw bad(`member ${name} has no header at byte ${at}`);
+function unpack(
+  bytes: Buffer,
+  { name, method, crc, packed, size, at }: Member,
+  bad: (what: string) => UserError,
+): Buffer {
+  if (at + LOCAL_BYTES > bytes.length || bytes.readUInt32LE(at) !== 0x04034b50)
+    throw bad(`member ${name} has no header at byte ${at}`);
   const from = at + LOCAL_BYTES + bytes.readUInt16LE(at + 26) + bytes.readUInt16LE(at + 28);
   if (from + packed > bytes.length) throw bad(`member ${name} goes on behind the end of the file`);
   const body = bytes.subarray(from, from + packed);

@@ -4,7 +4,7 @@ import { tf } from "../engine/tf";
 import { conv, convParameters, upconv } from "../nn/conv";
 import { cornerMatrix, mapPlanes } from "../nn/resize";
 import type { Scope } from "../nn/scope";
-import { weightInit, type InitStyle } from "./initial";
+import { type InitStyle, weightInit } from "./initial";
 
 /** What the head predicts for each pixel. */
 export interface Pointmap {
@@ -35,8 +35,13 @@ function upsample(x: tf.Tensor4D, rows: number, columns: number): tf.Tensor4D {
 function tapMap(p: Scope, state: tf.Tensor3D, n: number, rows: number, columns: number): tf.Tensor4D {
   const weight = p.get("weight");
   const [out, width] = weight.shape as [number, number];
-  const y = tf.matMul(state.reshape([n * rows * columns, width]), weight.reshape([out, width]), false, true).add(p.get("bias"));
-  return y.reshape([n, rows * columns, out]).transpose([0, 2, 1]).reshape([n, out, rows, columns]) as tf.Tensor4D;
+  const y = tf
+    .matMul(state.reshape([n * rows * columns, width]), weight.reshape([out, width]), false, true)
+    .add(p.get("bias"));
+  return y
+    .reshape([n, rows * columns, out])
+    .transpose([0, 2, 1])
+    .reshape([n, out, rows, columns]) as tf.Tensor4D;
 }
 
 function residualUnit(p: Scope, x: tf.Tensor4D): tf.Tensor4D {
@@ -76,13 +81,19 @@ export function dptHead(p: Scope, states: readonly tf.Tensor3D[], shape: DptShap
   const post = (level: number): Scope => p.at(`act_postprocess.${level}`);
   const scratch = p.at("scratch");
   const [tap0, tap1, tap2, tap3] = [0, depth / 2, (3 * depth) / 4, depth].map((layer, level) =>
-    tapMap(post(level).at("0"), states[layer]!, n, rows, columns)) as [
-      tf.Tensor4D, tf.Tensor4D, tf.Tensor4D, tf.Tensor4D,
-    ];
-  const levels = [upconv(post(0).at("1"), tap0), upconv(post(1).at("1"), tap1), tap2, conv(post(3).at("1"), tap3, 2)]
-    .map((map, level) => conv(scratch.at(`layer${level + 1}_rn`), map)) as [
-      tf.Tensor4D, tf.Tensor4D, tf.Tensor4D, tf.Tensor4D,
-    ];
+    tapMap(post(level).at("0"), states[layer]!, n, rows, columns),
+  ) as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D, tf.Tensor4D];
+  const levels = [
+    upconv(post(0).at("1"), tap0),
+    upconv(post(1).at("1"), tap1),
+    tap2,
+    conv(post(3).at("1"), tap3, 2),
+  ].map((map, level) => conv(scratch.at(`layer${level + 1}_rn`), map)) as [
+    tf.Tensor4D,
+    tf.Tensor4D,
+    tf.Tensor4D,
+    tf.Tensor4D,
+  ];
   const [level1, level2, level3, level4] = levels;
   // doubling the half-size map overshoots an odd grid by one: cut it to its neighbour
   const path4 = fuse(scratch.at("refinenet4"), level4).slice([0, 0, 0, 0], [-1, -1, level3.shape[2], level3.shape[3]]);
@@ -98,20 +109,29 @@ export function dptHead(p: Scope, states: readonly tf.Tensor3D[], shape: DptShap
 export function dptParameters(at: string, config: S2Config["reconstruction"], init: InitStyle): ParameterSpec[] {
   const { layerDims, featureDim: F, lastDim, encoderSize, hiddenSize } = config;
   const add = (name: string, out: number, width: number, side: number, bias = true): ParameterSpec[] =>
-    convParameters(`${at}.${name}`, [out, width, side, side], weightInit(init, width * side ** 2, out * side ** 2), bias);
+    convParameters(
+      `${at}.${name}`,
+      [out, width, side, side],
+      weightInit(init, width * side ** 2, out * side ** 2),
+      bias,
+    );
   const list: ParameterSpec[] = [];
   layerDims.forEach((width, level) => {
     list.push(...add(`act_postprocess.${level}.0`, width, level === 0 ? encoderSize : hiddenSize, 1));
     list.push(...add(`scratch.layer${level + 1}_rn`, F, width, 3, false));
   });
-  for (const [level, side] of [[0, 4], [1, 2]] as const) {
+  for (const [level, side] of [
+    [0, 4],
+    [1, 2],
+  ] as const) {
     const width = layerDims[level];
     list.push(...add(`act_postprocess.${level}.1`, width, width, side));
   }
   list.push(...add("act_postprocess.3.1", layerDims[3], layerDims[3], 3));
   for (const level of [1, 2, 3, 4]) {
     for (const unit of level === 4 ? [2] : [1, 2]) {
-      for (const name of ["conv1", "conv2"]) list.push(...add(`scratch.refinenet${level}.resConfUnit${unit}.${name}`, F, F, 3));
+      for (const name of ["conv1", "conv2"])
+        list.push(...add(`scratch.refinenet${level}.resConfUnit${unit}.${name}`, F, F, 3));
     }
     list.push(...add(`scratch.refinenet${level}.out_conv`, F, F, 1));
   }

@@ -1,5 +1,5 @@
-import type { Init } from "../core/parameters";
 import type { S2Config } from "../config/schema";
+import type { Init } from "../core/parameters";
 
 export type InitStyle = S2Config["language"]["init"];
 

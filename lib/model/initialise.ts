@@ -1,4 +1,4 @@
-import { sizeOf, type ParameterSpec } from "../core/parameters";
+import { type ParameterSpec, sizeOf } from "../core/parameters";
 import type { Rng } from "../core/rng";
 import { tf } from "../engine/tf";
 
@@ -29,12 +29,14 @@ export function initialValues(spec: ParameterSpec, rng: Rng): Float32Array {
 
 /** Allocates and fills every parameter. The variables are made trainable; training rules decide which ones are updated. */
 export function initParameters(specs: readonly ParameterSpec[], rng: Rng): Map<string, tf.Variable> {
-  return new Map(specs.map((spec) => {
-    const start = tf.tensor(initialValues(spec, rng), [...spec.shape]);
-    const variable = tf.variable(start);
-    start.dispose();
-    return [spec.name, variable];
-  }));
+  return new Map(
+    specs.map((spec) => {
+      const start = tf.tensor(initialValues(spec, rng), [...spec.shape]);
+      const variable = tf.variable(start);
+      start.dispose();
+      return [spec.name, variable];
+    }),
+  );
 }
 
 /** Frees every parameter. */

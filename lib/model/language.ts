@@ -1,11 +1,17 @@
 import type { S2Config } from "../config/schema";
 import type { Init, ParameterSpec } from "../core/parameters";
-import { MASKED, attention, swiGlu, tf, type AttentionForm } from "../engine/tf";
-import { attendSharedPrefix, attendSharedPrefixOpenly, attentionWeights, causalBias, type SharedPrefix } from "../nn/attention";
+import { type AttentionForm, attention, MASKED, swiGlu, tf } from "../engine/tf";
+import {
+  attendSharedPrefix,
+  attendSharedPrefixOpenly,
+  attentionWeights,
+  causalBias,
+  type SharedPrefix,
+} from "../nn/attention";
 import { gatherRows } from "../nn/gather";
 import { linear, linearParameters } from "../nn/linear";
 import { rmsNorm } from "../nn/norms";
-import { rotaryTable, rotaryTableAt, rotate, type RotaryTable } from "../nn/rope";
+import { type RotaryTable, rotaryTable, rotaryTableAt, rotate } from "../nn/rope";
 import type { Scope } from "../nn/scope";
 import { weightInit } from "./initial";
 
@@ -63,12 +69,20 @@ const handsOut = ({ onAttention, attentionLayers }: LanguageWants, layer: number
   onAttention !== undefined && Array.isArray(attentionLayers) && attentionLayers.includes(layer);
 
 /** How the prefix sees itself: causally, and not the tokens that a mask leaves out. */
-function prefixForm({ prefix: P, mask }: SequenceLayout, scale: number, kvHeads: number, groups: number): AttentionForm {
+function prefixForm(
+  { prefix: P, mask }: SequenceLayout,
+  scale: number,
+  kvHeads: number,
+  groups: number,
+): AttentionForm {
   if (mask === undefined) return { scale, causal: true };
   const rows = mask.map((row) => {
     const bias = new Float32Array(P * P);
     for (let i = 0; i < P; i++) for (let j = 0; j < P; j++) bias[i * P + j] = j > i || row[j] === 0 ? MASKED : 0;
-    return tf.tensor(bias, [1, 1, P, 1, P]).tile([1, kvHeads, 1, groups, 1]).reshape([1, kvHeads, P * groups, P]);
+    return tf
+      .tensor(bias, [1, 1, P, 1, P])
+      .tile([1, kvHeads, 1, groups, 1])
+      .reshape([1, kvHeads, P * groups, P]);
   });
   return { scale, bias: tf.concat(rows, 0) };
 }
@@ -92,28 +106,55 @@ function selfAttention(p: Scope, h_RD: tf.Tensor2D, pass: Pass, layer: number): 
   const [q_prefix, q_text] = cut(q);
   const [k_prefix, k_text] = cut(k);
   const [v_prefix, v_text] = cut(v);
-  const qp = q_prefix!.reshape([B, P, H, G * K]).transpose([0, 2, 1, 3]).reshape([B, H, P * G, K]);
+  const qp = q_prefix!
+    .reshape([B, P, H, G * K])
+    .transpose([0, 2, 1, 3])
+    .reshape([B, H, P * G, K]);
   const [kp, vp] = [k_prefix!.transpose([0, 2, 1, 3]), v_prefix!.transpose([0, 2, 1, 3])];
   const all = wants.onAttention !== undefined && (wants.attentionLayers ?? "all") === "all";
-  if (all) wants.onAttention!(layer, "prefix", attentionWeights(qp, kp, pass.prefixForm)
-    .reshape([B, H, P, G, P]).transpose([0, 1, 3, 2, 4]).reshape([B, config.heads, P, P]));
+  if (all)
+    wants.onAttention!(
+      layer,
+      "prefix",
+      attentionWeights(qp, kp, pass.prefixForm)
+        .reshape([B, H, P, G, P])
+        .transpose([0, 1, 3, 2, 4])
+        .reshape([B, config.heads, P, P]),
+    );
   const out_prefix = attention(qp, kp, vp, pass.prefixForm)
-    .reshape([B, H, P, G * K]).transpose([0, 2, 1, 3]).reshape([B, P, config.heads * K]);
+    .reshape([B, H, P, G * K])
+    .transpose([0, 2, 1, 3])
+    .reshape([B, P, config.heads * K]);
   if (Q === 0) return out_prefix.reshape([B * P, config.heads * K]);
 
   const parts: SharedPrefix = {
-    queries: q_text!.reshape([B, Q, T, H, G * K]).transpose([0, 3, 1, 2, 4]).reshape([B, H, Q, T * G, K]),
+    queries: q_text!
+      .reshape([B, Q, T, H, G * K])
+      .transpose([0, 3, 1, 2, 4])
+      .reshape([B, H, Q, T * G, K]),
     prefixKeys: kp,
     prefixValues: vp,
     ownKeys: k_text!.reshape([B, Q, T, H, K]).transpose([0, 3, 1, 2, 4]),
     ownValues: v_text!.reshape([B, Q, T, H, K]).transpose([0, 3, 1, 2, 4]),
   };
   const textForm = { scale: pass.prefixForm.scale, bias: causalBias(T, G) };
-  const { mixed, weights } = all || handsOut(wants, layer) ? attendSharedPrefixOpenly(parts, textForm) : { mixed: attendSharedPrefix(parts, textForm), weights: undefined };
-  if (weights !== undefined) wants.onAttention!(layer, "sentences", weights
-    .reshape([B, H, Q, T, G, P + T]).transpose([0, 1, 4, 2, 3, 5]).reshape([B, config.heads, Q, T, P + T]));
+  const { mixed, weights } =
+    all || handsOut(wants, layer)
+      ? attendSharedPrefixOpenly(parts, textForm)
+      : { mixed: attendSharedPrefix(parts, textForm), weights: undefined };
+  if (weights !== undefined)
+    wants.onAttention!(
+      layer,
+      "sentences",
+      weights
+        .reshape([B, H, Q, T, G, P + T])
+        .transpose([0, 1, 4, 2, 3, 5])
+        .reshape([B, config.heads, Q, T, P + T]),
+    );
   const out_text = mixed
-    .reshape([B, H, Q, T, G * K]).transpose([0, 2, 3, 1, 4]).reshape([B, Q * T, config.heads * K]);
+    .reshape([B, H, Q, T, G * K])
+    .transpose([0, 2, 3, 1, 4])
+    .reshape([B, Q * T, config.heads * K]);
   return tf.concat([out_prefix, out_text], 1).reshape([B * L, config.heads * K]);
 }
 
@@ -155,10 +196,14 @@ export function languageModel(
   }
   const K = config.hiddenSize / config.heads;
   const pass: Pass = {
-    config, layout, B, wants,
-    table: layout.positions === undefined
-      ? rotaryTable(prefix, sentences, tokens, K, config.ropeTheta)
-      : rotaryTableAt(layout.positions, K, config.ropeTheta),
+    config,
+    layout,
+    B,
+    wants,
+    table:
+      layout.positions === undefined
+        ? rotaryTable(prefix, sentences, tokens, K, config.ropeTheta)
+        : rotaryTableAt(layout.positions, K, config.ropeTheta),
     prefixForm: prefixForm(layout, K ** -0.5, config.kvHeads, config.heads / config.kvHeads),
   };
   const states = new Map<number, tf.Tensor2D>();
@@ -172,7 +217,8 @@ export function languageModel(
     const mix = (x: tf.Tensor2D): tf.Tensor2D => mixRows(at, x, pass, layer);
     const whole = (x: tf.Tensor2D): tf.Tensor2D => finishRows(at, x, mix(x), eps);
     // weights that are handed out must stay in the pass: such a layer is no part that runs twice
-    const run = (part: typeof mix): tf.Tensor2D => (handsOut(wants, layer) ? at.part(() => part(rows)) : at.part(part, rows));
+    const run = (part: typeof mix): tf.Tensor2D =>
+      handsOut(wants, layer) ? at.part(() => part(rows)) : at.part(part, rows);
     if (layer === config.layers - 1) mixed = run(mix);
     else rows = run(whole);
   }
@@ -187,7 +233,14 @@ export function languageModel(
     get hidden() {
       return normed(last.part((x, m) => finishRows(last, x, m, eps), rows, mixed));
     },
-    hiddenAt: (at) => normed(last.part((x, m) => finishRows(last, x, m, eps), gatherRows(rows, at) as tf.Tensor2D, gatherRows(mixed, at) as tf.Tensor2D)),
+    hiddenAt: (at) =>
+      normed(
+        last.part(
+          (x, m) => finishRows(last, x, m, eps),
+          gatherRows(rows, at) as tf.Tensor2D,
+          gatherRows(mixed, at) as tf.Tensor2D,
+        ),
+      ),
     states,
   };
 }
@@ -197,14 +250,27 @@ export function languageParameters(config: S2Config): ParameterSpec[] {
   const kvWidth = (D / heads) * kvHeads;
   const loraRank = config.lora.language ? config.lora.rank : undefined;
   const list: ParameterSpec[] = [
-    { name: "model.embed_tokens.weight", shape: [vocabSize, D], init: { kind: "normal", std: init === "xavier" ? 1 : 0.02 } },
+    {
+      name: "model.embed_tokens.weight",
+      shape: [vocabSize, D],
+      init: { kind: "normal", std: init === "xavier" ? 1 : 0.02 },
+    },
     { name: "model.norm.weight", shape: [D], init: { kind: "ones" } },
     { name: "lm_head.weight", shape: [vocabSize, D], init: weightInit(init, D, vocabSize) },
   ];
   for (let layer = 0; layer < layers; layer++) {
     const at = `model.layers.${layer}`;
     const add = (name: string, width: number, out: number, bias: boolean, gain = 1, start?: Init): void => {
-      list.push(...linearParameters({ name: `${at}.${name}`, in: width, out, bias, weightInit: start ?? weightInit(init, width, out, gain), loraRank }));
+      list.push(
+        ...linearParameters({
+          name: `${at}.${name}`,
+          in: width,
+          out,
+          bias,
+          weightInit: start ?? weightInit(init, width, out, gain),
+          loraRank,
+        }),
+      );
     };
     const copied: Init | undefined = copyValues ? { kind: "identity", scale: 0.7 } : undefined;
     list.push({ name: `${at}.input_layernorm.weight`, shape: [D], init: { kind: "ones" } });

@@ -1,5 +1,5 @@
-import type { tf } from "../engine/tf";
 import type { S2Config } from "../config/schema";
+import type { tf } from "../engine/tf";
 import { averageMatrix, halfPixelMatrix, mapGrid } from "../nn/resize";
 
 export type PoolMode = S2Config["projector"]["pooling"];

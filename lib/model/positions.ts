@@ -35,7 +35,11 @@ function waves(D: number): [tf.Tensor2D, tf.Tensor1D, tf.Tensor1D] {
 export function phi(voxels: tf.Tensor, D: number): tf.Tensor {
   const [numbers, sines, cosines] = waves(D);
   const angle = tf.matMul(asRows(voxels), numbers);
-  return angle.sin().mul(sines).add(angle.cos().mul(cosines)).reshape([...voxels.shape.slice(0, -1), D]);
+  return angle
+    .sin()
+    .mul(sines)
+    .add(angle.cos().mul(cosines))
+    .reshape([...voxels.shape.slice(0, -1), D]);
 }
 
 /**

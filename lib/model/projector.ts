@@ -1,6 +1,6 @@
-import type { tf } from "../engine/tf";
 import type { S2Config } from "../config/schema";
 import type { ParameterSpec } from "../core/parameters";
+import type { tf } from "../engine/tf";
 import { gelu } from "../nn/activations";
 import { linear, linearParameters } from "../nn/linear";
 import { standardise } from "../nn/norms";

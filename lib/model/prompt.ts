@@ -1,5 +1,5 @@
-import { UserError } from "../core/errors";
 import type { S2Config } from "../config/schema";
+import { UserError } from "../core/errors";
 import type { Query } from "../datasets/scene";
 import type { Tokenizer } from "../io/tokenizer";
 
@@ -66,7 +66,11 @@ const header = "assistant\n";
 const noMarks: ReadonlySet<number> = new Set();
 
 /** The tokens of a description and of the turn marks behind it, without the answer. */
-function questionIds(tokenizer: Tokenizer, description: string, config: S2Config["prompt"]): { ids: number[]; marks: ReadonlySet<number> } {
+function questionIds(
+  tokenizer: Tokenizer,
+  description: string,
+  config: S2Config["prompt"],
+): { ids: number[]; marks: ReadonlySet<number> } {
   if (config.template === "compact") {
     const ids = tokenizer.encode(description);
     ids.push(tokenizer.id(":"));
@@ -93,18 +97,28 @@ export function encodeQuestion(tokenizer: Tokenizer, query: Query, config: S2Con
  * @param category what stands before <ground>; the true one in training
  * @throws UserError for an empty description
  */
-export function encodeSentence(tokenizer: Tokenizer, query: Query, category: string, config: S2Config["prompt"]): EncodedSentence {
+export function encodeSentence(
+  tokenizer: Tokenizer,
+  query: Query,
+  category: string,
+  config: S2Config["prompt"],
+): EncodedSentence {
   if (query.description.trim() === "") {
     throw new UserError(`sentence ${query.id}: the description is empty; remove the entry or give it text`);
   }
   const question = questionIds(tokenizer, query.description, config);
   const { upTo, behind } = answerText(category, config);
   const head = tokenizer.encode(upTo);
-  const closing = config.template === "compact" ? [] : concat([tokenizer.encode(behind), [tokenizer.id("<|im_end|>")], tokenizer.encode("\n")]);
+  const closing =
+    config.template === "compact"
+      ? []
+      : concat([tokenizer.encode(behind), [tokenizer.id("<|im_end|>")], tokenizer.encode("\n")]);
   const ids = concat([question.ids, head, closing]);
   const ground = question.ids.length + head.length - 1;
   if (ids[ground] !== tokenizer.id(groundToken)) {
-    throw new UserError(`sentence ${query.id}: the tokenizer ${tokenizer.origin} splits ${groundToken}; add it as a special token`);
+    throw new UserError(
+      `sentence ${query.id}: the tokenizer ${tokenizer.origin} splits ${groundToken}; add it as a special token`,
+    );
   }
   // of the compact prompt all but the colon
   const words = config.template === "compact" ? question.ids.length - 1 : question.ids.length;
@@ -115,16 +129,23 @@ export function encodeSentence(tokenizer: Tokenizer, query: Query, category: str
   }
   const anchors = query.anchorIds.flatMap((object, i) => {
     const word = query.anchorWords[i];
-    const at = word === undefined ? undefined : nounToken(tokenizer, query.description, word, query.anchorWords.slice(0, i));
+    const at =
+      word === undefined ? undefined : nounToken(tokenizer, query.description, word, query.anchorWords.slice(0, i));
     return at === undefined || at >= words ? [] : [{ at, object }];
   });
   // "the red chair" names its object by itself: its last word is grounded like a landmark's noun
-  if (query.relation === "attribute") anchors.push({ at: tokenizer.count(query.description) - 1, object: query.targetId });
+  if (query.relation === "attribute")
+    anchors.push({ at: tokenizer.count(query.description) - 1, object: query.targetId });
   return { ids, answer: question.ids.length, ground, supervised, anchors };
 }
 
 /** Index of the last token of the noun phrase `word`, skipping the occurrences that earlier equal anchors took. */
-function nounToken(tokenizer: Tokenizer, description: string, word: string, earlier: readonly string[]): number | undefined {
+function nounToken(
+  tokenizer: Tokenizer,
+  description: string,
+  word: string,
+  earlier: readonly string[],
+): number | undefined {
   let from = 0;
   for (let skip = earlier.filter((w) => w === word).length; ; skip--) {
     const start = description.indexOf(word, from);

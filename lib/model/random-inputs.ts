@@ -23,8 +23,14 @@ export function randomTargets(config: S2Config, { text, groundRows }: ModelInput
   return {
     positives: tf.tensor3d(positives, [1, 1, objects + 1]),
     sentenceMask: tf.ones([1, 1]),
-    labelRows: tf.tensor1d(Array.from({ length: count }, (_, i) => ground - count + i), "int32"),
-    labelIds: tf.tensor1d(Array.from({ length: count }, () => rng.int(config.language.vocabSize)), "int32"),
+    labelRows: tf.tensor1d(
+      Array.from({ length: count }, (_, i) => ground - count + i),
+      "int32",
+    ),
+    labelIds: tf.tensor1d(
+      Array.from({ length: count }, () => rng.int(config.language.vocabSize)),
+      "int32",
+    ),
     labelWeights: tf.fill([count], 1 / count),
   };
 }

@@ -6,8 +6,8 @@ import { constant } from "../nn/constants";
 import { linear, linearParameters } from "../nn/linear";
 import { layerNorm, layerNormParameters } from "../nn/norms";
 import type { Scope } from "../nn/scope";
-import { weightInit } from "./initial";
 import { dptHead, dptParameters, type Pointmap } from "./dpt";
+import { weightInit } from "./initial";
 
 type ReconstructionConfig = S2Config["reconstruction"];
 
@@ -46,7 +46,9 @@ function decoderBlock(p: Scope, x_SLD: tf.Tensor3D, heads: number, scale: number
   const K = D / heads;
   const parts = tf.split(linear(p.at("attn").at("qkv"), layerNorm(p.at("norm1"), x_SLD, 1e-5)), 3, 2);
   const [q, k, v] = parts.map((t) => t.reshape([S, L, heads, K]).transpose([0, 2, 1, 3])) as [
-    tf.Tensor, tf.Tensor, tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
   ];
   const mixed = attention(q, k, v, { scale }).transpose([0, 2, 1, 3]).reshape([S, L, D]);
   const y = x_SLD.add(linear(p.at("attn").at("proj"), mixed));
@@ -115,12 +117,23 @@ export function reconstruct(
  * @param encoded float32[S, V, N, E]
  * @param ids int32[S, V] image-index row of each view
  */
-export function decodePointmaps(p: Scope, encoded: tf.Tensor4D, ids: tf.Tensor2D, config: ReconstructionConfig): Reconstruction {
+export function decodePointmaps(
+  p: Scope,
+  encoded: tf.Tensor4D,
+  ids: tf.Tensor2D,
+  config: ReconstructionConfig,
+): Reconstruction {
   const [S, V, N] = encoded.shape;
   const side = Math.round(Math.sqrt(N));
   const states = fusionDecoder(p.at("decoder"), encoded, ids, config);
   const head = (name: string): Pointmap =>
-    dptHead(p.at(name).at("dpt"), states, { scenes: S, views: V, rows: side, columns: side, patchSize: config.patchSize });
+    dptHead(p.at(name).at("dpt"), states, {
+      scenes: S,
+      views: V,
+      rows: side,
+      columns: side,
+      patchSize: config.patchSize,
+    });
   return {
     ...(config.global ? { global: head("downstream_head") } : {}),
     ...(config.local ? { local: head("downstream_head_local") } : {}),
@@ -138,7 +151,9 @@ export function reconstructionParameters(config: S2Config): ParameterSpec[] {
     linearParameters({ name: `${at}.${name}`, in: width, out, weightInit: weightInit(init, width, out) });
   const list: ParameterSpec[] = [
     ...linearParameters({
-      name: projectionName, in: language.hiddenSize, out: r.encoderSize,
+      name: projectionName,
+      in: language.hiddenSize,
+      out: r.encoderSize,
       weightInit: weightInit(init, language.hiddenSize, r.encoderSize),
       loraRank: lora.language ? lora.rank : undefined,
     }),

@@ -6,15 +6,15 @@ import { tf } from "../engine/tf";
 import { constant, spread } from "../nn/constants";
 import { gatherRows } from "../nn/gather";
 import { linear } from "../nn/linear";
-import { Scope, type ParameterSource } from "../nn/scope";
+import { type ParameterSource, Scope } from "../nn/scope";
 import { groundingScores } from "./grounding";
 import type { ModelInputs } from "./inputs";
-import { languageModel, type LanguageOutput, type LanguageWants, type SequenceLayout } from "./language";
+import { type LanguageOutput, type LanguageWants, languageModel, type SequenceLayout } from "./language";
 import { boxPositions, objectFeatures } from "./objects";
 import { poolTokens } from "./pooling";
 import { phi, psi } from "./positions";
 import { projector } from "./projector";
-import { reconstruct, type Reconstruction } from "./reconstruction";
+import { type Reconstruction, reconstruct } from "./reconstruction";
 import { structureEnabled, structureModule } from "./structure";
 import { visionPrefix, visionTower } from "./vision";
 
@@ -106,8 +106,15 @@ function addNewlines(p: Scope, pooled: tf.Tensor3D, B: number): tf.Tensor3D {
  * Views and boxes → image tokens and object features (paper, figure 2: vision tower, structure-enhanced module,
  * projector, φ, pooling, ψ).
  */
-export function encodeScene(p: Scope, inputs: ModelInputs, config: S2Config, rng?: Rng, keep: Keeper = { encoding: () => {} }): EncodedScene {
-  if (inputs.features === undefined && inputs.pixels === undefined) throw new Error("forward: inputs need pixels or features");
+export function encodeScene(
+  p: Scope,
+  inputs: ModelInputs,
+  config: S2Config,
+  rng?: Rng,
+  keep: Keeper = { encoding: () => {} },
+): EncodedScene {
+  if (inputs.features === undefined && inputs.pixels === undefined)
+    throw new Error("forward: inputs need pixels or features");
   const features = inputs.features ?? towerFeatures(p, inputs.pixels!, config);
   const [B, V, N] = features.shape;
   const D = config.language.hiddenSize;
@@ -117,13 +124,22 @@ export function encodeScene(p: Scope, inputs: ModelInputs, config: S2Config, rng
   let seen = features;
   if (structureEnabled(config.structure)) {
     const at = p.at("st_attention_block");
-    seen = at.part((x) => structureModule(at, x, config.structure, {
-      rng: rng?.fork("drop-path"),
-      ...(keep.attention === undefined ? {} : { onAttention: (name, weights) => keep.attention!(`structure.${name}`, weights) }),
-    }).tokens, features);
+    seen = at.part(
+      (x) =>
+        structureModule(at, x, config.structure, {
+          rng: rng?.fork("drop-path"),
+          ...(keep.attention === undefined
+            ? {}
+            : { onAttention: (name, weights) => keep.attention!(`structure.${name}`, weights) }),
+        }).tokens,
+      features,
+    );
   }
   const onto = p.at("model.mm_projector");
-  const visual = onto.part((x) => projector(onto, x, config.projector.outputNorm).reshape([B, V, N, D]) as tf.Tensor4D, seen);
+  const visual = onto.part(
+    (x) => projector(onto, x, config.projector.outputNorm).reshape([B, V, N, D]) as tf.Tensor4D,
+    seen,
+  );
 
   const placed = (x: tf.Tensor, count: number): tf.Tensor => {
     if (!positions.coordinates) return x;
@@ -172,7 +188,14 @@ function sequence(p: Scope, inputs: ModelInputs, image: tf.Tensor3D): { x: tf.Te
   const pieces = [before.length, after.length, Q * T].map((length) => ({ length }));
   const present = pieces.filter(({ length }) => length > 0);
   // tfjs' split has no gradient when there is one piece
-  const split = present.length === 1 ? [words] : tf.split(words, present.map(({ length }) => B * length), 0);
+  const split =
+    present.length === 1
+      ? [words]
+      : tf.split(
+          words,
+          present.map(({ length }) => B * length),
+          0,
+        );
   const [head, tail, own] = pieces.map((piece) => {
     const at = present.indexOf(piece);
     return at < 0 ? [] : [split[at]!.reshape([B, piece.length, D])];
@@ -185,7 +208,13 @@ function sequence(p: Scope, inputs: ModelInputs, image: tf.Tensor3D): { x: tf.Te
 }
 
 /** The reconstruction branch on the views that the inputs name. */
-function reconstructViews(p: Scope, visual: tf.Tensor4D, rows: tf.Tensor2D, ids: tf.Tensor2D, config: S2Config): Reconstruction {
+function reconstructViews(
+  p: Scope,
+  visual: tf.Tensor4D,
+  rows: tf.Tensor2D,
+  ids: tf.Tensor2D,
+  config: S2Config,
+): Reconstruction {
   const [B, V, N, D] = visual.shape;
   const [S, v] = rows.shape;
   const chosen = gatherRows(visual.reshape([B * V, N * D]), rows.reshape([-1]));
@@ -210,9 +239,12 @@ export function forward(
     encoding: (name, value) => {
       if (options.intermediates !== undefined) intermediates.set(name, value);
     },
-    ...(options.intermediates === "all" ? { attention: (name: string, weights: tf.Tensor) => void intermediates.set(name, weights) } : {}),
+    ...(options.intermediates === "all"
+      ? { attention: (name: string, weights: tf.Tensor) => void intermediates.set(name, weights) }
+      : {}),
   };
-  if (parameters.part !== undefined && options.intermediates !== undefined) throw new Error("forward: parameters that are freed part by part leave no intermediates");
+  if (parameters.part !== undefined && options.intermediates !== undefined)
+    throw new Error("forward: parameters that are freed part by part leave no intermediates");
   const scene = p.part(() => encodeScene(p, inputs, config, rng, keep));
   const { x, layout } = p.part(() => sequence(p, inputs, scene.image));
   keep.encoding("embeddings", x);
@@ -244,7 +276,9 @@ export function forward(
     boxPositions: scene.boxPositions,
     objects: scene.objects,
     logitsAt: (rows) => p.at("lm_head").part((x) => linear(p.at("lm_head"), x) as tf.Tensor2D, language.hiddenAt(rows)),
-    ...(branch ? { reconstruction: p.part(() => reconstructViews(p, scene.visual, reconRows, reconImageIds, config)) } : {}),
+    ...(branch
+      ? { reconstruction: p.part(() => reconstructViews(p, scene.visual, reconRows, reconImageIds, config)) }
+      : {}),
     visual: scene.visual,
     intermediates,
   };

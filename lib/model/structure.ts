@@ -37,7 +37,10 @@ export function structureEnabled(config: StructureConfig): boolean {
 function dropPath(x: tf.Tensor, groups: number, rate: number, rng?: Rng): tf.Tensor {
   if (rng === undefined || rate === 0) return x;
   const keep = Float32Array.from({ length: groups }, () => (rng.next() < rate ? 0 : 1 / (1 - rate)));
-  return x.reshape([groups, -1]).mul(tf.tensor2d(keep, [groups, 1])).reshape(x.shape);
+  return x
+    .reshape([groups, -1])
+    .mul(tf.tensor2d(keep, [groups, 1]))
+    .reshape(x.shape);
 }
 
 /** Self-attention inside groups: x float32[G, L, C], G groups of L tokens. */
@@ -52,7 +55,9 @@ function groupAttention(
   const options = { scale: K ** -0.5 };
   const parts = tf.split(linear(p.at("qkv"), x_GLC), 3, 2);
   const [q, k, v] = parts.map((t) => t.reshape([G, L, heads, K]).transpose([0, 2, 1, 3])) as [
-    tf.Tensor, tf.Tensor, tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
   ];
   onWeights?.(attentionWeights(q, k, options));
   return linear(p.at("proj"), attention(q, k, v, options).transpose([0, 2, 1, 3]).reshape([G, L, C]));
@@ -89,8 +94,12 @@ export function structureModule(
   let x: tf.Tensor = x_BVNC;
   if (config.interView) {
     const h = byPatch(layerNorm(p.at("temporal_norm1"), x, eps)).reshape([B * N, V, C]);
-    const mixed = groupAttention(p.at("temporal_attn"), h, heads, options.onAttention && ((w) =>
-      options.onAttention!("interView", w.reshape([B, N, heads, V, V]))));
+    const mixed = groupAttention(
+      p.at("temporal_attn"),
+      h,
+      heads,
+      options.onAttention && ((w) => options.onAttention!("interView", w.reshape([B, N, heads, V, V]))),
+    );
     const dropped = dropPath(mixed, B * N, rate, options.rng);
     x = x.add(linear(p.at("temporal_fc"), fromPatch(dropped.reshape([B, N, V, C])).reshape([B, V, N, C])));
   }
@@ -100,17 +109,24 @@ export function structureModule(
   if (config.intraView) {
     const classes = spread(row, [B, V, 1, C]);
     const groups = tf.concat([classes, byView(x).reshape([B, V, N, C])], 2).reshape([B * V, N + 1, C]);
-    const mixed = groupAttention(p.at("attn"), layerNorm(p.at("norm1"), groups, eps), heads, options.onAttention && ((w) =>
-      options.onAttention!("intraView", w.reshape([B, V, heads, N + 1, N + 1]))));
+    const mixed = groupAttention(
+      p.at("attn"),
+      layerNorm(p.at("norm1"), groups, eps),
+      heads,
+      options.onAttention && ((w) => options.onAttention!("intraView", w.reshape([B, V, heads, N + 1, N + 1]))),
+    );
     const dropped = dropPath(mixed, B * V, rate, options.rng).reshape([B, V, N + 1, C]);
-    if (options.classRow === true) row = row.add(dropped.slice([0, 0, 0, 0], [B, V, 1, C]).mean(1, true)) as tf.Tensor4D;
+    if (options.classRow === true)
+      row = row.add(dropped.slice([0, 0, 0, 0], [B, V, 1, C]).mean(1, true)) as tf.Tensor4D;
     x = x.add(fromView(dropped.slice([0, 0, 1, 0], [B, V, N, C])).reshape([B, V, N, C]));
   }
 
   const mlp = (y: tf.Tensor): tf.Tensor =>
     linear(p.at("mlp").at("fc2"), gelu(linear(p.at("mlp").at("fc1"), layerNorm(p.at("norm2"), y, eps))));
   const tokens = x.add(dropPath(mlp(x), B, rate, options.rng)) as tf.Tensor4D;
-  return options.classRow === true ? { tokens, classRow: row.add(mlp(row)).reshape([B, C]) as tf.Tensor2D } : { tokens };
+  return options.classRow === true
+    ? { tokens, classRow: row.add(mlp(row)).reshape([B, C]) as tf.Tensor2D }
+    : { tokens };
 }
 
 export function structureParameters(config: S2Config): ParameterSpec[] {

@@ -36,11 +36,18 @@ function embedPatches(p: Scope, pixels: tf.Tensor4D, size: number): tf.Tensor3D 
     .reshape([n * rows * columns, size * size * channels]);
   // [out, in] as in `linear`: rounds alike whether or not the runtime may merge the addition into the product
   const filter = weight.transpose([0, 2, 3, 1]).reshape([width, size * size * channels]);
-  return tf.matMul(patches, filter, false, true).add(p.get("bias")).reshape([n, rows * columns, width]);
+  return tf
+    .matMul(patches, filter, false, true)
+    .add(p.get("bias"))
+    .reshape([n, rows * columns, width]);
 }
 
 /** One layer of the tower: float32[n, N, C] to the same. */
-export function encoderLayer(p: Scope, x_nNC: tf.Tensor, config: Pick<VisionConfig, "heads" | "layerNormEps">): tf.Tensor {
+export function encoderLayer(
+  p: Scope,
+  x_nNC: tf.Tensor,
+  config: Pick<VisionConfig, "heads" | "layerNormEps">,
+): tf.Tensor {
   const [n, N, C] = x_nNC.shape as [number, number, number];
   const K = C / config.heads;
   const h = layerNorm(p.at("layer_norm1"), x_nNC, config.layerNormEps);
@@ -105,7 +112,15 @@ export function visionParameters(config: S2Config): ParameterSpec[] {
     list.push(...layerNormParameters(`${at}.layer_norm1`, C), ...layerNormParameters(`${at}.layer_norm2`, C));
     for (const name of ["q_proj", "k_proj", "v_proj", "out_proj"]) {
       const gain = name === "out_proj" ? 0.7 : 1;
-      list.push(...linearParameters({ name: `${at}.self_attn.${name}`, in: C, out: C, weightInit: weightInit(init, C, C, gain), loraRank }));
+      list.push(
+        ...linearParameters({
+          name: `${at}.self_attn.${name}`,
+          in: C,
+          out: C,
+          weightInit: weightInit(init, C, C, gain),
+          loraRank,
+        }),
+      );
     }
     list.push(
       ...linearParameters({ name: `${at}.mlp.fc1`, in: C, out: M, weightInit: weightInit(init, C, M), loraRank }),

@@ -1,4 +1,4 @@
-import { MASKED, tf, type AttentionForm } from "../engine/tf";
+import { type AttentionForm, MASKED, tf } from "../engine/tf";
 import { constant } from "./constants";
 
 /** @param q queries times the scale: they are fewer numbers than the scores */
@@ -9,7 +9,9 @@ function scores(q: tf.Tensor, k: tf.Tensor, bias: tf.Tensor | undefined): tf.Ten
 
 /** The weights that `attention` uses, for maps; float32[..., T, S]. */
 export function attentionWeights(q: tf.Tensor, k: tf.Tensor, { scale, bias, causal }: AttentionForm): tf.Tensor {
-  return tf.softmax(scores(q.mul(scale), k, causal === true ? causalBias(k.shape.at(-2)!, q.shape.at(-2)! / k.shape.at(-2)!) : bias));
+  return tf.softmax(
+    scores(q.mul(scale), k, causal === true ? causalBias(k.shape.at(-2)!, q.shape.at(-2)! / k.shape.at(-2)!) : bias),
+  );
 }
 
 export interface SharedPrefix {
@@ -52,7 +54,10 @@ export function attendSharedPrefix(parts: SharedPrefix, options: AttentionForm):
   const op = tf.customGrad((q0, kp0, vp0, ko0, vo0, save) => {
     const [q, kp, vp, ko, vo] = [q0, kp0, vp0, ko0, vo0] as tf.Tensor[];
     const scaled = q!.mul(options.scale);
-    const weights = jointWeights({ queries: scaled, prefixKeys: kp!, prefixValues: vp!, ownKeys: ko!, ownValues: vo! }, options.bias);
+    const weights = jointWeights(
+      { queries: scaled, prefixKeys: kp!, prefixValues: vp!, ownKeys: ko!, ownValues: vo! },
+      options.bias,
+    );
     const [ap, ao] = tf.split(weights, [P, T], 4) as [tf.Tensor, tf.Tensor];
     const ap_flat = ap.reshape([B, H, Q * R, P]);
     const out = tf.matMul(ap_flat, vp!).reshape(queries.shape).add(tf.matMul(ao, vo!));
@@ -61,12 +66,22 @@ export function attendSharedPrefix(parts: SharedPrefix, options: AttentionForm):
       value: out,
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
         const [qs, kps, vps, kos, vos, aps, aos, o] = saved as [
-          tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor,
+          tf.Tensor,
+          tf.Tensor,
+          tf.Tensor,
+          tf.Tensor,
+          tf.Tensor,
+          tf.Tensor,
+          tf.Tensor,
+          tf.Tensor,
         ];
         const d = dy.mul(o).sum(-1, true);
         const dy_flat = dy.reshape(flat);
         const q_flat = qs.reshape(flat);
-        const dsp = tf.matMul(dy_flat, vps, false, true).sub(d.reshape([B, H, Q * R, 1])).mul(aps);
+        const dsp = tf
+          .matMul(dy_flat, vps, false, true)
+          .sub(d.reshape([B, H, Q * R, 1]))
+          .mul(aps);
         const dso = tf.matMul(dy, vos, false, true).sub(d).mul(aos);
         const dq = tf.matMul(dsp, kps).reshape(qs.shape).add(tf.matMul(dso, kos));
         return [
@@ -83,13 +98,19 @@ export function attendSharedPrefix(parts: SharedPrefix, options: AttentionForm):
 }
 
 /** `attendSharedPrefix` that also gives its weights, float32[B, H, Q, R, P+T], through which gradients flow too. */
-export function attendSharedPrefixOpenly(parts: SharedPrefix, options: AttentionForm): { readonly mixed: tf.Tensor; readonly weights: tf.Tensor } {
+export function attendSharedPrefixOpenly(
+  parts: SharedPrefix,
+  options: AttentionForm,
+): { readonly mixed: tf.Tensor; readonly weights: tf.Tensor } {
   const { queries, prefixValues, ownValues } = parts;
   const [B, H, Q, R] = queries.shape as [number, number, number, number, number];
   const [P, T] = [prefixValues.shape[2]!, ownValues.shape[3]!];
   const weights = jointWeights({ ...parts, queries: queries.mul(options.scale) }, options.bias);
   const [prefix, own] = tf.split(weights, [P, T], 4) as [tf.Tensor, tf.Tensor];
-  const mixed = tf.matMul(prefix.reshape([B, H, Q * R, P]), prefixValues).reshape(queries.shape).add(tf.matMul(own, ownValues));
+  const mixed = tf
+    .matMul(prefix.reshape([B, H, Q * R, P]), prefixValues)
+    .reshape(queries.shape)
+    .add(tf.matMul(own, ownValues));
   return { mixed, weights };
 }
 

@@ -14,7 +14,8 @@ export function gatherRows(x: tf.Tensor2D, rows: tf.Tensor1D): tf.Tensor2D {
       value: tf.gather(matrix as tf.Tensor2D, rows),
       gradFunc: (dy: tf.Tensor, [saved]: tf.Tensor[]) => {
         const [count, at] = [x.shape[0], saved as tf.Tensor1D];
-        if (tf.getKernel("UnsortedSegmentSum", tf.getBackend()) !== undefined) return tf.unsortedSegmentSum(dy, at, count);
+        if (tf.getKernel("UnsortedSegmentSum", tf.getBackend()) !== undefined)
+          return tf.unsortedSegmentSum(dy, at, count);
         return tf.matMul(tf.oneHot(at, count).toFloat() as tf.Tensor2D, dy as tf.Tensor2D, true, false);
       },
     };

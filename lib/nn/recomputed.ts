@@ -7,7 +7,12 @@ type Tensor = tf.Tensor;
  * Gradients of `run` at `inputs` and at tensors that it reads, for a gradient `dy` of its result; zero where nothing leads. Can be
  * called while tfjs goes back through another pass, which it does not foresee.
  */
-export function gradientsWithin(run: (...inputs: Tensor[]) => Tensor, inputs: readonly Tensor[], read: readonly Tensor[], dy: Tensor): Tensor[] {
+export function gradientsWithin(
+  run: (...inputs: Tensor[]) => Tensor,
+  inputs: readonly Tensor[],
+  read: readonly Tensor[],
+  dy: Tensor,
+): Tensor[] {
   const engine = tf.engine();
   // ending an inner pass forgets the outer one's tape
   const state = engine.state as { activeTape?: unknown };
@@ -30,7 +35,10 @@ export function gradientsWithin(run: (...inputs: Tensor[]) => Tensor, inputs: re
  * @param back gradients of the saved inputs, then of `also`, for a gradient of the result
  */
 export function keepingInputs(
-  part: (...inputs: Tensor[]) => Tensor, inputs: readonly Tensor[], also: readonly Tensor[], back: (saved: Tensor[], dy: Tensor) => Tensor[],
+  part: (...inputs: Tensor[]) => Tensor,
+  inputs: readonly Tensor[],
+  also: readonly Tensor[],
+  back: (saved: Tensor[], dy: Tensor) => Tensor[],
 ): Tensor {
   const op = tf.customGrad((...given) => {
     const save = given.pop() as unknown as tf.GradSaveFunc;
@@ -49,7 +57,10 @@ export function keepingInputs(
  */
 export class RecomputedParameters implements ParameterSource {
   /** @param trained names of the parameters that need a gradient */
-  constructor(private readonly parameters: ReadonlyMap<string, tf.Variable>, private readonly trained: readonly string[]) {}
+  constructor(
+    private readonly parameters: ReadonlyMap<string, tf.Variable>,
+    private readonly trained: readonly string[],
+  ) {}
 
   has(name: string): boolean {
     return this.parameters.has(name);

@@ -29,7 +29,13 @@ function fill(positions: ArrayLike<number>, lead: [number, number], width: numbe
  * The table of a sequence `prefix | sentence 0 | … | sentence Q-1`: every sentence's positions go on from the prefix.
  * Kept across steps.
  */
-export function rotaryTable(prefix: number, sentences: number, tokens: number, width: number, theta: number): RotaryTable {
+export function rotaryTable(
+  prefix: number,
+  sentences: number,
+  tokens: number,
+  width: number,
+  theta: number,
+): RotaryTable {
   const key = `rope/${prefix}/${sentences}/${tokens}/${width}/${theta}`;
   const positions = Array.from({ length: prefix + sentences * tokens }, (_, i) =>
     i < prefix ? i : prefix + ((i - prefix) % tokens),

@@ -1,5 +1,5 @@
-import type { tf } from "../engine/tf";
 import type { Rng } from "../core/rng";
+import type { tf } from "../engine/tf";
 
 /** What the low-rank adapters of every linear layer under a scope share. */
 export interface AdapterSettings {
@@ -41,7 +41,8 @@ export class Scope {
   /** @throws Error naming the parameter that is not there */
   get(name: string): tf.Tensor {
     const found = this.parameters.get(this.prefix + name);
-    if (found === undefined) throw new Error(`parameter "${this.prefix}${name}" is missing from the model's parameters`);
+    if (found === undefined)
+      throw new Error(`parameter "${this.prefix}${name}" is missing from the model's parameters`);
     return found;
   }
 
@@ -51,6 +52,8 @@ export class Scope {
    * @param inputs given to `run`; with them it may run a second time, for its gradient, and must read nothing else that has one
    */
   part<T, I extends tf.Tensor[]>(run: (...inputs: I) => T, ...inputs: I): T {
-    return this.parameters.part === undefined ? run(...inputs) : this.parameters.part(run as (...inputs: tf.Tensor[]) => T, this.prefix, inputs);
+    return this.parameters.part === undefined
+      ? run(...inputs)
+      : this.parameters.part(run as (...inputs: tf.Tensor[]) => T, this.prefix, inputs);
   }
 }

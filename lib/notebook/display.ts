@@ -1,9 +1,9 @@
 import { findChromium } from "../core/programs";
-import { type Painter, openPainter } from "../report/browser";
+import { openPainter, type Painter } from "../report/browser";
 import { scriptJson } from "../report/export";
 import type { Figure } from "../report/figures/theme";
 import { type Table, toHtml, toText } from "../report/table";
-import { type MimeBundle, display, inNotebook } from "./mime";
+import { display, inNotebook, type MimeBundle } from "./mime";
 
 export type Shown = Table | Figure;
 

@@ -62,7 +62,11 @@ function split(output: Output): object {
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.keys(value).sort().map((k) => [k, sorted((value as Record<string, unknown>)[k])]));
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((k) => [k, sorted((value as Record<string, unknown>)[k])]),
+  );
 }
 
 /** The file's text as Jupyter writes it: keys sorted, indent 1, so that saving there changes nothing. */
@@ -70,7 +74,9 @@ export function formatNotebook(notebook: Notebook): string {
   const cells = notebook.cells.map((cell) => ({
     ...cell,
     source: lines(cell.source),
-    ...(cell.cell_type === "code" ? { outputs: (cell.outputs ?? []).map(split), execution_count: cell.execution_count ?? null } : {}),
+    ...(cell.cell_type === "code"
+      ? { outputs: (cell.outputs ?? []).map(split), execution_count: cell.execution_count ?? null }
+      : {}),
   }));
   return `${JSON.stringify(sorted({ ...notebook, cells }), undefined, 1)}\n`;
 }

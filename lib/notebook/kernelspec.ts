@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { writeFileAtomic } from "../core/files";
 import { UserError } from "../core/errors";
+import { writeFileAtomic } from "../core/files";
 import { inProject } from "../core/root";
 
 export const kernelName = "s2mllm";
@@ -33,10 +33,14 @@ export function installKernel(jupyter = "jupyter"): string {
   try {
     writeFileAtomic(join(folder, "kernel.json"), installedSpec());
     const args = ["kernelspec", "install", folder, "--user", "--replace", `--name=${kernelName}`];
-    const done = spawnSync(jupyter, args, { encoding: "utf8", env: { ...process.env, PYDEVD_DISABLE_FILE_VALIDATION: "1" } });
+    const done = spawnSync(jupyter, args, {
+      encoding: "utf8",
+      env: { ...process.env, PYDEVD_DISABLE_FILE_VALIDATION: "1" },
+    });
     const instead = `; without installing: JUPYTER_PATH=${jupyterPath()} jupyter lab`;
     if (done.error !== undefined) throw new UserError(`jupyter could not be started (${done.error.message})${instead}`);
-    if (done.status !== 0) throw new UserError(`jupyter kernelspec install failed: ${done.stderr.trim().split("\n").pop()}${instead}`);
+    if (done.status !== 0)
+      throw new UserError(`jupyter kernelspec install failed: ${done.stderr.trim().split("\n").pop()}${instead}`);
     return `${done.stdout}${done.stderr}`.trim().split("\n").pop() ?? "";
   } finally {
     rmSync(folder, { recursive: true, force: true });

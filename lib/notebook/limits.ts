@@ -17,7 +17,12 @@ function programming(source: string): string[] {
   const visit = (node: ts.Node): void => {
     if (ts.isWhileStatement(node) || ts.isDoStatement(node) || ts.isForStatement(node) || ts.isForInStatement(node)) {
       found.push("has a loop; move it to lib/");
-    } else if (ts.isFunctionDeclaration(node) || ts.isFunctionExpression(node) || (ts.isArrowFunction(node) && ts.isBlock(node.body)) || ts.isClassDeclaration(node)) {
+    } else if (
+      ts.isFunctionDeclaration(node) ||
+      ts.isFunctionExpression(node) ||
+      (ts.isArrowFunction(node) && ts.isBlock(node.body)) ||
+      ts.isClassDeclaration(node)
+    ) {
       found.push("has a function of more than one expression; move it to lib/");
     }
     ts.forEachChild(node, visit);

@@ -19,13 +19,13 @@ export class OutputCollector {
 
   add(type: string, content: Record<string, unknown>): void {
     if (type === "clear_output") {
-      if (content["wait"] === true) this.#clearNext = true;
+      if (content.wait === true) this.#clearNext = true;
       else this.#outputs.length = 0;
       return;
     }
     if (type === "update_display_data") {
       const shown = this.#displays.get(displayId(content) ?? "");
-      if (shown !== undefined) shown.data = content["data"] as Record<string, unknown>;
+      if (shown !== undefined) shown.data = content.data as Record<string, unknown>;
       return;
     }
     if (this.#clearNext) {
@@ -33,19 +33,28 @@ export class OutputCollector {
       this.#clearNext = false;
     }
     if (type === "stream") {
-      const name = String(content["name"]);
-      const text = String(content["text"]);
+      const name = String(content.name);
+      const text = String(content.text);
       const last = this.#outputs[this.#outputs.length - 1];
       if (last?.output_type === "stream" && last.name === name) last.text += text;
       else this.#outputs.push({ output_type: "stream", name, text });
     } else if (type === "display_data") {
-      const output = { output_type: "display_data" as const, data: content["data"] as Record<string, unknown>, metadata: {} };
+      const output = {
+        output_type: "display_data" as const,
+        data: content.data as Record<string, unknown>,
+        metadata: {},
+      };
       this.#outputs.push(output);
       const id = displayId(content);
       if (id !== undefined) this.#displays.set(id, output);
     } else if (type === "execute_result") {
-      const data = content["data"] as Record<string, unknown>;
-      this.#outputs.push({ output_type: "execute_result", data, metadata: {}, execution_count: Number(content["execution_count"]) });
+      const data = content.data as Record<string, unknown>;
+      this.#outputs.push({
+        output_type: "execute_result",
+        data,
+        metadata: {},
+        execution_count: Number(content.execution_count),
+      });
     } else if (type === "error") {
       const { ename, evalue, traceback } = content as { ename: string; evalue: string; traceback: string[] };
       this.#outputs.push({ output_type: "error", ename, evalue, traceback });
@@ -60,5 +69,5 @@ export class OutputCollector {
 }
 
 function displayId(content: Record<string, unknown>): string | undefined {
-  return (content["transient"] as { display_id?: string } | undefined)?.display_id;
+  return (content.transient as { display_id?: string } | undefined)?.display_id;
 }

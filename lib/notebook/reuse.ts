@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { writeFileAtomic } from "../core/files";
 import { findChromium } from "../core/programs";
@@ -12,14 +12,20 @@ import { type NotebookRun, type RunOptions, runNotebook } from "./runner";
 function filesBelow(folder: string, fits: RegExp): string[] {
   if (!existsSync(folder)) return [];
   const found = readdirSync(folder, { recursive: true, encoding: "utf8", withFileTypes: true });
-  return found.filter((entry) => entry.isFile() && fits.test(entry.name)).map((entry) => join(entry.parentPath, entry.name)).sort();
+  return found
+    .filter((entry) => entry.isFile() && fits.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
 }
 
 /** The manifests of S2-Rooms; the rooms' own files are too many to look at, and a manifest holds their fingerprint. */
 function roomManifests(): string[] {
   const folder = inProject("data", "rooms");
   if (!existsSync(folder)) return [];
-  return readdirSync(folder).sort().map((name) => join(folder, name, "rooms.json")).filter((file) => existsSync(file));
+  return readdirSync(folder)
+    .sort()
+    .map((name) => join(folder, name, "rooms.json"))
+    .filter((file) => existsSync(file));
 }
 
 /** What a notebook may read: the code, its packages, finished rows with answers and maps, training logs, which rooms there are. */
@@ -39,13 +45,16 @@ export function inputFiles(): string[] {
  */
 export function fingerprint(notebook: Notebook, inputs: string): string {
   const code = notebook.cells.filter((c) => c.cell_type === "code").map((c) => [c.source, c.outputs ?? []]);
-  return createHash("sha256").update(JSON.stringify([inputs, code])).digest("hex");
+  return createHash("sha256")
+    .update(JSON.stringify([inputs, code]))
+    .digest("hex");
 }
 
 /** Fingerprint of files' names and contents, and of whether figures also become pictures. */
 export function inputsFingerprint(files: readonly string[]): string {
   const hash = createHash("sha256").update(`pictures ${findChromium() !== undefined}\n`);
-  for (const file of files) hash.update(`${relative(inProject(), file)}\0`).update(createHash("sha256").update(readFileSync(file)).digest());
+  for (const file of files)
+    hash.update(`${relative(inProject(), file)}\0`).update(createHash("sha256").update(readFileSync(file)).digest());
   return hash.digest("hex");
 }
 
@@ -68,7 +77,8 @@ export async function runIfChanged(path: string, options: ReuseOptions = {}): Pr
   const { always = false, records = inProject("data", "cache", "notebooks"), files = inputFiles, ...run } = options;
   const record = join(records, `${basename(path, ".ipynb")}.sha256`);
   const inputs = inputsFingerprint(files());
-  if (!always && existsSync(record) && readFileSync(record, "utf8") === fingerprint(readNotebook(path), inputs)) return undefined;
+  if (!always && existsSync(record) && readFileSync(record, "utf8") === fingerprint(readNotebook(path), inputs))
+    return undefined;
   const outcome = await runNotebook(path, run);
   // what changed while it ran was not there from its start: the fingerprint taken before says so
   if (outcome.failure === undefined) writeFileAtomic(record, fingerprint(readNotebook(path), inputs));

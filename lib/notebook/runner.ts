@@ -26,7 +26,12 @@ export interface NotebookRun {
 const first = (text: string): string => text.trim().split("\n")[0] ?? "";
 
 /** Runs one cell; past its time it is interrupted, and if that does not help the kernel is ended. */
-async function runCell(kernel: KernelSession, code: string, collector: OutputCollector, seconds: number): Promise<ExecuteReply> {
+async function runCell(
+  kernel: KernelSession,
+  code: string,
+  collector: OutputCollector,
+  seconds: number,
+): Promise<ExecuteReply> {
   const late = `took longer than ${seconds} s`;
   let expired = false;
   const run = kernel.execute(code, (type, content) => collector.add(type, content));

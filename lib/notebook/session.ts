@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { Dealer, Subscriber } from "zeromq";
 import { UserError } from "../core/errors";
 import { inProject } from "../core/root";
-import { type Connection, type Message, SendQueue, addressOf, decode, encode, newHeader } from "./wire";
+import { addressOf, type Connection, decode, encode, type Message, newHeader, SendQueue } from "./wire";
 
 async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
@@ -60,10 +60,23 @@ export class KernelSession {
 
   /** Starts a kernel as Jupyter would, in `cwd`; on a busy machine that takes long. @throws UserError when it does not answer */
   static async start(cwd: string, timeoutMs = 180_000): Promise<KernelSession> {
-    const [shell_port, iopub_port, stdin_port, control_port, hb_port] = (await freePorts(5)) as [number, number, number, number, number];
+    const [shell_port, iopub_port, stdin_port, control_port, hb_port] = (await freePorts(5)) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
     const connection: Connection = {
-      transport: "tcp", ip: "127.0.0.1", shell_port, iopub_port, stdin_port, control_port, hb_port,
-      key: randomUUID(), signature_scheme: "hmac-sha256",
+      transport: "tcp",
+      ip: "127.0.0.1",
+      shell_port,
+      iopub_port,
+      stdin_port,
+      control_port,
+      hb_port,
+      key: randomUUID(),
+      signature_scheme: "hmac-sha256",
     };
     const folder = mkdtempSync(join(tmpdir(), "s2mllm-kernel-"));
     const file = join(folder, "connection.json");
@@ -129,12 +142,19 @@ export class KernelSession {
     const id = header.msg_id;
     const idle = new Promise<void>((resolve) => {
       this.#listeners.set(id, (type, content) => {
-        if (type === "status" && content["execution_state"] === "idle") resolve();
+        if (type === "status" && content.execution_state === "idle") resolve();
         else onMessage(type, content);
       });
     });
     const reply = new Promise<Record<string, unknown>>((resolve) => this.#replies.set(id, resolve));
-    this.#send(header, { code, silent, store_history: !silent, user_expressions: {}, allow_stdin: false, stop_on_error: true });
+    this.#send(header, {
+      code,
+      silent,
+      store_history: !silent,
+      user_expressions: {},
+      allow_stdin: false,
+      stop_on_error: true,
+    });
     try {
       const [content] = await Promise.race([Promise.all([reply, idle]), this.#died]);
       return content as unknown as ExecuteReply;

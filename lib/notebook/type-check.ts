@@ -27,11 +27,14 @@ function moduleOf(notebook: Notebook): { text: string; places: { cell: number; l
 export function typeCheck(notebooks: ReadonlyMap<string, Notebook>): Finding[] {
   const root = projectRoot();
   const settings = ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile);
-  if (settings.error !== undefined) throw new UserError(`tsconfig.json: ${ts.flattenDiagnosticMessageText(settings.error.messageText, " ")}`);
+  if (settings.error !== undefined)
+    throw new UserError(`tsconfig.json: ${ts.flattenDiagnosticMessageText(settings.error.messageText, " ")}`);
   const { options } = ts.parseJsonConfigFileContent(settings.config, ts.sys, root);
   // a cell may define what only a reader tries out
   const checked: ts.CompilerOptions = { ...options, noEmit: true, noUnusedLocals: false, noUnusedParameters: false };
-  const modules = new Map([...notebooks].map(([name, notebook]) => [join(root, `notebook-${name}.ts`), { name, ...moduleOf(notebook) }]));
+  const modules = new Map(
+    [...notebooks].map(([name, notebook]) => [join(root, `notebook-${name}.ts`), { name, ...moduleOf(notebook) }]),
+  );
   const host = ts.createCompilerHost(checked);
   const { fileExists, readFile, getSourceFile } = host;
   host.fileExists = (file) => modules.has(file) || fileExists(file);
@@ -46,7 +49,11 @@ export function typeCheck(notebooks: ReadonlyMap<string, Notebook>): Finding[] {
     return [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)].map((d) => {
       const { line } = source.getLineAndCharacterOfPosition(d.start ?? 0);
       const place = places[line] ?? { cell: 0, line: 0 };
-      return { notebook: name, cell: place.cell, message: `line ${place.line}: ${ts.flattenDiagnosticMessageText(d.messageText, " ")}` };
+      return {
+        notebook: name,
+        cell: place.cell,
+        message: `line ${place.line}: ${ts.flattenDiagnosticMessageText(d.messageText, " ")}`,
+      };
     });
   });
 }

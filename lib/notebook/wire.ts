@@ -49,7 +49,14 @@ function sign(key: string, parts: readonly Buffer[]): string {
 }
 
 export function newHeader(type: string, session: string): Header {
-  return { msg_id: randomUUID(), msg_type: type, session, username: "s2mllm", date: new Date().toISOString(), version: "5.3" };
+  return {
+    msg_id: randomUUID(),
+    msg_type: type,
+    session,
+    username: "s2mllm",
+    date: new Date().toISOString(),
+    version: "5.3",
+  };
 }
 
 export function encode(message: Message, key: string): Buffer[] {
@@ -64,7 +71,8 @@ export function decode(frames: readonly Buffer[], key: string): Message {
   if (signature === undefined || header === undefined || parent === undefined || content === undefined) {
     throw new Error("not a Jupyter message: the delimiter or a part is missing");
   }
-  if (signature.toString() !== sign(key, frames.slice(at + 2, at + 6))) throw new Error("a Jupyter message has a wrong signature");
+  if (signature.toString() !== sign(key, frames.slice(at + 2, at + 6)))
+    throw new Error("a Jupyter message has a wrong signature");
   const json = (b: Buffer): unknown => JSON.parse(b.toString("utf8"));
   return {
     identities: frames.slice(0, at),
@@ -88,9 +96,11 @@ export class SendQueue {
   constructor(private readonly socket: Sender) {}
 
   send(frames: Buffer[]): void {
-    this.#last = this.#last.then(() => this.socket.send(frames)).catch((error: unknown) => {
-      process.stderr.write(`a Jupyter message could not be sent: ${String(error)}\n`);
-    });
+    this.#last = this.#last
+      .then(() => this.socket.send(frames))
+      .catch((error: unknown) => {
+        process.stderr.write(`a Jupyter message could not be sent: ${String(error)}\n`);
+      });
   }
 
   /** Resolves when everything queued so far is sent. */

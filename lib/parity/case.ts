@@ -6,8 +6,8 @@ import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import type { ParameterSpec } from "../core/parameters";
 import { tf } from "../engine/tf";
-import { matchNames, matchProblems } from "../weights/hf-names";
 import { numbersOf, readSafetensors, type StoredTensor } from "../io/safetensors";
+import { matchNames, matchProblems } from "../weights/hf-names";
 
 /** One tensor of a golden, as index.json describes it. */
 export interface GoldenTensor {
@@ -32,7 +32,8 @@ export interface Golden {
 /** Reads index.json of a goldens folder. @throws UserError when it is not one */
 export function readGoldens(folder: string): Golden[] {
   const path = join(folder, "index.json");
-  if (!existsSync(path)) throw new UserError(`${folder}: no index.json in it; --goldens takes a folder in the goldens' format`, 2);
+  if (!existsSync(path))
+    throw new UserError(`${folder}: no index.json in it; --goldens takes a folder in the goldens' format`, 2);
   const index = JSON.parse(readFileSync(path, "utf8")) as { goldens?: Golden[] };
   if (!Array.isArray(index.goldens)) throw new UserError(`${path}: has no list "goldens"`);
   return index.goldens;
@@ -51,7 +52,10 @@ export class Case {
   readonly name: string;
   private readonly stored: ReadonlyMap<string, StoredTensor>;
 
-  constructor(readonly folder: string, readonly golden: Golden) {
+  constructor(
+    readonly folder: string,
+    readonly golden: Golden,
+  ) {
     this.name = golden.file.replace(/\.safetensors$/, "");
     this.stored = readSafetensors(join(folder, golden.file));
   }
@@ -76,7 +80,11 @@ export class Case {
   tensor<T extends tf.Tensor = tf.Tensor>(name: string): T {
     const stored = this.get(name);
     const floats = stored.data instanceof Float32Array;
-    return tf.tensor(floats ? (stored.data as Float32Array) : Int32Array.from(numbersOf(stored)), stored.shape, floats ? "float32" : "int32") as T;
+    return tf.tensor(
+      floats ? (stored.data as Float32Array) : Int32Array.from(numbersOf(stored)),
+      stored.shape,
+      floats ? "float32" : "int32",
+    ) as T;
   }
 
   /** An entry of the golden's config. @throws UserError when it is missing */
@@ -106,9 +114,14 @@ export function caseConfig(change: Record<string, unknown>): S2Config {
 /** Language model settings in Hugging Face's words. */
 export function languageConfig(hf: Readonly<Record<string, number>>): Record<string, unknown> {
   return {
-    vocabSize: hf["vocab_size"], hiddenSize: hf["hidden_size"], intermediateSize: hf["intermediate_size"],
-    layers: hf["num_hidden_layers"], heads: hf["num_attention_heads"], kvHeads: hf["num_key_value_heads"],
-    ropeTheta: hf["rope_theta"], rmsNormEps: hf["rms_norm_eps"],
+    vocabSize: hf.vocab_size,
+    hiddenSize: hf.hidden_size,
+    intermediateSize: hf.intermediate_size,
+    layers: hf.num_hidden_layers,
+    heads: hf.num_attention_heads,
+    kvHeads: hf.num_key_value_heads,
+    ropeTheta: hf.rope_theta,
+    rmsNormEps: hf.rms_norm_eps,
   };
 }
 
@@ -117,14 +130,22 @@ export function languageConfig(hf: Readonly<Record<string, number>>): Record<str
  *
  * @throws UserError naming every missing, unexpected or misshapen tensor
  */
-export function loadParameters(specs: readonly ParameterSpec[], stored: ReadonlyMap<string, StoredTensor>): Map<string, tf.Variable> {
+export function loadParameters(
+  specs: readonly ParameterSpec[],
+  stored: ReadonlyMap<string, StoredTensor>,
+): Map<string, tf.Variable> {
   const match = matchNames(specs, stored);
   const problems = matchProblems(match);
-  if (problems.length > 0) throw new UserError(`parameters do not fit the model: ${problems.slice(0, 8).join("; ")}${problems.length > 8 ? `; and ${problems.length - 8} more` : ""}`);
-  return new Map([...match.found].map(([name, from]) => {
-    const { data, shape } = stored.get(from)!;
-    return [name, tf.variable(tf.tensor(data as Float32Array, shape))];
-  }));
+  if (problems.length > 0)
+    throw new UserError(
+      `parameters do not fit the model: ${problems.slice(0, 8).join("; ")}${problems.length > 8 ? `; and ${problems.length - 8} more` : ""}`,
+    );
+  return new Map(
+    [...match.found].map(([name, from]) => {
+      const { data, shape } = stored.get(from)!;
+      return [name, tf.variable(tf.tensor(data as Float32Array, shape))];
+    }),
+  );
 }
 
 /** Reads a tensor. */
@@ -158,10 +179,12 @@ export function differentiate(
   const result: Differentiated = {
     loss: valueOf(value),
     outputs: new Map(kept.map(([name, tensor]) => [name, valueOf(tensor)])),
-    grads: new Map([...wrt].map(([name, variable]) => {
-      const grad = grads[variable.name];
-      return [name, grad === undefined ? numbers(new Float32Array(variable.size), variable.shape) : valueOf(grad)];
-    })),
+    grads: new Map(
+      [...wrt].map(([name, variable]) => {
+        const grad = grads[variable.name];
+        return [name, grad === undefined ? numbers(new Float32Array(variable.size), variable.shape) : valueOf(grad)];
+      }),
+    ),
   };
   tf.dispose([value, grads, kept.map(([, tensor]) => tensor)]);
   return result;

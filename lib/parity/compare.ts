@@ -21,7 +21,10 @@ interface Difference {
 function compareTensor(tensor: GoldenTensor, produced: Produced, expected: readonly number[]): Difference {
   const { name, shape } = tensor;
   if (produced.shape.join() !== shape.join()) {
-    return { relative: Number.MAX_VALUE, failure: `${name}: shape [${produced.shape.join(", ")}] instead of [${shape.join(", ")}]` };
+    return {
+      relative: Number.MAX_VALUE,
+      failure: `${name}: shape [${produced.shape.join(", ")}] instead of [${shape.join(", ")}]`,
+    };
   }
   const width = shape.length === 0 ? 1 : shape[shape.length - 1]!;
   const counts = (i: number): boolean => produced.rows === undefined || produced.rows[Math.floor(i / width)] !== 0;
@@ -40,11 +43,18 @@ function compareTensor(tensor: GoldenTensor, produced: Produced, expected: reado
     const allowed = zero ? (tensor.tolerance_abs ?? 0) : t * Math.abs(b) + t * largest;
     // NaN compares false with everything: count it as infinitely wrong
     const excess = Number.isNaN(off) ? Infinity : off - allowed;
-    if (!zero) relative = Math.max(relative, Number.isNaN(off) ? Number.MAX_VALUE : off === 0 ? 0 : off / Math.max(largest, 1e-30));
+    if (!zero)
+      relative = Math.max(
+        relative,
+        Number.isNaN(off) ? Number.MAX_VALUE : off === 0 ? 0 : off / Math.max(largest, 1e-30),
+      );
     if (excess > worstExcess) [worst, worstExcess] = [i, excess];
   }
   if (worst < 0) return { relative };
-  return { relative, failure: `${name}[${worst}]: got ${produced.data[worst]}, expected ${expected[worst]}, off by ${worstExcess.toExponential(2)} more than allowed (tolerance ${zero ? tensor.tolerance_abs : t})` };
+  return {
+    relative,
+    failure: `${name}[${worst}]: got ${produced.data[worst]}, expected ${expected[worst]}, off by ${worstExcess.toExponential(2)} more than allowed (tolerance ${zero ? tensor.tolerance_abs : t})`,
+  };
 }
 
 /** Compares everything that the golden says must be compared; what the runner did not produce is a failure. */
@@ -64,11 +74,25 @@ export function compareCase(c: Case, produced: ReadonlyMap<string, Produced>): C
     worst[tensor.role] = Math.max(worst[tensor.role], relative);
     if (failure !== undefined) failures.push(failure);
   }
-  return { name: c.name, pass: failures.length === 0, worstOutput: worst.output, worstGradient: worst.grad, tolerance, failures };
+  return {
+    name: c.name,
+    pass: failures.length === 0,
+    worstOutput: worst.output,
+    worstGradient: worst.grad,
+    tolerance,
+    failures,
+  };
 }
 
 /** The result of a case whose runner stopped with an error; its differences are the largest number JSON has. */
 export function failedCase(name: string, error: unknown): CaseResult {
   const message = error instanceof Error ? error.message : String(error);
-  return { name, pass: false, worstOutput: Number.MAX_VALUE, worstGradient: Number.MAX_VALUE, tolerance: 0, failures: [message] };
+  return {
+    name,
+    pass: false,
+    worstOutput: Number.MAX_VALUE,
+    worstGradient: Number.MAX_VALUE,
+    tolerance: 0,
+    failures: [message],
+  };
 }

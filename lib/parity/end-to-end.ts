@@ -2,10 +2,9 @@ import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import { tf } from "../engine/tf";
 import type { Box } from "../geometry/box";
-import { cellRays, unproject, type Intrinsics } from "../geometry/camera";
+import { cellRays, type Intrinsics, unproject } from "../geometry/camera";
 import { objectPatches, patchMeans, pixelsInside } from "../geometry/patches";
 import { voxelsOf } from "../geometry/voxels";
-import { describeModel } from "../weights/describe";
 import type { ModelInputs } from "../model/inputs";
 import { pooledSide } from "../model/pooling";
 import { forward, modelScope } from "../model/s2mllm";
@@ -13,7 +12,17 @@ import { structureModule } from "../model/structure";
 import { visionPrefix } from "../model/vision";
 import { groundingBce, groundingLoss } from "../train/losses/ground";
 import { languageLoss } from "../train/losses/language";
-import { caseConfig, differentiate, languageConfig, loadParameters, numbers, valueOf, type Case, type Produced } from "./case";
+import { describeModel } from "../weights/describe";
+import {
+  type Case,
+  caseConfig,
+  differentiate,
+  languageConfig,
+  loadParameters,
+  numbers,
+  type Produced,
+  valueOf,
+} from "./case";
 import { croppedGrid, intrinsicsOf, worldMap } from "./geometry";
 import { supervision } from "./language";
 
@@ -33,8 +42,10 @@ function camerasOf(c: Case): Camera[] {
   const [depths, k, poses] = [c.numbers("depth_low"), c.numbers("intrinsics"), c.numbers("poses")];
   const step = SIZE / low;
   return Array.from({ length: V }, (_, v) => ({
-    depth: Array.from({ length: SIZE * SIZE }, (_, i) =>
-      depths[v * low * low + Math.floor(Math.floor(i / SIZE) / step) * low + Math.floor((i % SIZE) / step)]!),
+    depth: Array.from(
+      { length: SIZE * SIZE },
+      (_, i) => depths[v * low * low + Math.floor(Math.floor(i / SIZE) / step) * low + Math.floor((i % SIZE) / step)]!,
+    ),
     k: intrinsicsOf(k.slice(16 * v, 16 * v + 16)),
     pose: poses.slice(16 * v, 16 * v + 16),
   }));
@@ -53,13 +64,22 @@ function configOf(c: Case, s2: boolean): S2Config {
     vision: { hiddenSize: dv, heads: 1, layers: 1, imageSize: SIZE, patchSize: 14 },
     language: languageConfig(c.setting<Record<string, number>>("model")),
     structure: {
-      interView: s2 && layout, intraView: s2 && layout, layout: "released", dropPath: 0,
-      heads: c.setting("st_heads", 1), ...(fc1 === undefined ? {} : { mlpRatio: fc1.shape[0]! / dv }),
+      interView: s2 && layout,
+      intraView: s2 && layout,
+      layout: "released",
+      dropPath: 0,
+      heads: c.setting("st_heads", 1),
+      ...(fc1 === undefined ? {} : { mlpRatio: fc1.shape[0]! / dv }),
     },
     positions: {
-      coordinates: s2 || encoded, boxCentres: s2 || encoded,
-      coordinatesAt: s2 ? "patches" : "pooled", rays: hidden !== undefined, ...(hidden === undefined ? {} : { rayHidden: hidden }),
-      voxel: c.setting("voxel"), min: c.setting("min"), max: c.setting("max"),
+      coordinates: s2 || encoded,
+      boxCentres: s2 || encoded,
+      coordinatesAt: s2 ? "patches" : "pooled",
+      rays: hidden !== undefined,
+      ...(hidden === undefined ? {} : { rayHidden: hidden }),
+      voxel: c.setting("voxel"),
+      min: c.setting("min"),
+      max: c.setting("max"),
     },
     projector: { pooling: c.setting("pool", "bilinear"), poolStride: c.setting("pool_stride", 2) },
     objects: { features, minShare: features.startsWith("patch27") ? 0.25 : 0.5 },
@@ -71,14 +91,26 @@ function configOf(c: Case, s2: boolean): S2Config {
 }
 
 /** Everything the model reads, and the geometry that the golden also compares. */
-function prepare(c: Case, config: S2Config, features: tf.Tensor3D): { inputs: ModelInputs; geometry: Map<string, Produced>; L: number; P: number } {
+function prepare(
+  c: Case,
+  config: S2Config,
+  features: tf.Tensor3D,
+): { inputs: ModelInputs; geometry: Map<string, Produced>; L: number; P: number } {
   const cameras = camerasOf(c);
   const V = cameras.length;
   const side = Math.round(Math.sqrt(features.shape[1]));
   const m = pooledSide(side, config.projector.pooling, config.projector.poolStride);
   const patch = Math.floor(KEPT / side);
   const cell = Math.floor(KEPT / m);
-  const worlds = cameras.map(({ depth, k, pose }) => worldMap(depth.map((d) => Math.fround(d / 1000)), SIZE, SIZE, k, pose));
+  const worlds = cameras.map(({ depth, k, pose }) =>
+    worldMap(
+      depth.map((d) => Math.fround(d / 1000)),
+      SIZE,
+      SIZE,
+      k,
+      pose,
+    ),
+  );
 
   const placed = croppedGrid(SIZE, SIZE, config.positions.coordinatesAt === "patches" ? patch : cell);
   const voxels = worlds.flatMap((world) => Array.from(voxelsOf(patchMeans(world, placed).mean_N3, config.positions)));
@@ -87,7 +119,10 @@ function prepare(c: Case, config: S2Config, features: tf.Tensor3D): { inputs: Mo
   const flat = c.numbers("objects");
   const O = flat.length / 6;
   const boxes = Array.from({ length: O }, (_, o) => flat.slice(6 * o, 6 * o + 6) as unknown as Box);
-  const centres = voxelsOf(boxes.flatMap((box) => box.slice(0, 3)), config.positions);
+  const centres = voxelsOf(
+    boxes.flatMap((box) => box.slice(0, 3)),
+    config.positions,
+  );
   const members = croppedGrid(SIZE, SIZE, config.objects.features.startsWith("patch27") ? cell : patch);
   const n = members.rows * members.cols;
   const counts = new Int32Array(O * V * n);
@@ -104,7 +139,10 @@ function prepare(c: Case, config: S2Config, features: tf.Tensor3D): { inputs: Mo
   }
 
   const cells = { rows: m, cols: m, cell };
-  const middle = Array.from({ length: m * m }, (_, i) => [cell * (i % m) + Math.floor(cell / 2), cell * Math.floor(i / m) + Math.floor(cell / 2)] as const);
+  const middle = Array.from(
+    { length: m * m },
+    (_, i) => [cell * (i % m) + Math.floor(cell / 2), cell * Math.floor(i / m) + Math.floor(cell / 2)] as const,
+  );
   const rays = cameras.map(({ depth, k, pose }) => cellRays(cells, k, pose, { depth, imageCols: SIZE }));
   // the released code keeps millimetres here while poses are in metres: harmless for directions
   const reached = cameras.map(({ depth, k, pose }) => {
@@ -127,7 +165,10 @@ function prepare(c: Case, config: S2Config, features: tf.Tensor3D): { inputs: Mo
     features: features.expandDims(0) as tf.Tensor4D,
     patchVoxels: tf.tensor4d(voxels, [1, V, N, 3]),
     patchKnown: tf.ones([1, V, N]),
-    rays: tf.tensor4d(rays.flatMap((r) => Array.from(r)), [1, V, m * m, 3]),
+    rays: tf.tensor4d(
+      rays.flatMap((r) => Array.from(r)),
+      [1, V, m * m, 3],
+    ),
     objectPatches: tf.tensor3d(weights, [1, O, V * n]),
     objectVoxels: tf.tensor3d(centres, [1, O, 3]),
     objectMask: tf.ones([1, O]),
@@ -142,9 +183,27 @@ function prepare(c: Case, config: S2Config, features: tf.Tensor3D): { inputs: Mo
     ["world_voxels", numbers(voxels, [V, placed.rows, placed.cols, 3])],
     ["box_center_voxels", numbers(centres, [O, 3])],
     ["object_patch", numbers(belongs, [O, V, n])],
-    ["ray.uv", numbers(cameras.flatMap(() => middle.flatMap((_, i) => [i % m, Math.floor(i / m)])), [V, m * m, 2])],
-    ["ray.dir", numbers(rays.flatMap((r) => Array.from(r)), [V, m * m, 3])],
-    ["ray.origin", numbers(cameras.flatMap(({ pose }) => middle.flatMap(() => [pose[3]!, pose[7]!, pose[11]!])), [V, m * m, 3])],
+    [
+      "ray.uv",
+      numbers(
+        cameras.flatMap(() => middle.flatMap((_, i) => [i % m, Math.floor(i / m)])),
+        [V, m * m, 2],
+      ),
+    ],
+    [
+      "ray.dir",
+      numbers(
+        rays.flatMap((r) => Array.from(r)),
+        [V, m * m, 3],
+      ),
+    ],
+    [
+      "ray.origin",
+      numbers(
+        cameras.flatMap(({ pose }) => middle.flatMap(() => [pose[3]!, pose[7]!, pose[11]!])),
+        [V, m * m, 3],
+      ),
+    ],
     ["ray.p_world", numbers(reached.flat(), [V, m * m, 3])],
   ]);
   return { inputs, geometry, L, P };
@@ -165,22 +224,29 @@ export function runEndToEnd(c: Case): Map<string, Produced> {
   const O = inputs.objectMask.shape[1];
   const D = config.language.hiddenSize;
   const right = c.setting<number[]>("box_labels");
-  const positives = tf.tensor3d(Array.from({ length: O + 1 }, (_, o) => (right.includes(o) ? 1 : 0)), [1, 1, O + 1]);
+  const positives = tf.tensor3d(
+    Array.from({ length: O + 1 }, (_, o) => (right.includes(o) ? 1 : 0)),
+    [1, 1, O + 1],
+  );
   const sentence = tf.ones([1, 1]) as tf.Tensor2D;
   const labels = Array.from(geometry.get("new_labels")!.data);
 
-  const wrt = new Map(c.named(/^grad\./).map((name) => {
-    const of = name.slice("grad.".length);
-    const variable = of === "tower_features" ? tower : parameters.get(of);
-    if (variable === undefined) throw new UserError(`golden ${c.name}: gradient of "${of}" is wanted, but there is no such parameter`);
-    return [of, variable as tf.Variable];
-  }));
+  const wrt = new Map(
+    c.named(/^grad\./).map((name) => {
+      const of = name.slice("grad.".length);
+      const variable = of === "tower_features" ? tower : parameters.get(of);
+      if (variable === undefined)
+        throw new UserError(`golden ${c.name}: gradient of "${of}" is wanted, but there is no such parameter`);
+      return [of, variable as tf.Variable];
+    }),
+  );
   const { outputs, grads } = differentiate(() => {
     const features = tower.expandDims(0) as tf.Tensor4D;
     const out = forward(parameters, { ...inputs, features }, config, { intermediates: "encodings" });
-    const ground = config.grounding.head === "mlp"
-      ? groundingBce(out.scores, positives, inputs.objectMask, sentence)
-      : groundingLoss(out.scores, positives, inputs.objectMask, sentence, config.grounding.temperature);
+    const ground =
+      config.grounding.head === "mlp"
+        ? groundingBce(out.scores, positives, inputs.objectMask, sentence)
+        : groundingLoss(out.scores, positives, inputs.objectMask, sentence, config.grounding.temperature);
     const found: Record<string, tf.Tensor> = {
       scores: out.scores.reshape([-1]),
       ground_loss: ground,
@@ -194,18 +260,24 @@ export function runEndToEnd(c: Case): Map<string, Produced> {
       const { rows, ids, weights } = supervision(labels, L);
       const language = languageLoss(out.logitsAt(rows), ids, weights);
       total = ground.add(language);
-      found["language_loss"] = language;
+      found.language_loss = language;
     }
-    found["total_loss"] = total;
+    found.total_loss = total;
     return { loss: total, outputs: found };
   }, wrt);
   const produced = new Map([...geometry, ...outputs]);
   for (const [name, value] of grads) produced.set(`grad.${name}`, value);
   if (c.has("st_out_with_cls")) {
     const { tokens, classRow } = structureModule(
-      modelScope(parameters, config).at("st_attention_block"), tower.expandDims(0) as tf.Tensor4D, config.structure, { classRow: true },
+      modelScope(parameters, config).at("st_attention_block"),
+      tower.expandDims(0) as tf.Tensor4D,
+      config.structure,
+      { classRow: true },
     );
-    produced.set("st_out_with_cls", valueOf(tf.concat([classRow!.reshape([1, 1, C]), tokens.reshape([1, V * N, C])], 1)));
+    produced.set(
+      "st_out_with_cls",
+      valueOf(tf.concat([classRow!.reshape([1, 1, C]), tokens.reshape([1, V * N, C])], 1)),
+    );
   }
   return produced;
 }

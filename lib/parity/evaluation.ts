@@ -1,9 +1,9 @@
 import { decodeStimulus } from "../datasets/referit3d";
+import { type AccuracyAt, accuracyAt, referIt3dAccuracy, scanReferAccuracy, shareOf } from "../eval/accuracy";
+import { isEasy, isViewDependent, multipleTargets, nyu40Classes, scanReferClasses } from "../eval/splits";
 import type { Box } from "../geometry/box";
 import { cornersOf, iou, iouExact } from "../geometry/box";
-import { accuracyAt, referIt3dAccuracy, scanReferAccuracy, shareOf, type AccuracyAt } from "../eval/accuracy";
-import { isEasy, isViewDependent, multipleTargets, nyu40Classes, scanReferClasses } from "../eval/splits";
-import { numbers, type Case, type Produced } from "./case";
+import { type Case, numbers, type Produced } from "./case";
 
 function boxesOf(c: Case, name: string): Box[] {
   const flat = c.numbers(name);
@@ -16,11 +16,18 @@ const flags = (list: readonly boolean[]): Produced => numbers(list.map(Number));
 export function runScanRefer(c: Case): Map<string, Produced> {
   const golden = c.golden as unknown as {
     rows: { scene_id: string; object_id: string; object_name: string }[];
-    raw2label_scanrefer: Record<string, number>; nyu40_of_name: Record<string, number>; valid_nyu40: number[];
-    scanrefer_keys: string[]; v3d_keys: string[];
+    raw2label_scanrefer: Record<string, number>;
+    nyu40_of_name: Record<string, number>;
+    valid_nyu40: number[];
+    scanrefer_keys: string[];
+    v3d_keys: string[];
   };
   const [predicted, truth] = [boxesOf(c, "pred_boxes"), boxesOf(c, "gt_boxes")];
-  const targets = golden.rows.map((row) => ({ sceneId: row.scene_id, objectId: row.object_id, objectName: row.object_name }));
+  const targets = golden.rows.map((row) => ({
+    sceneId: row.scene_id,
+    objectId: row.object_id,
+    objectName: row.object_name,
+  }));
   const classOf = scanReferClasses(golden.raw2label_scanrefer);
   const ious = predicted.map((box, i) => iou(box, truth[i]!));
   const exact = predicted.map((box, i) => iouExact(box, truth[i]!));
@@ -42,7 +49,13 @@ export function runScanRefer(c: Case): Map<string, Produced> {
     return 100 * (measure.includes("0.25") ? byName[group]!.acc25 : byName[group]!.acc50);
   };
   return new Map([
-    ["corners_pred", numbers(predicted.flatMap((box) => cornersOf(box).flat()), [predicted.length, 8, 3])],
+    [
+      "corners_pred",
+      numbers(
+        predicted.flatMap((box) => cornersOf(box).flat()),
+        [predicted.length, 8, 3],
+      ),
+    ],
     ["iou", numbers(ious)],
     ["iou_no_eps", numbers(exact)],
     ["hit25", flags(ious.map((x) => x >= 0.25))],
@@ -60,7 +73,9 @@ export function runScanRefer(c: Case): Map<string, Produced> {
 /** referit3d_splits: easy/hard and view dependence, the reference's accuracies and S2-MLLM's counts. */
 export function runReferIt3d(c: Case): Map<string, Produced> {
   const golden = c.golden as unknown as {
-    rows: { stimulus_id: string; tokens: string[]; guessed_correctly: boolean }[]; keys: string[]; s2mllm_keys: string[];
+    rows: { stimulus_id: string; tokens: string[]; guessed_correctly: boolean }[];
+    keys: string[];
+    s2mllm_keys: string[];
   };
   const stimuli = golden.rows.map((row) => decodeStimulus(row.stimulus_id, "the goldens"));
   const easy = stimuli.map((stimulus) => isEasy(stimulus.count));
@@ -70,13 +85,21 @@ export function runReferIt3d(c: Case): Map<string, Produced> {
   const ious = predicted.map((box, i) => iouExact(box, truth[i]!));
 
   const masks: Record<string, (i: number) => boolean> = {
-    hard: (i) => !easy[i]!, easy: (i) => easy[i]!, "v-dep": (i) => dependent[i]!, "v-indep": (i) => !dependent[i]!,
-    all: () => true, "among-true": () => true,
+    hard: (i) => !easy[i]!,
+    easy: (i) => easy[i]!,
+    "v-dep": (i) => dependent[i]!,
+    "v-indep": (i) => !dependent[i]!,
+    all: () => true,
+    "among-true": () => true,
   };
   const table = referIt3dAccuracy(ious, easy, dependent);
   const rows: Record<string, readonly [AccuracyAt, "acc25" | "acc50"]> = {
-    Easy: [table.easy, "acc25"], Hard: [table.hard, "acc25"], Dep: [table.dependent, "acc25"], Indep: [table.independent, "acc25"],
-    "Acc@25": [table.overall, "acc25"], "Acc@50": [table.overall, "acc50"],
+    Easy: [table.easy, "acc25"],
+    Hard: [table.hard, "acc25"],
+    Dep: [table.dependent, "acc25"],
+    Indep: [table.independent, "acc25"],
+    "Acc@25": [table.overall, "acc25"],
+    "Acc@50": [table.overall, "acc50"],
   };
   const counts = golden.s2mllm_keys.flatMap((key) => {
     const [accuracy, at] = rows[key]!;

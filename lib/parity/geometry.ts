@@ -1,10 +1,10 @@
-import type { tf } from "../engine/tf";
 import { UserError } from "../core/errors";
-import { unproject, type Intrinsics } from "../geometry/camera";
-import { patchMeans, patchRanges, type PatchGrid } from "../geometry/patches";
-import { voxelsOf, type VoxelRange } from "../geometry/voxels";
+import type { tf } from "../engine/tf";
+import { type Intrinsics, unproject } from "../geometry/camera";
+import { type PatchGrid, patchMeans, patchRanges } from "../geometry/patches";
+import { type VoxelRange, voxelsOf } from "../geometry/voxels";
 import { phi } from "../model/positions";
-import { numbers, valueOf, type Case, type Produced } from "./case";
+import { type Case, numbers, type Produced, valueOf } from "./case";
 
 /** The reference drops this many rows and columns before it looks at patches (384 → 378). */
 export const DROPPED = 6;
@@ -15,13 +15,24 @@ export function intrinsicsOf(matrix: readonly number[]): Intrinsics {
 }
 
 /** World map of one view, float32[rows, cols, 3], holes at the camera centre as in the reference. */
-export function worldMap(depth: readonly number[], rows: number, cols: number, k: Intrinsics, pose: readonly number[]): Float32Array {
+export function worldMap(
+  depth: readonly number[],
+  rows: number,
+  cols: number,
+  k: Intrinsics,
+  pose: readonly number[],
+): Float32Array {
   return unproject(depth, rows, cols, k, pose, "centre");
 }
 
 /** Patches of the image without its last rows and columns. */
 export function croppedGrid(rows: number, cols: number, patch: number): PatchGrid {
-  return { imageCols: cols, rows: Math.floor((rows - DROPPED) / patch), cols: Math.floor((cols - DROPPED) / patch), patch };
+  return {
+    imageCols: cols,
+    rows: Math.floor((rows - DROPPED) / patch),
+    cols: Math.floor((cols - DROPPED) / patch),
+    patch,
+  };
 }
 
 const join = (parts: readonly Float32Array[]): number[] => parts.flatMap((part) => Array.from(part));
@@ -34,7 +45,10 @@ function discretised(c: Case, name: string, range: VoxelRange): Produced {
 function rangeInWords(c: Case, name: string): VoxelRange {
   const meaning = c.golden.tensors.find((t) => t.name === `${name}.points`)?.meaning ?? "";
   const match = /range \[([^\]]+)\]\.\.\[([^\]]+)\], voxel ([\d.]+)/.exec(meaning);
-  if (match === null) throw new UserError(`golden ${c.name}: neither its config nor the meaning of "${name}.points" states range and voxel`);
+  if (match === null)
+    throw new UserError(
+      `golden ${c.name}: neither its config nor the meaning of "${name}.points" states range and voxel`,
+    );
   const point = (text: string): [number, number, number] => text.split(",").map(Number) as [number, number, number];
   return { min: point(match[1]!), max: point(match[2]!), voxel: Number(match[3]) };
 }
@@ -47,21 +61,39 @@ export function runGeometry(c: Case): Map<string, Produced> {
     const [depth, k, poses] = [c.numbers("depth_mm"), c.numbers("intrinsics"), c.numbers("poses")];
     const worlds = Array.from({ length: V }, (_, v) =>
       worldMap(
-        depth.slice(v * H * W, (v + 1) * H * W).map((d) => d / 1000), H, W,
-        intrinsicsOf(k.slice(16 * v, 16 * v + 16)), poses.slice(16 * v, 16 * v + 16),
-      ));
+        depth.slice(v * H * W, (v + 1) * H * W).map((d) => d / 1000),
+        H,
+        W,
+        intrinsicsOf(k.slice(16 * v, 16 * v + 16)),
+        poses.slice(16 * v, 16 * v + 16),
+      ),
+    );
     produced.set("world_coords", numbers(join(worlds), [V, H, W, 3]));
     for (const patch of c.setting<number[]>("patch")) {
       const grid = croppedGrid(H, W, patch);
-      produced.set(`avg_patch${patch}`, numbers(join(worlds.map((world) => patchMeans(world, grid).mean_N3)), [V, grid.rows, grid.cols, 3]));
-      produced.set(`minmax_patch${patch}`, numbers(join(worlds.map((world) => patchRanges(world, grid))), [V, grid.rows, grid.cols, 2, 3]));
+      produced.set(
+        `avg_patch${patch}`,
+        numbers(join(worlds.map((world) => patchMeans(world, grid).mean_N3)), [V, grid.rows, grid.cols, 3]),
+      );
+      produced.set(
+        `minmax_patch${patch}`,
+        numbers(join(worlds.map((world) => patchRanges(world, grid))), [V, grid.rows, grid.cols, 2, 3]),
+      );
     }
   }
   if (c.has("disc.points")) {
-    const disc = c.setting<{ min_xyz_range: [number, number, number]; max_xyz_range: [number, number, number]; voxel_size: number }>("disc");
-    produced.set("disc.voxels", discretised(c, "disc", { min: disc.min_xyz_range, max: disc.max_xyz_range, voxel: disc.voxel_size }));
+    const disc = c.setting<{
+      min_xyz_range: [number, number, number];
+      max_xyz_range: [number, number, number];
+      voxel_size: number;
+    }>("disc");
+    produced.set(
+      "disc.voxels",
+      discretised(c, "disc", { min: disc.min_xyz_range, max: disc.max_xyz_range, voxel: disc.voxel_size }),
+    );
   }
-  if (c.has("disc_ties.points")) produced.set("disc_ties.voxels", discretised(c, "disc_ties", rangeInWords(c, "disc_ties")));
+  if (c.has("disc_ties.points"))
+    produced.set("disc_ties.voxels", discretised(c, "disc_ties", rangeInWords(c, "disc_ties")));
   for (const name of c.named(/^pe\.\w+\.dim\d+$/)) {
     const [, source, width] = /^pe\.(\w+)\.dim(\d+)$/.exec(name)!;
     produced.set(name, valueOf(phi(c.tensor<tf.Tensor>(`pe.${source}`).toFloat(), Number(width))));

@@ -8,14 +8,32 @@ import { gatherRows } from "../nn/gather";
 import { linear, mergedWeight } from "../nn/linear";
 import { Scope } from "../nn/scope";
 import { languageLoss } from "../train/losses/language";
-import { caseConfig, differentiate, languageConfig, loadParameters, numbers, valueOf, type Case, type Produced } from "./case";
+import {
+  type Case,
+  caseConfig,
+  differentiate,
+  languageConfig,
+  loadParameters,
+  numbers,
+  type Produced,
+  valueOf,
+} from "./case";
 
 /** Labels of -100 are ignored; the token at t is predicted by the state at t - 1. */
-export function supervision(labels: readonly number[], L: number): { rows: tf.Tensor1D; ids: tf.Tensor1D; weights: tf.Tensor1D } {
+export function supervision(
+  labels: readonly number[],
+  L: number,
+): { rows: tf.Tensor1D; ids: tf.Tensor1D; weights: tf.Tensor1D } {
   const at = labels.flatMap((label, i) => (i % L > 0 && label !== -100 ? [i] : []));
   return {
-    rows: tf.tensor1d(at.map((i) => i - 1), "int32"),
-    ids: tf.tensor1d(at.map((i) => labels[i]!), "int32"),
+    rows: tf.tensor1d(
+      at.map((i) => i - 1),
+      "int32",
+    ),
+    ids: tf.tensor1d(
+      at.map((i) => labels[i]!),
+      "int32",
+    ),
     weights: tf.fill([at.length], 1 / at.length),
   };
 }
@@ -40,7 +58,11 @@ interface Run {
 }
 
 function runNamed(name: string): Run {
-  return { source: name.startsWith("ids") ? "input_ids" : "inputs_embeds", masked: !name.includes("nomask"), counted: name.includes("pos") };
+  return {
+    source: name.startsWith("ids") ? "input_ids" : "inputs_embeds",
+    masked: !name.includes("nomask"),
+    counted: name.includes("pos"),
+  };
 }
 
 /** One run: its outputs and gradients by their names without the run's prefix. */
@@ -57,35 +79,55 @@ function runLanguage(
   const kept = mask?.flat();
   const p = new Scope(parameters, { scale });
   const input = run.source === "inputs_embeds" ? tf.variable(c.tensor("inputs_embeds")) : undefined;
-  const ids = run.source === "input_ids" ? c.tensor("input_ids").reshape([-1]) as tf.Tensor1D : undefined;
+  const ids = run.source === "input_ids" ? (c.tensor("input_ids").reshape([-1]) as tf.Tensor1D) : undefined;
   const { layers, hiddenSize: D } = config.language;
   const wrt = new Map<string, tf.Variable>(
-    wanted.filter((name) => name.startsWith("grad.")).map((name) => {
-      const of = name.slice("grad.".length);
-      const variable = of === "inputs_embeds" ? input : parameters.get(of);
-      if (variable === undefined) throw new UserError(`golden ${c.name}: gradient of "${of}" is wanted, but there is no such parameter`);
-      return [of, variable];
-    }),
+    wanted
+      .filter((name) => name.startsWith("grad."))
+      .map((name) => {
+        const of = name.slice("grad.".length);
+        const variable = of === "inputs_embeds" ? input : parameters.get(of);
+        if (variable === undefined)
+          throw new UserError(`golden ${c.name}: gradient of "${of}" is wanted, but there is no such parameter`);
+        return [of, variable];
+      }),
   );
   const pass = (): { loss: tf.Scalar; outputs: Record<string, tf.Tensor> } => {
     const x = input ?? gatherRows(parameters.get("model.embed_tokens.weight") as tf.Tensor2D, ids!).reshape([B, L, D]);
-    const { hidden, states } = languageModel(p.at("model"), x as tf.Tensor3D, config.language, {
-      prefix: L, sentences: 0, tokens: 0,
-      ...(mask === undefined ? {} : { mask }),
-      ...(run.counted && mask !== undefined ? { positions: countedPositions(mask) } : {}),
-    }, { states: Array.from({ length: layers + 1 }, (_, k) => k) });
+    const { hidden, states } = languageModel(
+      p.at("model"),
+      x as tf.Tensor3D,
+      config.language,
+      {
+        prefix: L,
+        sentences: 0,
+        tokens: 0,
+        ...(mask === undefined ? {} : { mask }),
+        ...(run.counted && mask !== undefined ? { positions: countedPositions(mask) } : {}),
+      },
+      { states: Array.from({ length: layers + 1 }, (_, k) => k) },
+    );
     const logits = linear(p.at("lm_head"), hidden) as tf.Tensor2D;
     const { rows, ids: labels, weights } = supervision(c.numbers("labels"), L);
     const loss = languageLoss(gatherRows(logits, rows), labels, weights);
-    const outputs: Record<string, tf.Tensor> = { loss, last_hidden: hidden.reshape([B, L, D]), logits: logits.reshape([B, L, -1]) };
+    const outputs: Record<string, tf.Tensor> = {
+      loss,
+      last_hidden: hidden.reshape([B, L, D]),
+      logits: logits.reshape([B, L, -1]),
+    };
     for (const [k, state] of states) outputs[`hidden.${k}`] = state.reshape([B, L, D]);
     return { loss, outputs };
   };
   const produced = new Map<string, Produced>();
-  const result = wrt.size > 0
-    ? differentiate(pass, wrt)
-    : { outputs: new Map(Object.entries(pass().outputs).map(([name, tensor]) => [name, valueOf(tensor)])), grads: new Map<string, Produced>() };
-  for (const [name, value] of result.outputs) produced.set(name, name === "loss" || kept === undefined ? value : { ...value, rows: kept });
+  const result =
+    wrt.size > 0
+      ? differentiate(pass, wrt)
+      : {
+          outputs: new Map(Object.entries(pass().outputs).map(([name, tensor]) => [name, valueOf(tensor)])),
+          grads: new Map<string, Produced>(),
+        };
+  for (const [name, value] of result.outputs)
+    produced.set(name, name === "loss" || kept === undefined ? value : { ...value, rows: kept });
   for (const [name, value] of result.grads) produced.set(`grad.${name}`, value);
   input?.dispose();
   return produced;
@@ -98,14 +140,16 @@ export function runCausalLm(c: Case): Map<string, Produced> {
   const stored = c.parameterFiles();
   const embedding = stored.get("model.embed_tokens.weight");
   // tied embeddings: one tensor under two names
-  if (c.golden.config["tie_word_embeddings"] === true && embedding !== undefined) stored.set("lm_head.weight", embedding);
+  if (c.golden.config.tie_word_embeddings === true && embedding !== undefined) stored.set("lm_head.weight", embedding);
   const parameters = loadParameters(languageParameters(config), stored);
-  if (c.golden.config["tie_word_embeddings"] === true) parameters.set("lm_head.weight", parameters.get("model.embed_tokens.weight")!);
+  if (c.golden.config.tie_word_embeddings === true)
+    parameters.set("lm_head.weight", parameters.get("model.embed_tokens.weight")!);
   const wanted = c.named(/^(embeds|ids)\w*\./);
   const produced = new Map<string, Produced>();
   for (const run of new Set(wanted.map((name) => name.split(".")[0]!))) {
     const own = wanted.filter((name) => name.startsWith(`${run}.`)).map((name) => name.slice(run.length + 1));
-    for (const [name, value] of runLanguage(c, config, parameters, runNamed(run), 1, own)) produced.set(`${run}.${name}`, value);
+    for (const [name, value] of runLanguage(c, config, parameters, runNamed(run), 1, own))
+      produced.set(`${run}.${name}`, value);
   }
   return produced;
 }
@@ -118,7 +162,8 @@ export function runLora(c: Case): Map<string, Produced> {
   if (base === undefined) throw new UserError(`golden ${c.name}: config.base_weights names no .safetensors file`);
   const config = caseConfig({ language: languageConfig(hf), lora: { rank: lora.r, alpha: lora.alpha } });
   const targets = lora.targets;
-  const adapted = (name: string): boolean => targets === undefined || targets.some((target) => name.includes(`.${target}.`));
+  const adapted = (name: string): boolean =>
+    targets === undefined || targets.some((target) => name.includes(`.${target}.`));
   const specs = languageParameters(config).filter(({ name }) => !name.includes(".lora_") || adapted(name));
   const stored = c.parameterFiles();
   for (const [name, tensor] of readSafetensors(join(c.folder, base))) {
@@ -127,7 +172,14 @@ export function runLora(c: Case): Map<string, Produced> {
   }
   const parameters = loadParameters(specs, stored);
   const scale = lora.alpha / lora.r;
-  const produced = runLanguage(c, config, parameters, { source: c.has("inputs_embeds") ? "inputs_embeds" : "input_ids", masked: true, counted: false }, scale, c.named(/^grad\./));
+  const produced = runLanguage(
+    c,
+    config,
+    parameters,
+    { source: c.has("inputs_embeds") ? "inputs_embeds" : "input_ids", masked: true, counted: false },
+    scale,
+    c.named(/^grad\./),
+  );
   const p = new Scope(parameters, { scale });
   for (const name of c.named(/^merged\./)) {
     const linearName = name.slice("merged.".length).replace(/\.weight$/, "");

@@ -2,10 +2,16 @@ import { tf } from "../engine/tf";
 import { unproject } from "../geometry/camera";
 import { invertRigid, transformPoints } from "../geometry/rigid";
 import { dptHead } from "../model/dpt";
-import { fast3rPrefix, fusionDecoder, imageEmbeddings, projectionName, reconstructionParameters } from "../model/reconstruction";
+import {
+  fast3rPrefix,
+  fusionDecoder,
+  imageEmbeddings,
+  projectionName,
+  reconstructionParameters,
+} from "../model/reconstruction";
 import { Scope } from "../nn/scope";
-import { pointmapTerms, type Predicted } from "../train/losses/pointmap";
-import { caseConfig, differentiate, loadParameters, numbers, valueOf, type Case, type Produced } from "./case";
+import { type Predicted, pointmapTerms } from "../train/losses/pointmap";
+import { type Case, caseConfig, differentiate, loadParameters, numbers, type Produced, valueOf } from "./case";
 import { intrinsicsOf } from "./geometry";
 
 /** fast3r_decoder_head: encoder tokens to pointmaps; with a local head where the golden has one. */
@@ -16,11 +22,17 @@ export function runFast3r(c: Case): Map<string, Produced> {
   const D = c.setting<number>("dim");
   const config = caseConfig({
     reconstruction: {
-      encoderSize: c.setting("enc"), hiddenSize: D, heads: c.setting("heads"), depth: c.setting("depth"),
+      encoderSize: c.setting("enc"),
+      hiddenSize: D,
+      heads: c.setting("heads"),
+      depth: c.setting("depth"),
       mlpRatio: stored.get("decoder.dec_blocks.0.mlp.fc1.weight")!.shape[0]! / D,
-      layerDims: c.setting("layer_dims"), featureDim: c.setting("fdim"),
+      layerDims: c.setting("layer_dims"),
+      featureDim: c.setting("fdim"),
       lastDim: stored.get("downstream_head.dpt.head.2.weight")!.shape[0],
-      patchSize: c.setting("patch"), scoreBias: c.setting("bias", false), local,
+      patchSize: c.setting("patch"),
+      scoreBias: c.setting("bias", false),
+      local,
     },
     lora: { language: false },
   });
@@ -30,7 +42,8 @@ export function runFast3r(c: Case): Map<string, Produced> {
   const [B, N, E] = views[0]!.shape as [number, number, number];
   const ids = c.tensor<tf.Tensor2D>("image_ids");
   const wrt = new Map<string, tf.Variable>();
-  for (const name of c.named(/^grad\./)) wrt.set(name, parameters.get(`${fast3rPrefix}.${name.slice("grad.".length)}`)!);
+  for (const name of c.named(/^grad\./))
+    wrt.set(name, parameters.get(`${fast3rPrefix}.${name.slice("grad.".length)}`)!);
   views.forEach((variable, v) => wrt.set(`view${v}.grad.encoded_feats`, variable));
 
   const { outputs, grads } = differentiate(() => {
@@ -40,18 +53,33 @@ export function runFast3r(c: Case): Map<string, Produced> {
     const found: Record<string, tf.Tensor> = {};
     states.forEach((state, k) => (found[`decoder.out.${k}`] = state));
     const losses: tf.Tensor[] = [];
-    for (const [head, suffix] of [["downstream_head", ""], ...(local ? [["downstream_head_local", "_local"]] : [])] as [string, string][]) {
-      const map = dptHead(p.at(head).at("dpt"), states, { scenes: B, views: V, rows: nh, columns: nw, patchSize: config.reconstruction.patchSize });
+    for (const [head, suffix] of [["downstream_head", ""], ...(local ? [["downstream_head_local", "_local"]] : [])] as [
+      string,
+      string,
+    ][]) {
+      const map = dptHead(p.at(head).at("dpt"), states, {
+        scenes: B,
+        views: V,
+        rows: nh,
+        columns: nw,
+        patchSize: config.reconstruction.patchSize,
+      });
       const points = tf.unstack(map.points, 1);
       const confidence = tf.unstack(map.confidence, 1);
       points.forEach((pts, v) => {
         found[`view${v}.pts3d${suffix}`] = pts;
         found[`view${v}.conf${suffix}`] = confidence[v]!;
-        losses.push(pts.tanh().mean().mul(v + 1), confidence[v]!.log().mean());
+        losses.push(
+          pts
+            .tanh()
+            .mean()
+            .mul(v + 1),
+          confidence[v]!.log().mean(),
+        );
       });
     }
     const loss = tf.addN(losses).asScalar();
-    found["loss"] = loss;
+    found.loss = loss;
     return { loss, outputs: found };
   }, wrt);
   const produced = new Map([...outputs, ...grads]);
@@ -64,7 +92,10 @@ function intoCamera({ world, valid }: ViewTruth, poses: readonly number[], B: nu
   const size = world.length / B;
   const out = new Float64Array(world.length);
   for (let b = 0; b < B; b++) {
-    out.set(transformPoints(invertRigid(poses.slice(16 * b, 16 * b + 16)), world.slice(b * size, (b + 1) * size)), b * size);
+    out.set(
+      transformPoints(invertRigid(poses.slice(16 * b, 16 * b + 16)), world.slice(b * size, (b + 1) * size)),
+      b * size,
+    );
   }
   valid.forEach((ok, i) => {
     if (ok === 0) out.fill(0, 3 * i, 3 * i + 3);
@@ -81,22 +112,34 @@ interface ViewTruth {
 }
 
 /** The loss's variables, and the terms of the global and the local maps. */
-function runTerms(c: Case, truths: readonly ViewTruth[], total: (terms: readonly tf.Tensor1D[]) => tf.Scalar): {
-  produced: Map<string, Produced>; terms: Map<"global" | "local", { confidence: Produced; distance: Produced }>;
+function runTerms(
+  c: Case,
+  truths: readonly ViewTruth[],
+  total: (terms: readonly tf.Tensor1D[]) => tf.Scalar,
+): {
+  produced: Map<string, Produced>;
+  terms: Map<"global" | "local", { confidence: Produced; distance: Produced }>;
 } {
   const V = truths.length;
   const [B, Y, X] = c.shape("view0.pred_pts") as [number, number, number];
   const alpha = c.setting<number>("alpha", 0.2);
   const five = (parts: readonly Float64Array[]): tf.Tensor5D =>
-    tf.stack(parts.map((part) => tf.tensor(Float32Array.from(part), [B, Y, X, 3])), 1) as tf.Tensor5D;
-  const valid = tf.stack(truths.map((t) => tf.tensor(Float32Array.from(t.valid), [B, Y, X])), 1) as tf.Tensor4D;
+    tf.stack(
+      parts.map((part) => tf.tensor(Float32Array.from(part), [B, Y, X, 3])),
+      1,
+    ) as tf.Tensor5D;
+  const valid = tf.stack(
+    truths.map((t) => tf.tensor(Float32Array.from(t.valid), [B, Y, X])),
+    1,
+  ) as tf.Tensor4D;
   const wrt = new Map<string, tf.Variable>();
   const predict = (suffix: string): (() => Predicted) => {
-    const load = (name: string): tf.Variable[] => truths.map((_, v) => {
-      const variable = tf.variable(c.tensor(`view${v}.${name}${suffix}`));
-      wrt.set(`view${v}.grad.${name}${suffix}`, variable);
-      return variable;
-    });
+    const load = (name: string): tf.Variable[] =>
+      truths.map((_, v) => {
+        const variable = tf.variable(c.tensor(`view${v}.${name}${suffix}`));
+        wrt.set(`view${v}.grad.${name}${suffix}`, variable);
+        return variable;
+      });
     const [points, confidence] = [load("pred_pts"), load("pred_conf")];
     return () => ({ points: tf.stack(points, 1) as tf.Tensor5D, confidence: tf.stack(confidence, 1) as tf.Tensor4D });
   };
@@ -104,10 +147,16 @@ function runTerms(c: Case, truths: readonly ViewTruth[], total: (terms: readonly
     { name: "global", predicted: predict(""), truth: five(truths.map((t) => intoCamera(t, truths[0]!.pose, B))) },
   ];
   if (c.has("view0.pred_pts_local")) {
-    parts.push({ name: "local", predicted: predict("_local"), truth: five(truths.map((t) => intoCamera(t, t.pose, B))) });
+    parts.push({
+      name: "local",
+      predicted: predict("_local"),
+      truth: five(truths.map((t) => intoCamera(t, t.pose, B))),
+    });
   }
   const { outputs, grads } = differentiate(() => {
-    const terms = parts.map(({ name, predicted, truth }) => pointmapTerms(predicted(), truth, valid, name === "global" ? "joint" : "each", alpha));
+    const terms = parts.map(({ name, predicted, truth }) =>
+      pointmapTerms(predicted(), truth, valid, name === "global" ? "joint" : "each", alpha),
+    );
     const loss = total(terms.map(({ confidence }) => confidence));
     const found: Record<string, tf.Tensor> = { loss };
     parts.forEach(({ name }, i) => {
@@ -118,7 +167,12 @@ function runTerms(c: Case, truths: readonly ViewTruth[], total: (terms: readonly
   }, wrt);
   const produced = new Map<string, Produced>(grads);
   produced.set("loss", outputs.get("loss")!);
-  const terms = new Map(parts.map(({ name }) => [name, { confidence: outputs.get(`${name}.confidence`)!, distance: outputs.get(`${name}.distance`)! }]));
+  const terms = new Map(
+    parts.map(({ name }) => [
+      name,
+      { confidence: outputs.get(`${name}.confidence`)!, distance: outputs.get(`${name}.distance`)! },
+    ]),
+  );
   for (const [name, { confidence, distance }] of terms) {
     for (let v = 0; v < V; v++) {
       const number = String(v).padStart(2, "0");
@@ -131,11 +185,17 @@ function runTerms(c: Case, truths: readonly ViewTruth[], total: (terms: readonly
 
 function storedTruths(c: Case): ViewTruth[] {
   return Array.from({ length: c.setting<number>("views") }, (_, v) => ({
-    world: c.numbers(`view${v}.gt_pts3d`), valid: c.numbers(`view${v}.valid_mask`), pose: c.numbers(`view${v}.camera_pose`),
+    world: c.numbers(`view${v}.gt_pts3d`),
+    valid: c.numbers(`view${v}.valid_mask`),
+    pose: c.numbers(`view${v}.camera_pose`),
   }));
 }
 
-const meanOfAll = (terms: readonly tf.Tensor1D[]): tf.Scalar => tf.concat([...terms]).mean().asScalar();
+const meanOfAll = (terms: readonly tf.Tensor1D[]): tf.Scalar =>
+  tf
+    .concat([...terms])
+    .mean()
+    .asScalar();
 
 /** fast3r_conf_loss: mean over the views, global and local terms together. */
 export function runFast3rLoss(c: Case): Map<string, Produced> {
@@ -144,7 +204,12 @@ export function runFast3rLoss(c: Case): Map<string, Produced> {
 
 /** dust3r_conf_loss: the sum of its two views. */
 export function runDust3rLoss(c: Case): Map<string, Produced> {
-  const { produced, terms } = runTerms(c, storedTruths(c), (all) => tf.concat([...all]).sum().asScalar());
+  const { produced, terms } = runTerms(c, storedTruths(c), (all) =>
+    tf
+      .concat([...all])
+      .sum()
+      .asScalar(),
+  );
   const { confidence, distance } = terms.get("global")!;
   for (const v of [0, 1]) {
     // the reference's names: conf_loss_1 and conf_loss2
@@ -157,11 +222,19 @@ export function runDust3rLoss(c: Case): Map<string, Produced> {
 /** s2mllm_recon_loss: the same loss, its pointmaps made from depth maps. */
 export function runReconLoss(c: Case): Map<string, Produced> {
   const [V, Y, X] = c.shape("depths") as [number, number, number];
-  const [depths, poses, k] = [c.numbers("depths"), c.numbers("camera_pose"), intrinsicsOf(c.numbers("camera_intrinsics"))];
+  const [depths, poses, k] = [
+    c.numbers("depths"),
+    c.numbers("camera_pose"),
+    intrinsicsOf(c.numbers("camera_intrinsics")),
+  ];
   const truths = Array.from({ length: V }, (_, v) => {
     const depth = depths.slice(v * Y * X, (v + 1) * Y * X);
     const pose = poses.slice(16 * v, 16 * v + 16);
-    return { world: Array.from(unproject(depth, Y, X, k, pose, "centre")), valid: depth.map((d) => (d > 0 ? 1 : 0)), pose };
+    return {
+      world: Array.from(unproject(depth, Y, X, k, pose, "centre")),
+      valid: depth.map((d) => (d > 0 ? 1 : 0)),
+      pose,
+    };
   });
   const { produced } = runTerms(c, truths, meanOfAll);
   truths.forEach(({ world, valid }, v) => {

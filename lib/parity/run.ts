@@ -1,6 +1,6 @@
 import { tf } from "../engine/tf";
-import { Case, readGoldens, type Golden, type Produced } from "./case";
-import { compareCase, failedCase, type CaseResult } from "./compare";
+import { Case, type Golden, type Produced, readGoldens } from "./case";
+import { type CaseResult, compareCase, failedCase } from "./compare";
 import { runEndToEnd } from "./end-to-end";
 import { runReferIt3d, runScanRefer } from "./evaluation";
 import { runGeometry } from "./geometry";
@@ -40,7 +40,8 @@ export function runCase(folder: string, golden: Golden): CaseResult {
       return compareCase(c, families[family]!(c));
     } finally {
       // variables outlive scopes: free the ones that this case made
-      for (const [id, variable] of Object.entries(tf.engine().registeredVariables)) if (!known.has(id)) variable.dispose();
+      for (const [id, variable] of Object.entries(tf.engine().registeredVariables))
+        if (!known.has(id)) variable.dispose();
       tf.engine().endScope();
     }
   } catch (error) {
@@ -49,7 +50,10 @@ export function runCase(folder: string, golden: Golden): CaseResult {
 }
 
 /** Runs every golden of a folder, in the order of its index. */
-export function runGoldens(folder: string, onCase: (result: CaseResult, done: number, total: number) => void = () => {}): CaseResult[] {
+export function runGoldens(
+  folder: string,
+  onCase: (result: CaseResult, done: number, total: number) => void = () => {},
+): CaseResult[] {
   const goldens = readGoldens(folder);
   return goldens.map((golden, i) => {
     const result = runCase(folder, golden);

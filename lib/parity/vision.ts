@@ -1,43 +1,61 @@
-import { canonicalName } from "../weights/hf-names";
-import { projector, projectorParameters } from "../model/projector";
-import { poolTokens, type PoolMode } from "../model/pooling";
-import { visionParameters, visionPrefix, visionStates } from "../model/vision";
 import { tf } from "../engine/tf";
+import { type PoolMode, poolTokens } from "../model/pooling";
+import { projector, projectorParameters } from "../model/projector";
+import { visionParameters, visionPrefix, visionStates } from "../model/vision";
 import { layerNorm, layerNormParameters } from "../nn/norms";
 import { Scope } from "../nn/scope";
-import { caseConfig, differentiate, loadParameters, type Case, type Produced } from "./case";
+import { canonicalName } from "../weights/hf-names";
+import { type Case, caseConfig, differentiate, loadParameters, type Produced } from "./case";
 
 /** siglip_vision: the tower with all layers; LLaVA's features are the stream before the last one. */
 export function runSiglip(c: Case): Map<string, Produced> {
   const hf = c.golden.config as Record<string, number>;
-  const [size, patch] = [hf["image_size"]!, hf["patch_size"]!];
+  const [size, patch] = [hf.image_size!, hf.patch_size!];
   const config = caseConfig({
     vision: {
-      imageSize: size, patchSize: patch, hiddenSize: hf["hidden_size"], intermediateSize: hf["intermediate_size"],
-      layers: hf["num_hidden_layers"], heads: hf["num_attention_heads"], layerNormEps: hf["layer_norm_eps"],
+      imageSize: size,
+      patchSize: patch,
+      hiddenSize: hf.hidden_size,
+      intermediateSize: hf.intermediate_size,
+      layers: hf.num_hidden_layers,
+      heads: hf.num_attention_heads,
+      layerNormEps: hf.layer_norm_eps,
     },
     // the structure module is not part of this golden, its heads only have to divide the width
     structure: { interView: false, intraView: false },
     lora: { vision: false },
   });
   const full = c.has("param.vision_model.post_layernorm.weight");
-  const specs = [...visionParameters(config), ...(full ? layerNormParameters(`${visionPrefix}.post_layernorm`, hf["hidden_size"]!) : [])];
+  const specs = [
+    ...visionParameters(config),
+    ...(full ? layerNormParameters(`${visionPrefix}.post_layernorm`, hf.hidden_size!) : []),
+  ];
   const parameters = loadParameters(specs, c.parameterFiles());
   const pixels = tf.variable(c.tensor("pixel_values"));
   const p = new Scope(parameters).at(visionPrefix);
-  const wrt = new Map(c.named(/^grad\./).map((name) => {
-    const of = name.slice("grad.".length);
-    return [of, of === "pixel_values" ? pixels : parameters.get(canonicalName(of))!];
-  }));
+  const wrt = new Map(
+    c.named(/^grad\./).map((name) => {
+      const of = name.slice("grad.".length);
+      return [of, of === "pixel_values" ? pixels : parameters.get(canonicalName(of))!];
+    }),
+  );
   const { outputs, grads } = differentiate(() => {
     const states = visionStates(p, pixels.transpose([0, 2, 3, 1]) as tf.Tensor4D, config.vision);
     const features = states[states.length - 2]!;
     const [, N, D] = features.shape;
-    const weighted = features.mul(c.tensor("loss_weight")).sum().div(Math.sqrt(N * D));
+    const weighted = features
+      .mul(c.tensor("loss_weight"))
+      .sum()
+      .div(Math.sqrt(N * D));
     const loss = weighted.add(features.square().mean()).asScalar();
     const found: Record<string, tf.Tensor> = { features, loss };
     states.forEach((state, k) => (found[`full.hidden_states.${k}`] = state));
-    if (full) found["full.last_hidden_state"] = layerNorm(p.at("post_layernorm"), states[states.length - 1]!, config.vision.layerNormEps);
+    if (full)
+      found["full.last_hidden_state"] = layerNorm(
+        p.at("post_layernorm"),
+        states[states.length - 1]!,
+        config.vision.layerNormEps,
+      );
     return { loss, outputs: found };
   }, wrt);
   const produced = new Map(outputs);
@@ -51,13 +69,17 @@ function runProjector(c: Case, produced: Map<string, Produced>): void {
     language: { hiddenSize: c.setting("dout"), heads: 1, kvHeads: 1 },
     structure: { interView: false, intraView: false },
   });
-  const stored = new Map([...c.parameterFiles(/^proj\.param\./)].map(([name, tensor]) => [`mm_projector.${name}`, tensor]));
+  const stored = new Map(
+    [...c.parameterFiles(/^proj\.param\./)].map(([name, tensor]) => [`mm_projector.${name}`, tensor]),
+  );
   const parameters = loadParameters(projectorParameters(config), stored);
   const x = tf.variable(c.tensor("proj.x"));
-  const wrt = new Map(c.named(/^proj\.grad\./).map((name) => {
-    const of = name.slice("proj.grad.".length);
-    return [of, of === "x" ? x : parameters.get(`model.mm_projector.${of}`)!];
-  }));
+  const wrt = new Map(
+    c.named(/^proj\.grad\./).map((name) => {
+      const of = name.slice("proj.grad.".length);
+      return [of, of === "x" ? x : parameters.get(`model.mm_projector.${of}`)!];
+    }),
+  );
   const { outputs, grads } = differentiate(() => {
     const y = projector(new Scope(parameters).at("model.mm_projector"), x, "none");
     const loss = y.mul(c.tensor("proj.loss_weight")).mean().asScalar();
@@ -75,11 +97,18 @@ export function runProjectorPool(c: Case): Map<string, Produced> {
     const [, grid, stride, mode] = /^pool\.(\d+x\d+)\.stride(\d+)\.(\w+)\.y$/.exec(name) ?? [];
     if (grid === undefined) continue;
     const x = tf.variable(c.tensor(`pool.${grid}.x`));
-    const { outputs, grads } = differentiate(() => {
-      const y = poolTokens(x as tf.Tensor as tf.Tensor3D, mode as PoolMode, Number(stride));
-      const loss = y.reshape([-1]).mul(tf.linspace(-1, 1, y.size)).sum().asScalar();
-      return { loss, outputs: { y } };
-    }, new Map([["x", x]]));
+    const { outputs, grads } = differentiate(
+      () => {
+        const y = poolTokens(x as tf.Tensor as tf.Tensor3D, mode as PoolMode, Number(stride));
+        const loss = y
+          .reshape([-1])
+          .mul(tf.linspace(-1, 1, y.size))
+          .sum()
+          .asScalar();
+        return { loss, outputs: { y } };
+      },
+      new Map([["x", x]]),
+    );
     produced.set(name, outputs.get("y")!);
     produced.set(name.replace(/y$/, "grad.x"), grads.get("x")!);
   }

@@ -15,8 +15,15 @@ export function plotlySource(): Buffer {
 }
 
 const flags = [
-  "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-  "--disable-sync", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--font-render-hinting=none",
+  "--no-sandbox",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--use-angle=swiftshader",
+  "--enable-unsafe-swiftshader",
+  "--font-render-hinting=none",
 ];
 
 export interface Painter {
@@ -29,9 +36,13 @@ export interface Painter {
 export async function openPainter(executablePath: string): Promise<Painter> {
   const [{ chromium }, { default: sharp }] = await Promise.all([import("playwright-core"), import("sharp")]);
   const browser = await chromium.launch({
-    executablePath, headless: true, args: flags,
+    executablePath,
+    headless: true,
+    args: flags,
     // an interrupt belongs to the notebook's cell, not to the browser
-    handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false,
+    handleSIGINT: false,
+    handleSIGTERM: false,
+    handleSIGHUP: false,
   });
   const page = await browser.newPage();
   await page.setContent('<!doctype html><meta charset="utf-8"><body><div id="figure"></div></body>');
@@ -48,7 +59,9 @@ export async function openPainter(executablePath: string): Promise<Painter> {
         return url;
       })()`;
       const url = (await page.evaluate(script)) as string;
-      return sharp(Buffer.from(url.slice(url.indexOf(",") + 1), "base64")).png({ palette: true }).toBuffer();
+      return sharp(Buffer.from(url.slice(url.indexOf(",") + 1), "base64"))
+        .png({ palette: true })
+        .toBuffer();
     },
     close: () => browser.close(),
   };

@@ -1,11 +1,18 @@
-import { table, type ColumnTable } from "arquero";
+import { type ColumnTable, table } from "arquero";
 import type { Prediction, ResultRow } from "../runs/row";
-import { boxNames } from "./figures/theme";
 import { effectOf } from "../studies/effects";
 import { type AnswersOf, groupRows } from "../studies/groups";
-import { type Interval, type Runs, accuracyInterval, halfWidth, pairedDifference, seedHalfWidth } from "../studies/intervals";
-import { paperName, type PaperRow, type PaperTable } from "./paper";
-import { type Column, type Table, decimal, signed } from "./table";
+import {
+  accuracyInterval,
+  halfWidth,
+  type Interval,
+  pairedDifference,
+  type Runs,
+  seedHalfWidth,
+} from "../studies/intervals";
+import { boxNames } from "./figures/theme";
+import { type PaperRow, type PaperTable, paperName } from "./paper";
+import { type Column, decimal, signed, type Table } from "./table";
 
 /** One line of a comparison, numbers unrounded; undefined where nothing was measured or the paper's figure is unknown. */
 export interface ComparisonRow {
@@ -49,7 +56,9 @@ function settingOf(variant: string, mine: readonly ResultRow[], theirs: PaperRow
   const views = [...new Set(mine.map((row) => row.frames))].join(" or ");
   if (theirs === undefined) return variant.startsWith("frames-") ? `full, ${views} views` : variant;
   const asThere = mine.every((row) => row.frames === theirs.frames);
-  return theirs.frames === undefined || asThere ? paperName(theirs) : `${theirs.label} (ours: ${views} views, paper: ${theirs.frames} frames)`;
+  return theirs.frames === undefined || asThere
+    ? paperName(theirs)
+    : `${theirs.label} (ours: ${views} views, paper: ${theirs.frames} frames)`;
 }
 
 /** The setting, with the variant's name where it is another. */
@@ -68,7 +77,11 @@ function runsOf(rows: readonly ResultRow[], answersOf: AnswersOf): Runs | undefi
 }
 
 /** Differences over the seeds that both have, from rows alone. */
-function rowDelta(mine: readonly ResultRow[], reference: readonly ResultRow[], metric: string): Pick<Interval, "value" | "low" | "high"> | undefined {
+function rowDelta(
+  mine: readonly ResultRow[],
+  reference: readonly ResultRow[],
+  metric: string,
+): Pick<Interval, "value" | "low" | "high"> | undefined {
   const differences = mine.flatMap((row) => {
     const other = reference.find((r) => r.seed === row.seed);
     const a = metricOf(row, metric);
@@ -83,7 +96,10 @@ function rowDelta(mine: readonly ResultRow[], reference: readonly ResultRow[], m
 
 /** A variant's line for one metric. */
 function compareOne(
-  mine: readonly ResultRow[], reference: readonly ResultRow[] | undefined, metric: string, answersOf: AnswersOf,
+  mine: readonly ResultRow[],
+  reference: readonly ResultRow[] | undefined,
+  metric: string,
+  answersOf: AnswersOf,
 ): Partial<ComparisonRow> {
   const values = mine.flatMap((r) => metricOf(r, metric) ?? []);
   if (values.length === 0) return {};
@@ -93,7 +109,10 @@ function compareOne(
   const line = { ours: mean(values), ...(plusMinus === undefined ? {} : { plusMinus }) };
   if (reference === undefined) return line;
   const others = threshold === undefined ? undefined : runsOf(reference, answersOf);
-  const delta = runs === undefined || others === undefined ? rowDelta(mine, reference, metric) : pairedDifference(runs, others, threshold!);
+  const delta =
+    runs === undefined || others === undefined
+      ? rowDelta(mine, reference, metric)
+      : pairedDifference(runs, others, threshold!);
   if (delta === undefined) return line;
   const bounds = Number.isFinite(delta.low) ? { deltaLow: delta.low, deltaHigh: delta.high } : {};
   const effect = effectOf(delta, values.length);
@@ -107,11 +126,15 @@ function compareOne(
  * @param only these variants; all of the paper's and all that were run when absent
  */
 export function compareRows(
-  rows: readonly ResultRow[], paper: PaperTable, answersOf: AnswersOf = () => undefined, only?: readonly string[],
+  rows: readonly ResultRow[],
+  paper: PaperTable,
+  answersOf: AnswersOf = () => undefined,
+  only?: readonly string[],
 ): ComparisonRow[] {
   const known = paper.rows.flatMap((r) => (r.variant === undefined ? [] : [r.variant]));
   return groupRows(rows).flatMap((group) => {
-    const extra = paper.reference === undefined ? [] : [...new Set(group.map((r) => r.variant))].filter((v) => !known.includes(v));
+    const extra =
+      paper.reference === undefined ? [] : [...new Set(group.map((r) => r.variant))].filter((v) => !known.includes(v));
     const variants = [...known, ...extra].filter((v) => only?.includes(v) ?? true);
     const reference = group.filter((r) => r.variant === paper.reference);
     return Object.keys(paper.columns).flatMap((metric) =>
@@ -124,16 +147,23 @@ export function compareRows(
         const line = compareOne(mine, isReference || reference.length === 0 ? undefined : reference, metric, answersOf);
         if (line.ours === undefined && paperValue === undefined) return [];
         const some = mine[0] ?? group[0]!;
-        return [{
-          preset: some.preset, data: some.data, synthetic: some.synthetic, proposals: some.proposals,
-          setting: settingOf(variant, mine, theirs), variant, metric,
-          ...line,
-          ...(paperValue === undefined ? {} : { paper: paperValue }),
-          ...(paperValue === undefined || line.ours === undefined ? {} : { difference: line.ours - paperValue }),
-          ...(paperValue === undefined || base === undefined || isReference ? {} : { paperDelta: paperValue - base }),
-          n: mine[0]?.n ?? 0,
-          seeds: new Set(mine.map((r) => r.seed)).size,
-        }];
+        return [
+          {
+            preset: some.preset,
+            data: some.data,
+            synthetic: some.synthetic,
+            proposals: some.proposals,
+            setting: settingOf(variant, mine, theirs),
+            variant,
+            metric,
+            ...line,
+            ...(paperValue === undefined ? {} : { paper: paperValue }),
+            ...(paperValue === undefined || line.ours === undefined ? {} : { difference: line.ours - paperValue }),
+            ...(paperValue === undefined || base === undefined || isReference ? {} : { paperDelta: paperValue - base }),
+            n: mine[0]?.n ?? 0,
+            seeds: new Set(mine.map((r) => r.seed)).size,
+          },
+        ];
       }),
     );
   });
@@ -150,19 +180,42 @@ function notesOf(lines: readonly ComparisonRow[], rows: readonly ResultRow[], pa
   const measured = lines.filter((l) => l.ours !== undefined);
   if (measured.length === 0) notes.push("Nothing has been run yet: run the study first.");
   if (measured.some((l) => l.synthetic)) {
-    notes.push(`Rows marked "synthetic" were measured on S2-Rooms, the paper's on ${paper.data}: their accuracies are not comparable (differences in brackets); differences between variants are.`);
+    notes.push(
+      `Rows marked "synthetic" were measured on S2-Rooms, the paper's on ${paper.data}: their accuracies are not comparable (differences in brackets); differences between variants are.`,
+    );
   }
   const seeds = new Set(measured.map((l) => l.seeds));
-  if (seeds.has(1)) notes.push("One seed: ± and intervals are over scenes only and leave out the spread between trainings.");
-  if ([...seeds].some((s) => s > 1)) notes.push("± is half a 95 % interval, bootstrapped over scenes and seeds; Δ is paired on the same sentences and seeds.");
+  if (seeds.has(1))
+    notes.push("One seed: ± and intervals are over scenes only and leave out the spread between trainings.");
+  if ([...seeds].some((s) => s > 1))
+    notes.push(
+      "± is half a 95 % interval, bootstrapped over scenes and seeds; Δ is paired on the same sentences and seeds.",
+    );
   const bounds = new Map(rows.map((r) => [`${r.preset}, ${r.data}, ${boxNames[r.proposals]}`, r.upperBound.acc25]));
-  for (const [what, bound] of bounds) notes.push(`The boxes offered allow at most ${decimal(bound)} % Acc@0.25 (${what}).`);
+  for (const [what, bound] of bounds)
+    notes.push(`The boxes offered allow at most ${decimal(bound)} % Acc@0.25 (${what}).`);
   return [...notes, ...paper.notes];
 }
 
 const numberColumns = [
-  "preset", "data", "synthetic", "proposals", "setting", "variant", "metric", "ours", "plusMinus", "paper", "difference",
-  "delta", "deltaLow", "deltaHigh", "paperDelta", "effect", "n", "seeds",
+  "preset",
+  "data",
+  "synthetic",
+  "proposals",
+  "setting",
+  "variant",
+  "metric",
+  "ours",
+  "plusMinus",
+  "paper",
+  "difference",
+  "delta",
+  "deltaLow",
+  "deltaHigh",
+  "paperDelta",
+  "effect",
+  "n",
+  "seeds",
 ] as const satisfies readonly (keyof ComparisonRow)[];
 
 /** Every column is there, also where no line has a value for it. */
@@ -173,7 +226,12 @@ function numbersOf(lines: readonly ComparisonRow[]): ColumnTable {
 /**
  * The comparison table ours | ± | paper | difference | Δ | n, with preset, data and "synthetic" on every line.
  */
-export function compare(rows: readonly ResultRow[], paper: PaperTable, answersOf?: AnswersOf, only?: readonly string[]): Comparison {
+export function compare(
+  rows: readonly ResultRow[],
+  paper: PaperTable,
+  answersOf?: AnswersOf,
+  only?: readonly string[],
+): Comparison {
   const lines = compareRows(rows, paper, answersOf, only);
   const withDelta = paper.reference !== undefined;
   const columns: Column[] = [
@@ -216,7 +274,14 @@ export function compare(rows: readonly ResultRow[], paper: PaperTable, answersOf
       data: measured ? `${l.data}, ${boxNames[l.proposals]}${l.synthetic ? ", synthetic" : ""}` : "",
     };
   });
-  return { title: `${paper.title} — ours and the paper's`, columns, rows: shown, notes: notesOf(lines, rows, paper), numbers: numbersOf(lines), lines };
+  return {
+    title: `${paper.title} — ours and the paper's`,
+    columns,
+    rows: shown,
+    notes: notesOf(lines, rows, paper),
+    numbers: numbersOf(lines),
+    lines,
+  };
 }
 
 /** The paper's table alone, blanks left blank. */

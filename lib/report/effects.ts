@@ -10,16 +10,31 @@ export function effectTable(rows: readonly ResultRow[], answersOf: AnswersOf, re
   return {
     title: `Effect on kinds of sentence, Acc@0.25 against "${reference}"${synthetic ? " (synthetic data)" : ""}`,
     columns: [
-      { key: "boxes", label: "boxes" }, { key: "variant", label: "variant" }, { key: "kind", label: "sentences" },
-      { key: "reference", label: reference, numeric: true }, { key: "ours", label: "variant's", numeric: true },
-      { key: "difference", label: "difference", numeric: true }, { key: "interval", label: "95 % interval" }, { key: "effect", label: "effect" },
-      { key: "n", label: "n", numeric: true }, { key: "seeds", label: "seeds", numeric: true },
+      { key: "boxes", label: "boxes" },
+      { key: "variant", label: "variant" },
+      { key: "kind", label: "sentences" },
+      { key: "reference", label: reference, numeric: true },
+      { key: "ours", label: "variant's", numeric: true },
+      { key: "difference", label: "difference", numeric: true },
+      { key: "interval", label: "95 % interval" },
+      { key: "effect", label: "effect" },
+      { key: "n", label: "n", numeric: true },
+      { key: "seeds", label: "seeds", numeric: true },
     ],
     rows: effects.map((e) => ({
-      boxes: e.proposals, variant: e.variant, kind: e.kind, reference: decimal(e.reference), ours: decimal(e.ours),
-      difference: signed(e.difference.value), interval: `${signed(e.difference.low)} … ${signed(e.difference.high)}`,
-      effect: effectOf(e.difference, e.difference.seeds) ?? "", n: String(e.n), seeds: String(e.difference.seeds),
+      boxes: e.proposals,
+      variant: e.variant,
+      kind: e.kind,
+      reference: decimal(e.reference),
+      ours: decimal(e.ours),
+      difference: signed(e.difference.value),
+      interval: `${signed(e.difference.low)} … ${signed(e.difference.high)}`,
+      effect: effectOf(e.difference, e.difference.seeds) ?? "",
+      n: String(e.n),
+      seeds: String(e.difference.seeds),
     })),
-    notes: effects.some((e) => e.difference.over === "scenes") ? ["One seed: the interval is over scenes only, the spread between trainings is not in it."] : [],
+    notes: effects.some((e) => e.difference.over === "scenes")
+      ? ["One seed: the interval is over scenes only, the spread between trainings is not in it."]
+      : [],
   };
 }

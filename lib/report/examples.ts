@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
@@ -6,17 +6,22 @@ import { namesIn } from "../core/files";
 import { inProject } from "../core/root";
 import { readProposals } from "../datasets/proposals";
 import { openScene } from "../datasets/scannet";
+import type { SceneBoxes } from "../eval/errors";
 import { transformPoints } from "../geometry/rigid";
 import { readPly } from "../io/ply";
-import { readMetrics } from "../train/metrics-log";
 import { localFolder, type ResultRow, resultsFolder } from "../runs/row";
-import type { SceneBoxes } from "../eval/errors";
+import type { TrainingRun } from "../train/metrics-log";
+import { readMetrics } from "../train/metrics-log";
 import type { AttentionData } from "./figures/attention";
 import type { Points } from "./figures/scene";
-import type { TrainingRun } from "../train/metrics-log";
 
 const AttentionFile = z.object({
-  sceneId: z.string(), variant: z.string(), seed: z.int(), patch: z.int(), grid: z.int(), heads: z.int(),
+  sceneId: z.string(),
+  variant: z.string(),
+  seed: z.int(),
+  patch: z.int(),
+  grid: z.int(),
+  heads: z.int(),
   views: z.array(z.object({ frame: z.string(), image: z.string().startsWith("data:image/") })),
   weights: z.array(z.number()),
 });
@@ -57,7 +62,10 @@ function roomPoints(folder: string, id: string, alignment: Float64Array): Points
  */
 export function readExample(row: Pick<ResultRow, "data" | "proposals">, sceneId: string): ExampleScene {
   const folder = resolve(inProject("data"), row.data);
-  if (!existsSync(folder)) throw new UserError(`${folder} is not there: the run's data set is needed to draw its scenes; make S2-Rooms with s2mllm data make`);
+  if (!existsSync(folder))
+    throw new UserError(
+      `${folder} is not there: the run's data set is needed to draw its scenes; make S2-Rooms with s2mllm data make`,
+    );
   const scene = openScene(folder, sceneId);
   const proposals = row.proposals === "gt" ? scene.objects.map(({ box }) => ({ box })) : readProposals(folder, sceneId);
   return { sceneId, objects: scene.objects, proposals, points: roomPoints(scene.folder, sceneId, scene.alignment) };
@@ -77,7 +85,11 @@ function attentionFolders(results: string): string[] {
 /** Inter-view attention of one patch of a test scene. @throws UserError saying how to make it */
 export function readAttention({ variant, seed, scene }: AttentionRequest, results = resultsFolder()): AttentionData {
   const files = attentionFolders(results).map((folder) => join(folder, `${scene}-${variant}-s${seed}.json`));
-  return load(files.find((file) => existsSync(file)) ?? files[0]!, AttentionFile, "train the variant with this seed first (npm start keeps one scene's maps)");
+  return load(
+    files.find((file) => existsSync(file)) ?? files[0]!,
+    AttentionFile,
+    "train the variant with this seed first (npm start keeps one scene's maps)",
+  );
 }
 
 /** Scenes that have attention maps on file, as requests. */

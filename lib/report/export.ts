@@ -3,19 +3,26 @@ import { gzipSync } from "node:zlib";
 import { writeFileAtomic } from "../core/files";
 import { inProject } from "../core/root";
 import { noChromium, plotlySource, withPainter } from "./browser";
-import { type Figure, drawing } from "./figures/theme";
+import { drawing, type Figure } from "./figures/theme";
 import { escapeHtml } from "./table";
 
 /** JSON that may stand inside a script element: no `<` can end it. */
 export function scriptJson(value: unknown): string {
-  return JSON.stringify(value).replaceAll("<", "\\u003c").replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
+  return JSON.stringify(value)
+    .replaceAll("<", "\\u003c")
+    .replaceAll("\u2028", "\\u2028")
+    .replaceAll("\u2029", "\\u2029");
 }
 
 function sortKeys(value: unknown): unknown {
   if (ArrayBuffer.isView(value)) return Array.from(value as unknown as ArrayLike<number>);
   if (Array.isArray(value)) return value.map(sortKeys);
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.keys(value).sort().map((k) => [k, sortKeys((value as Record<string, unknown>)[k])]));
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((k) => [k, sortKeys((value as Record<string, unknown>)[k])]),
+  );
 }
 
 /** The figure's source of truth: the same rows give the same bytes. */

@@ -1,7 +1,7 @@
-import { type Prediction, readPredictions, type ResultRow } from "../runs/row";
+import { classifyError, countErrors, type ErrorCase, isRight } from "../eval/errors";
+import { type Prediction, type ResultRow, readPredictions } from "../runs/row";
 import { mainGroup } from "../studies/groups";
 import { type Comparison, compare, compareRows } from "./compare";
-import { type ErrorCase, classifyError, countErrors, isRight } from "../eval/errors";
 import { type ExampleScene, readExample } from "./examples";
 import { ablationFigure } from "./figures/ablation";
 import { type AttentionData, attentionFramesFigure, attentionMatrixFigure } from "./figures/attention";
@@ -9,7 +9,7 @@ import { errorFigure } from "./figures/errors";
 import { frameCountFigure } from "./figures/frames";
 import { relationFigure } from "./figures/relations";
 import { type BoxRole, type DrawnBox, pointmapFigure, sceneFigure } from "./figures/scene";
-import { type Figure, dataLabel } from "./figures/theme";
+import { dataLabel, type Figure } from "./figures/theme";
 import { trainingFigure } from "./figures/training";
 import { type PaperTable, table5 } from "./paper";
 
@@ -38,7 +38,9 @@ export function errorScene(row: ResultRow, { prediction, pickedLabel }: ErrorCas
       ...scene.objects.filter((o) => !named.has(o.id)).flatMap((o) => object(o.id, "other")),
       ...prediction.anchors.flatMap((id) => object(id, "anchor")),
       ...object(prediction.target, "target"),
-      ...(picked === undefined ? [] : [{ box: picked.box, label: `picked ${pickedLabel ?? "box"}`, role: "predicted" as const }]),
+      ...(picked === undefined
+        ? []
+        : [{ box: picked.box, label: `picked ${pickedLabel ?? "box"}`, role: "predicted" as const }]),
     ],
     points: scene.points,
   });
@@ -55,7 +57,11 @@ export function keptAnswers(row: ResultRow): Prediction[] | undefined {
 }
 
 /** Comparison with intervals from the kept answers. */
-export function compareWithAnswers(rows: readonly ResultRow[], paper: PaperTable, only?: readonly string[]): Comparison {
+export function compareWithAnswers(
+  rows: readonly ResultRow[],
+  paper: PaperTable,
+  only?: readonly string[],
+): Comparison {
   return compare(rows, paper, keptAnswers, only);
 }
 
@@ -69,7 +75,8 @@ export const figures = {
     return ablationFigure(compareRows(group, paper, keptAnswers), dataLabel(group));
   },
   frames: (rows: readonly ResultRow[]): Figure => frameCountFigure(mainGroup(rows)),
-  relations: (rows: readonly ResultRow[], variants?: readonly string[]): Figure => relationFigure(mainGroup(rows), variants),
+  relations: (rows: readonly ResultRow[], variants?: readonly string[]): Figure =>
+    relationFigure(mainGroup(rows), variants),
   training: trainingFigure,
   attentionFrames: (data: AttentionData, asking = 0): Figure => attentionFramesFigure(data, asking),
   attentionMatrix: attentionMatrixFigure,

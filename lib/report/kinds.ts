@@ -17,25 +17,41 @@ function mean(values: readonly (number | undefined)[]): number | undefined {
 export function kindTable(rows: readonly ResultRow[]): Table {
   const kinds = relationKinds.filter((kind) => rows.some((r) => r.metrics.byRelation?.[kind] !== undefined));
   const fullFirst = (a: string, b: string): number => Number(b === "full") - Number(a === "full");
-  const lines = groupRows(rows).flatMap((group) => [...new Set(group.map((r) => r.variant))].sort(fullFirst).map((variant): Record<string, string> => {
-    const runs = group.filter((r) => r.variant === variant);
-    const cells = kinds.map((kind) => {
-      const pairs = mean(runs.map((r) => r.metrics.pairAccuracy?.[kind]));
-      return [kind, decimal(mean(runs.map((r) => r.metrics.byRelation?.[kind]))) + (pairs === undefined ? "" : ` (${decimal(pairs)})`)];
-    });
-    return {
-      boxes: boxNames[group[0]!.proposals], variant, seeds: String(runs.length), all: decimal(mean(runs.map((r) => r.metrics.acc25))),
-      rightClass: decimal(mean(runs.map((r) => r.baselines.rightClass))), ...Object.fromEntries(cells),
-    };
-  }));
+  const lines = groupRows(rows).flatMap((group) =>
+    [...new Set(group.map((r) => r.variant))].sort(fullFirst).map((variant): Record<string, string> => {
+      const runs = group.filter((r) => r.variant === variant);
+      const cells = kinds.map((kind) => {
+        const pairs = mean(runs.map((r) => r.metrics.pairAccuracy?.[kind]));
+        return [
+          kind,
+          decimal(mean(runs.map((r) => r.metrics.byRelation?.[kind]))) +
+            (pairs === undefined ? "" : ` (${decimal(pairs)})`),
+        ];
+      });
+      return {
+        boxes: boxNames[group[0]!.proposals],
+        variant,
+        seeds: String(runs.length),
+        all: decimal(mean(runs.map((r) => r.metrics.acc25))),
+        rightClass: decimal(mean(runs.map((r) => r.baselines.rightClass))),
+        ...Object.fromEntries(cells),
+      };
+    }),
+  );
   const number = (key: string, label: string): Table["columns"][number] => ({ key, label, numeric: true });
   return {
     title: `Acc@0.25 by kind of sentence, in brackets pair accuracy${rows.some((r) => r.synthetic) ? " (synthetic data)" : ""}`,
     columns: [
-      { key: "boxes", label: "boxes" }, { key: "variant", label: "variant" }, number("seeds", "seeds"), number("all", "all"),
-      number("rightClass", "right class at random"), ...kinds.map((kind) => number(kind, kind)),
+      { key: "boxes", label: "boxes" },
+      { key: "variant", label: "variant" },
+      number("seeds", "seeds"),
+      number("all", "all"),
+      number("rightClass", "right class at random"),
+      ...kinds.map((kind) => number(kind, kind)),
     ],
     rows: lines,
-    notes: ["Pair accuracy: share of the pairs of sentences (same room, class and kind, other landmarks, other answers) of which both are answered right."],
+    notes: [
+      "Pair accuracy: share of the pairs of sentences (same room, class and kind, other landmarks, other answers) of which both are answered right.",
+    ],
   };
 }

@@ -1,6 +1,6 @@
 import { figureElement, plotlyScript } from "./export";
 import { dataLabel } from "./figures/theme";
-import { type ReportInput, type Section, reportSections } from "./sections";
+import { type ReportInput, reportSections, type Section } from "./sections";
 import { escapeHtml, toHtml } from "./table";
 
 const style = `
@@ -55,7 +55,10 @@ const script = `
 /** Tables scroll sideways on their own; notes stand below in full width. */
 function tableHtml(table: Section["tables"][number]): string {
   const body = toHtml({ ...table, notes: [] });
-  const notes = table.notes.length === 0 ? "" : `<ul class="notes">${table.notes.map((n) => `<li>${escapeHtml(n)}</li>`).join("")}</ul>`;
+  const notes =
+    table.notes.length === 0
+      ? ""
+      : `<ul class="notes">${table.notes.map((n) => `<li>${escapeHtml(n)}</li>`).join("")}</ul>`;
   return `<div class="scroll">${body}</div>${notes}`;
 }
 

@@ -43,16 +43,32 @@ export const table1: PaperTable = {
   data: "ScanRefer",
   columns: {
     ...overall,
-    unique25: "unique Acc@0.25 (%)", unique50: "unique Acc@0.5 (%)",
-    multiple25: "multiple Acc@0.25 (%)", multiple50: "multiple Acc@0.5 (%)",
+    unique25: "unique Acc@0.25 (%)",
+    unique50: "unique Acc@0.5 (%)",
+    multiple25: "multiple Acc@0.25 (%)",
+    multiple50: "multiple Acc@0.5 (%)",
   },
   rows: [
-    { label: "S²-MLLM", frames: 16, variant: "full", values: { acc25: 59.2, acc50: 52.7, unique25: 87.4, multiple50: 46.6 }, sources: ["A", "B", "S"] },
-    { label: "Video-3D-LLM, fully fine-tuned", values: { acc25: 58.1, acc50: 51.7, unique25: 88.0, multiple50: 45.3 }, sources: ["A"] },
+    {
+      label: "S²-MLLM",
+      frames: 16,
+      variant: "full",
+      values: { acc25: 59.2, acc50: 52.7, unique25: 87.4, multiple50: 46.6 },
+      sources: ["A", "B", "S"],
+    },
+    {
+      label: "Video-3D-LLM, fully fine-tuned",
+      values: { acc25: 58.1, acc50: 51.7, unique25: 88.0, multiple50: 45.3 },
+      sources: ["A"],
+    },
     { label: "Video-3D-LLM, LoRA at the same budget", values: { acc50: 47.9, multiple50: 42.0 }, sources: ["B"] },
     { label: "MCLN", values: { acc25: 57.2 }, sources: ["B"] },
     { label: "TSP3D", values: { acc25: 56.5, acc50: 46.7, unique25: 87.3, multiple50: 42.4 }, sources: ["A"] },
-    { label: "SeeGround, zero-shot", values: { acc25: 44.1, acc50: 39.4, unique25: 75.7, multiple50: 30.0 }, sources: ["A"] },
+    {
+      label: "SeeGround, zero-shot",
+      values: { acc25: 44.1, acc50: 39.4, unique25: 75.7, multiple50: 30.0 },
+      sources: ["A"],
+    },
   ],
   notes: [],
 };
@@ -62,11 +78,19 @@ export const table2: PaperTable = {
   title: "Table 2: ReferIt3D",
   data: "Nr3D and Sr3D",
   columns: {
-    sr3d: "Sr3D, predicted boxes, Acc@0.25 (%)", nr3d: "Nr3D, predicted boxes, Acc@0.25 (%)",
-    sr3dGt: "Sr3D, true boxes, Acc@0.25 (%)", nr3dGt: "Nr3D, true boxes, Acc@0.25 (%)",
+    sr3d: "Sr3D, predicted boxes, Acc@0.25 (%)",
+    nr3d: "Nr3D, predicted boxes, Acc@0.25 (%)",
+    sr3dGt: "Sr3D, true boxes, Acc@0.25 (%)",
+    nr3dGt: "Nr3D, true boxes, Acc@0.25 (%)",
   },
   rows: [
-    { label: "S²-MLLM", variant: "full", values: { sr3d: 53.9, nr3d: 50.6, nr3dGt: 59.8 }, sources: ["A"], note: "source S says 44.3 on Sr3D and 54.2 on Nr3D" },
+    {
+      label: "S²-MLLM",
+      variant: "full",
+      values: { sr3d: 53.9, nr3d: 50.6, nr3dGt: 59.8 },
+      sources: ["A"],
+      note: "source S says 44.3 on Sr3D and 54.2 on Nr3D",
+    },
     { label: "MCLN", values: { sr3d: 53.9, nr3d: 46.1, nr3dGt: 59.8 }, sources: ["A"] },
     { label: "SeeGround", values: { nr3dGt: 46.1 }, sources: ["A"] },
   ],
@@ -79,7 +103,12 @@ export const table3: PaperTable = {
   data: "ScanRefer",
   columns: { gpuHours: "GPU hours", trainable: "trainable parameters (millions)", latency: "latency (s)" },
   rows: [
-    { label: "S²-MLLM", variant: "full", values: { gpuHours: 72, trainable: 1767.5, latency: 1.16 }, sources: ["A", "C"] },
+    {
+      label: "S²-MLLM",
+      variant: "full",
+      values: { gpuHours: 72, trainable: 1767.5, latency: 1.16 },
+      sources: ["A", "C"],
+    },
     { label: "Video-3D-LLM", values: { gpuHours: 256, trainable: 8078.79, latency: 1.04 }, sources: ["A", "C"] },
     { label: "SeeGround", values: { latency: 3.97 }, sources: ["A"], note: "plus the time of a reconstruction" },
   ],
@@ -123,7 +152,10 @@ export const table8: PaperTable = {
     { label: "LLaVA-Video base", variant: "base", values: { acc25: 5.31 }, sources: ["S", "B"] },
     { label: "base with structure attention", variant: "only-attn", values: { acc25: 41.74 }, sources: ["S", "B"] },
   ],
-  notes: ["What the paper's base model keeps is not known; ours lacks the four components of Table 5.", "5.31 is close to a head that picks among 50 proposals without looking: probably a collapsed head, not an effect of attention."],
+  notes: [
+    "What the paper's base model keeps is not known; ours lacks the four components of Table 5.",
+    "5.31 is close to a head that picks among 50 proposals without looking: probably a collapsed head, not an effect of attention.",
+  ],
 };
 
 export const paperTables = { table1, table2, table3, table4, table5, table8 } as const;

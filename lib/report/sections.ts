@@ -1,17 +1,17 @@
-import { groupRows, mainGroup, type AnswersOf } from "../studies/groups";
-import { type Comparison, compare, compareRows } from "./compare";
 import { departures } from "../config/departures";
+import type { ResultRow } from "../runs/row";
+import { type AnswersOf, groupRows, mainGroup } from "../studies/groups";
+import type { TrainingRun } from "../train/metrics-log";
+import { type Comparison, compare, compareRows } from "./compare";
+import { effectTable } from "./effects";
 import { ablationFigure } from "./figures/ablation";
 import { frameCountFigure } from "./figures/frames";
-import { effectTable } from "./effects";
-import { kindTable } from "./kinds";
 import { relationFigure } from "./figures/relations";
-import { type Figure, boxNames, dataLabel } from "./figures/theme";
-import type { TrainingRun } from "../train/metrics-log";
+import { boxNames, dataLabel, type Figure } from "./figures/theme";
 import { trainingFigure } from "./figures/training";
+import { kindTable } from "./kinds";
 import { paperTables, table5 } from "./paper";
-import { type Table, decimal } from "./table";
-import type { ResultRow } from "../runs/row";
+import { decimal, type Table } from "./table";
 
 /** A part of the report page. */
 export interface Section {
@@ -39,15 +39,38 @@ export function runTable(rows: readonly ResultRow[]): Table {
   return {
     title: "Every finished run",
     columns: [
-      text("study", "study"), text("variant", "variant"), number("seed", "seed"), text("preset", "preset"), number("frames", "views"),
-      text("proposals", "boxes"), text("data", "data"), number("n", "n"), number("acc25", "Acc@0.25 (%)"), number("acc50", "Acc@0.5 (%)"),
-      number("random", "random (%)"), number("bound", "upper bound (%)"), text("engine", "engine"), number("seconds", "seconds"), text("commit", "commit"),
+      text("study", "study"),
+      text("variant", "variant"),
+      number("seed", "seed"),
+      text("preset", "preset"),
+      number("frames", "views"),
+      text("proposals", "boxes"),
+      text("data", "data"),
+      number("n", "n"),
+      number("acc25", "Acc@0.25 (%)"),
+      number("acc50", "Acc@0.5 (%)"),
+      number("random", "random (%)"),
+      number("bound", "upper bound (%)"),
+      text("engine", "engine"),
+      number("seconds", "seconds"),
+      text("commit", "commit"),
     ],
     rows: rows.map((r) => ({
-      study: r.study, variant: r.variant, seed: String(r.seed), preset: r.preset, frames: String(r.frames), proposals: boxNames[r.proposals],
-      data: `${r.data}${r.synthetic ? ", synthetic" : ""} (${r.dataFingerprint.slice(0, 8)})`, n: String(r.n),
-      acc25: decimal(r.metrics.acc25), acc50: decimal(r.metrics.acc50), random: decimal(r.baselines.random),
-      bound: decimal(r.upperBound.acc25), engine: r.engine, seconds: r.seconds.toFixed(0), commit: r.commit.slice(0, 8),
+      study: r.study,
+      variant: r.variant,
+      seed: String(r.seed),
+      preset: r.preset,
+      frames: String(r.frames),
+      proposals: boxNames[r.proposals],
+      data: `${r.data}${r.synthetic ? ", synthetic" : ""} (${r.dataFingerprint.slice(0, 8)})`,
+      n: String(r.n),
+      acc25: decimal(r.metrics.acc25),
+      acc50: decimal(r.metrics.acc50),
+      random: decimal(r.baselines.random),
+      bound: decimal(r.upperBound.acc25),
+      engine: r.engine,
+      seconds: r.seconds.toFixed(0),
+      commit: r.commit.slice(0, 8),
     })),
     notes: rows.length === 0 ? ["No run has finished yet: npm start, or s2mllm study table5."] : [],
   };
@@ -55,8 +78,11 @@ export function runTable(rows: readonly ResultRow[]): Table {
 
 export function departureTable(): Table {
   const columns = [
-    { key: "what", label: "part" }, { key: "paper", label: "paper and released code" }, { key: "here", label: "here" },
-    { key: "why", label: "why" }, { key: "config", label: "config" },
+    { key: "what", label: "part" },
+    { key: "paper", label: "paper and released code" },
+    { key: "here", label: "here" },
+    { key: "why", label: "why" },
+    { key: "config", label: "config" },
   ];
   return { title: "Departures from the paper", columns, rows: departures.map((d) => ({ ...d })), notes: [] };
 }
@@ -80,24 +106,40 @@ export function reportSections({ rows, answersOf, training, warnings, extra }: R
   });
   return [
     {
-      id: "components", heading: "What each component contributes",
+      id: "components",
+      heading: "What each component contributes",
       tables: [compare(components, table5, answersOf)],
       figures: components.length === 0 ? [] : ablationFigures(components, answersOf),
     },
-    { id: "frames", heading: "Number of views", tables: [], figures: components.length === 0 ? [] : [frameCountFigure(mainGroup(components))] },
     {
-      id: "relations", heading: "Kinds of sentence", tables: components.length === 0 ? [] : [kindTable(components), effectTable(components, answersOf)],
+      id: "frames",
+      heading: "Number of views",
+      tables: [],
+      figures: components.length === 0 ? [] : [frameCountFigure(mainGroup(components))],
+    },
+    {
+      id: "relations",
+      heading: "Kinds of sentence",
+      tables: components.length === 0 ? [] : [kindTable(components), effectTable(components, answersOf)],
       figures: components.length === 0 ? [] : [relationFigure(mainGroup(components))],
     },
     { id: "tables", heading: "The paper's other tables", tables: comparisons, figures: [] },
     { id: "examples", heading: "Attention and error cases", tables: [], figures: extra },
-    { id: "training", heading: "Training", tables: [], figures: training.length === 0 ? [] : [trainingFigure(training)] },
     {
-      id: "signatures", heading: "Failure signatures",
-      text: warnings.length === 0
-        ? "Training watches for the paper's failure signatures (reconstruction that does not converge early, wrong categories from the language head, weak accuracy among several of a kind, collapse on transfer, a collapsed grounding head). No log at hand reports one."
-        : warnings.join("\n"),
-      tables: [], figures: [],
+      id: "training",
+      heading: "Training",
+      tables: [],
+      figures: training.length === 0 ? [] : [trainingFigure(training)],
+    },
+    {
+      id: "signatures",
+      heading: "Failure signatures",
+      text:
+        warnings.length === 0
+          ? "Training watches for the paper's failure signatures (reconstruction that does not converge early, wrong categories from the language head, weak accuracy among several of a kind, collapse on transfer, a collapsed grounding head). No log at hand reports one."
+          : warnings.join("\n"),
+      tables: [],
+      figures: [],
     },
     { id: "departures", heading: "Departures from the paper", tables: [departureTable()], figures: [] },
     { id: "runs", heading: "Runs", tables: [runTable(rows)], figures: [] },

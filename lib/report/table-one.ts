@@ -1,9 +1,14 @@
 import type { Scores } from "../eval/score";
 import { table1 } from "./paper";
-import { decimal, type Column, type Table } from "./table";
+import { type Column, decimal, type Table } from "./table";
 
 const columns = {
-  unique25: "unique @0.25", unique50: "unique @0.5", multiple25: "multiple @0.25", multiple50: "multiple @0.5", acc25: "overall @0.25", acc50: "overall @0.5",
+  unique25: "unique @0.25",
+  unique50: "unique @0.5",
+  multiple25: "multiple @0.25",
+  multiple50: "multiple @0.5",
+  acc25: "overall @0.25",
+  acc50: "overall @0.5",
 } as const satisfies Partial<Record<keyof Scores, string>>;
 
 /** What a line of ours says of itself. */
@@ -18,14 +23,20 @@ export interface OwnLine {
 /** An evaluation on ScanRefer in the layout of the paper's Table 1 (percent), above the paper's own lines. */
 export function tableOne({ label, metrics, n, synthetic, upperBound }: OwnLine): Table {
   const line = (method: string, values: Readonly<Record<string, unknown>>): Record<string, string> => ({
-    method, ...Object.fromEntries(Object.keys(columns).map((key) => [key, decimal(values[key] as number | undefined)])),
+    method,
+    ...Object.fromEntries(Object.keys(columns).map((key) => [key, decimal(values[key] as number | undefined)])),
   });
   return {
     title: table1.title,
-    columns: [{ key: "method", label: "method" }, ...Object.entries(columns).map(([key, heading]): Column => ({ key, label: heading, numeric: true }))],
+    columns: [
+      { key: "method", label: "method" },
+      ...Object.entries(columns).map(([key, heading]): Column => ({ key, label: heading, numeric: true })),
+    ],
     rows: [
       line(`${label} (ours${synthetic ? ", synthetic data" : ""})`, { ...metrics }),
-      ...table1.rows.map((row) => line(row.frames === undefined ? row.label : `${row.label}, ${row.frames} frames`, row.values)),
+      ...table1.rows.map((row) =>
+        line(row.frames === undefined ? row.label : `${row.label}, ${row.frames} frames`, row.values),
+      ),
     ],
     notes: [
       `Ours on ${n} sentences; the boxes offered allow at most ${decimal(upperBound.acc25)} at 0.25 and ${decimal(upperBound.acc50)} at 0.5.`,

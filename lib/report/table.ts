@@ -68,6 +68,7 @@ export function toHtml(table: Table): string {
   const body = table.rows.map(
     (r) => `<tr>${table.columns.map((c) => `<td${align(c)}>${escapeHtml(cell(r, c.key))}</td>`).join("")}</tr>`,
   );
-  const notes = table.notes.length === 0 ? "" : `<ul>${table.notes.map((n) => `<li>${escapeHtml(n)}</li>`).join("")}</ul>`;
+  const notes =
+    table.notes.length === 0 ? "" : `<ul>${table.notes.map((n) => `<li>${escapeHtml(n)}</li>`).join("")}</ul>`;
   return `<table><caption>${escapeHtml(table.title)}</caption><thead><tr>${head}</tr></thead><tbody>${body.join("")}</tbody></table>${notes}`;
 }

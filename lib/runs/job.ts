@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { resolveConfig } from "../config/resolve";
-import { inProject } from "../core/root";
 import type { S2Config } from "../config/schema";
+import { inProject } from "../core/root";
 
 /** One training run of a study. */
 export interface Job {
@@ -30,7 +30,11 @@ export function runFolder(job: Job): string {
 
 /** Every combination of variant and seed. */
 export function jobsOf(request: {
-  readonly study: string; readonly preset: string; readonly variants: readonly string[]; readonly seeds: readonly number[]; readonly set?: readonly string[];
+  readonly study: string;
+  readonly preset: string;
+  readonly variants: readonly string[];
+  readonly seeds: readonly number[];
+  readonly set?: readonly string[];
 }): Job[] {
   const { study, preset, variants, seeds, set = [] } = request;
   return variants.flatMap((variant) => seeds.map((seed): Job => ({ study, variant, preset, seed, set })));

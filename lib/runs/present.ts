@@ -18,7 +18,8 @@ function remembered<T>(find: (key: string) => T): (key: string) => T {
 /** Whether a row was made of the data that lie in a folder (absolute path); yes where none do, or those of another name. */
 export function sameData(): (row: ResultRow, folder: string) => boolean {
   const here = remembered(fingerprintHere);
-  return (row, folder) => row.data !== dataName(folder) || here(folder) === undefined || here(folder) === row.dataFingerprint;
+  return (row, folder) =>
+    row.data !== dataName(folder) || here(folder) === undefined || here(folder) === row.dataFingerprint;
 }
 
 /**
@@ -29,8 +30,13 @@ export function presentRows(rows: readonly ResultRow[]): ResultRow[] {
   const ofData = sameData();
   const hash = remembered((key) => {
     const [study, preset, variant] = JSON.parse(key) as [string, string, string];
-    return Object.hasOwn(presets, preset) && Object.hasOwn(ablations, variant) ? configHash({ study, preset, variant, seed: 0, set: [] }) : undefined;
+    return Object.hasOwn(presets, preset) && Object.hasOwn(ablations, variant)
+      ? configHash({ study, preset, variant, seed: 0, set: [] })
+      : undefined;
   });
-  return rows.filter((row) =>
-    row.config === hash(JSON.stringify([row.study, row.preset, row.variant])) && ofData(row, resolve(inProject("data"), row.data)));
+  return rows.filter(
+    (row) =>
+      row.config === hash(JSON.stringify([row.study, row.preset, row.variant])) &&
+      ofData(row, resolve(inProject("data"), row.data)),
+  );
 }

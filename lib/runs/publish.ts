@@ -2,9 +2,19 @@ import { copyFileSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { UserError } from "../core/errors";
 import { namesIn, writeFileAtomic } from "../core/files";
-import type { Job } from "./job";
-import { findPredictions, latestRows, localFolder, predictionsFile, readRows, resultsFolder, rowLines, runKey, type ResultRow } from "./row";
 import { finishedRows, localRowsFile } from "./finished";
+import type { Job } from "./job";
+import {
+  findPredictions,
+  latestRows,
+  localFolder,
+  predictionsFile,
+  type ResultRow,
+  readRows,
+  resultsFolder,
+  rowLines,
+  runKey,
+} from "./row";
 
 export interface Published {
   readonly rows: readonly ResultRow[];
@@ -39,10 +49,16 @@ function attentionMaps(rows: readonly ResultRow[]): { readonly from: string; rea
  */
 export function publishRuns(study: string, jobs: readonly Job[]): Published {
   const rows = latestRows([...finishedRows(study, jobs, { onlyLocal: true }).values()].flat());
-  if (rows.length === 0) throw new UserError(`this machine has finished none of these runs of ${study}; run them first: s2mllm study ${study}`);
+  if (rows.length === 0)
+    throw new UserError(
+      `this machine has finished none of these runs of ${study}; run them first: s2mllm study ${study}`,
+    );
   const answers = rows.map((row) => {
     const found = findPredictions(row);
-    if (found === undefined) throw new UserError(`${row.variant}, seed ${row.seed}, ${row.proposals} boxes: the answers are not in ${localFolder()}; take its rows out of ${localRowsFile()} and run the study again`);
+    if (found === undefined)
+      throw new UserError(
+        `${row.variant}, seed ${row.seed}, ${row.proposals} boxes: the answers are not in ${localFolder()}; take its rows out of ${localRowsFile()} and run the study again`,
+      );
     return { from: found.file, to: predictionsFile(row, resultsFolder()) };
   });
   const moved = [...answers, ...attentionMaps(rows)].filter(({ from, to }) => from !== to);

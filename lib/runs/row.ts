@@ -81,7 +81,7 @@ export function dataName(folder: string): string {
 
 /** Folder of finished rows: data/results, or what S2_RESULTS names. */
 export function resultsFolder(): string {
-  return process.env["S2_RESULTS"] ?? inProject("data", "results");
+  return process.env.S2_RESULTS ?? inProject("data", "results");
 }
 
 function problems(error: z.ZodError): string {
@@ -90,19 +90,26 @@ function problems(error: z.ZodError): string {
 
 function rowsOfFile(file: string): ResultRow[] {
   const rows: ResultRow[] = [];
-  readFileSync(file, "utf8").split("\n").forEach((line, i) => {
-    if (line.trim() === "") return;
-    const place = `${file}, line ${i + 1}`;
-    let value: unknown;
-    try {
-      value = JSON.parse(line);
-    } catch {
-      throw new UserError(`${place}: not a JSON object (was a write cut off?); delete the line and run the study again`);
-    }
-    const parsed = ResultRow.safeParse(value);
-    if (!parsed.success) throw new UserError(`${place}: not a result row: ${problems(parsed.error)}; delete the line and run the study again`);
-    rows.push(parsed.data);
-  });
+  readFileSync(file, "utf8")
+    .split("\n")
+    .forEach((line, i) => {
+      if (line.trim() === "") return;
+      const place = `${file}, line ${i + 1}`;
+      let value: unknown;
+      try {
+        value = JSON.parse(line);
+      } catch {
+        throw new UserError(
+          `${place}: not a JSON object (was a write cut off?); delete the line and run the study again`,
+        );
+      }
+      const parsed = ResultRow.safeParse(value);
+      if (!parsed.success)
+        throw new UserError(
+          `${place}: not a result row: ${problems(parsed.error)}; delete the line and run the study again`,
+        );
+      rows.push(parsed.data);
+    });
   return rows;
 }
 
@@ -149,7 +156,12 @@ export function localFolder(results = resultsFolder()): string {
 
 /** Where a run's answers lie, below the results folder or the local one. Runs of other settings have other names. */
 export function predictionsFile(run: RunName, folder: string): string {
-  return join(folder, "predictions", run.study, `${run.preset}-${run.variant}-s${run.seed}-${run.proposals}-${run.config}.json.gz`);
+  return join(
+    folder,
+    "predictions",
+    run.study,
+    `${run.preset}-${run.variant}-s${run.seed}-${run.proposals}-${run.config}.json.gz`,
+  );
 }
 
 /** @throws UserError when the file is damaged */
@@ -158,7 +170,9 @@ function predictionsOf(file: string): Prediction[] {
   try {
     value = JSON.parse(gunzipSync(readFileSync(file)).toString("utf8"));
   } catch (error) {
-    throw new UserError(`${file}: not a gzipped JSON file (${(error as Error).message}); delete it and run the study again`);
+    throw new UserError(
+      `${file}: not a gzipped JSON file (${(error as Error).message}); delete it and run the study again`,
+    );
   }
   const parsed = z.array(Prediction).safeParse(value);
   if (!parsed.success) throw new UserError(`${file}: ${problems(parsed.error)}; delete it and run the study again`);
@@ -170,8 +184,18 @@ function areAnswersOf(row: ResultRow, answers: readonly Prediction[]): boolean {
   const same = (some: readonly Prediction[], threshold: number, percentage: number): boolean =>
     // rows keep at least two decimals
     Math.abs((100 * some.filter((a) => a.iou >= threshold).length) / some.length - percentage) < 0.01;
-  return answers.length === row.n && same(answers, 0.25, row.metrics.acc25) && same(answers, 0.5, row.metrics.acc50) &&
-    Object.entries(row.metrics.byRelation ?? {}).every(([kind, value]) => same(answers.filter((a) => a.kind === kind), 0.25, value));
+  return (
+    answers.length === row.n &&
+    same(answers, 0.25, row.metrics.acc25) &&
+    same(answers, 0.5, row.metrics.acc50) &&
+    Object.entries(row.metrics.byRelation ?? {}).every(([kind, value]) =>
+      same(
+        answers.filter((a) => a.kind === kind),
+        0.25,
+        value,
+      ),
+    )
+  );
 }
 
 /**
@@ -180,7 +204,10 @@ function areAnswersOf(row: ResultRow, answers: readonly Prediction[]): boolean {
  * @returns undefined when the run left none; `file` is where they are
  * @throws UserError when a file is damaged
  */
-export function findPredictions(row: ResultRow, results = resultsFolder()): { readonly file: string; readonly answers: Prediction[] } | undefined {
+export function findPredictions(
+  row: ResultRow,
+  results = resultsFolder(),
+): { readonly file: string; readonly answers: Prediction[] } | undefined {
   for (const folder of [localFolder(results), results]) {
     const file = predictionsFile(row, folder);
     if (!existsSync(file)) continue;

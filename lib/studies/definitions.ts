@@ -2,8 +2,17 @@ import type { AblationName } from "../config/ablations";
 import type { Study } from "./types";
 
 const table5: readonly AblationName[] = [
-  "full", "no-sg", "no-mpe", "no-mpe-boxes", "no-mpe-no-anchor", "no-attn", "no-lg",
-  "frames-2", "frames-4", "frames-12", "language-only",
+  "full",
+  "no-sg",
+  "no-mpe",
+  "no-mpe-boxes",
+  "no-mpe-no-anchor",
+  "no-attn",
+  "no-lg",
+  "frames-2",
+  "frames-4",
+  "frames-12",
+  "language-only",
 ];
 const table8: readonly AblationName[] = ["base", "only-attn", "only-sg", "only-mpe", "only-lg"];
 const additions: readonly AblationName[] = ["full", "no-shared-skip", "no-anchor-loss", "no-anchor-attention"];

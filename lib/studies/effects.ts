@@ -1,6 +1,6 @@
 import type { ResultRow } from "../runs/row";
-import { groupRows, type AnswersOf } from "./groups";
-import { includesZero, pairedDifference, type Answer, type Interval } from "./intervals";
+import { type AnswersOf, groupRows } from "./groups";
+import { type Answer, type Interval, includesZero, pairedDifference } from "./intervals";
 
 export const noEffect = "no measurable effect";
 
@@ -40,10 +40,14 @@ function accuracy(runs: ReadonlyMap<number, readonly KindAnswer[]>, seeds: reado
 export function kindEffects(rows: readonly ResultRow[], answersOf: AnswersOf, reference = "full"): KindEffect[] {
   return groupRows(rows).flatMap((group) => {
     const runsOf = (variant: string): Map<number, readonly KindAnswer[]> =>
-      new Map(group.filter((r) => r.variant === variant).flatMap((r) => {
-        const answers = answersOf(r);
-        return answers === undefined ? [] : [[r.seed, answers] as const];
-      }));
+      new Map(
+        group
+          .filter((r) => r.variant === variant)
+          .flatMap((r) => {
+            const answers = answersOf(r);
+            return answers === undefined ? [] : [[r.seed, answers] as const];
+          }),
+      );
     const base = runsOf(reference);
     const variants = [...new Set(group.map((r) => r.variant))].filter((v) => v !== reference);
     const kinds = ["relations", ...new Set([...base.values()].flat().map((a) => a.kind))];
@@ -53,11 +57,21 @@ export function kindEffects(rows: readonly ResultRow[], answersOf: AnswersOf, re
       if (seeds.length === 0) return [];
       return kinds.map((kind): KindEffect => {
         const only = (runs: ReadonlyMap<number, readonly KindAnswer[]>): Map<number, readonly KindAnswer[]> =>
-          new Map(seeds.map((s) => [s, runs.get(s)!.filter((a) => (kind === "relations" ? a.kind !== "attribute" : a.kind === kind))]));
+          new Map(
+            seeds.map((s) => [
+              s,
+              runs.get(s)!.filter((a) => (kind === "relations" ? a.kind !== "attribute" : a.kind === kind)),
+            ]),
+          );
         const [a, b] = [only(mine), only(base)];
         return {
-          variant, kind, proposals: group[0]!.proposals, reference: accuracy(b, seeds), ours: accuracy(a, seeds),
-          difference: pairedDifference(a, b, 0.25), n: a.get(seeds[0]!)!.length,
+          variant,
+          kind,
+          proposals: group[0]!.proposals,
+          reference: accuracy(b, seeds),
+          ours: accuracy(a, seeds),
+          difference: pairedDifference(a, b, 0.25),
+          n: a.get(seeds[0]!)!.length,
         };
       });
     });

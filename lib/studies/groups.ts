@@ -21,6 +21,8 @@ export function groupRows(rows: readonly ResultRow[]): ResultRow[][] {
  * The one group that a figure shows: the one with most runs, true boxes before detected ones where they are as many.
  */
 export function mainGroup(rows: readonly ResultRow[]): ResultRow[] {
-  const groups = groupRows(rows).sort((a, b) => b.length - a.length || Number(a[0]!.proposals !== "gt") - Number(b[0]!.proposals !== "gt"));
+  const groups = groupRows(rows).sort(
+    (a, b) => b.length - a.length || Number(a[0]!.proposals !== "gt") - Number(b[0]!.proposals !== "gt"),
+  );
   return groups[0] ?? [];
 }

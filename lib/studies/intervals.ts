@@ -109,8 +109,11 @@ function gather(perSeed: readonly (readonly { readonly sceneId: string; readonly
  * @throws UserError when there is no answer
  */
 export function accuracyInterval(runs: Runs, threshold: number): Interval {
-  const perSeed = [...runs.values()].map((run) => run.map((a) => ({ sceneId: a.sceneId, score: Number(a.iou >= threshold) })));
-  if (perSeed.length === 0 || perSeed.some((run) => run.length === 0)) throw new UserError("an interval needs answers; a run has none");
+  const perSeed = [...runs.values()].map((run) =>
+    run.map((a) => ({ sceneId: a.sceneId, score: Number(a.iou >= threshold) })),
+  );
+  if (perSeed.length === 0 || perSeed.some((run) => run.length === 0))
+    throw new UserError("an interval needs answers; a run has none");
   return bootstrap(gather(perSeed), `accuracy/${threshold}`);
 }
 
@@ -123,13 +126,17 @@ export function accuracyInterval(runs: Runs, threshold: number): Interval {
 export function pairedDifference(first: Runs, second: Runs, threshold: number): Interval {
   const seeds = [...first.keys()].filter((s) => second.has(s)).sort((a, b) => a - b);
   if (seeds.length === 0) {
-    throw new UserError(`the two variants share no seed (${[...first.keys()].join(", ")} against ${[...second.keys()].join(", ")}); run both with the same seeds`);
+    throw new UserError(
+      `the two variants share no seed (${[...first.keys()].join(", ")} against ${[...second.keys()].join(", ")}); run both with the same seeds`,
+    );
   }
   const perSeed = seeds.map((seed) => {
     const other = new Map(second.get(seed)!.map((a) => [a.queryId, a]));
     const mine = first.get(seed)!;
     if (mine.length !== other.size || mine.some((a) => !other.has(a.queryId))) {
-      throw new UserError(`seed ${seed}: the two variants answered different sentences (${mine.length} and ${other.size}); run both on the same data`);
+      throw new UserError(
+        `seed ${seed}: the two variants answered different sentences (${mine.length} and ${other.size}); run both on the same data`,
+      );
     }
     return mine.map((a) => ({
       sceneId: a.sceneId,

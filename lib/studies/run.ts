@@ -1,15 +1,15 @@
 import { appendFileSync, mkdirSync } from "node:fs";
 import { resolveConfig } from "../config/resolve";
-import { onInterrupt } from "../core/interrupt";
 import { runChild } from "../core/child";
 import { UserError, unknownName } from "../core/errors";
-import { silent, type Progress, type ProgressSink } from "../core/progress";
+import { onInterrupt } from "../core/interrupt";
+import { type Progress, type ProgressSink, silent } from "../core/progress";
 import { inProject } from "../core/root";
 import { prepareScenes } from "../dataloader/prepare";
-import { studies } from "./definitions";
 import { finishedRows, jobName, localRowsFile } from "../runs/finished";
-import { jobsOf, type Job } from "../runs/job";
-import { resultsFolder, rowLines, type ResultRow } from "../runs/row";
+import { type Job, jobsOf } from "../runs/job";
+import { type ResultRow, resultsFolder, rowLines } from "../runs/row";
+import { studies } from "./definitions";
 import type { Study, StudyRunOptions } from "./types";
 
 /** The study called `name`. @throws UserError listing the known ones */
@@ -29,12 +29,15 @@ export async function runStudy(name: string, options: StudyRunOptions): Promise<
   const study = studyNamed(name);
   const progress = options.onProgress ?? silent;
   const variants = options.variants ?? study.variants;
-  for (const variant of variants) if (!study.variants.includes(variant)) throw unknownName(`variant of ${name}`, variant, study.variants);
+  for (const variant of variants)
+    if (!study.variants.includes(variant)) throw unknownName(`variant of ${name}`, variant, study.variants);
   const jobs = jobsOf({ study: name, preset: options.preset, variants, seeds: options.seeds, set: options.set });
   const again = options.retrain ?? [];
   const finished = finishedRows(name, jobs);
   const local = finishedRows(name, jobs, { onlyLocal: true });
-  const missing = jobs.filter((job) => (again.includes(job.variant) ? local : finished).get(jobName(job))!.length === 0);
+  const missing = jobs.filter(
+    (job) => (again.includes(job.variant) ? local : finished).get(jobName(job))!.length === 0,
+  );
   if (missing.length > 0) {
     await prepareScenes(resolveConfig({ preset: options.preset, set: options.set }), progress);
     await runJobs(missing, options.processes ?? 2, progress);
@@ -70,7 +73,12 @@ async function runJobs(jobs: readonly Job[], processes: number, progress: Progre
   } finally {
     forget();
   }
-  if (stop.signal.aborted) throw new UserError(`study interrupted: ${kept} of ${jobs.length} runs finished and kept; run it again to go on from the last checkpoints`);
-  if (failures.length > 0) throw new UserError(`${failures.length} of ${jobs.length} runs failed (${kept} finished and kept):\n  ${failures.join("\n  ")}`);
+  if (stop.signal.aborted)
+    throw new UserError(
+      `study interrupted: ${kept} of ${jobs.length} runs finished and kept; run it again to go on from the last checkpoints`,
+    );
+  if (failures.length > 0)
+    throw new UserError(
+      `${failures.length} of ${jobs.length} runs failed (${kept} finished and kept):\n  ${failures.join("\n  ")}`,
+    );
 }
-

@@ -4,21 +4,25 @@ import { serveParent } from "../core/child";
 import { writeFileAtomic } from "../core/files";
 import type { Progress, ProgressSink } from "../core/progress";
 import { projectRoot } from "../core/root";
+import { encodeScenes } from "../dataloader/sentences";
 import { chooseEngine } from "../engine/choose";
 import { attentionFile, interViewAttention } from "../eval/attention";
-import { predict, type Answer } from "../eval/predict";
+import { type Answer, predict } from "../eval/predict";
 import { boundsOf, scoreAnswers } from "../eval/score";
 import { openSession } from "../eval/session";
-import { encodeScenes } from "../dataloader/sentences";
+import { configHash, type Job, jobConfig, runFolder } from "../runs/job";
+import { dataName, localFolder, type Prediction, predictionsFile, type ResultRow } from "../runs/row";
 import { fineTune } from "../train/fine-tune";
-import { configHash, jobConfig, runFolder, type Job } from "../runs/job";
-import { dataName, localFolder, predictionsFile, type Prediction, type ResultRow } from "../runs/row";
 
 /** Commit of the project's files, with "+" when lib was changed since; "unknown" outside a checkout. */
 function commitOf(): string {
   try {
-    const git = (...args: string[]): string => execFileSync("git", args, { cwd: projectRoot(), encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
-    return git("rev-parse", "--short=10", "HEAD") + (git("status", "--porcelain", "--untracked-files=no", "lib") === "" ? "" : "+");
+    const git = (...args: string[]): string =>
+      execFileSync("git", args, { cwd: projectRoot(), encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+    return (
+      git("rev-parse", "--short=10", "HEAD") +
+      (git("status", "--porcelain", "--untracked-files=no", "lib") === "" ? "" : "+")
+    );
   } catch {
     return "unknown";
   }
@@ -26,9 +30,16 @@ function commitOf(): string {
 
 function toPrediction({ query, chosen, iou }: Answer): Prediction {
   return {
-    queryId: query.id, sceneId: query.sceneId, category: query.category, kind: query.relation ?? "other", target: query.targetId,
+    queryId: query.id,
+    sceneId: query.sceneId,
+    category: query.category,
+    kind: query.relation ?? "other",
+    target: query.targetId,
     // rounded down: an answer stays on its side of 0.25 and 0.5, so that answers give their row's accuracies
-    predicted: chosen, iou: Math.floor(iou * 1e4) / 1e4, description: query.description, anchors: [...query.anchorIds],
+    predicted: chosen,
+    iou: Math.floor(iou * 1e4) / 1e4,
+    description: query.description,
+    anchors: [...query.anchorIds],
   };
 }
 
@@ -41,17 +52,44 @@ async function runJob(job: Job, progress: ProgressSink, stop: AbortSignal): Prom
   const { cache, tokenizer } = session;
   const { scenes, prompt } = encodeScenes(session.sentences("train"), tokenizer, config);
   const name = `${job.variant} seed ${job.seed}`;
-  const { parameters, seconds } = await fineTune({ config, cache, scenes, prompt, folder: runFolder(job), name, progress, signal: stop });
+  const { parameters, seconds } = await fineTune({
+    config,
+    cache,
+    scenes,
+    prompt,
+    folder: runFolder(job),
+    name,
+    progress,
+    signal: stop,
+  });
   const test = session.sentences("val");
   const rows = session.sources.map((source): ResultRow => {
-    const answers = predict(parameters, config, cache, test, tokenizer, { source, progress: (p) => progress({ ...p, task: `${name}, ${p.task}` }) });
+    const answers = predict(parameters, config, cache, test, tokenizer, {
+      source,
+      progress: (p) => progress({ ...p, task: `${name}, ${p.task}` }),
+    });
     const row: ResultRow = {
-      study: job.study, variant: job.variant, preset: job.preset, seed: job.seed, data: dataName(session.folder),
-      dataFingerprint: cache.index.dataFingerprint, config: configHash(job), synthetic: session.synthetic, commit, engine,
-      frames: config.data.frames, proposals: source, n: answers.length, seconds: Number(seconds.toFixed(1)),
-      metrics: scoreAnswers(answers, session.classOf), ...boundsOf(test, source),
+      study: job.study,
+      variant: job.variant,
+      preset: job.preset,
+      seed: job.seed,
+      data: dataName(session.folder),
+      dataFingerprint: cache.index.dataFingerprint,
+      config: configHash(job),
+      synthetic: session.synthetic,
+      commit,
+      engine,
+      frames: config.data.frames,
+      proposals: source,
+      n: answers.length,
+      seconds: Number(seconds.toFixed(1)),
+      metrics: scoreAnswers(answers, session.classOf),
+      ...boundsOf(test, source),
     };
-    writeFileAtomic(predictionsFile(row, localFolder()), gzipSync(JSON.stringify(answers.map(toPrediction)), { level: 9 }));
+    writeFileAtomic(
+      predictionsFile(row, localFolder()),
+      gzipSync(JSON.stringify(answers.map(toPrediction)), { level: 9 }),
+    );
     return row;
   });
   if (job.variant === "full" && job.seed === 0) {
@@ -60,7 +98,10 @@ async function runJob(job: Job, progress: ProgressSink, stop: AbortSignal): Prom
     const patch = Math.floor(cache.dims.side / 2) * cache.dims.side + Math.floor(cache.dims.side / 2);
     const maps = interViewAttention(parameters, config, cache, first!, tokenizer, session.folder, patch);
     if (maps !== undefined) {
-      writeFileAtomic(attentionFile(localFolder(), maps.sceneId, job.variant, job.seed), JSON.stringify({ variant: job.variant, seed: job.seed, ...maps }));
+      writeFileAtomic(
+        attentionFile(localFolder(), maps.sceneId, job.variant, job.seed),
+        JSON.stringify({ variant: job.variant, seed: job.seed, ...maps }),
+      );
     }
   }
   return rows;

@@ -3,11 +3,11 @@ import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import { planTraining, sizeOf } from "../core/parameters";
 import type { EngineName } from "../engine/choose";
-import { describeModel, trainRules } from "../weights/describe";
-import { partOf } from "../weights/checkpoint";
 import { pooledSide } from "../model/pooling";
 import { structureEnabled } from "../model/structure";
 import { patchSide } from "../model/vision";
+import { partOf } from "../weights/checkpoint";
+import { describeModel, trainRules } from "../weights/describe";
 
 /**
  * What is done with the model: training steps; answers with all weights in memory; answers, or the gradients of one batch, with weights
@@ -56,15 +56,23 @@ interface Stack {
 /** Numbers that one layer keeps for its gradient: about ten of the stream's width, the MLP's, the attention weights. */
 const keptBy = (s: Stack): number => 10 * s.rows * s.width + s.inners * s.rows * s.inner + s.heads * s.pairs;
 /** Numbers that one layer has in hand at once: scores before and after softmax, or the MLP's. */
-const workingOf = (s: Stack): number => 3 * s.rows * s.width + Math.max(2 * s.heads * s.pairs, s.inners * s.rows * s.inner);
+const workingOf = (s: Stack): number =>
+  3 * s.rows * s.width + Math.max(2 * s.heads * s.pairs, s.inners * s.rows * s.inner);
 const forwardOf = (s: Stack): number => 2 * s.rows * s.weights + 4 * s.layers * s.pairs * s.width;
 /** Gradients of the inputs everywhere behind something trained, gradients of the weights where they train. */
-const backwardOf = (s: Stack): number => (s.differentiated ? 2 * s.rows * s.weights * (1 + s.trained) + 8 * s.layers * s.pairs * s.width : 0);
+const backwardOf = (s: Stack): number =>
+  s.differentiated ? 2 * s.rows * s.weights * (1 + s.trained) + 8 * s.layers * s.pairs * s.width : 0;
 
 /** A tally of a model's numbers by a key of their names. */
-function countBy(config: S2Config, key: (name: string) => string): Map<string, { all: number; trained: number; largest: number }> {
+function countBy(
+  config: S2Config,
+  key: (name: string) => string,
+): Map<string, { all: number; trained: number; largest: number }> {
   const specs = describeModel(config);
-  const plan = planTraining(specs.map(({ name }) => name), trainRules(config));
+  const plan = planTraining(
+    specs.map(({ name }) => name),
+    trainRules(config),
+  );
   const counts = new Map<string, { all: number; trained: number; largest: number }>();
   for (const { name, shape } of specs) {
     const entry = counts.get(key(name)) ?? { all: 0, trained: 0, largest: 0 };
@@ -87,7 +95,14 @@ function stacksOf(config: S2Config, training: boolean): { stacks: Stack[]; visua
   const { shared, sentence } = promptTokens[prompt.template];
   const prefix = shared + visualTokens;
   const counts = countBy(config, (name) =>
-    /^(?:model\.embed_tokens|lm_head)\./.test(name) ? "table" : name.includes("mm_projector") ? "projector" : name.startsWith("st_attention") ? "structure" : partOf(name.replace(/\.lora_[AB]\.weight$/, ".weight")) ?? "heads");
+    /^(?:model\.embed_tokens|lm_head)\./.test(name)
+      ? "table"
+      : name.includes("mm_projector")
+        ? "projector"
+        : name.startsWith("st_attention")
+          ? "structure"
+          : (partOf(name.replace(/\.lora_[AB]\.weight$/, ".weight")) ?? "heads"),
+  );
   const of = (key: string): { weights: number; trained: number } => {
     const { all, trained } = counts.get(key) ?? { all: 0, trained: 0 };
     return { weights: all, trained: all === 0 ? 0 : trained / all };
@@ -97,23 +112,73 @@ function stacksOf(config: S2Config, training: boolean): { stacks: Stack[]; visua
   const shown = r.scenesPerStep === 0 ? B : Math.min(r.scenesPerStep, B);
   const stacks: Stack[] = [
     // a frozen tower's features are prepared once, not in every step
-    ...(training && tower.trained === 0 ? [] : [{
-      ...tower, layers: vision.layers, rows: views * N, pairs: views * N * N, width: vision.hiddenSize, heads: vision.heads,
-      inner: vision.intermediateSize, inners: 2, differentiated: tower.trained > 0,
-    }]),
-    ...(structureEnabled(structure) ? [{
-      ...of("structure"), layers: 1, rows: views * N, pairs: views * N * (N + data.frames), width: vision.hiddenSize, heads: structure.heads,
-      inner: Math.round(vision.hiddenSize * structure.mlpRatio), inners: 2, differentiated: true,
-    }] : []),
-    { ...of("projector"), layers: 1, rows: views * N, pairs: 0, width: lm.hiddenSize, heads: 0, inner: lm.hiddenSize, inners: 2, differentiated: true },
+    ...(training && tower.trained === 0
+      ? []
+      : [
+          {
+            ...tower,
+            layers: vision.layers,
+            rows: views * N,
+            pairs: views * N * N,
+            width: vision.hiddenSize,
+            heads: vision.heads,
+            inner: vision.intermediateSize,
+            inners: 2,
+            differentiated: tower.trained > 0,
+          },
+        ]),
+    ...(structureEnabled(structure)
+      ? [
+          {
+            ...of("structure"),
+            layers: 1,
+            rows: views * N,
+            pairs: views * N * (N + data.frames),
+            width: vision.hiddenSize,
+            heads: structure.heads,
+            inner: Math.round(vision.hiddenSize * structure.mlpRatio),
+            inners: 2,
+            differentiated: true,
+          },
+        ]
+      : []),
     {
-      ...of("language model"), layers: lm.layers, rows: B * (prefix + Q * sentence), pairs: B * (prefix * prefix + Q * sentence * (prefix + sentence)),
-      width: lm.hiddenSize, heads: lm.heads, inner: lm.intermediateSize, inners: 4, differentiated: true,
+      ...of("projector"),
+      layers: 1,
+      rows: views * N,
+      pairs: 0,
+      width: lm.hiddenSize,
+      heads: 0,
+      inner: lm.hiddenSize,
+      inners: 2,
+      differentiated: true,
     },
-    ...(training && r.enabled && config.lossWeights.recon > 0 ? [{
-      ...of("reconstruction decoder"), layers: r.depth, rows: shown * seen * N, pairs: shown * (seen * N) ** 2, width: r.hiddenSize, heads: r.heads,
-      inner: Math.round(r.hiddenSize * r.mlpRatio), inners: 2, differentiated: true,
-    }] : []),
+    {
+      ...of("language model"),
+      layers: lm.layers,
+      rows: B * (prefix + Q * sentence),
+      pairs: B * (prefix * prefix + Q * sentence * (prefix + sentence)),
+      width: lm.hiddenSize,
+      heads: lm.heads,
+      inner: lm.intermediateSize,
+      inners: 4,
+      differentiated: true,
+    },
+    ...(training && r.enabled && config.lossWeights.recon > 0
+      ? [
+          {
+            ...of("reconstruction decoder"),
+            layers: r.depth,
+            rows: shown * seen * N,
+            pairs: shown * (seen * N) ** 2,
+            width: r.hiddenSize,
+            heads: r.heads,
+            inner: Math.round(r.hiddenSize * r.mlpRatio),
+            inners: 2,
+            differentiated: true,
+          },
+        ]
+      : []),
   ];
   return { stacks, visualTokens };
 }
@@ -122,10 +187,14 @@ function stacksOf(config: S2Config, training: boolean): { stacks: Stack[]; visua
 function mapsOf(config: S2Config): { kept: number; flops: number } {
   const { reconstruction: r, vision, training, data, lossWeights } = config;
   if (!r.enabled || lossWeights.recon === 0) return { kept: 0, flops: 0 };
-  const views = (r.scenesPerStep === 0 ? training.scenes : Math.min(r.scenesPerStep, training.scenes)) * (r.viewsPerStep === 0 ? data.frames : Math.min(r.viewsPerStep, data.frames));
+  const views =
+    (r.scenesPerStep === 0 ? training.scenes : Math.min(r.scenesPerStep, training.scenes)) *
+    (r.viewsPerStep === 0 ? data.frames : Math.min(r.viewsPerStep, data.frames));
   const heads = Number(r.global) + Number(r.local);
   const side = patchSide(vision);
-  const fine = (8 * side) ** 2, full = (r.patchSize * side) ** 2, F = r.featureDim;
+  const fine = (8 * side) ** 2,
+    full = (r.patchSize * side) ** 2,
+    F = r.featureDim;
   const per = fine * F * 8 + full * (F / 2 + 2 * r.lastDim);
   // four 3x3 convolutions on the finest grid and a third of that below it; two on the output
   const work = 2 * 9 * (fine * F * F * 4 * (4 / 3) + fine * F * (F / 2) + full * (F / 2) * r.lastDim);
@@ -141,7 +210,9 @@ function mapsOf(config: S2Config): { kept: number; flops: number } {
 export function estimate(config: S2Config, work: Work): Estimate {
   const training = work === "train" || work === "stream-train";
   const { stacks, visualTokens } = stacksOf(config, training);
-  const byTraining = countBy(config, (name) => (!training && partOf(name) === "reconstruction decoder" ? "idle" : "used")).get("used")!;
+  const byTraining = countBy(config, (name) =>
+    !training && partOf(name) === "reconstruction decoder" ? "idle" : "used",
+  ).get("used")!;
   const flops = stacks.reduce((n, s) => n + forwardOf(s) + (training ? backwardOf(s) : 0), 0);
   const frames = (training ? config.training.scenes : 1) * config.data.frames * patchSide(config.vision) ** 2;
   const inputs = frames * (proposals + config.vision.hiddenSize) * float;
@@ -152,14 +223,21 @@ export function estimate(config: S2Config, work: Work): Estimate {
     // recomputed layers keep their inputs; one at a time has the rest in hand
     const most = Math.max(...stacks.map(keptBy));
     const recompute = config.training.recompute === true;
-    const keptOf = (s: Stack): number => (recompute ? s.layers * s.rows * s.width + (keptBy(s) === most ? most : 0) : s.layers * keptBy(s));
+    const keptOf = (s: Stack): number =>
+      recompute ? s.layers * s.rows * s.width + (keptBy(s) === most ? most : 0) : s.layers * keptBy(s);
     const trained = byTraining.trained * float;
     memory = {
-      ...program, weights: byTraining.all * float, gradients: trained, "optimiser's moments": 2 * trained,
+      ...program,
+      weights: byTraining.all * float,
+      gradients: trained,
+      "optimiser's moments": 2 * trained,
       ...(config.training.accumulate > 1 ? { "gathered gradients": 2 * trained } : {}),
       // the step is one program: it ends with the new weights and moments beside the old ones
       "updated weights and moments": 3 * trained,
-      activations: stacks.reduce((n, s) => n + (s.differentiated ? keptOf(s) : workingOf(s)), 0) * float + maps.kept * float + widest,
+      activations:
+        stacks.reduce((n, s) => n + (s.differentiated ? keptOf(s) : workingOf(s)), 0) * float +
+        maps.kept * float +
+        widest,
       inputs,
     };
     const again = recompute ? stacks.reduce((n, s) => n + (s.differentiated ? forwardOf(s) : 0), 0) : 0;
@@ -167,7 +245,8 @@ export function estimate(config: S2Config, work: Work): Estimate {
   }
   // streams between the layers stay until the pass ends
   const streams = stacks.reduce((n, s) => n + s.layers * s.rows * s.width, 0) * float;
-  if (work === "answer") memory = { ...program, weights: byTraining.all * float, activations: widest + streams, inputs };
+  if (work === "answer")
+    memory = { ...program, weights: byTraining.all * float, activations: widest + streams, inputs };
   else {
     const part = countBy(config, (name) => /^(.*\.layers\.\d+)\./.exec(name)?.[1] ?? name);
     const largest = Math.max(...[...part.values()].map(({ all }) => all)) * float;
@@ -177,10 +256,18 @@ export function estimate(config: S2Config, work: Work): Estimate {
       // word embeddings stay, with a gradient of their own; a part on its way back has its gradients twice and all that it keeps
       const { hiddenSize, vocabSize } = config.language;
       Object.assign(memory, {
-        gradients: byTraining.trained * float, "word embeddings": 2 * vocabSize * hiddenSize * float, "largest part's gradients": largest,
+        gradients: byTraining.trained * float,
+        "word embeddings": 2 * vocabSize * hiddenSize * float,
+        "largest part's gradients": largest,
         activations: widest + streams + Math.max(...stacks.map(keptBy)) * float + mapsOf(config).kept * float,
       });
-      return { work, memory, bytes: sum(memory), flops: flops + stacks.reduce((n, s) => n + forwardOf(s), 0) + mapsOf(config).flops, visualTokens };
+      return {
+        work,
+        memory,
+        bytes: sum(memory),
+        flops: flops + stacks.reduce((n, s) => n + forwardOf(s), 0) + mapsOf(config).flops,
+        visualTokens,
+      };
     }
   }
   return { work, memory, bytes: sum(memory), flops, visualTokens };
@@ -201,7 +288,10 @@ export const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(byt
 
 /** The parts of an estimate, largest first: "weights 32.1 GB, …". */
 export function memoryText({ memory }: Estimate): string {
-  return Object.entries(memory).sort((a, b) => b[1] - a[1]).map(([name, bytes]) => `${name} ${gigabytes(bytes)}`).join(", ");
+  return Object.entries(memory)
+    .sort((a, b) => b[1] - a[1])
+    .map(([name, bytes]) => `${name} ${gigabytes(bytes)}`)
+    .join(", ");
 }
 
 /**
@@ -218,7 +308,7 @@ export function requireMemory(config: S2Config, work: Work, engine: EngineName, 
   const several = processes > 1 ? ` for each of ${processes} runs side by side` : "";
   throw new UserError(
     `preset ${config.preset} does not fit: ${work === "train" || work === "stream-train" ? "training" : "answering"} on ${config.data.frames} frames needs about ${gigabytes(needed.bytes)}${several} ` +
-    `(${memoryText(needed)}), ${engine} has ${gigabytes(available)} here; use a smaller preset, fewer frames (--set data.frames=8)` +
-    `${processes > 1 ? ", fewer processes" : ""} or a machine with more memory`,
+      `(${memoryText(needed)}), ${engine} has ${gigabytes(available)} here; use a smaller preset, fewer frames (--set data.frames=8)` +
+      `${processes > 1 ? ", fewer processes" : ""} or a machine with more memory`,
   );
 }

@@ -7,18 +7,18 @@ import { writeFileAtomic } from "../core/files";
 import { takeMessages } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
 import { Rng } from "../core/rng";
+import type { SceneCache } from "../dataloader/scene-cache";
+import type { EncodedScene } from "../dataloader/sentences";
 import type { tf } from "../engine/tf";
-import { describeModel } from "../weights/describe";
 import { initParameters } from "../model/initialise";
+import type { SharedPrompt } from "../model/prompt";
 import { adapterConfigFile, loadAdapter, requireAdapters, saveAdapter } from "../weights/adapter";
-import { partOf, type ModelPart } from "../weights/checkpoint";
+import { type ModelPart, partOf } from "../weights/checkpoint";
+import { describeModel } from "../weights/describe";
+import { checkpointsOf, pretrainedFile } from "../weights/pretrained";
 import { Weights } from "../weights/weights";
 import { loadWeights, readWeights, resumeCheckpoint, saveCheckpoint, saveWeights } from "./checkpoint";
-import type { EncodedScene } from "../dataloader/sentences";
 import { MetricsLog } from "./metrics-log";
-import { checkpointsOf, pretrainedFile } from "../weights/pretrained";
-import type { SharedPrompt } from "../model/prompt";
-import type { SceneCache } from "../dataloader/scene-cache";
 import { Trainer } from "./trainer";
 
 export interface FineTuneOptions {
@@ -57,18 +57,29 @@ const logEvery = 10;
  *
  * @param purpose answers need no reconstruction decoder: where no checkpoint has one, its numbers mean nothing then
  */
-export function startingParameters(config: S2Config, purpose: "training" | "answers" = "training"): Map<string, tf.Variable> {
+export function startingParameters(
+  config: S2Config,
+  purpose: "training" | "answers" = "training",
+): Map<string, tf.Variable> {
   const { bases, adapters } = checkpointsOf(config);
   const fromScratch = config.language.init === "xavier";
-  const part = (name: ModelPart): string[] => describeModel(config).map((spec) => spec.name).filter((n) => partOf(n) === name);
+  const part = (name: ModelPart): string[] =>
+    describeModel(config)
+      .map((spec) => spec.name)
+      .filter((n) => partOf(n) === name);
   if (bases.length > 0) {
     // a language model that starts from random numbers needs no checkpoint, and takes the lab's own decoder
-    const needed: ModelPart[] | undefined = fromScratch ? ["vision tower"] : purpose === "answers" ? ["vision tower", "language model"] : undefined;
+    const needed: ModelPart[] | undefined = fromScratch
+      ? ["vision tower"]
+      : purpose === "answers"
+        ? ["vision tower", "language model"]
+        : undefined;
     const weights = Weights.open([...bases, ...adapters], config, needed);
     try {
       const parameters = weights.load();
       const decoder = part("reconstruction decoder").filter((name) => weights.added.includes(name));
-      if (decoder.length > 0 && purpose === "training") loadWeights(pretrainedFile(config.preset, "reconstruction"), parameters, decoder);
+      if (decoder.length > 0 && purpose === "training")
+        loadWeights(pretrainedFile(config.preset, "reconstruction"), parameters, decoder);
       return parameters;
     } finally {
       weights.close();
@@ -76,7 +87,8 @@ export function startingParameters(config: S2Config, purpose: "training" | "answ
   }
   const parameters = initParameters(describeModel(config), new Rng(config.seed, "init"));
   loadWeights(pretrainedFile(config.preset, "vision"), parameters, part("vision tower"));
-  if (config.reconstruction.enabled && purpose === "training") loadWeights(pretrainedFile(config.preset, "reconstruction"), parameters, part("reconstruction decoder"));
+  if (config.reconstruction.enabled && purpose === "training")
+    loadWeights(pretrainedFile(config.preset, "reconstruction"), parameters, part("reconstruction decoder"));
   for (const folder of adapters) loadAdapter(folder, config, parameters);
   return parameters;
 }
@@ -101,7 +113,10 @@ export function finishedParameters(folder: string, config: S2Config): Map<string
   const own = join(folder, "model.safetensors");
   const adapter = adapterFolder(folder);
   if (existsSync(own)) return readWeights(own, describeModel(config));
-  if (!existsSync(join(adapter, adapterConfigFile))) throw new UserError(`${folder}: no model.safetensors and no adapter/${adapterConfigFile}; expected the folder of a finished run (s2mllm train makes one)`);
+  if (!existsSync(join(adapter, adapterConfigFile)))
+    throw new UserError(
+      `${folder}: no model.safetensors and no adapter/${adapterConfigFile}; expected the folder of a finished run (s2mllm train makes one)`,
+    );
   return startingParameters(withAdapter(config, adapter), "answers");
 }
 
@@ -113,7 +128,10 @@ export function finishedParameters(folder: string, config: S2Config): Map<string
 export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
   const { config, cache, folder } = options;
   if (options.keep !== undefined && options.keep !== "model") requireAdapters(config);
-  const identity = { config: createHash("sha256").update(JSON.stringify(config)).digest("hex").slice(0, 12), dataFingerprint: cache.index.dataFingerprint };
+  const identity = {
+    config: createHash("sha256").update(JSON.stringify(config)).digest("hex").slice(0, 12),
+    dataFingerprint: cache.index.dataFingerprint,
+  };
   writeFileAtomic(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
   const parameters = startingParameters(config);
   const trainer = new Trainer(config, cache, options.scenes, options.prompt, parameters);
@@ -131,7 +149,10 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
     sums.set(key, [sum + value, n + 1]);
   };
   let kept = resumed?.step;
-  const goOn = (): string => (kept === undefined ? "no checkpoint was kept yet" : `the same command goes on from step ${kept}, kept in ${checkpoint}`);
+  const goOn = (): string =>
+    kept === undefined
+      ? "no checkpoint was kept yet"
+      : `the same command goes on from step ${kept}, kept in ${checkpoint}`;
   const doStep = (step: number): ReturnType<Trainer["step"]> => {
     try {
       return trainer.step(step);
@@ -153,24 +174,47 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
     }
     const report = doStep(step);
     // a gradient without a number spoils the weights one step before the loss shows it
-    for (const [what, value] of [["loss", report.total], ["gradient's norm", report.gradNorm]] as const) {
-      if (!Number.isFinite(value)) throw new UserError(`${options.name}: the ${what} is ${value} at step ${step}; lower training.learningRate, or name the first tensor with S2_ENGINE_DEBUG=1 (${goOn()})`);
+    for (const [what, value] of [
+      ["loss", report.total],
+      ["gradient's norm", report.gradNorm],
+    ] as const) {
+      if (!Number.isFinite(value))
+        throw new UserError(
+          `${options.name}: the ${what} is ${value} at step ${step}; lower training.learningRate, or name the first tensor with S2_ENGINE_DEBUG=1 (${goOn()})`,
+        );
     }
-    for (const key of ["total", "ground", "language", "recon", "anchor", "anchorAttention", "gradNorm", "accuracy"] as const) add(key, report[key]);
+    for (const key of [
+      "total",
+      "ground",
+      "language",
+      "recon",
+      "anchor",
+      "anchorAttention",
+      "gradNorm",
+      "accuracy",
+    ] as const)
+      add(key, report[key]);
     for (const [kind, value] of Object.entries(report.byKind)) add(`accuracy/${kind}`, value);
     if ((step + 1) % logEvery === 0 || step + 1 === steps) {
       const means = Object.fromEntries([...sums].map(([key, [sum, n]]) => [key, Number((sum / n).toPrecision(5))]));
       log.append({ step, seconds: Number(seconds().toFixed(2)), rate: report.rate, ...means });
-      const shown = [`loss ${(means["ground"] ?? NaN).toFixed(2)}`, `acc ${(100 * (means["accuracy"] ?? NaN)).toFixed(0)}%`];
-      if (config.lossWeights.anchor > 0) shown.push(`anchor ${(means["anchor"] ?? NaN).toFixed(2)}`);
+      const shown = [`loss ${(means.ground ?? NaN).toFixed(2)}`, `acc ${(100 * (means.accuracy ?? NaN)).toFixed(0)}%`];
+      if (config.lossWeights.anchor > 0) shown.push(`anchor ${(means.anchor ?? NaN).toFixed(2)}`);
       options.progress({ task: options.name, done: step + 1, total: steps, note: shown.join("  ") });
       sums.clear();
     }
     if ((step + 1) % (options.checkpointEvery ?? 400) === 0 && step + 1 < steps) keepState(step + 1);
   }
   const keep = options.keep ?? "model";
-  if (keep !== "adapter") saveWeights(join(folder, "model.safetensors"), parameters, { preset: config.preset, steps: String(steps) });
-  if (keep !== "model") saveAdapter(adapterFolder(folder), config, (name) => parameters.get(name)!.dataSync() as Float32Array, baseOf(config));
+  if (keep !== "adapter")
+    saveWeights(join(folder, "model.safetensors"), parameters, { preset: config.preset, steps: String(steps) });
+  if (keep !== "model")
+    saveAdapter(
+      adapterFolder(folder),
+      config,
+      (name) => parameters.get(name)!.dataSync() as Float32Array,
+      baseOf(config),
+    );
   rmSync(checkpoint, { recursive: true, force: true });
   trainer.optimizer.dispose();
   return { parameters, seconds: seconds() };

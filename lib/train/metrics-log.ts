@@ -31,11 +31,13 @@ export class MetricsLog {
 
 /** Lines of a metrics file; a half-written last line is left out. */
 export function readMetrics(file: string): MetricsLine[] {
-  return readFileSync(file, "utf8").split("\n").flatMap((text) => {
-    try {
-      return text === "" ? [] : [JSON.parse(text) as MetricsLine];
-    } catch {
-      return [];
-    }
-  });
+  return readFileSync(file, "utf8")
+    .split("\n")
+    .flatMap((text) => {
+      try {
+        return text === "" ? [] : [JSON.parse(text) as MetricsLine];
+      } catch {
+        return [];
+      }
+    });
 }

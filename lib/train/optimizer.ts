@@ -1,6 +1,6 @@
 import type { S2Config } from "../config/schema";
-import type { PlannedParameter } from "../core/parameters";
 import { UserError } from "../core/errors";
+import type { PlannedParameter } from "../core/parameters";
 import { adamw, sumSquares, tf } from "../engine/tf";
 
 interface Moments {
@@ -36,7 +36,8 @@ export class AdamW {
       start.dispose();
       return moment;
     };
-    for (const [name, variable] of variables) this.#moments.set(name, { first: zeros(variable), second: zeros(variable) });
+    for (const [name, variable] of variables)
+      this.#moments.set(name, { first: zeros(variable), second: zeros(variable) });
   }
 
   /** Updates applied so far. */
@@ -48,14 +49,21 @@ export class AdamW {
   begin(rate: number): UpdateNumbers {
     const { beta1, beta2 } = this.config;
     this.#updates += 1;
-    return { rate: tf.scalar(rate), correction1: tf.scalar(1 - beta1 ** this.#updates), correction2: tf.scalar(1 - beta2 ** this.#updates) };
+    return {
+      rate: tf.scalar(rate),
+      correction1: tf.scalar(1 - beta1 ** this.#updates),
+      correction2: tf.scalar(1 - beta2 ** this.#updates),
+    };
   }
 
   /** The gradients in the order of the parameters. @throws UserError naming one that is missing */
   requireGradients(grads: Readonly<Record<string, tf.Tensor | undefined>>): tf.Tensor[] {
     return [...this.variables.keys()].map((name) => {
       const grad = grads[name];
-      if (grad === undefined) throw new UserError(`training: parameter "${name}" has no gradient in this configuration; freeze it by a training rule`);
+      if (grad === undefined)
+        throw new UserError(
+          `training: parameter "${name}" has no gradient in this configuration; freeze it by a training rule`,
+        );
       return grad;
     });
   }
@@ -90,7 +98,9 @@ export class AdamW {
       for (const [name, variable] of this.variables) {
         const { first, second } = this.#moments.get(name)!;
         const [value, m, v] = adamw(variable, grads[name]!, first, second, {
-          ...shared, lr: rateOf(this.plan.get(name)!.rate), ...(decays(variable.shape) ? { weightDecay: decay } : {}),
+          ...shared,
+          lr: rateOf(this.plan.get(name)!.rate),
+          ...(decays(variable.shape) ? { weightDecay: decay } : {}),
         });
         variable.assign(value);
         first.assign(m);
@@ -102,15 +112,27 @@ export class AdamW {
 
   /** Moments as named tensors ("m.<name>", "v.<name>"), for a checkpoint. */
   state(): Map<string, tf.Tensor> {
-    return new Map([...this.#moments].flatMap(([name, { first, second }]) => [[`m.${name}`, first], [`v.${name}`, second]] as [string, tf.Tensor][]));
+    return new Map(
+      [...this.#moments].flatMap(
+        ([name, { first, second }]) =>
+          [
+            [`m.${name}`, first],
+            [`v.${name}`, second],
+          ] as [string, tf.Tensor][],
+      ),
+    );
   }
 
   /** Puts moments back. @throws UserError when a tensor is missing */
   restore(state: ReadonlyMap<string, tf.Tensor>, updates: number): void {
     for (const [name, moments] of this.#moments) {
-      for (const [key, variable] of [[`m.${name}`, moments.first], [`v.${name}`, moments.second]] as const) {
+      for (const [key, variable] of [
+        [`m.${name}`, moments.first],
+        [`v.${name}`, moments.second],
+      ] as const) {
         const tensor = state.get(key);
-        if (tensor === undefined) throw new UserError(`optimizer state lacks "${key}"; the checkpoint belongs to another configuration`);
+        if (tensor === undefined)
+          throw new UserError(`optimizer state lacks "${key}"; the checkpoint belongs to another configuration`);
         // assigning a variable to itself would free its numbers
         if (tensor !== variable) variable.assign(tensor);
       }

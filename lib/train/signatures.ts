@@ -1,9 +1,11 @@
-import type { MetricsLine, TrainingRun } from "./metrics-log";
 import type { ResultRow } from "../runs/row";
+import type { MetricsLine, TrainingRun } from "./metrics-log";
 
 /** Mean of a logged value over the lines from one share of the training to another. */
 function meanOver(lines: readonly MetricsLine[], key: string, from: number, to: number): number | undefined {
-  const values = lines.slice(Math.floor(from * lines.length), Math.max(1, Math.ceil(to * lines.length))).flatMap((l) => l[key] ?? []);
+  const values = lines
+    .slice(Math.floor(from * lines.length), Math.max(1, Math.ceil(to * lines.length)))
+    .flatMap((l) => l[key] ?? []);
   return values.length === 0 ? undefined : values.reduce((a, b) => a + b, 0) / values.length;
 }
 
@@ -25,7 +27,9 @@ function ofRun(run: TrainingRun): string[] {
   if (run.metrics.length < 10) return [];
   return losses.flatMap(({ key, below, from, to, text }) => {
     const share = remaining(run, key, from, to);
-    return share === undefined || share < below ? [] : [`${run.label}: ${text} (${(100 * share).toFixed(0)} % of its start)`];
+    return share === undefined || share < below
+      ? []
+      : [`${run.label}: ${text} (${(100 * share).toFixed(0)} % of its start)`];
   });
 }
 
@@ -35,10 +39,14 @@ function ofRow(row: ResultRow): string[] {
   const found: string[] = [];
   const random = row.baselines.random;
   if (random !== undefined && acc25 < random + 3) {
-    found.push(`${name}: Acc@0.25 ${acc25.toFixed(1)} % is that of a random pick (${random.toFixed(1)} %): a collapsed grounding head`);
+    found.push(
+      `${name}: Acc@0.25 ${acc25.toFixed(1)} % is that of a random pick (${random.toFixed(1)} %): a collapsed grounding head`,
+    );
   }
   if (unique25 !== undefined && multiple25 !== undefined && multiple25 < unique25 / 2) {
-    found.push(`${name}: weak among several of a kind (${multiple25.toFixed(1)} % against ${unique25.toFixed(1)} % where the class is unique)`);
+    found.push(
+      `${name}: weak among several of a kind (${multiple25.toFixed(1)} % against ${unique25.toFixed(1)} % where the class is unique)`,
+    );
   }
   return found;
 }

@@ -1,12 +1,12 @@
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
-import { planTraining, type PlannedParameter } from "../core/parameters";
+import { type PlannedParameter, planTraining } from "../core/parameters";
 import { adamw, tf } from "../engine/tf";
 import type { TensorToWrite } from "../io/safetensors";
 import { writeTensorFolder } from "../io/tensor-folder";
-import { describeModel, trainRules } from "../weights/describe";
 import type { ModelInputs, Targets } from "../model/inputs";
 import { forward } from "../model/s2mllm";
+import { describeModel, trainRules } from "../weights/describe";
 import { StreamedTraining } from "../weights/streamed-training";
 import type { Weights } from "../weights/weights";
 import { lossParts, totalLoss } from "./losses/total";
@@ -31,13 +31,26 @@ export interface StreamedGradients {
  * @param onPart told of the bytes read so far, after each part
  * @throws UserError when a trained parameter gets no gradient
  */
-export function streamedGradients(weights: Weights, inputs: ModelInputs, targets: Targets, config: S2Config, onPart?: (bytesRead: number) => void): StreamedGradients {
-  const plan = planTraining(describeModel(config).map(({ name }) => name), trainRules(config));
+export function streamedGradients(
+  weights: Weights,
+  inputs: ModelInputs,
+  targets: Targets,
+  config: S2Config,
+  onPart?: (bytesRead: number) => void,
+): StreamedGradients {
+  const plan = planTraining(
+    describeModel(config).map(({ name }) => name),
+    trainRules(config),
+  );
   const trained = [...plan].filter(([, { training }]) => training === "train").map(([name]) => name);
   const parameters = new StreamedTraining(weights, trained, onPart);
   try {
     const { value, grads } = tf.variableGrads(
-      () => totalLoss(lossParts(parameters, forward(parameters, inputs, config, { training: true }), inputs, targets, config), config.lossWeights),
+      () =>
+        totalLoss(
+          lossParts(parameters, forward(parameters, inputs, config, { training: true }), inputs, targets, config),
+          config.lossWeights,
+        ),
       [...parameters.held.values(), parameters.hook],
     );
     const gradients = new Map(parameters.gradients);
@@ -46,7 +59,10 @@ export function streamedGradients(weights: Weights, inputs: ModelInputs, targets
       if (gradient != null) gradients.set(name, gradient.dataSync() as Float32Array);
     }
     const missing = trained.find((name) => !gradients.has(name));
-    if (missing !== undefined) throw new UserError(`training: parameter "${missing}" has no gradient in this configuration; freeze it by a training rule`);
+    if (missing !== undefined)
+      throw new UserError(
+        `training: parameter "${missing}" has no gradient in this configuration; freeze it by a training rule`,
+      );
     const loss = value.dataSync()[0]!;
     tf.dispose([value, ...Object.values(grads)]);
     let squares = 0;
@@ -63,18 +79,36 @@ export function streamedGradients(weights: Weights, inputs: ModelInputs, targets
  *
  * @param rate learning rate
  */
-export function writeFirstUpdate(folder: string, weights: Weights, { gradients, norm, plan }: StreamedGradients, config: S2Config["training"], rate: number, shardBytes = 5e9): void {
+export function writeFirstUpdate(
+  folder: string,
+  weights: Weights,
+  { gradients, norm, plan }: StreamedGradients,
+  config: S2Config["training"],
+  rate: number,
+  shardBytes = 5e9,
+): void {
   let last: { name: string; numbers: [Float32Array, Float32Array, Float32Array] } | undefined;
   const updated = (name: string): [Float32Array, Float32Array, Float32Array] => {
     if (last?.name === name) return last.numbers;
     const { shape } = weights.specs.get(name)!;
     const tensors = tf.tidy(() => {
       const zeros = tf.zeros([...shape]);
-      return adamw(tf.tensor(weights.values(name), [...shape]), tf.tensor(gradients.get(name)!, [...shape]), zeros, zeros, {
-        lr: tf.scalar(rate * plan.get(name)!.rate), beta1: tf.scalar(config.beta1), beta2: tf.scalar(config.beta2), eps: tf.scalar(config.epsilon),
-        correction1: tf.scalar(1 - config.beta1), correction2: tf.scalar(1 - config.beta2), gradScale: tf.scalar(Math.min(1, config.clipNorm / norm)),
-        ...(decays(shape) ? { weightDecay: tf.scalar(config.weightDecay) } : {}),
-      });
+      return adamw(
+        tf.tensor(weights.values(name), [...shape]),
+        tf.tensor(gradients.get(name)!, [...shape]),
+        zeros,
+        zeros,
+        {
+          lr: tf.scalar(rate * plan.get(name)!.rate),
+          beta1: tf.scalar(config.beta1),
+          beta2: tf.scalar(config.beta2),
+          eps: tf.scalar(config.epsilon),
+          correction1: tf.scalar(1 - config.beta1),
+          correction2: tf.scalar(1 - config.beta2),
+          gradScale: tf.scalar(Math.min(1, config.clipNorm / norm)),
+          ...(decays(shape) ? { weightDecay: tf.scalar(config.weightDecay) } : {}),
+        },
+      );
     });
     const numbers = tensors.map((t) => t.dataSync() as Float32Array) as [Float32Array, Float32Array, Float32Array];
     tf.dispose(tensors);
@@ -85,8 +119,15 @@ export function writeFirstUpdate(folder: string, weights: Weights, { gradients, 
     const { buffer, byteOffset, byteLength } = updated(name)[which];
     return new Uint8Array(buffer, byteOffset, byteLength);
   };
-  writeTensorFolder(folder, [...gradients.keys()].flatMap((name) => {
-    const { shape } = weights.specs.get(name)!;
-    return (["", "m.", "v."] as const).map((prefix, which): [string, TensorToWrite] => [`${prefix}${name}`, { dtype: "F32", shape, bytes: () => bytes(name, which as 0 | 1 | 2) }]);
-  }), shardBytes);
+  writeTensorFolder(
+    folder,
+    [...gradients.keys()].flatMap((name) => {
+      const { shape } = weights.specs.get(name)!;
+      return (["", "m.", "v."] as const).map((prefix, which): [string, TensorToWrite] => [
+        `${prefix}${name}`,
+        { dtype: "F32", shape, bytes: () => bytes(name, which as 0 | 1 | 2) },
+      ]);
+    }),
+    shardBytes,
+  );
 }

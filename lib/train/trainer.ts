@@ -1,15 +1,15 @@
 import type { S2Config } from "../config/schema";
 import type { PlannedParameter } from "../core/parameters";
 import { Rng } from "../core/rng";
+import { type Batch, type BatchSizes, batchSizes, makeBatch } from "../dataloader/batch";
+import { sampleStep } from "../dataloader/sampler";
+import type { SceneCache } from "../dataloader/scene-cache";
+import { allSentences, type EncodedScene } from "../dataloader/sentences";
 import type { tf } from "../engine/tf";
 import { disposeParameters } from "../model/initialise";
 import type { SharedPrompt } from "../model/prompt";
-import { batchSizes, makeBatch, type Batch, type BatchSizes } from "../dataloader/batch";
-import { allSentences, type EncodedScene } from "../dataloader/sentences";
 import type { AdamW } from "./optimizer";
-import { sampleStep } from "../dataloader/sampler";
-import type { SceneCache } from "../dataloader/scene-cache";
-import { TrainingStep, type LabelledBatch, type StepReport } from "./training-step";
+import { type LabelledBatch, type StepReport, TrainingStep } from "./training-step";
 
 /** Fine-tuning of one configuration on prepared scenes. */
 export class Trainer {
@@ -25,7 +25,13 @@ export class Trainer {
     readonly parameters: ReadonlyMap<string, tf.Variable>,
   ) {
     this.#step = new TrainingStep(config, prompt, parameters);
-    const sizes = batchSizes(allSentences(scenes), scenes.map((s) => s.scene), config.training.sentences, "gt", prompt);
+    const sizes = batchSizes(
+      allSentences(scenes),
+      scenes.map((s) => s.scene),
+      config.training.sentences,
+      "gt",
+      prompt,
+    );
     this.sizes = config.lossWeights.anchor + config.lossWeights.anchorAttention > 0 ? sizes : { ...sizes, anchors: 0 };
     this.#rng = new Rng(config.seed, "train");
   }
@@ -41,14 +47,19 @@ export class Trainer {
   /** A batch and the kinds of its sentences; several make an update where the config accumulates. */
   batch(step: number): LabelledBatch & { readonly batch: Batch } {
     const { config, scenes, sizes } = this;
-    const picks = sampleStep(step, { pool: this.cache.dims.pool, sentences: scenes.map((s) => s.queries.length) }, config, this.#rng.fork("data"));
+    const picks = sampleStep(
+      step,
+      { pool: this.cache.dims.pool, sentences: scenes.map((s) => s.queries.length) },
+      config,
+      this.#rng.fork("data"),
+    );
     const kinds: (string | undefined)[] = [];
     const items = picks.map((pick) => {
       const { scene, encoded, queries } = scenes[pick.scene]!;
       const sentences = pick.sentences.map((s) => ({ encoded: encoded[s]!, positives: [queries[s]!.targetId] }));
       for (let q = 0; q < sizes.sentences; q++) {
         const s = pick.sentences[q];
-        kinds.push(s === undefined ? undefined : queries[s]!.relation ?? "other");
+        kinds.push(s === undefined ? undefined : (queries[s]!.relation ?? "other"));
       }
       return { scene, views: pick.views, sentences, turns: pick.turns, draw: pick.draw };
     });
@@ -58,7 +69,11 @@ export class Trainer {
   /** One update: forward, losses, gradients, AdamW. */
   step(step: number): StepReport {
     const { accumulate } = this.config.training;
-    if (accumulate > 1) return this.updateBy(step, Array.from({ length: accumulate }, (_, i) => () => this.batch(step * accumulate + i)));
+    if (accumulate > 1)
+      return this.updateBy(
+        step,
+        Array.from({ length: accumulate }, (_, i) => () => this.batch(step * accumulate + i)),
+      );
     const { batch, kinds } = this.batch(step);
     try {
       return this.update(step, batch, kinds);

@@ -1,17 +1,17 @@
 import type { S2Config } from "../config/schema";
-import { planTraining, type PlannedParameter } from "../core/parameters";
+import { type PlannedParameter, planTraining } from "../core/parameters";
 import { Rng } from "../core/rng";
-import { RepeatedStep, freeze, runOnce, tf } from "../engine/tf";
-import { describeModel, trainRules } from "../weights/describe";
+import { inputGroup, modelInputs, stepInputs } from "../dataloader/step-inputs";
+import { freeze, RepeatedStep, runOnce, tf } from "../engine/tf";
 import type { ModelInputs, Targets } from "../model/inputs";
 import type { SharedPrompt } from "../model/prompt";
 import { forward } from "../model/s2mllm";
 import { RecomputedParameters } from "../nn/recomputed";
 import type { ParameterSource } from "../nn/scope";
+import { describeModel, trainRules } from "../weights/describe";
 import { lossParts, totalLoss } from "./losses/total";
 import { AdamW, type UpdateNumbers } from "./optimizer";
 import { learningRate } from "./schedule";
-import { inputGroup, modelInputs, stepInputs } from "../dataloader/step-inputs";
 
 /** What one step reports; numbers are means over the step's sentences. */
 export interface StepReport {
@@ -61,9 +61,15 @@ export class TrainingStep {
     private readonly prompt: Pick<SharedPrompt, "before" | "after">,
     private readonly parameters: ReadonlyMap<string, tf.Variable>,
   ) {
-    this.plan = planTraining(describeModel(config).map((s) => s.name), trainRules(config));
+    this.plan = planTraining(
+      describeModel(config).map((s) => s.name),
+      trainRules(config),
+    );
     this.#trainable = new Map([...parameters].filter(([name]) => this.plan.get(name)!.training === "train"));
-    this.#source = config.training.recompute === true ? new RecomputedParameters(parameters, [...this.#trainable.keys()]) : parameters;
+    this.#source =
+      config.training.recompute === true
+        ? new RecomputedParameters(parameters, [...this.#trainable.keys()])
+        : parameters;
     this.optimizer = new AdamW(this.#trainable, this.plan, config.training);
     this.#rng = new Rng(config.seed, "train");
   }
@@ -78,7 +84,9 @@ export class TrainingStep {
     const rate = learningRate(step, this.config.training);
     const numbers = this.optimizer.begin(rate);
     const given = stepInputs({ inputs: batch.inputs, targets: batch.targets, numbers });
-    const values = this.#once ? runOnce((tensors) => this.#compute(tensors, this.#noise(`noise-${step}`)), given) : this.#repeated.run(given);
+    const values = this.#once
+      ? runOnce((tensors) => this.#compute(tensors, this.#noise(`noise-${step}`)), given)
+      : this.#repeated.run(given);
     tf.dispose(Object.values(numbers));
     const [total, gradNorm, ...rest] = Array.from(values);
     return reportOf(step, rate, gradNorm!, [{ values: Float32Array.of(total!, ...rest), kinds }]);
@@ -88,19 +96,23 @@ export class TrainingStep {
   runSeveral(step: number, batches: readonly (() => LabelledBatch)[]): StepReport {
     this.#freeze();
     const rate = learningRate(step, this.config.training);
-    this.#gathered ??= new Map([...this.#trainable].map(([name, { size, shape }]) => {
-      const start = tf.tensor(new Float32Array(size), shape);
-      const sum = tf.variable(start, false);
-      start.dispose();
-      return [name, sum];
-    }));
+    this.#gathered ??= new Map(
+      [...this.#trainable].map(([name, { size, shape }]) => {
+        const start = tf.tensor(new Float32Array(size), shape);
+        const sum = tf.variable(start, false);
+        start.dispose();
+        return [name, sum];
+      }),
+    );
     const reports = batches.map((make, i) => {
       const { batch, kinds } = make();
       // the sums start anew with the first batch
       const keep = tf.scalar(i === 0 ? 0 : 1);
       try {
         const given = stepInputs({ inputs: batch.inputs, targets: batch.targets, gathered: { keep } });
-        const values = this.#once ? runOnce((tensors) => this.#gather(tensors, this.#noise(`noise-${step}-${i}`)), given) : this.#gathering.run(given);
+        const values = this.#once
+          ? runOnce((tensors) => this.#gather(tensors, this.#noise(`noise-${step}-${i}`)), given)
+          : this.#gathering.run(given);
         return { values: Float32Array.from(values), kinds };
       } finally {
         keep.dispose();
@@ -164,7 +176,10 @@ export class TrainingStep {
   }
 
   /** Loss, gradients by parameter name, and what the report tells: the parts of the loss and the hits, kept. */
-  #gradients(given: tf.NamedTensorMap, rng: Rng | undefined): { value: tf.Scalar; grads: Record<string, tf.Tensor>; parts: tf.Tensor[] } {
+  #gradients(
+    given: tf.NamedTensorMap,
+    rng: Rng | undefined,
+  ): { value: tf.Scalar; grads: Record<string, tf.Tensor>; parts: tf.Tensor[] } {
     const { config } = this;
     const inputs = modelInputs(given, this.prompt);
     const targets = inputGroup(given, "targets") as unknown as Targets;
@@ -175,26 +190,47 @@ export class TrainingStep {
       const hits = tf.gather(targets.positives.reshape([-1]), bestCells(outputs.scores)).reshape([-1]);
       const zero = tf.scalar(0);
       parts = [
-        losses.ground, losses.language ?? zero, losses.recon ?? zero, losses.anchor ?? zero, losses.anchorAttention ?? zero,
+        losses.ground,
+        losses.language ?? zero,
+        losses.recon ?? zero,
+        losses.anchor ?? zero,
+        losses.anchorAttention ?? zero,
       ].map((t) => tf.keep(t.reshape([1])));
       parts.push(tf.keep(hits));
       return totalLoss(losses, config.lossWeights);
     }, [...this.#trainable.values()]);
-    return { value, grads: Object.fromEntries([...this.#trainable].map(([name, variable]) => [name, grads[variable.name]!])), parts };
+    return {
+      value,
+      grads: Object.fromEntries([...this.#trainable].map(([name, variable]) => [name, grads[variable.name]!])),
+      parts,
+    };
   }
 
   dispose(): void {
     this.optimizer.dispose();
-    tf.dispose([...this.#gathered?.values() ?? []]);
+    tf.dispose([...(this.#gathered?.values() ?? [])]);
   }
 }
 
 /** A report from what each batch of an update gave: loss, its five parts, a hit or miss for each sentence. */
-function reportOf(step: number, rate: number, gradNorm: number, batches: readonly { readonly values: Float32Array; readonly kinds: readonly (string | undefined)[] }[]): StepReport {
+function reportOf(
+  step: number,
+  rate: number,
+  gradNorm: number,
+  batches: readonly { readonly values: Float32Array; readonly kinds: readonly (string | undefined)[] }[],
+): StepReport {
   const mean = (at: number): number => batches.reduce((sum, { values }) => sum + values[at]!, 0) / batches.length;
-  const [total, ground, language, recon, anchor, anchorAttention] = [mean(0), mean(1), mean(2), mean(3), mean(4), mean(5)];
+  const [total, ground, language, recon, anchor, anchorAttention] = [
+    mean(0),
+    mean(1),
+    mean(2),
+    mean(3),
+    mean(4),
+    mean(5),
+  ];
   const tally = new Map<string, [number, number]>();
-  let right = 0, count = 0;
+  let right = 0,
+    count = 0;
   for (const { values, kinds } of batches) {
     kinds.forEach((kind, i) => {
       if (kind === undefined) return;
@@ -206,7 +242,16 @@ function reportOf(step: number, rate: number, gradNorm: number, batches: readonl
     });
   }
   return {
-    step, rate, total, gradNorm, ground, language, recon, anchor, anchorAttention, accuracy: right / count,
+    step,
+    rate,
+    total,
+    gradNorm,
+    ground,
+    language,
+    recon,
+    anchor,
+    anchorAttention,
+    accuracy: right / count,
     byKind: Object.fromEntries([...tally].map(([kind, [r, n]]) => [kind, r / n])),
   };
 }

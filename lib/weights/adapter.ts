@@ -5,12 +5,12 @@ import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
 import { planTraining } from "../core/parameters";
 import { tf } from "../engine/tf";
-import { canonicalName, matchNames, matchProblems } from "./hf-names";
-import { readJsonObject, type JsonObject } from "../io/json";
-import { writeSafetensors, type TensorToWrite } from "../io/safetensors";
+import { type JsonObject, readJsonObject } from "../io/json";
+import { type TensorToWrite, writeSafetensors } from "../io/safetensors";
 import { TensorFolder } from "../io/tensor-folder";
 import { firstLines } from "./checkpoint";
 import { describeModel, trainRules } from "./describe";
+import { canonicalName, matchNames, matchProblems } from "./hf-names";
 
 export const adapterConfigFile = "adapter_config.json";
 const adapterFile = "adapter_model.safetensors";
@@ -35,7 +35,9 @@ function layoutOf(config: S2Config): Layout {
   const names = describeModel(config).map(({ name }) => name);
   const plan = planTraining(names, trainRules(config));
   const targets = new Set(names.flatMap((name) => adapted(name) ?? []));
-  const inAdapter = new Set<string>(), beside = new Set<string>(), saved = new Set<string>();
+  const inAdapter = new Set<string>(),
+    beside = new Set<string>(),
+    saved = new Set<string>();
   for (const name of names) {
     const module = moduleOf(name);
     if (adapted(name) !== undefined) inAdapter.add(name);
@@ -51,14 +53,23 @@ function layoutOf(config: S2Config): Layout {
 
 /** Settings of PEFT that change what an adapter computes, and the only value that the model's own adapters have. */
 const plain: JsonObject = {
-  peft_type: "LORA", bias: "none", fan_in_fan_out: false, use_rslora: false, use_dora: false, lora_bias: false, rank_pattern: {}, alpha_pattern: {},
+  peft_type: "LORA",
+  bias: "none",
+  fan_in_fan_out: false,
+  use_rslora: false,
+  use_dora: false,
+  lora_bias: false,
+  rank_pattern: {},
+  alpha_pattern: {},
   layers_to_transform: null,
 };
 
 /** @throws UserError when a configuration has no adapter that could be saved */
 export function requireAdapters(config: S2Config): void {
   if (!config.lora.vision && !config.lora.language) {
-    throw new UserError(`preset ${config.preset}: has no adapters (lora.vision and lora.language are off); save the whole model instead`);
+    throw new UserError(
+      `preset ${config.preset}: has no adapters (lora.vision and lora.language are off); save the whole model instead`,
+    );
   }
 }
 
@@ -69,24 +80,55 @@ export function requireAdapters(config: S2Config): void {
  * @param values float32 numbers of a parameter by the model's name
  * @param base what the adapter belongs to, such as "lmms-lab/LLaVA-Video-7B-Qwen2"
  */
-export function saveAdapter(folder: string, config: S2Config, values: (name: string) => Float32Array, base: string): void {
+export function saveAdapter(
+  folder: string,
+  config: S2Config,
+  values: (name: string) => Float32Array,
+  base: string,
+): void {
   requireAdapters(config);
   const { targets, saved, inAdapter, beside } = layoutOf(config);
   const write = (file: string, names: ReadonlySet<string>, stored: (name: string) => string): void => {
-    const tensors = describeModel(config).filter(({ name }) => names.has(name)).map(({ name, shape }): [string, TensorToWrite] => [
-      `base_model.model.${stored(name)}`,
-      { dtype: "F32", shape, bytes: () => { const { buffer, byteOffset, byteLength } = values(name); return new Uint8Array(buffer, byteOffset, byteLength); } },
-    ]);
+    const tensors = describeModel(config)
+      .filter(({ name }) => names.has(name))
+      .map(({ name, shape }): [string, TensorToWrite] => [
+        `base_model.model.${stored(name)}`,
+        {
+          dtype: "F32",
+          shape,
+          bytes: () => {
+            const { buffer, byteOffset, byteLength } = values(name);
+            return new Uint8Array(buffer, byteOffset, byteLength);
+          },
+        },
+      ]);
     writeSafetensors(join(folder, file), tensors, { format: "pt" });
   };
   write(adapterFile, inAdapter, (name) => name);
   const below = new Set(targets);
-  if (beside.size > 0) write(otherFile, beside, (name) => (below.has(moduleOf(name)) ? name.replace(/\.([^.]+)$/, ".base_layer.$1") : name));
+  if (beside.size > 0)
+    write(otherFile, beside, (name) =>
+      below.has(moduleOf(name)) ? name.replace(/\.([^.]+)$/, ".base_layer.$1") : name,
+    );
   const { rank, alpha, dropout } = config.lora;
-  writeFileAtomic(join(folder, adapterConfigFile), `${JSON.stringify({
-    ...plain, task_type: "CAUSAL_LM", base_model_name_or_path: base, inference_mode: true, r: rank, lora_alpha: alpha, lora_dropout: dropout,
-    target_modules: targets, modules_to_save: saved.length === 0 ? null : saved,
-  }, null, 2)}\n`);
+  writeFileAtomic(
+    join(folder, adapterConfigFile),
+    `${JSON.stringify(
+      {
+        ...plain,
+        task_type: "CAUSAL_LM",
+        base_model_name_or_path: base,
+        inference_mode: true,
+        r: rank,
+        lora_alpha: alpha,
+        lora_dropout: dropout,
+        target_modules: targets,
+        modules_to_save: saved.length === 0 ? null : saved,
+      },
+      null,
+      2,
+    )}\n`,
+  );
 }
 
 /** An open adapter folder. */
@@ -117,7 +159,10 @@ function settingProblems(json: JsonObject, { lora }: S2Config): string[] {
     }
   };
   for (const [key, wanted] of Object.entries(plain)) compare(key, wanted);
-  for (const [key, path] of [["r", "rank"], ["lora_alpha", "alpha"]] as const) {
+  for (const [key, path] of [
+    ["r", "rank"],
+    ["lora_alpha", "alpha"],
+  ] as const) {
     if (typeof json[key] !== "number") problems.push(`${key} is missing`);
     else compare(key, lora[path], ` (--set lora.${path}=${json[key]} follows the adapter)`);
   }
@@ -136,14 +181,26 @@ function around(module: string): string[] {
 }
 
 /** @param adapters modules with an adapter @param whole modules stored as they are, in the adapter's file */
-function coverageProblems({ target_modules: targets, modules_to_save: saved }: JsonObject, adapters: ReadonlySet<string>, whole: ReadonlySet<string>): string[] {
+function coverageProblems(
+  { target_modules: targets, modules_to_save: saved }: JsonObject,
+  adapters: ReadonlySet<string>,
+  whole: ReadonlySet<string>,
+): string[] {
   const unused = (list: unknown, modules: readonly string[], key: string): string[] =>
-    Array.isArray(list) ? list.filter((end) => !modules.some((module) => covers([end], module))).map((end) => `${key} names ${String(end)}, of which there is no tensor`) : [];
+    Array.isArray(list)
+      ? list
+          .filter((end) => !modules.some((module) => covers([end], module)))
+          .map((end) => `${key} names ${String(end)}, of which there is no tensor`)
+      : [];
   try {
     return [
-      ...[...adapters].filter((module) => !covers(targets, module)).map((module) => `target_modules does not name ${module}, which has an adapter`),
+      ...[...adapters]
+        .filter((module) => !covers(targets, module))
+        .map((module) => `target_modules does not name ${module}, which has an adapter`),
       ...unused(targets, [...adapters], "target_modules"),
-      ...[...whole].filter((module) => !around(module).some((m) => covers(saved, m))).map((module) => `modules_to_save does not name ${module}, which is in ${adapterFile}`),
+      ...[...whole]
+        .filter((module) => !around(module).some((m) => covers(saved, m)))
+        .map((module) => `modules_to_save does not name ${module}, which is in ${adapterFile}`),
       ...unused(saved, [...whole].flatMap(around), "modules_to_save"),
     ];
   } catch {
@@ -171,18 +228,30 @@ export function openAdapter(folder: string, config: S2Config): Adapter {
     const { inAdapter, beside } = layoutOf(config);
     const specs = describeModel(config).filter(({ name }) => inAdapter.has(name) || beside.has(name));
     const twice = open[1] && [...open[1].tensors.keys()].find((name) => open[0]!.tensors.has(name));
-    if (twice !== undefined) throw new UserError(`${join(folder, otherFile)}: tensor "${twice}" is in ${adapterFile} too; the files are of two adapters, copy them again`);
+    if (twice !== undefined)
+      throw new UserError(
+        `${join(folder, otherFile)}: tensor "${twice}" is in ${adapterFile} too; the files are of two adapters, copy them again`,
+      );
     const match = matchNames(specs, new Map(open.flatMap((file) => [...file.tensors])));
     const modules = [...open[0]!.tensors.keys()].map(canonicalName);
     const problems = [
       ...settingProblems(json, config).map((line) => `${adapterConfigFile}: ${line}`),
       ...matchProblems(match),
-      ...coverageProblems(json, new Set(modules.flatMap((name) => adapted(name) ?? [])), new Set(modules.filter((name) => adapted(name) === undefined).map(moduleOf)))
-        .map((line) => `${adapterConfigFile}: ${line}`),
+      ...coverageProblems(
+        json,
+        new Set(modules.flatMap((name) => adapted(name) ?? [])),
+        new Set(modules.filter((name) => adapted(name) === undefined).map(moduleOf)),
+      ).map((line) => `${adapterConfigFile}: ${line}`),
     ];
-    if (problems.length > 0) throw new UserError(`${folder}: the adapter does not fit the preset ${config.preset}: ${firstLines(problems)}`);
+    if (problems.length > 0)
+      throw new UserError(`${folder}: the adapter does not fit the preset ${config.preset}: ${firstLines(problems)}`);
     return {
-      sources: new Map([...match.found].map(([name, stored]) => [name, { folder: open.find((file) => file.tensors.has(stored))!, stored }])),
+      sources: new Map(
+        [...match.found].map(([name, stored]) => [
+          name,
+          { folder: open.find((file) => file.tensors.has(stored))!, stored },
+        ]),
+      ),
       close: () => open.forEach((file) => file.close()),
     };
   } catch (error) {

@@ -1,11 +1,11 @@
 import type { S2Config } from "../config/schema";
 import type { ParameterSpec } from "../core/parameters";
-import { canonicalName, matchNames, matchProblems, type NameMatch } from "./hf-names";
 import type { TensorFolder } from "../io/tensor-folder";
-import { checkHfConfig } from "./hf-config";
 import { addedTokens } from "../model/prompt";
 import { fast3rPrefix } from "../model/reconstruction";
 import { visionPrefix } from "../model/vision";
+import { checkHfConfig } from "./hf-config";
+import { canonicalName, matchNames, matchProblems, type NameMatch } from "./hf-names";
 
 /** What a published checkpoint has as a whole or not at all, and where it comes from. */
 export const modelParts = {
@@ -63,30 +63,49 @@ export interface CheckpointMatch {
 const floats: readonly string[] = ["F32", "F16", "BF16", "F64"];
 
 /** Compares names, shapes, types and config.json of a folder with a model; reads no numbers. */
-export function matchCheckpoint(folder: TensorFolder, specs: readonly ParameterSpec[], config: S2Config): CheckpointMatch {
+export function matchCheckpoint(
+  folder: TensorFolder,
+  specs: readonly ParameterSpec[],
+  config: S2Config,
+): CheckpointMatch {
   const { vocabSize } = config.language;
   const resized = new Map<string, ResizedTable>();
-  const shapes = new Map([...folder.tensors].map(([stored, { shape }]) => {
-    const name = canonicalName(stored);
-    const [rows, ...rest] = shape as number[];
-    const change = /^(?:model\.embed_tokens|lm_head)\.weight$/.test(name) && rows !== undefined ? resize(rows, vocabSize) : undefined;
-    if (change === undefined) return [stored, { shape }];
-    resized.set(name, change);
-    return [stored, { shape: [vocabSize, ...rest] }];
-  }));
+  const shapes = new Map(
+    [...folder.tensors].map(([stored, { shape }]) => {
+      const name = canonicalName(stored);
+      const [rows, ...rest] = shape as number[];
+      const change =
+        /^(?:model\.embed_tokens|lm_head)\.weight$/.test(name) && rows !== undefined
+          ? resize(rows, vocabSize)
+          : undefined;
+      if (change === undefined) return [stored, { shape }];
+      resized.set(name, change);
+      return [stored, { shape: [vocabSize, ...rest] }];
+    }),
+  );
   const all = matchNames(specs, shapes);
   const held = new Set([...all.found.keys(), ...all.misshapen.map(({ name }) => canonicalName(name))].map(groupOf));
-  const match = matchNames(specs.filter(({ name }) => held.has(groupOf(name))), shapes);
+  const match = matchNames(
+    specs.filter(({ name }) => held.has(groupOf(name))),
+    shapes,
+  );
   const { claim, problems } = checkHfConfig(folder.folder, config);
   const quantised = [...all.found.values()].filter((name) => !floats.includes(folder.tensors.get(name)!.dtype));
   const unknown = all.found.size + all.misshapen.length === 0;
   return {
-    parts: (Object.keys(modelParts) as ModelPart[]).filter((part) => held.has(part)), match, resized, claim,
+    parts: (Object.keys(modelParts) as ModelPart[]).filter((part) => held.has(part)),
+    match,
+    resized,
+    claim,
     problems: [
-      ...(unknown ? [`none of its ${folder.tensors.size} tensors is one of the model's: it belongs to another model`] : []),
+      ...(unknown
+        ? [`none of its ${folder.tensors.size} tensors is one of the model's: it belongs to another model`]
+        : []),
       ...problems,
       ...matchProblems(match),
-      ...quantised.map((name) => `${name}: stored as ${folder.tensors.get(name)!.dtype}, expected one of ${floats.join(", ")}`),
+      ...quantised.map(
+        (name) => `${name}: stored as ${folder.tensors.get(name)!.dtype}, expected one of ${floats.join(", ")}`,
+      ),
     ],
   };
 }

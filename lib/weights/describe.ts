@@ -2,8 +2,8 @@ import type { S2Config } from "../config/schema";
 import type { ParameterSpec, TrainRule } from "../core/parameters";
 import { groundingParameters } from "../model/grounding";
 import { languageParameters } from "../model/language";
-import { projectorParameters } from "../model/projector";
 import { psiParameters } from "../model/positions";
+import { projectorParameters } from "../model/projector";
 import { reconstructionParameters } from "../model/reconstruction";
 import { structureEnabled, structureParameters } from "../model/structure";
 import { trainsVision, visionParameters } from "../model/vision";
@@ -45,12 +45,17 @@ export function trainRules(config: S2Config): TrainRule[] {
   if (lora.vision) {
     rule(/^model\.vision_tower\..*\.lora_[AB]\.weight$/, tower, "vision tower, LoRA", config.training.visionRate);
   }
-  if (config.vision.postNorm === true) rule(/^model\.vision_tower\..*\.post_layernorm\./, "frozen", "vision tower, last norm (nothing reads it)");
+  if (config.vision.postNorm === true)
+    rule(/^model\.vision_tower\..*\.post_layernorm\./, "frozen", "vision tower, last norm (nothing reads it)");
   if (lora.fullVision === true) rule(/^model\.vision_tower\./, tower, "vision tower, full", config.training.visionRate);
   else rule(/^model\.vision_tower\./, "frozen", "vision tower");
   if (lora.language) rule(/^model\.layers\..*\.lora_[AB]\.weight$/, "train", "language layers, LoRA");
   if (full > 0) {
-    rule(new RegExp(`^model\\.layers\\.${anyOf(base, language.layers)}\\.`), "train", `last ${full} language layers, full`);
+    rule(
+      new RegExp(`^model\\.layers\\.${anyOf(base, language.layers)}\\.`),
+      "train",
+      `last ${full} language layers, full`,
+    );
   }
   if (base > 0) rule(/^model\.layers\./, "frozen", "language layers");
   rule(/^model\.embed_tokens\./, "train", "word embeddings");
@@ -61,8 +66,11 @@ export function trainRules(config: S2Config): TrainRule[] {
   if (structureEnabled(config.structure)) rule(/^st_attention_block\./, "train", "structure-enhanced module");
   if (config.positions.rays) rule(/^mlp_pe\./, "train", "ray encoding ψ");
   rule(
-    /^ground_head/, "train",
-    grounding.head === "mlp" ? "grounding head" : `grounding heads, zero target${grounding.sharedSkip ? ", shared skip" : ""}`,
+    /^ground_head/,
+    "train",
+    grounding.head === "mlp"
+      ? "grounding head"
+      : `grounding heads, zero target${grounding.sharedSkip ? ", shared skip" : ""}`,
   );
   if (reconstruction.enabled) {
     const P = lossWeights.recon > 0 ? "train" : "frozen";

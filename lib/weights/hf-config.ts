@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { S2Config } from "../config/schema";
-import { isJsonObject, readJsonObject, type JsonObject } from "../io/json";
+import { isJsonObject, type JsonObject, readJsonObject } from "../io/json";
 
 /** The classes whose weights fit the model, by what their config.json calls them. */
 const known = ["LlavaQwenForCausalLM", "SiglipModel", "SiglipVisionModel", "Fast3R"];
@@ -9,27 +9,50 @@ const known = ["LlavaQwenForCausalLM", "SiglipModel", "SiglipVisionModel", "Fast
 /** What a config.json must say of a part: value by key. Names and shapes do not show these: heads, bases, functions. */
 function languageFacts({ language: lm }: S2Config): JsonObject {
   return {
-    hidden_size: lm.hiddenSize, intermediate_size: lm.intermediateSize, num_hidden_layers: lm.layers, num_attention_heads: lm.heads,
-    num_key_value_heads: lm.kvHeads, rope_theta: lm.ropeTheta, rms_norm_eps: lm.rmsNormEps, hidden_act: "silu", rope_scaling: null,
-    use_sliding_window: false, tie_word_embeddings: false, mm_projector_type: "mlp2x_gelu",
+    hidden_size: lm.hiddenSize,
+    intermediate_size: lm.intermediateSize,
+    num_hidden_layers: lm.layers,
+    num_attention_heads: lm.heads,
+    num_key_value_heads: lm.kvHeads,
+    rope_theta: lm.ropeTheta,
+    rms_norm_eps: lm.rmsNormEps,
+    hidden_act: "silu",
+    rope_scaling: null,
+    use_sliding_window: false,
+    tie_word_embeddings: false,
+    mm_projector_type: "mlp2x_gelu",
   };
 }
 
 function visionFacts({ vision }: S2Config): JsonObject {
   return {
-    hidden_size: vision.hiddenSize, intermediate_size: vision.intermediateSize, num_attention_heads: vision.heads,
-    image_size: vision.imageSize, patch_size: vision.patchSize, hidden_act: "gelu_pytorch_tanh", layer_norm_eps: vision.layerNormEps,
+    hidden_size: vision.hiddenSize,
+    intermediate_size: vision.intermediateSize,
+    num_attention_heads: vision.heads,
+    image_size: vision.imageSize,
+    patch_size: vision.patchSize,
+    hidden_act: "gelu_pytorch_tanh",
+    layer_norm_eps: vision.layerNormEps,
   };
 }
 
 function decoderFacts({ reconstruction: r }: S2Config): JsonObject {
-  return { enc_embed_dim: r.encoderSize, embed_dim: r.hiddenSize, num_heads: r.heads, depth: r.depth, mlp_ratio: r.mlpRatio };
+  return {
+    enc_embed_dim: r.encoderSize,
+    embed_dim: r.hiddenSize,
+    num_heads: r.heads,
+    depth: r.depth,
+    mlp_ratio: r.mlpRatio,
+  };
 }
 
 /** Lines for the facts that `said` contradicts; what it does not say is not judged. */
 function contradictions(said: JsonObject, facts: JsonObject, at: string): string[] {
   return Object.entries(facts).flatMap(([key, wanted]) =>
-    said[key] === undefined || said[key] === wanted ? [] : [`config.json: ${at}${key} is ${JSON.stringify(said[key])}, the preset's is ${JSON.stringify(wanted)}`]);
+    said[key] === undefined || said[key] === wanted
+      ? []
+      : [`config.json: ${at}${key} is ${JSON.stringify(said[key])}, the preset's is ${JSON.stringify(wanted)}`],
+  );
 }
 
 export interface HfConfig {
@@ -43,13 +66,15 @@ export function checkHfConfig(folder: string, config: S2Config): HfConfig {
   const path = join(folder, "config.json");
   if (!existsSync(path)) return { claim: undefined, problems: [] };
   const json = readJsonObject(path);
-  const classes = Array.isArray(json["architectures"]) ? json["architectures"].map(String) : [];
-  const problems = classes.length === 0 || classes.some((name) => known.includes(name))
-    ? [] : [`config.json: the checkpoint is a ${classes.join(", ")}; the preset is built from ${known.join(", ")}`];
+  const classes = Array.isArray(json.architectures) ? json.architectures.map(String) : [];
+  const problems =
+    classes.length === 0 || classes.some((name) => known.includes(name))
+      ? []
+      : [`config.json: the checkpoint is a ${classes.join(", ")}; the preset is built from ${known.join(", ")}`];
   const { vision_config: vision, decoder_args: decoder } = json;
   if (isJsonObject(vision)) problems.push(...contradictions(vision, visionFacts(config), "vision_config."));
   else if (classes.includes("SiglipVisionModel")) problems.push(...contradictions(json, visionFacts(config), ""));
   if (isJsonObject(decoder)) problems.push(...contradictions(decoder, decoderFacts(config), "decoder_args."));
-  if (json["num_key_value_heads"] !== undefined) problems.push(...contradictions(json, languageFacts(config), ""));
-  return { claim: classes[0] ?? (typeof json["model_type"] === "string" ? json["model_type"] : undefined), problems };
+  if (json.num_key_value_heads !== undefined) problems.push(...contradictions(json, languageFacts(config), ""));
+  return { claim: classes[0] ?? (typeof json.model_type === "string" ? json.model_type : undefined), problems };
 }

@@ -46,13 +46,20 @@ export interface NameMatch {
   readonly unexpected: readonly { readonly name: string; readonly near?: string }[];
   /** Tensors that the model knows it has no use for. */
   readonly unused: readonly string[];
-  readonly misshapen: readonly { readonly name: string; readonly expected: readonly number[]; readonly got: readonly number[] }[];
+  readonly misshapen: readonly {
+    readonly name: string;
+    readonly expected: readonly number[];
+    readonly got: readonly number[];
+  }[];
   /** Tensors that spell the name of another one that was found. */
   readonly doubled: readonly { readonly name: string; readonly first: string }[];
 }
 
 /** Compares a checkpoint's tensors with the model's parameters; reads no numbers. */
-export function matchNames(specs: readonly ParameterSpec[], tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>): NameMatch {
+export function matchNames(
+  specs: readonly ParameterSpec[],
+  tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+): NameMatch {
   const wanted = new Map(specs.map((spec) => [spec.name, spec]));
   const visionLayers = layerCount(specs, /vision_model\.encoder\.layers\.(\d+)\./);
   const found = new Map<string, string>();
@@ -74,7 +81,11 @@ export function matchNames(specs: readonly ParameterSpec[], tensors: ReadonlyMap
   const seen = new Set([...found.keys(), ...misshapen.map(({ name }) => canonicalName(name))]);
   const missing = specs.map((spec) => spec.name).filter((name) => !seen.has(name));
   return {
-    found, missing, unused, misshapen, doubled,
+    found,
+    missing,
+    unused,
+    misshapen,
+    doubled,
     unexpected: unexpected.map((name) => {
       const near = missing.length > 50 ? undefined : closest(canonicalName(name), missing);
       return near === undefined ? { name } : { name, near };
@@ -90,7 +101,9 @@ function layerCount(specs: readonly ParameterSpec[], pattern: RegExp): number {
 export function matchProblems(match: NameMatch): string[] {
   return [
     ...match.missing.map((name) => `missing: ${name}`),
-    ...match.misshapen.map(({ name, expected, got }) => `${name}: expected [${expected.join(", ")}], got [${got.join(", ")}]`),
+    ...match.misshapen.map(
+      ({ name, expected, got }) => `${name}: expected [${expected.join(", ")}], got [${got.join(", ")}]`,
+    ),
     ...match.doubled.map(({ name, first }) => `${name}: means the same parameter as ${first}`),
     ...match.unexpected.map(({ name, near }) => `unexpected: ${name}${near === undefined ? "" : ` (near: ${near})`}`),
   ];

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
@@ -7,9 +7,9 @@ import type { ParameterSpec } from "../core/parameters";
 import { inProject } from "../core/root";
 import { tf } from "../engine/tf";
 import { readSafetensors } from "../io/safetensors";
+import { trainsVision, visionParameters } from "../model/vision";
 import { adapterConfigFile } from "./adapter";
 import { partOf } from "./checkpoint";
-import { trainsVision, visionParameters } from "../model/vision";
 import { Weights } from "./weights";
 
 /** Pretrained weights that a preset starts from. */
@@ -23,7 +23,10 @@ export function pretrainedFile(preset: string, part: PretrainedPart): string {
 export function checkpointFolders(preset: string): string[] {
   const top = inProject("data", "pretrained", preset);
   if (!existsSync(top)) return [];
-  return readdirSync(top).map((name) => join(top, name)).filter((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true).sort();
+  return readdirSync(top)
+    .map((name) => join(top, name))
+    .filter((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true)
+    .sort();
 }
 
 /**
@@ -31,10 +34,16 @@ export function checkpointFolders(preset: string): string[] {
  *
  * @throws UserError when a named one is not there
  */
-export function checkpointsOf(config: Pick<S2Config, "preset" | "checkpoints">): { readonly bases: string[]; readonly adapters: string[] } {
+export function checkpointsOf(config: Pick<S2Config, "preset" | "checkpoints">): {
+  readonly bases: string[];
+  readonly adapters: string[];
+} {
   const paths = config.checkpoints?.map((path) => inProject(path)) ?? checkpointFolders(config.preset);
   const absent = paths.find((path) => !existsSync(path));
-  if (absent !== undefined) throw new UserError(`${absent}: is not there; checkpoints names the folders of LLaVA-Video, SigLIP or Fast3R weights and of adapters`);
+  if (absent !== undefined)
+    throw new UserError(
+      `${absent}: is not there; checkpoints names the folders of LLaVA-Video, SigLIP or Fast3R weights and of adapters`,
+    );
   const isAdapter = (path: string): boolean => existsSync(join(path, adapterConfigFile));
   return { bases: paths.filter((path) => !isAdapter(path)), adapters: paths.filter(isAdapter) };
 }
@@ -42,14 +51,20 @@ export function checkpointsOf(config: Pick<S2Config, "preset" | "checkpoints">):
 /** A configuration's tokenizer: its preset's own, or the one beside its language model. */
 export function tokenizerFile(config: Pick<S2Config, "preset" | "checkpoints">): string {
   const own = inProject("data", "pretrained", config.preset, "tokenizer.json");
-  return [own, ...checkpointsOf(config).bases.map((folder) => join(folder, "tokenizer.json"))].find((path) => existsSync(path)) ?? own;
+  return (
+    [own, ...checkpointsOf(config).bases.map((folder) => join(folder, "tokenizer.json"))].find((path) =>
+      existsSync(path),
+    ) ?? own
+  );
 }
 
 /** The frozen tower's parameters, without adapters. */
-const towerSpecs = (config: S2Config): ParameterSpec[] => visionParameters(config).filter(({ name }) => partOf(name) === "vision tower");
+const towerSpecs = (config: S2Config): ParameterSpec[] =>
+  visionParameters(config).filter(({ name }) => partOf(name) === "vision tower");
 
 /** Opens the checkpoint that holds the vision tower. @throws UserError when none of the folders does */
-const openTower = (bases: readonly string[], config: S2Config): Weights => Weights.open(bases, config, ["vision tower"]);
+const openTower = (bases: readonly string[], config: S2Config): Weights =>
+  Weights.open(bases, config, ["vision tower"]);
 
 /**
  * The preset's own tower, where the configuration has no checkpoint to take one from.
@@ -60,7 +75,9 @@ export function requireTower(config: S2Config): string | undefined {
   if (checkpointsOf(config).bases.length > 0) return undefined;
   const file = pretrainedFile(config.preset, "vision");
   if (existsSync(file)) return file;
-  throw new UserError(`preset "${config.preset}" has no pretrained vision tower in data/pretrained/${config.preset}; make it with: npm run -s s2mllm -- pretrain, or name a checkpoint's folder: --set 'checkpoints=["DIR"]'`);
+  throw new UserError(
+    `preset "${config.preset}" has no pretrained vision tower in data/pretrained/${config.preset}; make it with: npm run -s s2mllm -- pretrain, or name a checkpoint's folder: --set 'checkpoints=["DIR"]'`,
+  );
 }
 
 /**
@@ -78,7 +95,9 @@ export function loadTower(config: S2Config): Map<string, tf.Tensor> {
       weights.close();
     }
   }
-  return new Map([...readSafetensors(requireTower(config)!)].map(([name, t]) => [name, tf.tensor(t.data as Float32Array, t.shape)]));
+  return new Map(
+    [...readSafetensors(requireTower(config)!)].map(([name, t]) => [name, tf.tensor(t.data as Float32Array, t.shape)]),
+  );
 }
 
 /**
@@ -94,7 +113,8 @@ export function visionFingerprint(config: S2Config): string {
     const weights = openTower(bases, config);
     try {
       // a row of each tensor tells towers apart without reading a gigabyte
-      for (const { name, shape } of towerSpecs(config)) hash.update(`${name} ${shape.join()}`).update(weights.firstRow(name));
+      for (const { name, shape } of towerSpecs(config))
+        hash.update(`${name} ${shape.join()}`).update(weights.firstRow(name));
     } finally {
       weights.close();
     }

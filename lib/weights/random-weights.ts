@@ -1,11 +1,11 @@
 import type { S2Config } from "../config/schema";
-import { sizeOf, type ParameterSpec } from "../core/parameters";
+import { type ParameterSpec, sizeOf } from "../core/parameters";
 import { Rng } from "../core/rng";
 import { toBfloat16 } from "../io/dtypes";
 import type { TensorToWrite } from "../io/safetensors";
 import { writeTensorFolder } from "../io/tensor-folder";
-import { describeModel } from "./describe";
 import { initialValues } from "../model/initialise";
+import { describeModel } from "./describe";
 
 /** Billions of normal draws take an hour: a large tensor repeats this many, a prime, so that its rows differ. */
 const DRAWN = 1_000_003;
@@ -22,7 +22,12 @@ function words(spec: ParameterSpec, rng: Rng): Uint8Array {
 /** Writes a whole model in bfloat16 shards as published checkpoints have them, with random numbers; a tensor at a time. */
 export function writeRandomWeights(folder: string, config: S2Config, shardBytes = 5e9): void {
   const rng = new Rng(config.seed, "random-weights");
-  writeTensorFolder(folder, describeModel(config).map((spec): [string, TensorToWrite] => [
-    spec.name, { dtype: "BF16", shape: spec.shape, bytes: () => words(spec, rng) },
-  ]), shardBytes);
+  writeTensorFolder(
+    folder,
+    describeModel(config).map((spec): [string, TensorToWrite] => [
+      spec.name,
+      { dtype: "BF16", shape: spec.shape, bytes: () => words(spec, rng) },
+    ]),
+    shardBytes,
+  );
 }

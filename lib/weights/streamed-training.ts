@@ -6,7 +6,8 @@ import type { Weights } from "./weights";
 type Tensor = tf.Tensor;
 
 /** Parameters that belong to one part of the model: a layer, the structure module, the projector, lm_head. */
-const partPrefix = /^(?:model\.vision_tower\..*\.encoder\.layers\.\d+|model\.layers\.\d+|fast3r\.decoder\.dec_blocks\.\d+|st_attention_block|model\.mm_projector|lm_head)\./;
+const partPrefix =
+  /^(?:model\.vision_tower\..*\.encoder\.layers\.\d+|model\.layers\.\d+|fast3r\.decoder\.dec_blocks\.\d+|st_attention_block|model\.mm_projector|lm_head)\./;
 
 /**
  * A training pass whose parameters stay in their files: each part reads its own when it runs, and once more when its gradient is
@@ -30,7 +31,11 @@ export class StreamedTraining implements ParameterSource {
    * @param trained names of the parameters that train
    * @param onPart told of the bytes read so far, after each part
    */
-  constructor(private readonly weights: Weights, trained: readonly string[], private readonly onPart: (bytesRead: number) => void = () => {}) {
+  constructor(
+    private readonly weights: Weights,
+    trained: readonly string[],
+    private readonly onPart: (bytesRead: number) => void = () => {},
+  ) {
     const held = new Map<string, tf.Variable>();
     for (const name of trained) {
       const prefix = partPrefix.exec(name)?.[0];
@@ -67,7 +72,10 @@ export class StreamedTraining implements ParameterSource {
     if (inputs.length === 0) return run();
     const part = run as (...inputs: Tensor[]) => Tensor;
     const hooks = this.#byPart.has(prefix) ? [this.hook] : [];
-    const value = keepingInputs(part, inputs, hooks, (saved, dy) => [...this.#back(part, prefix, saved, dy), ...hooks.map((hook) => tf.zerosLike(hook))]);
+    const value = keepingInputs(part, inputs, hooks, (saved, dy) => [
+      ...this.#back(part, prefix, saved, dy),
+      ...hooks.map((hook) => tf.zerosLike(hook)),
+    ]);
     this.onPart(this.bytesRead);
     return value as T;
   }

@@ -6,10 +6,10 @@ import type { ParameterSpec } from "../core/parameters";
 import { Rng } from "../core/rng";
 import { tf } from "../engine/tf";
 import { TensorFolder } from "../io/tensor-folder";
-import { adapterConfigFile, openAdapter, type Adapter } from "./adapter";
-import { firstLines, matchCheckpoint, modelParts, partOf, type ModelPart, type ResizedTable } from "./checkpoint";
-import { describeModel } from "./describe";
 import { initialValues } from "../model/initialise";
+import { type Adapter, adapterConfigFile, openAdapter } from "./adapter";
+import { firstLines, type ModelPart, matchCheckpoint, modelParts, partOf, type ResizedTable } from "./checkpoint";
+import { describeModel } from "./describe";
 
 interface Source {
   readonly folder: TensorFolder;
@@ -50,7 +50,11 @@ export class Weights {
    * @param needed parts that must be there; all of the model's unless given
    * @throws UserError when a folder has another model's tensors, or when a part is in none or in two of them
    */
-  static open(paths: readonly string[], config: S2Config, needed: readonly ModelPart[] = Object.keys(modelParts) as ModelPart[]): Weights {
+  static open(
+    paths: readonly string[],
+    config: S2Config,
+    needed: readonly ModelPart[] = Object.keys(modelParts) as ModelPart[],
+  ): Weights {
     const specs = describeModel(config);
     const sources = new Map<string, Source>();
     const homes = new Map<ModelPart, string>();
@@ -68,18 +72,25 @@ export class Weights {
         open.push(folder);
         const { parts, match, resized, problems } = matchCheckpoint(folder, specs, config);
         if (problems.length > 0) {
-          throw new UserError(`${path}: does not fit the preset ${config.preset}: ${firstLines(problems)} (s2mllm convert lists all)`);
+          throw new UserError(
+            `${path}: does not fit the preset ${config.preset}: ${firstLines(problems)} (s2mllm convert lists all)`,
+          );
         }
         for (const part of parts) {
           const other = homes.get(part);
-          if (other !== undefined) throw new UserError(`${path}: holds the ${part}, which ${other} holds too; name only one of them`);
+          if (other !== undefined)
+            throw new UserError(`${path}: holds the ${part}, which ${other} holds too; name only one of them`);
           homes.set(part, path);
         }
         for (const [name, stored] of match.found) sources.set(name, { folder, stored, resized: resized.get(name) });
       }
-      const lacking = [...new Set(specs.map(({ name }) => partOf(name)))].filter((part) => part !== undefined && needed.includes(part) && !homes.has(part)) as ModelPart[];
+      const lacking = [...new Set(specs.map(({ name }) => partOf(name)))].filter(
+        (part) => part !== undefined && needed.includes(part) && !homes.has(part),
+      ) as ModelPart[];
       if (lacking.length > 0) {
-        throw new UserError(`no weights for the ${lacking.map((part) => `${part} (${modelParts[part]})`).join(" and the ")} in ${paths.length === 0 ? "no folder" : paths.join(", ")}; name the folder that holds them`);
+        throw new UserError(
+          `no weights for the ${lacking.map((part) => `${part} (${modelParts[part]})`).join(" and the ")} in ${paths.length === 0 ? "no folder" : paths.join(", ")}; name the folder that holds them`,
+        );
       }
       for (const adapter of adapters) for (const [name, source] of adapter.sources) sources.set(name, source);
       return new Weights(new Map(specs.map((spec) => [spec.name, spec])), sources, new Rng(config.seed, "init"), open);
@@ -112,12 +123,14 @@ export class Weights {
 
   /** Every parameter as a variable, all in memory at once. */
   load(): Map<string, tf.Variable> {
-    return new Map([...this.specs.values()].map(({ name, shape }) => {
-      const start = tf.tensor(this.values(name), [...shape]);
-      const variable = tf.variable(start);
-      start.dispose();
-      return [name, variable];
-    }));
+    return new Map(
+      [...this.specs.values()].map(({ name, shape }) => {
+        const start = tf.tensor(this.values(name), [...shape]);
+        const variable = tf.variable(start);
+        start.dispose();
+        return [name, variable];
+      }),
+    );
   }
 
   close(): void {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { Group, type Member } from "../../lib/bench/group";
-import { scripted, type Script } from "./scripted";
+import { type Script, scripted } from "./scripted";
 
 const top = mkdtempSync(join(tmpdir(), "s2-group-"));
 afterAll(() => rmSync(top, { recursive: true }));
@@ -13,7 +13,12 @@ const newLog = (): string => join(top, `log-${count++}`);
 const lines = (log: string): string[] => readFileSync(log, "utf8").trim().split("\n");
 
 async function race(members: readonly Member[], rounds = 3, signal = new AbortController().signal): Promise<Group> {
-  const group = new Group({ task: "transformer", size: "tiny", kind: "step", folder: top, comparedSteps: 3, members }, { rounds, seconds: 1 }, signal, () => {});
+  const group = new Group(
+    { task: "transformer", size: "tiny", kind: "step", folder: top, comparedSteps: 3, members },
+    { rounds, seconds: 1 },
+    signal,
+    () => {},
+  );
   await group.run();
   return group;
 }
@@ -22,47 +27,107 @@ const script = (log: string, change: Partial<Script> = {}): Script => ({ numbers
 
 test("contenders take turns of about the same length, first and last by turns; PyTorch is prepared first", async () => {
   const log = newLog();
-  const group = await race([scripted("ort-cpu", script(log, { ms: 100 })), scripted("torch-cpu", script(log, { ms: 200 }))]);
+  const group = await race([
+    scripted("ort-cpu", script(log, { ms: 100 })),
+    scripted("torch-cpu", script(log, { ms: 200 })),
+  ]);
   expect(lines(log)).toEqual([
-    "torch-cpu prepare", "ort-cpu prepare",
-    "torch-cpu turn 1", "ort-cpu turn 1",
-    "torch-cpu turn 5", "ort-cpu turn 10",
-    "ort-cpu turn 10", "torch-cpu turn 5",
-    "torch-cpu turn 5", "ort-cpu turn 10",
-    "torch-cpu peak", "ort-cpu peak", "torch-cpu sgemm", "ort-cpu sgemm", "ort-cpu profile 7",
+    "torch-cpu prepare",
+    "ort-cpu prepare",
+    "torch-cpu turn 1",
+    "ort-cpu turn 1",
+    "torch-cpu turn 5",
+    "ort-cpu turn 10",
+    "ort-cpu turn 10",
+    "torch-cpu turn 5",
+    "torch-cpu turn 5",
+    "ort-cpu turn 10",
+    "torch-cpu peak",
+    "ort-cpu peak",
+    "torch-cpu sgemm",
+    "ort-cpu sgemm",
+    "ort-cpu profile 7",
   ]);
   expect(group.refusals).toEqual([]);
   expect(group.rows).toEqual([
     {
-      task: "transformer", kind: "step", engine: "torch-cpu", threads: 1, medianMs: 200, minMs: 200, maxMs: 200, runs: 15,
-      ratioToTorch: null, ratioSpread: null, ratioTo: null, peakMB: 123, deviceMB: null, jsShare: 0.1, matmulShare: null, matmulGflops: null,
-      sgemmGflops: 2000, difference: null, operations: null, about: "torch-cpu scripted",
+      task: "transformer",
+      kind: "step",
+      engine: "torch-cpu",
+      threads: 1,
+      medianMs: 200,
+      minMs: 200,
+      maxMs: 200,
+      runs: 15,
+      ratioToTorch: null,
+      ratioSpread: null,
+      ratioTo: null,
+      peakMB: 123,
+      deviceMB: null,
+      jsShare: 0.1,
+      matmulShare: null,
+      matmulGflops: null,
+      sgemmGflops: 2000,
+      difference: null,
+      operations: null,
+      about: "torch-cpu scripted",
     },
     {
-      task: "transformer", kind: "step", engine: "ort-cpu", threads: 1, medianMs: 100, minMs: 100, maxMs: 100, runs: 30,
-      ratioToTorch: 0.5, ratioSpread: [0.5, 0.5], ratioTo: "torch-cpu", peakMB: 123, deviceMB: null, jsShare: 0.1,
+      task: "transformer",
+      kind: "step",
+      engine: "ort-cpu",
+      threads: 1,
+      medianMs: 100,
+      minMs: 100,
+      maxMs: 100,
+      runs: 30,
+      ratioToTorch: 0.5,
+      ratioSpread: [0.5, 0.5],
+      ratioTo: "torch-cpu",
+      peakMB: 123,
+      deviceMB: null,
+      jsShare: 0.1,
       // 3 of 4 ms, and 3e8 operations in 3 ms
-      matmulShare: 0.75, matmulGflops: 100, sgemmGflops: 2000, difference: 0,
-      operations: [{ op: "MatMul", ms: 3 }, { op: "Add", ms: 1 }], about: "ort-cpu scripted",
+      matmulShare: 0.75,
+      matmulGflops: 100,
+      sgemmGflops: 2000,
+      difference: 0,
+      operations: [
+        { op: "MatMul", ms: 3 },
+        { op: "Add", ms: 1 },
+      ],
+      about: "ort-cpu scripted",
     },
   ]);
 });
 
 test("who computes something else is named and not timed", async () => {
   const log = newLog();
-  const group = await race([scripted("torch-cpu", script(log)), scripted("ort-cpu", script(log, { numbers: [2.001, 1] })), scripted("wasm", script(log))]);
+  const group = await race([
+    scripted("torch-cpu", script(log)),
+    scripted("ort-cpu", script(log, { numbers: [2.001, 1] })),
+    scripted("wasm", script(log)),
+  ]);
   expect(group.rows.map(({ engine }) => engine)).toEqual(["torch-cpu", "wasm"]);
-  expect(group.refusals).toEqual([{
-    task: "transformer", kind: "step", engine: "ort-cpu", threads: 1,
-    why: "its losses and gradient norms differ from torch-cpu's by 5.0e-4, allowed 0.0001: not the same work", differs: true,
-  }]);
+  expect(group.refusals).toEqual([
+    {
+      task: "transformer",
+      kind: "step",
+      engine: "ort-cpu",
+      threads: 1,
+      why: "its losses and gradient norms differ from torch-cpu's by 5.0e-4, allowed 0.0001: not the same work",
+      differs: true,
+    },
+  ]);
   expect(lines(log).filter((line) => line.startsWith("ort-cpu"))).toEqual(["ort-cpu prepare"]);
 });
 
 test("one that dies, or does not start, is named and the others go on", async () => {
   const log = newLog();
   const group = await race([
-    scripted("torch-cpu", script(log)), scripted("ort-cpu", script(log, { diesAt: 2 })), scripted("ort-webgpu", script(log, { refuses: "no driver" })),
+    scripted("torch-cpu", script(log)),
+    scripted("ort-cpu", script(log, { diesAt: 2 })),
+    scripted("ort-webgpu", script(log, { refuses: "no driver" })),
     { engine: "tensorflow", threads: 1, launch: { program: join(top, "absent"), args: [], environment: {} } },
   ]);
   expect(group.rows.map(({ engine, runs }) => [engine, runs])).toEqual([["torch-cpu", 30]]);
@@ -75,16 +140,31 @@ test("one that dies, or does not start, is named and the others go on", async ()
 
 test("a slow one has two rounds, and its ratio counts those", async () => {
   const log = newLog();
-  const group = await race([scripted("torch-cpu", script(log, { ms: 500 })), scripted("wasm", script(log, { ms: 20_000 }))], 4);
-  expect(group.rows.map(({ engine, runs, ratioToTorch }) => [engine, runs, ratioToTorch])).toEqual([["torch-cpu", 8, null], ["wasm", 2, 40]]);
+  const group = await race(
+    [scripted("torch-cpu", script(log, { ms: 500 })), scripted("wasm", script(log, { ms: 20_000 }))],
+    4,
+  );
+  expect(group.rows.map(({ engine, runs, ratioToTorch }) => [engine, runs, ratioToTorch])).toEqual([
+    ["torch-cpu", 8, null],
+    ["wasm", 2, 40],
+  ]);
 });
 
 test("an interrupt ends all of them", async () => {
   const log = newLog();
   const stop = new AbortController();
   const group = new Group(
-    { task: "transformer", size: "tiny", kind: "step", folder: top, comparedSteps: 3, members: [scripted("torch-cpu", script(log)), scripted("ort-cpu", script(log))] },
-    { rounds: 100, seconds: 1 }, stop.signal, () => stop.abort(),
+    {
+      task: "transformer",
+      size: "tiny",
+      kind: "step",
+      folder: top,
+      comparedSteps: 3,
+      members: [scripted("torch-cpu", script(log)), scripted("ort-cpu", script(log))],
+    },
+    { rounds: 100, seconds: 1 },
+    stop.signal,
+    () => stop.abort(),
   );
   await expect(group.run()).rejects.toThrow("stopped; nothing is saved");
   expect(lines(log).length).toBeLessThan(12);

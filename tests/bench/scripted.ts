@@ -1,5 +1,5 @@
-import type { Member } from "../../lib/bench/group";
 import type { Entrant } from "../../lib/bench/entrants";
+import type { Member } from "../../lib/bench/group";
 
 /** What a scripted contender does: its first numbers, milliseconds of a step, and when it dies. */
 export interface Script {
@@ -34,5 +34,9 @@ const source = (name: string, script: Script): string => `
 
 /** A contender that only acts as one. */
 export function scripted(engine: Entrant, script: Script): Member {
-  return { engine, threads: 1, launch: { program: process.execPath, args: ["-e", source(engine, script)], environment: {} } };
+  return {
+    engine,
+    threads: 1,
+    launch: { program: process.execPath, args: ["-e", source(engine, script)], environment: {} },
+  };
 }

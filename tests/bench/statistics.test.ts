@@ -10,7 +10,18 @@ describe("medians and ratios", () => {
 
   test("compare rounds, so that a machine that slows down for both shows no difference", () => {
     // the machine is ten times slower in the second round
-    expect(ratioOf([[1, 1, 1], [10, 10]], [[2, 2], [20, 20]])).toEqual({ median: 0.5, least: 0.5, most: 0.5 });
+    expect(
+      ratioOf(
+        [
+          [1, 1, 1],
+          [10, 10],
+        ],
+        [
+          [2, 2],
+          [20, 20],
+        ],
+      ),
+    ).toEqual({ median: 0.5, least: 0.5, most: 0.5 });
     expect(ratioOf([[1], [3], [2]], [[1], [1], [1]])).toEqual({ median: 2, least: 1, most: 3 });
   });
 

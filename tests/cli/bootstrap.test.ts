@@ -38,7 +38,10 @@ describe("reasonToInstall", () => {
     },
   };
   const installed = {
-    packages: { "node_modules/zod": { version: "4.0.0" }, "node_modules/a/node_modules/@scope/b": { version: "1.0.0" } },
+    packages: {
+      "node_modules/zod": { version: "4.0.0" },
+      "node_modules/a/node_modules/@scope/b": { version: "1.0.0" },
+    },
   };
 
   test("none when all is there; an optional package may be missing", () => {
@@ -58,7 +61,9 @@ describe("reasonToInstall", () => {
     expect(reasonToInstall(folder)).toBe("@scope/b is not installed");
     put("node_modules/.package-lock.json", { packages: { "node_modules/zod": { version: "3.9.0" } } });
     expect(reasonToInstall(folder)).toBe("zod is 3.9.0, the lock file says 4.0.0");
-    put("node_modules/.package-lock.json", { packages: { ...installed.packages, "node_modules/only-on-windows": { version: "0.1.0" } } });
+    put("node_modules/.package-lock.json", {
+      packages: { ...installed.packages, "node_modules/only-on-windows": { version: "0.1.0" } },
+    });
     expect(reasonToInstall(folder)).toBe("only-on-windows is 0.1.0, the lock file says 1.0.0");
   });
 });
@@ -82,7 +87,10 @@ function fakeProject(main: string, engine = ">=20.19"): void {
   );
 }
 
-function runWrapper(args: readonly string[], env: Record<string, string> = {}): { status: number | null; stdout: string; stderr: string } {
+function runWrapper(
+  args: readonly string[],
+  env: Record<string, string> = {},
+): { status: number | null; stdout: string; stderr: string } {
   return spawnSync(process.execPath, [join(folder, "lib", "cli", "bootstrap.cjs"), ...args], {
     encoding: "utf8",
     env: { ...process.env, npm_execpath: join(folder, "npm-cli.js"), ...env },
@@ -91,10 +99,12 @@ function runWrapper(args: readonly string[], env: Record<string, string> = {}): 
 
 describe("the wrapper", () => {
   test("installs once, says so on stderr, and leaves stdout to the command", () => {
-    fakeProject('process.stdout.write(JSON.stringify(process.argv.slice(2))); process.exit(3);');
+    fakeProject("process.stdout.write(JSON.stringify(process.argv.slice(2))); process.exit(3);");
     const first = runWrapper(["doctor", "--json"]);
     expect(first).toMatchObject({ status: 3, stdout: '["doctor","--json"]' });
-    expect(first.stderr).toMatch(/^no packages are installed yet: running npm ci .*\nnpm says hello on stdout\npackages installed in \d+ s\n$/s);
+    expect(first.stderr).toMatch(
+      /^no packages are installed yet: running npm ci .*\nnpm says hello on stdout\npackages installed in \d+ s\n$/s,
+    );
     expect(runWrapper(["doctor"])).toEqual(expect.objectContaining({ status: 3, stdout: '["doctor"]', stderr: "" }));
   });
 
@@ -138,7 +148,9 @@ describe("the wrapper", () => {
       setInterval(() => {}, 1000);
     `);
     put("node_modules/.package-lock.json", { packages: {} });
-    const child = spawn(process.execPath, [join(folder, "lib", "cli", "bootstrap.cjs"), "train"], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [join(folder, "lib", "cli", "bootstrap.cjs"), "train"], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let stdout = "";
     child.stdout.on("data", (chunk: Buffer) => {
       if (stdout === "") child.kill("SIGINT");
@@ -157,7 +169,10 @@ describe("the wrapper", () => {
     `);
     put("node_modules/.package-lock.json", { packages: {} });
     // the second command keeps the shell from becoming the wrapper
-    const shell = spawn("sh", ["-c", '"$0" lib/cli/bootstrap.cjs train; true', process.execPath], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+    const shell = spawn("sh", ["-c", '"$0" lib/cli/bootstrap.cjs train; true', process.execPath], {
+      cwd: folder,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let stdout = "";
     shell.stdout.on("data", (chunk: Buffer) => {
       if (stdout === "") shell.kill("SIGTERM");

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { commands } from "../../lib/cli/commands";
 import { dispatch, usage } from "../../lib/cli/dispatch";
@@ -10,14 +10,24 @@ afterEach(() => {
 });
 
 /** The real command line in a process of its own. */
-function s2mllm(args: readonly string[], env: Record<string, string> = {}): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [inProject("lib", "cli", "bootstrap.cjs"), ...args], { encoding: "utf8", env: { ...process.env, ...env } });
+function s2mllm(
+  args: readonly string[],
+  env: Record<string, string> = {},
+): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, [inProject("lib", "cli", "bootstrap.cjs"), ...args], {
+    encoding: "utf8",
+    env: { ...process.env, ...env },
+  });
 }
 
 describe("the list of commands", () => {
   test("has every file of lib/cli that exports run, and no other", () => {
     const files = readdirSync(inProject("lib", "cli"))
-      .filter((name) => name.endsWith(".ts") && /^export (async )?function run\(/m.test(readFileSync(inProject("lib", "cli", name), "utf8")))
+      .filter(
+        (name) =>
+          name.endsWith(".ts") &&
+          /^export (async )?function run\(/m.test(readFileSync(inProject("lib", "cli", name), "utf8")),
+      )
       .map((name) => name.replace(/\.ts$/, ""));
     expect(Object.keys(commands).sort()).toEqual(files.sort());
   });
@@ -55,9 +65,24 @@ describe("the process", () => {
     const { status, stdout, stderr } = s2mllm(["doctor", "--json"]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     const report = JSON.parse(stdout) as Record<string, { found: boolean; detail: string }>;
-    expect(Object.keys(report)).toEqual(["node", "machine", "engine", "chromium", "jupyter", "torch", "rooms", "scannet", "pretrained", "weights"]);
-    expect(report["engine"]).toMatchObject({ found: true, engine: expect.any(String) as string, rejected: expect.any(Array) as unknown[] });
-    expect(report["node"]).toMatchObject({ found: true, detail: expect.stringContaining(process.version) as string });
+    expect(Object.keys(report)).toEqual([
+      "node",
+      "machine",
+      "engine",
+      "chromium",
+      "jupyter",
+      "torch",
+      "rooms",
+      "scannet",
+      "pretrained",
+      "weights",
+    ]);
+    expect(report.engine).toMatchObject({
+      found: true,
+      engine: expect.any(String) as string,
+      rejected: expect.any(Array) as unknown[],
+    });
+    expect(report.node).toMatchObject({ found: true, detail: expect.stringContaining(process.version) as string });
   });
 
   test("doctor ends with 1 when no engine starts, and still says the rest", () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { dispatch, usage, type Commands } from "../../lib/cli/dispatch";
+import { type Commands, dispatch, usage } from "../../lib/cli/dispatch";
 import { parseOptions } from "../../lib/cli/options";
 import { UserError } from "../../lib/core/errors";
 

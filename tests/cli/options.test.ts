@@ -43,7 +43,11 @@ test("--help and -h ask for the text", () => {
 describe("wrong usage ends with 2, the message and the usage line", () => {
   const strict = { name: spec.name, about: spec.about, options: spec.options };
   test.each([
-    ["an unknown option, with a suggestion", ["--presett", "nano"], 'train: unknown option "--presett" (did you mean "--preset"?)'],
+    [
+      "an unknown option, with a suggestion",
+      ["--presett", "nano"],
+      'train: unknown option "--presett" (did you mean "--preset"?)',
+    ],
     ["an unknown short option", ["-x"], 'train: unknown option "-x"'],
     ["a missing value", ["--preset"], "train: Option '-p, --preset <value>' argument missing"],
     ["a value for a switch", ["--json=yes"], "train: Option '--json' does not take an argument"],

@@ -15,7 +15,10 @@ afterAll(() => {
 });
 
 /** Runs `body` after `stopOnSignals()`, and sends `signals[i]` when it has printed line i. */
-async function run(body: string, signals: readonly NodeJS.Signals[]): Promise<{ status: number | null; stdout: string; stderr: string }> {
+async function run(
+  body: string,
+  signals: readonly NodeJS.Signals[],
+): Promise<{ status: number | null; stdout: string; stderr: string }> {
   const file = join(folder, "work.ts");
   const from = (...parts: string[]): string => JSON.stringify(inProject("lib", ...parts));
   writeFileSync(
@@ -26,7 +29,9 @@ async function run(body: string, signals: readonly NodeJS.Signals[]): Promise<{ 
      stopOnSignals();
      ${body}`,
   );
-  const child = spawn(process.execPath, ["--import", pathToFileURL(require.resolve("tsx")).href, file], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, ["--import", pathToFileURL(require.resolve("tsx")).href, file], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let stdout = "";
   let stderr = "";
   let sent = 0;
@@ -43,7 +48,11 @@ test.each([
   ["SIGINT", 130],
   ["SIGTERM", 143],
 ] as const)("%s without work that can stop ends the process", async (signal, status) => {
-  expect(await run('console.log("ready"); void onInterrupt; void keep;', [signal])).toEqual({ status, stdout: "ready\n", stderr: "" });
+  expect(await run('console.log("ready"); void onInterrupt; void keep;', [signal])).toEqual({
+    status,
+    stdout: "ready\n",
+    stderr: "",
+  });
 });
 
 test("work that can stop is asked, and ends in its own way", async () => {

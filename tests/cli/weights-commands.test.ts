@@ -11,31 +11,56 @@ let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "weights-commands-"))));
 afterEach(() => rmSync(folder, { recursive: true }));
 
-test("stream writes random weights, answers with them part by part, and says what that took", { timeout: 240_000 }, async () => {
+test("stream writes random weights, answers with them part by part, and says what that took", {
+  timeout: 240_000,
+}, async () => {
   const weights = join(folder, "nano");
   const made = await printed(stream, weights, "--preset", "nano", "--make", "--json");
   expect(made.status).toBe(0);
   expect(readdirSync(weights)).toContain("model.safetensors.index.json");
   const outcome = JSON.parse(made.out) as Record<string, number>;
   expect(outcome).toMatchObject({ preset: "nano", frames: 8, visualTokens: 8 * 4 * 5, finite: true });
-  expect(outcome["bytesRead"]).toBeGreaterThan(1e6);
+  expect(outcome.bytesRead).toBeGreaterThan(1e6);
   for (const key of ["peakBytes", "estimatedBytes"]) expect(outcome[key]).toBeGreaterThan(1e8);
-  await expect(printed(stream, weights, "--preset", "nano", "--make")).rejects.toThrow(`${weights}: is there already; --make takes a new folder`);
+  await expect(printed(stream, weights, "--preset", "nano", "--make")).rejects.toThrow(
+    `${weights}: is there already; --make takes a new folder`,
+  );
   const { out } = await printed(stream, weights, "--preset", "nano");
-  expect(out).toMatch(/^nano, 8 frames, 160 visual tokens of \d+, on \S+: one answer in [\d.]+ s .*\nat most [\d.]+ GB of memory \(estimated [\d.]+ GB\)\n$/);
+  expect(out).toMatch(
+    /^nano, 8 frames, 160 visual tokens of \d+, on \S+: one answer in [\d.]+ s .*\nat most [\d.]+ GB of memory \(estimated [\d.]+ GB\)\n$/,
+  );
 });
 
-test("stream --train gives the gradients of a batch, and writes the update where it is wanted", { timeout: 240_000 }, async () => {
-  const weights = join(folder, "nano"), update = join(folder, "update");
-  const small = ["--preset", "nano", "--set", "language.layers=2", "--set", "lora.fullLayers=2", "--set", "data.frames=2", "--set", "lossWeights.anchor=0", "--set", "lossWeights.anchorAttention=0"];
+test("stream --train gives the gradients of a batch, and writes the update where it is wanted", {
+  timeout: 240_000,
+}, async () => {
+  const weights = join(folder, "nano"),
+    update = join(folder, "update");
+  const small = [
+    "--preset",
+    "nano",
+    "--set",
+    "language.layers=2",
+    "--set",
+    "lora.fullLayers=2",
+    "--set",
+    "data.frames=2",
+    "--set",
+    "lossWeights.anchor=0",
+    "--set",
+    "lossWeights.anchorAttention=0",
+  ];
   const { out, status } = await printed(stream, weights, ...small, "--make", "--train", "--out", update, "--json");
   expect(status).toBe(0);
   const outcome = JSON.parse(out) as Record<string, number>;
   expect(outcome).toMatchObject({ preset: "nano", frames: 2, finite: true, update });
-  for (const key of ["loss", "gradientNorm", "trained", "seconds", "updateSeconds"]) expect(outcome[key], key).toBeGreaterThan(0);
+  for (const key of ["loss", "gradientNorm", "trained", "seconds", "updateSeconds"])
+    expect(outcome[key], key).toBeGreaterThan(0);
   expect(readdirSync(update)).toContain("model.safetensors.index.json");
   const text = await printed(stream, weights, ...small, "--train");
-  expect(text.out).toMatch(/^nano, 2 frames, \d+ visual tokens of \d+, on \S+: loss [\d.]+ and the gradients of [\d,]+ parameters in [\d.]+ s/);
+  expect(text.out).toMatch(
+    /^nano, 2 frames, \d+ visual tokens of \d+, on \S+: loss [\d.]+ and the gradients of [\d,]+ parameters in [\d.]+ s/,
+  );
   await expect(printed(stream, weights, "--preset", "nano", "--out", update)).rejects.toThrow("--out needs --train");
 });
 
@@ -46,13 +71,18 @@ test("stream needs a folder whose weights fit", async () => {
 
 test("params --estimate adds memory and time of each kind of work", async () => {
   const { out } = await printed(params, "--preset", "llava-video-7b", "--estimate", "--json");
-  const { trainable, estimate } = JSON.parse(out) as { trainable: number; estimate: { gigaflopsPerSecond: number; work: { work: string; bytes: number; seconds: number }[] } };
+  const { trainable, estimate } = JSON.parse(out) as {
+    trainable: number;
+    estimate: { gigaflopsPerSecond: number; work: { work: string; bytes: number; seconds: number }[] };
+  };
   expect(trainable).toBe(1_767_499_776);
   expect(estimate.work.map(({ work }) => work)).toEqual(["train", "answer", "stream", "stream-train"]);
   expect(estimate.gigaflopsPerSecond).toBeGreaterThan(0);
   for (const { bytes, seconds } of estimate.work) expect(bytes * seconds).toBeGreaterThan(0);
   const text = await printed(params, "--preset", "nano", "--estimate");
-  expect(text.out).toMatch(/one training step +[\d.]+ GB .*\none answer +[\d.]+ GB .*\none answer, weights streamed +[\d.]+ GB.*\none batch's gradients, streamed +[\d.]+ GB/);
+  expect(text.out).toMatch(
+    /one training step +[\d.]+ GB .*\none answer +[\d.]+ GB .*\none answer, weights streamed +[\d.]+ GB.*\none batch's gradients, streamed +[\d.]+ GB/,
+  );
 });
 
 test("train refuses what cannot fit before it opens any data", async () => {

@@ -1,21 +1,49 @@
 import { expect, test } from "vitest";
-import { resolveConfig } from "../../lib/config/resolve";
 import { departures } from "../../lib/config/departures";
+import { resolveConfig } from "../../lib/config/resolve";
 
 /** Widths, depths, amounts: what "nano" means. */
 const sizes = new Set([
-  "preset", "vision.imageSize", "vision.hiddenSize", "vision.intermediateSize", "vision.layers", "vision.heads",
-  "language.vocabSize", "language.hiddenSize", "language.intermediateSize", "language.layers", "language.heads", "language.ropeTheta",
-  "structure.heads", "positions.rayHidden", "reconstruction.encoderSize", "reconstruction.hiddenSize", "reconstruction.heads", "reconstruction.depth",
-  "reconstruction.layerDims", "reconstruction.featureDim", "reconstruction.lastDim", "reconstruction.patchSize", "lora.rank",
-  "training.steps", "training.scenes", "training.sentences", "training.accumulate", "data.folder", "data.frames", "data.pool",
+  "preset",
+  "vision.imageSize",
+  "vision.hiddenSize",
+  "vision.intermediateSize",
+  "vision.layers",
+  "vision.heads",
+  "language.vocabSize",
+  "language.hiddenSize",
+  "language.intermediateSize",
+  "language.layers",
+  "language.heads",
+  "language.ropeTheta",
+  "structure.heads",
+  "positions.rayHidden",
+  "reconstruction.encoderSize",
+  "reconstruction.hiddenSize",
+  "reconstruction.heads",
+  "reconstruction.depth",
+  "reconstruction.layerDims",
+  "reconstruction.featureDim",
+  "reconstruction.lastDim",
+  "reconstruction.patchSize",
+  "lora.rank",
+  "training.steps",
+  "training.scenes",
+  "training.sentences",
+  "training.accumulate",
+  "data.folder",
+  "data.frames",
+  "data.pool",
 ]);
 
 function differences(a: unknown, b: unknown, path: string): string[] {
-  const parts = (x: unknown): Record<string, unknown> | undefined => (typeof x === "object" && x !== null && !Array.isArray(x) ? (x as Record<string, unknown>) : undefined);
+  const parts = (x: unknown): Record<string, unknown> | undefined =>
+    typeof x === "object" && x !== null && !Array.isArray(x) ? (x as Record<string, unknown>) : undefined;
   const [p, q] = [parts(a), parts(b)];
   if (p === undefined || q === undefined) return JSON.stringify(a) === JSON.stringify(b) ? [] : [path];
-  return [...new Set([...Object.keys(p), ...Object.keys(q)])].flatMap((key) => differences(p[key], q[key], path === "" ? key : `${path}.${key}`));
+  return [...new Set([...Object.keys(p), ...Object.keys(q)])].flatMap((key) =>
+    differences(p[key], q[key], path === "" ? key : `${path}.${key}`),
+  );
 }
 
 test("every way in which nano differs from the paper's model, but for its size, is listed", () => {

@@ -36,16 +36,29 @@ describe("presets and ablations", () => {
   });
 
   test("Table 8's base lacks the four components of Table 5, and each of its arms gives one back", () => {
-    const components = { sg: ablations["no-sg"], mpe: ablations["no-mpe"], attn: ablations["no-attn"], lg: ablations["no-lg"] };
-    const without = (names: readonly string[]): object => names.reduce((sum, name) => merge(sum, components[name as keyof typeof components]), {});
+    const components = {
+      sg: ablations["no-sg"],
+      mpe: ablations["no-mpe"],
+      attn: ablations["no-attn"],
+      lg: ablations["no-lg"],
+    };
+    const without = (names: readonly string[]): object =>
+      names.reduce((sum, name) => merge(sum, components[name as keyof typeof components]), {});
     expect(ablations.base).toEqual(without(Object.keys(components)));
     for (const name of Object.keys(components)) {
-      expect(ablations[`only-${name}` as keyof typeof ablations]).toEqual(without(Object.keys(components).filter((other) => other !== name)));
+      expect(ablations[`only-${name}` as keyof typeof ablations]).toEqual(
+        without(Object.keys(components).filter((other) => other !== name)),
+      );
     }
   });
 
   test("overrides come after the ablation, and the seed last", () => {
-    const config = resolveConfig({ preset: "nano", ablation: "frames-4", set: ["data.frames=3", "data.frames=5", "seed=8"], seed: 2 });
+    const config = resolveConfig({
+      preset: "nano",
+      ablation: "frames-4",
+      set: ["data.frames=3", "data.frames=5", "seed=8"],
+      seed: 2,
+    });
     expect(config.data.frames).toBe(5);
     expect(config.seed).toBe(2);
   });
@@ -71,32 +84,46 @@ describe("errors", () => {
 
   test("names that every object has are no presets", () => {
     expect(errorOf(() => resolveConfig({ preset: "toString" })).message).toMatch(/^preset "toString" is unknown/);
-    expect(errorOf(() => resolveConfig({ preset: "nano", ablation: "constructor" })).message).toMatch(/^ablation "constructor" is unknown/);
+    expect(errorOf(() => resolveConfig({ preset: "nano", ablation: "constructor" })).message).toMatch(
+      /^ablation "constructor" is unknown/,
+    );
   });
 
   test("an unknown key, deep and at the top", () => {
     const deep = errorOf(() => resolveConfig({ preset: "nano", set: ["training.step=3"] }));
-    expect(deep.message).toMatch(/^config from preset "nano": unknown key "step" at training \(did you mean "steps"\?\); known: steps, scenes/);
+    expect(deep.message).toMatch(
+      /^config from preset "nano": unknown key "step" at training \(did you mean "steps"\?\); known: steps, scenes/,
+    );
     expect(deep.exitCode).toBe(2);
     const top = errorOf(() => resolveConfig({ preset: "nano", ablation: "no-lg", set: ["trainin.steps=3"] }));
-    expect(top.message).toMatch(/^config from preset "nano", ablation "no-lg": unknown key "trainin" at the top level \(did you mean "training"\?\)/);
+    expect(top.message).toMatch(
+      /^config from preset "nano", ablation "no-lg": unknown key "trainin" at the top level \(did you mean "training"\?\)/,
+    );
   });
 
   test("a value of the wrong kind or out of range names its path", () => {
-    expect(errorOf(() => resolveConfig({ preset: "nano", set: ["data.frames=many"] })).message).toContain("data.frames:");
+    expect(errorOf(() => resolveConfig({ preset: "nano", set: ["data.frames=many"] })).message).toContain(
+      "data.frames:",
+    );
     expect(errorOf(() => resolveConfig({ preset: "nano", set: ["data.frames=0"] })).message).toContain("data.frames:");
-    expect(errorOf(() => resolveConfig({ preset: "nano", set: ["structure.layout=ours"] })).message).toContain("structure.layout:");
+    expect(errorOf(() => resolveConfig({ preset: "nano", set: ["structure.layout=ours"] })).message).toContain(
+      "structure.layout:",
+    );
   });
 
   test("sizes that do not divide name both numbers", () => {
-    expect(errorOf(() => resolveConfig({ preset: "nano", set: ["language.heads=3"] })).message).toContain("(3 does not divide 128)");
+    expect(errorOf(() => resolveConfig({ preset: "nano", set: ["language.heads=3"] })).message).toContain(
+      "(3 does not divide 128)",
+    );
     expect(errorOf(() => resolveConfig({ preset: "nano", set: ["structure.heads=5"] })).message).toContain(
       "vision.hiddenSize must be divisible by structure.heads",
     );
   });
 
   test.each(["steps", "=3", "a..b=3", "a b=3", ".a=1"])("an override written as %j", (text) => {
-    expect(errorOf(() => parseOverride(text)).message).toBe(`--set takes path=value such as training.steps=30, got "${text}"`);
+    expect(errorOf(() => parseOverride(text)).message).toBe(
+      `--set takes path=value such as training.steps=30, got "${text}"`,
+    );
   });
 });
 
@@ -141,7 +168,11 @@ describe("merge", () => {
   });
 
   test("records merge, arrays and scalars replace", () => {
-    expect(merge({ a: { x: 1, y: [1, 2] }, b: 1 }, { a: { y: [3] }, c: {} })).toEqual({ a: { x: 1, y: [3] }, b: 1, c: {} });
+    expect(merge({ a: { x: 1, y: [1, 2] }, b: 1 }, { a: { y: [3] }, c: {} })).toEqual({
+      a: { x: 1, y: [3] },
+      b: 1,
+      c: {},
+    });
     expect(merge({ a: 1 }, { a: { x: 1 } })).toEqual({ a: { x: 1 } });
   });
 });

@@ -7,7 +7,9 @@ const module = inProject("tests", "core", "obedient-child.ts");
 
 test("a child reports and answers", async () => {
   const seen: number[] = [];
-  await expect(runChild<string, number, string>(module, "work", { onProgress: (n) => seen.push(n) })).resolves.toBe("work done");
+  await expect(runChild<string, number, string>(module, "work", { onProgress: (n) => seen.push(n) })).resolves.toBe(
+    "work done",
+  );
   expect(seen).toEqual([1, 2, 3]);
 }, 120_000);
 
@@ -21,7 +23,9 @@ test("a user's mistake stays one, a defect comes with its stack", async () => {
 }, 120_000);
 
 test("a child that dies is an error that says how", async () => {
-  await expect(runChild(module, "exit")).rejects.toThrow(/obedient-child\.ts ended without an answer \(exit status 7\)$/);
+  await expect(runChild(module, "exit")).rejects.toThrow(
+    /obedient-child\.ts ended without an answer \(exit status 7\)$/,
+  );
   await expect(runChild(module, "killed")).rejects.toThrow(/ended without an answer \(SIGKILL\)$/);
 }, 120_000);
 

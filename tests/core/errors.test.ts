@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { UserError, closest, unknownName } from "../../lib/core/errors";
+import { closest, UserError, unknownName } from "../../lib/core/errors";
 
 describe("closest", () => {
   test.each([

@@ -25,7 +25,9 @@ test("a rule that decides nothing is an error, also when an earlier rule takes a
   expect(() => planTraining(["layers.0.w", "layers.3.w"], rules)).toThrow(
     "training rule /lora_[AB]$/ (LoRA) matches no parameter",
   );
-  expect(() => planTraining(["layers.3.w", "layers.3.w.lora_B"], [rules[0]!, rules[1]!])).toThrow("(LoRA) matches no parameter");
+  expect(() => planTraining(["layers.3.w", "layers.3.w.lora_B"], [rules[0]!, rules[1]!])).toThrow(
+    "(LoRA) matches no parameter",
+  );
 });
 
 test("sizeOf multiplies; a scalar has size 1", () => {

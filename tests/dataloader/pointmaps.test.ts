@@ -1,23 +1,32 @@
 import { describe, expect, test } from "vitest";
 import { resolveConfig } from "../../lib/config/resolve";
 import { Rng } from "../../lib/core/rng";
-import { multiply4, turnAndShift } from "../../lib/geometry/rigid";
 import { pointmapsOf, reconstructionChoice } from "../../lib/dataloader/pointmaps";
 import type { PreparedScene, SceneCache } from "../../lib/dataloader/scene-cache";
+import { multiply4, turnAndShift } from "../../lib/geometry/rigid";
 import { difference } from "../setup/tensors";
 
 describe("the choice of scenes and views", () => {
-  const recon = (scenesPerStep: number, viewsPerStep: number) => ({ ...resolveConfig({ preset: "nano" }).reconstruction, scenesPerStep, viewsPerStep });
+  const recon = (scenesPerStep: number, viewsPerStep: number) => ({
+    ...resolveConfig({ preset: "nano" }).reconstruction,
+    scenesPerStep,
+    viewsPerStep,
+  });
 
   test("0 takes all", () => {
-    expect(reconstructionChoice([0.7, 0.1, 0.4], 5, recon(0, 0))).toEqual({ scenes: [0, 1, 2], firstViews: [0, 0, 0], count: 5 });
+    expect(reconstructionChoice([0.7, 0.1, 0.4], 5, recon(0, 0))).toEqual({
+      scenes: [0, 1, 2],
+      firstViews: [0, 0, 0],
+      count: 5,
+    });
     expect(reconstructionChoice([0.7, 0.1], 3, recon(9, 9))).toEqual({ scenes: [0, 1], firstViews: [0, 0], count: 3 });
   });
 
   test("the smallest draws decide, and every run of neighbouring views comes up", () => {
     expect(reconstructionChoice([0.7, 0.1, 0.4, 0.9], 5, recon(2, 3)).scenes).toEqual([1, 2]);
     const rng = new Rng(0, "draws");
-    const first = new Set<number>(), scenes = new Set<number>();
+    const first = new Set<number>(),
+      scenes = new Set<number>();
     for (let i = 0; i < 200; i++) {
       const choice = reconstructionChoice([rng.next(), rng.next(), rng.next()], 6, recon(1, 4));
       expect(choice.scenes.length).toBe(1);
@@ -30,20 +39,51 @@ describe("the choice of scenes and views", () => {
 });
 
 test("pointmaps are the unprojected pixels, and the same points seen from the first view", () => {
-  const R = 4, image = 14, views = 3;
+  const R = 4,
+    image = 14,
+    views = 3;
   const rng = new Rng(3, "pointmaps");
   const k = { fx: 11, fy: 12.5, cx: 6.2, cy: 7.1 };
-  const tilt = Float64Array.of(1, 0, 0, 0, 0, Math.cos(1.9), -Math.sin(1.9), 0, 0, Math.sin(1.9), Math.cos(1.9), 0, 0, 0, 0, 1);
-  const poses = Array.from({ length: views }, () => multiply4(turnAndShift(rng.uniform(-3, 3), rng.uniform(-2, 2), rng.uniform(-2, 2), 1.5), tilt));
-  const depth = Array.from({ length: views }, () => Uint16Array.from({ length: R * R }, () => (rng.next() < 0.25 ? 0 : 500 + rng.int(4000))));
-  const scene = { depth: (v: number) => depth[v]!, camera: (v: number) => ({ intrinsics: k, pose: poses[v]! }) } as unknown as PreparedScene;
+  const tilt = Float64Array.of(
+    1,
+    0,
+    0,
+    0,
+    0,
+    Math.cos(1.9),
+    -Math.sin(1.9),
+    0,
+    0,
+    Math.sin(1.9),
+    Math.cos(1.9),
+    0,
+    0,
+    0,
+    0,
+    1,
+  );
+  const poses = Array.from({ length: views }, () =>
+    multiply4(turnAndShift(rng.uniform(-3, 3), rng.uniform(-2, 2), rng.uniform(-2, 2), 1.5), tilt),
+  );
+  const depth = Array.from({ length: views }, () =>
+    Uint16Array.from({ length: R * R }, () => (rng.next() < 0.25 ? 0 : 500 + rng.int(4000))),
+  );
+  const scene = {
+    depth: (v: number) => depth[v]!,
+    camera: (v: number) => ({ intrinsics: k, pose: poses[v]! }),
+  } as unknown as PreparedScene;
   const cache = { dims: { pointmap: R, image } } as unknown as SceneCache;
-  const config = resolveConfig({ preset: "nano", set: ["reconstruction.scenesPerStep=0", "reconstruction.viewsPerStep=0"] });
+  const config = resolveConfig({
+    preset: "nano",
+    set: ["reconstruction.scenesPerStep=0", "reconstruction.viewsPerStep=0"],
+  });
   const maps = pointmapsOf([{ scene, views: [2, 0, 1], draw: 0 }], cache, config);
   expect(maps.shape).toEqual([1, 3, R, R, 3]);
 
   // by formula: x = (u - cx) d / fx at the middle pixel of each of the R x R cells, then world, then the first camera
-  const local: number[] = [], global: number[] = [], valid: number[] = [];
+  const local: number[] = [],
+    global: number[] = [],
+    valid: number[] = [];
   const first = poses[2]!;
   for (const v of [2, 0, 1]) {
     for (let y = 0; y < R; y++) {
@@ -53,9 +93,13 @@ test("pointmaps are the unprojected pixels, and the same points seen from the fi
         const [u, w] = [Math.floor((x + 0.5) * (image / R)), Math.floor((y + 0.5) * (image / R))];
         const point = [((u - k.cx) * d) / k.fx, ((w - k.cy) * d) / k.fy, d];
         local.push(...point);
-        const world = [0, 1, 2].map((i) => [0, 1, 2].reduce((sum, j) => sum + poses[v]![4 * i + j]! * point[j]!, poses[v]![4 * i + 3]!));
+        const world = [0, 1, 2].map((i) =>
+          [0, 1, 2].reduce((sum, j) => sum + poses[v]![4 * i + j]! * point[j]!, poses[v]![4 * i + 3]!),
+        );
         const away = world.map((c, i) => c - first[4 * i + 3]!);
-        global.push(...[0, 1, 2].map((i) => (d === 0 ? 0 : [0, 1, 2].reduce((sum, j) => sum + first[4 * j + i]! * away[j]!, 0))));
+        global.push(
+          ...[0, 1, 2].map((i) => (d === 0 ? 0 : [0, 1, 2].reduce((sum, j) => sum + first[4 * j + i]! * away[j]!, 0))),
+        );
       }
     }
   }
@@ -64,5 +108,7 @@ test("pointmaps are the unprojected pixels, and the same points seen from the fi
   expect(difference(maps.local, local, { rtol: 1e-6, atol: 1e-6 })).toBeUndefined();
   expect(difference(maps.global, global, { rtol: 1e-5, atol: 2e-6 })).toBeUndefined();
   // the first view's frame is its own
-  expect(difference(maps.global.subarray(0, R * R * 3), local.slice(0, R * R * 3), { rtol: 1e-5, atol: 2e-6 })).toBeUndefined();
+  expect(
+    difference(maps.global.subarray(0, R * R * 3), local.slice(0, R * R * 3), { rtol: 1e-5, atol: 2e-6 }),
+  ).toBeUndefined();
 });

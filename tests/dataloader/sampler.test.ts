@@ -1,9 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { resolveConfig } from "../../lib/config/resolve";
 import { Rng } from "../../lib/core/rng";
-import { sampleStep, type SceneSizes } from "../../lib/dataloader/sampler";
+import { type SceneSizes, sampleStep } from "../../lib/dataloader/sampler";
 
-const config = resolveConfig({ preset: "nano", set: ["training.scenes=3", "training.sentences=4", "data.frames=5", "data.pool=8"] });
+const config = resolveConfig({
+  preset: "nano",
+  set: ["training.scenes=3", "training.sentences=4", "data.frames=5", "data.pool=8"],
+});
 const sizes: SceneSizes = { pool: 8, sentences: [6, 2, 0, 9, 4, 7, 3] };
 const rng = (seed = 0): Rng => new Rng(seed, "test");
 
@@ -25,7 +28,9 @@ describe("a step's picks", () => {
 
   test("take every scene with sentences once an epoch, in another order each time", () => {
     // six usable scenes, three a step: two steps an epoch
-    const epochs = [0, 1, 2, 3].map((e) => [2 * e, 2 * e + 1].flatMap((step) => sampleStep(step, sizes, config, rng()).map((p) => p.scene)));
+    const epochs = [0, 1, 2, 3].map((e) =>
+      [2 * e, 2 * e + 1].flatMap((step) => sampleStep(step, sizes, config, rng()).map((p) => p.scene)),
+    );
     for (const epoch of epochs) expect([...epoch].sort()).toEqual([0, 1, 3, 4, 5, 6]);
     expect(new Set(epochs.map(String)).size).toBeGreaterThan(1);
   });
@@ -46,7 +51,11 @@ describe("a step's picks", () => {
   });
 
   test("the paper's way: the same spread views each time, never turned", () => {
-    const plain = { ...config, data: { ...config.data, trainFrames: "uniform" as const }, training: { ...config.training, rotate: false } };
+    const plain = {
+      ...config,
+      data: { ...config.data, trainFrames: "uniform" as const },
+      training: { ...config.training, rotate: false },
+    };
     for (const pick of [0, 7].flatMap((step) => sampleStep(step, sizes, plain, rng()))) {
       expect(pick.views).toEqual([0, 1, 3, 5, 7]); // trunc(linspace(0, 7, 5))
       expect(pick.turns).toBe(0);

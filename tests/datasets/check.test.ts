@@ -10,7 +10,7 @@ import { openScene, readViews } from "../../lib/datasets/scannet";
 import { readSentences } from "../../lib/datasets/sentences";
 import { iou } from "../../lib/geometry/box";
 import { sparseNpz } from "../setup/formats/npz";
-import { dataFolder, layouts, objects, writeScan, type Layout } from "../setup/formats/scan";
+import { dataFolder, type Layout, layouts, objects, writeScan } from "../setup/formats/scan";
 import { printed } from "../setup/printed";
 
 let data: ReturnType<typeof dataFolder>;
@@ -19,9 +19,15 @@ beforeEach(() => {
 });
 afterEach(() => data.remove());
 
-const labelMap = "id\traw_category\tcategory\tcount\tnyu40id\teigen13id\tnyuClass\tnyu40class\n4\toffice chair\tchair\t595\t5\t4\tchair\tchair\n12\ttrash can\ttrash can\t1090\t39\t6\tgarbage bin\totherfurniture\n";
+const labelMap =
+  "id\traw_category\tcategory\tcount\tnyu40id\teigen13id\tnyuClass\tnyu40class\n4\toffice chair\tchair\t595\t5\t4\tchair\tchair\n12\ttrash can\ttrash can\t1090\t39\t6\tgarbage bin\totherfurniture\n";
 const annotation = (scene: string, object: number, ann: number): Record<string, unknown> => ({
-  scene_id: scene, object_id: String(object), object_name: objects[object]!.label.replaceAll(" ", "_"), ann_id: String(ann), description: "This is it.", token: ["this", "is", "it", "."],
+  scene_id: scene,
+  object_id: String(object),
+  object_name: objects[object]!.label.replaceAll(" ", "_"),
+  ann_id: String(ann),
+  description: "This is it.",
+  token: ["this", "is", "it", "."],
 });
 const corners = (object: number): number[] => Array.from({ length: 8 }, (_, v) => 8 * object + v);
 
@@ -34,30 +40,40 @@ async function download(layout: Layout): Promise<void> {
   data.file("scannetv2-labels.combined.tsv", labelMap);
   data.file("ScanRefer_filtered_train.json", [annotation("scene0000_00", 0, 0), annotation("scene0000_00", 2, 0)]);
   data.file("ScanRefer_filtered_val.json", [annotation("scene0011_00", 1, 0), annotation("scene0011_00", 1, 1)]);
-  data.file("nr3d.csv", 'stimulus_id,scan_id,instance_type,target_id,utterance,tokens,mentions_target_class\nscene0011_00-office_chair-2-2-0,scene0011_00,office chair,2,the far chair,"[\'the\', \'far\', \'chair\']",True\n');
+  data.file(
+    "nr3d.csv",
+    "stimulus_id,scan_id,instance_type,target_id,utterance,tokens,mentions_target_class\nscene0011_00-office_chair-2-2-0,scene0011_00,office chair,2,the far chair,\"['the', 'far', 'chair']\",True\n",
+  );
   data.file("mask/scene0011_00.mask.npz", sparseNpz([corners(2), corners(0), corners(1)], 25));
 }
 
 /** Runs `s2mllm data` and returns what it printed. */
 const cli = (...args: string[]): ReturnType<typeof printed> => printed(run, ...args);
 
-test.each(["scans", "Training", "Validation", "metadata", "mask3d", "mask", "proposals", "processed", "posed_images"])("a file in place of the folder %s does not end the check", async (name) => {
-  const id = "scene0011_00";
-  if (name !== "scans") await writeScan(data.folder, { id, layout: "sens" });
-  data.file(name, "half a download");
-  data.file("scannetv2_val.txt", `${id}\n`);
-  const report = await checkScans(data.folder, 28);
-  const said = [...report.problems, ...report.missing.map(({ what }) => what)].join("\n");
-  if (["scans", "Training", "Validation", "metadata"].includes(name)) expect(said).toContain(`${name}: is a file, expected a folder`);
-  expect(report.scenes).toBe(name === "scans" ? 0 : 1);
-});
+test.each(["scans", "Training", "Validation", "metadata", "mask3d", "mask", "proposals", "processed", "posed_images"])(
+  "a file in place of the folder %s does not end the check",
+  async (name) => {
+    const id = "scene0011_00";
+    if (name !== "scans") await writeScan(data.folder, { id, layout: "sens" });
+    data.file(name, "half a download");
+    data.file("scannetv2_val.txt", `${id}\n`);
+    const report = await checkScans(data.folder, 28);
+    const said = [...report.problems, ...report.missing.map(({ what }) => what)].join("\n");
+    if (["scans", "Training", "Validation", "metadata"].includes(name))
+      expect(said).toContain(`${name}: is a file, expected a folder`);
+    expect(report.scenes).toBe(name === "scans" ? 0 : 1);
+  },
+);
 
 describe.each(layouts)("downloaded data with frames as %s", (layout) => {
   test("go from one config value to scenes, sentences and proposals", async () => {
     await download(layout);
     const folder = inProject(resolveConfig({ preset: "nano", set: [`data.folder=${data.folder}`] }).data.folder);
     const queries = readSentences(folder, "scanrefer", "val");
-    expect(queries.map((q) => [q.id, q.category, q.sameClass])).toEqual([["scene0011_00|1|0", "trash can", 1], ["scene0011_00|1|1", "trash can", 1]]);
+    expect(queries.map((q) => [q.id, q.category, q.sameClass])).toEqual([
+      ["scene0011_00|1|0", "trash can", 1],
+      ["scene0011_00|1|1", "trash can", 1],
+    ]);
     const scene = openScene(folder, queries[0]!.sceneId);
     const views = await readViews(scene, scene.frames, 6);
     expect(views.map((v) => [v.size, v.colour.length, v.depth.length])).toEqual(new Array(3).fill([6, 108, 36]));
@@ -69,9 +85,13 @@ describe.each(layouts)("downloaded data with frames as %s", (layout) => {
   test("are recognised whole", async () => {
     await download(layout);
     const { status, out } = await cli("check", data.folder);
-    expect(out.split("\n")[0]).toBe(`${data.folder}: 2 of 2 scenes can be used, 6 frames with a finite pose, 1 without (skipped), 0 damaged, 0 scenes without axis alignment (identity used), 1 with proposals`);
+    expect(out.split("\n")[0]).toBe(
+      `${data.folder}: 2 of 2 scenes can be used, 6 frames with a finite pose, 1 without (skipped), 0 damaged, 0 scenes without axis alignment (identity used), 1 with proposals`,
+    );
     expect(out).toContain("  scans: 2 folders\n");
-    expect(out).toContain("  scannetv2_val.txt: 1 scenes, ScanNet v2 published 312 scenes: this is another version or a part\n");
+    expect(out).toContain(
+      "  scannetv2_val.txt: 1 scenes, ScanNet v2 published 312 scenes: this is another version or a part\n",
+    );
     expect(out).toContain("  ScanRefer_filtered_val.json (val): 2 sentences about 1 scenes\n");
     expect(out).toContain("  nr3d.csv (val): 1 sentences about 1 scenes, 1 after ReferIt3D's own filters\n");
     expect(out).toContain("  nr3d.csv: 1 sentences in all, ReferIt3D published 41.5K sentences");
@@ -117,18 +137,29 @@ describe("a download that is not complete", () => {
     data.file("embodiedscan.json", "{}");
     const { problems, scenes, proposalFiles } = await checkScans(data.folder, 6);
     expect([scenes, proposalFiles]).toEqual([1, 0]);
-    const named = ["ScanRefer_filtered_val.json: not JSON", "nr3d.csv: columns", "scannetv2-labels.combined.tsv: has no column id", "scene0000_00.sens: ", "scene0011_00.mask.npz: not a zip archive"];
+    const named = [
+      "ScanRefer_filtered_val.json: not JSON",
+      "nr3d.csv: columns",
+      "scannetv2-labels.combined.tsv: has no column id",
+      "scene0000_00.sens: ",
+      "scene0011_00.mask.npz: not a zip archive",
+    ];
     for (const text of named) expect(problems.filter((p) => p.includes(text)).length, text).toBeGreaterThan(0);
   });
 
   test("counts damaged frames and names sentences that fit no object", async () => {
     await download("posed images");
     data.file("posed_images/scene0011_00/00010.png", "x");
-    data.file("ScanRefer_filtered_val.json", [annotation("scene0011_00", 1, 0), { ...annotation("scene0011_00", 1, 1), object_id: "9" }]);
+    data.file("ScanRefer_filtered_val.json", [
+      annotation("scene0011_00", 1, 0),
+      { ...annotation("scene0011_00", 1, 1), object_id: "9" },
+    ]);
     const { problems, damagedFrames } = await checkScans(data.folder, 6);
     expect(damagedFrames).toBe(1);
     expect(problems).toEqual([
-      expect.stringMatching(/posed_images.scene0011_00: does not decode \(a neighbour is read instead; export or download it again\): 1 time \(frame 00010\)$/) as string,
+      expect.stringMatching(
+        /posed_images.scene0011_00: does not decode \(a neighbour is read instead; export or download it again\): 1 time \(frame 00010\)$/,
+      ) as string,
       "scene0011_00: has objects 0 to 2, but a sentence speaks of another (take the files of one ScanNet version): 1 time (scanrefer scene0011_00|9|1)",
     ]);
   });
@@ -141,13 +172,24 @@ describe("a download that is not complete", () => {
     data.file("scannetv2_train.txt", "\u0000");
     const report = await checkScans(data.folder, 6);
     expect(report).toMatchObject({ scenes: 0, listed: 1 });
-    expect(report.problems).toEqual([expect.stringContaining("scannetv2_train.txt: expected scene ids such as scene0011_00") as string]);
-    await expect(checkScans(join(data.folder, "none"), 6)).rejects.toThrow("none is not a folder; name the folder that holds scans/");
+    expect(report.problems).toEqual([
+      expect.stringContaining("scannetv2_train.txt: expected scene ids such as scene0011_00") as string,
+    ]);
+    await expect(checkScans(join(data.folder, "none"), 6)).rejects.toThrow(
+      "none is not a folder; name the folder that holds scans/",
+    );
   });
 
   test("folders where files should be, and files where folders should be", async () => {
     await download("exported folders");
-    for (const name of ["scannetv2_val.txt", "ScanRefer_filtered_train.json", "nr3d.csv", "scannetv2-labels.combined.tsv", "embodiedscan.json", join("mask", "scene0011_00.mask.npz")]) {
+    for (const name of [
+      "scannetv2_val.txt",
+      "ScanRefer_filtered_train.json",
+      "nr3d.csv",
+      "scannetv2-labels.combined.tsv",
+      "embodiedscan.json",
+      join("mask", "scene0011_00.mask.npz"),
+    ]) {
       rmSync(join(data.folder, name), { force: true });
       mkdirSync(join(data.folder, name));
     }

@@ -17,7 +17,8 @@ afterEach(() => data.remove());
 const verticesOf = (object: number): number[] => [0, 1, 2, 3, 4, 5, 6, 7].map((v) => 8 * object + v);
 /** The fixture's mesh has 25 vertices. */
 const count = 25;
-const npz = (rows: readonly (readonly number[])[], cols = count): string => data.file(`mask/${id}.mask.npz`, sparseNpz(rows, cols, { format: "csc" }));
+const npz = (rows: readonly (readonly number[])[], cols = count): string =>
+  data.file(`mask/${id}.mask.npz`, sparseNpz(rows, cols, { format: "csc" }));
 const refused = (message: string): void => {
   expect(() => readProposals(data.folder, id)).toThrow(UserError);
   expect(() => readProposals(data.folder, id)).toThrow(message);
@@ -39,10 +40,15 @@ describe("Mask3D's masks", () => {
 
   test("of another scan, damaged, or without a mesh to lie on are refused", () => {
     npz([[0]], 26);
-    refused(`${id}.mask.npz: is about 26 vertices, but ${id}_vh_clean_2.ply has 25; the two belong to different versions of the scan`);
+    refused(
+      `${id}.mask.npz: is about 26 vertices, but ${id}_vh_clean_2.ply has 25; the two belong to different versions of the scan`,
+    );
     data.file(`mask/${id}.mask.npz`, Buffer.from("PK\x03\x04 half a download"));
     refused(`${id}.mask.npz: not a zip archive, or cut off (20 bytes`);
-    data.file(`mask/${id}.mask.npz`, sparseNpz([[0]], count, { change: { data: npyFile("|O", [1], Buffer.from("\x80\x04.")) } }));
+    data.file(
+      `mask/${id}.mask.npz`,
+      sparseNpz([[0]], count, { change: { data: npyFile("|O", [1], Buffer.from("\x80\x04.")) } }),
+    );
     refused(`${id}.mask.npz: data.npy: holds Python objects (a pickle), which are never loaded`);
     npz([[0]]);
     data.file(`scans/${id}/${id}_vh_clean_2.ply`, "");
@@ -52,7 +58,13 @@ describe("Mask3D's masks", () => {
 
 describe("Chat-Scene's masks", () => {
   test("as json: label and vertices, at most 150", () => {
-    data.file(`mask3d/${id}.json`, Array.from({ length: 160 }, (_, i) => ({ label: i === 0 ? "trash can" : "chair", segments: verticesOf(i === 0 ? 1 : 0) })));
+    data.file(
+      `mask3d/${id}.json`,
+      Array.from({ length: 160 }, (_, i) => ({
+        label: i === 0 ? "trash can" : "chair",
+        segments: verticesOf(i === 0 ? 1 : 0),
+      })),
+    );
     const proposals = readProposals(data.folder, id);
     expect(proposals.length).toBe(150);
     expect(proposals[0]).toEqual({ box: objects[1].box, label: "trash can", score: undefined });
@@ -62,17 +74,25 @@ describe("Chat-Scene's masks", () => {
     ["no list", {}, "expected [{"],
     ["no segments", [{ label: "chair" }], "mask 0 must have a label and a list of segments (vertex numbers)"],
     ["nothing in it", [null], "mask 0 must have a label"],
-    ["a vertex of another scan", [{ label: "chair", segments: [3, 25] }], "mask 0 has vertex 25, expected 0 to 24; the file belongs to another scan"],
+    [
+      "a vertex of another scan",
+      [{ label: "chair", segments: [3, 25] }],
+      "mask 0 has vertex 25, expected 0 to 24; the file belongs to another scan",
+    ],
     ["a vertex that is none", [{ label: "chair", segments: ["3"] }], "mask 0 has vertex 3, expected 0 to 24"],
   ])("with %s are refused", (_, content, message) => {
     data.file(`mask3d/${id}.json`, content);
     refused(message);
   });
 
-  const mask = (vertices: readonly number[], length = count): string => Array.from({ length }, (_, v) => (vertices.includes(v) ? "1\n" : "0\n")).join("");
+  const mask = (vertices: readonly number[], length = count): string =>
+    Array.from({ length }, (_, v) => (vertices.includes(v) ? "1\n" : "0\n")).join("");
 
   test("as exported: a line a mask, with class and score", () => {
-    data.file("scannetv2-labels.combined.tsv", "id\traw_category\tcategory\tcount\tnyu40id\teigen13id\tnyuClass\tnyu40class\n4\toffice chair\tchair\t595\t5\t4\tchair\tchair\n");
+    data.file(
+      "scannetv2-labels.combined.tsv",
+      "id\traw_category\tcategory\tcount\tnyu40id\teigen13id\tnyuClass\tnyu40class\n4\toffice chair\tchair\t595\t5\t4\tchair\tchair\n",
+    );
     data.file("mask3d/pred_mask/a_000.txt", mask(verticesOf(0)));
     data.file("mask3d/pred_mask/a_001.txt", mask([]));
     data.file(`mask3d/${id}.txt`, "pred_mask/a_000.txt 4 0.97\npred_mask/a_001.txt 77 0.5\n");
@@ -87,7 +107,11 @@ describe("Chat-Scene's masks", () => {
     ["a score that is no number", "pred_mask/a_000.txt 4 high", "line 1: expected"],
     ["a mask that is not there", "pred_mask/b.txt 4 0.9", "b.txt is missing; export the masks of this scan again"],
     ["a mask of another scan", "short.txt 4 0.9", "is about 3 vertices, but scene0011_00_vh_clean_2.ply has 25"],
-    ["masks of two scans", "pred_mask/a_000.txt 4 0.9\nshort.txt 4 0.9", "short.txt: has 3 lines, the masks before it 25"],
+    [
+      "masks of two scans",
+      "pred_mask/a_000.txt 4 0.9\nshort.txt 4 0.9",
+      "short.txt: has 3 lines, the masks before it 25",
+    ],
     ["a mask that is no mask", "odd.txt 4 0.9", 'odd.txt: line 2 must be 0 or 1, got "2"'],
   ])("exported with %s are refused", (_, text, message) => {
     data.file("mask3d/pred_mask/a_000.txt", mask(verticesOf(0)));
@@ -106,14 +130,32 @@ describe("the authors' boxes", () => {
     data.file(name, { [`scannet/${id}`]: [objects[1].box, [1, 2, 3, 0.5, 0, 0.5]] });
     expect(readProposals(data.folder, id)).toEqual([{ box: objects[1].box }, { box: [1, 2, 3, 0.5, 0, 0.5] }]);
     expect(readProposals(data.folder, "scene0707_00")).toEqual([{ box: [0, 0, 0, 1, 1, 1] }]);
-    expect(() => readProposals(data.folder, "scene0708_00")).toThrow("scene0708_00.json is missing: expected the detector's boxes");
+    expect(() => readProposals(data.folder, "scene0708_00")).toThrow(
+      "scene0708_00.json is missing: expected the detector's boxes",
+    );
   });
 
   test.each<[string, unknown, string]>([
-    ["NaN, as Python writes it", `{"scannet/${id}": [[NaN, 0, 0, 1, 1, 1]]}`, `scannet_val_pred_box.json: ${id}: box 0 must be 6 finite numbers, centre and size, got ["NaN",0,0,1,1,1]`],
-    ["a box of null", { [`scannet/${id}`]: [[null, 0, 0, 1, 1, 1]] }, `${id}: box 0 must be 6 finite numbers, centre and size, got [null,0,0,1,1,1]`],
-    ["a box of five", { [`scannet/${id}`]: [objects[0].box, [0, 0, 0, 1, 1]] }, `${id}: box 1 must be 6 finite numbers`],
-    ["a negative size", { [`scannet/${id}`]: [[0, 0, 0, 1, -1, 1]] }, "box 0 must be 6 finite numbers, centre and size, got [0,0,0,1,-1,1]"],
+    [
+      "NaN, as Python writes it",
+      `{"scannet/${id}": [[NaN, 0, 0, 1, 1, 1]]}`,
+      `scannet_val_pred_box.json: ${id}: box 0 must be 6 finite numbers, centre and size, got ["NaN",0,0,1,1,1]`,
+    ],
+    [
+      "a box of null",
+      { [`scannet/${id}`]: [[null, 0, 0, 1, 1, 1]] },
+      `${id}: box 0 must be 6 finite numbers, centre and size, got [null,0,0,1,1,1]`,
+    ],
+    [
+      "a box of five",
+      { [`scannet/${id}`]: [objects[0].box, [0, 0, 0, 1, 1]] },
+      `${id}: box 1 must be 6 finite numbers`,
+    ],
+    [
+      "a negative size",
+      { [`scannet/${id}`]: [[0, 0, 0, 1, -1, 1]] },
+      "box 0 must be 6 finite numbers, centre and size, got [0,0,0,1,-1,1]",
+    ],
     ["a scene without a list", { [`scannet/${id}`]: 3 }, `scannet/${id}: expected a list of boxes`],
     ["a list instead of scenes", [], 'expected {"scannet/scene0011_00"'],
   ])("with %s are refused", (_, content, message) => {
@@ -135,7 +177,8 @@ test("released true boxes are no proposals: the check holds them against the sca
   expect(await check()).toEqual([]);
   boxes[1]![0]! += 0.02;
   data.file(file, { [`scannet/${id}`]: boxes });
-  const told = "metadata/scannet_val_gt_box.json: its boxes are not those of the scan's objects (another version of the scan, or no axis alignment; the scan's own are used): 1 time (scene0011_00)";
+  const told =
+    "metadata/scannet_val_gt_box.json: its boxes are not those of the scan's objects (another version of the scan, or no axis alignment; the scan's own are used): 1 time (scene0011_00)";
   expect(await check()).toEqual([told]);
   data.file(file, { [`scannet/${id}`]: [objects[0].box] });
   expect(await check()).toEqual([told]);

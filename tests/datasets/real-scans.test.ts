@@ -4,9 +4,24 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
 import { Rng } from "../../lib/core/rng";
 import { coverageFrames, coverageOf, greedyCoverage, voxelsSeen } from "../../lib/datasets/coverage";
-import { DamagedFrame, openScene, readView, readWholeViews } from "../../lib/datasets/scannet";
 import { readLabels } from "../../lib/datasets/objects";
-import { alignment, columns, dataFolder, depthIntrinsics, depthOf, greyOf, layouts, objects, plyFile, poseOf, rows, scanVertices, writeScan, type ScanSpec } from "../setup/formats/scan";
+import { DamagedFrame, openScene, readView, readWholeViews } from "../../lib/datasets/scannet";
+import {
+  alignment,
+  columns,
+  dataFolder,
+  depthIntrinsics,
+  depthOf,
+  greyOf,
+  layouts,
+  objects,
+  plyFile,
+  poseOf,
+  rows,
+  type ScanSpec,
+  scanVertices,
+  writeScan,
+} from "../setup/formats/scan";
 import { sensFile } from "../setup/formats/sens";
 
 const id = "scene0011_00";
@@ -19,7 +34,9 @@ const scan = (name: string): string => join("scans", id, name);
 
 /** alignment · pose, written out. */
 function aligned(pose: readonly number[]): number[] {
-  return Array.from({ length: 16 }, (_, at) => [0, 1, 2, 3].reduce((sum, k) => sum + alignment[4 * Math.floor(at / 4) + k]! * pose[4 * k + (at % 4)]!, 0));
+  return Array.from({ length: 16 }, (_, at) =>
+    [0, 1, 2, 3].reduce((sum, k) => sum + alignment[4 * Math.floor(at / 4) + k]! * pose[4 * k + (at % 4)]!, 0),
+  );
 }
 
 describe.each(layouts)("a scan as %s", (layout) => {
@@ -29,7 +46,12 @@ describe.each(layouts)("a scan as %s", (layout) => {
     expect(scene.source.kind).toBe(layout);
     expect(scene.objects).toEqual(objects.map(({ label, box }, i) => ({ id: i, label, box })));
     expect([scene.frames.length, scene.skippedFrames, scene.aligned]).toEqual([4, [], true]);
-    expect(scene.intrinsics).toEqual({ fx: depthIntrinsics[0], fy: depthIntrinsics[1], cx: depthIntrinsics[2], cy: depthIntrinsics[3] });
+    expect(scene.intrinsics).toEqual({
+      fx: depthIntrinsics[0],
+      fy: depthIntrinsics[1],
+      cx: depthIntrinsics[2],
+      cy: depthIntrinsics[3],
+    });
     expect(scene.poses.map((p) => [...p])).toEqual([0, 1, 2, 3].map((i) => aligned(poseOf(i))));
     const view = await readView(scene, scene.frames[3]!, rows);
     expect(new Set(view.depth)).toEqual(new Set([Math.fround(depthOf(3) / 1000)]));
@@ -41,7 +63,17 @@ describe.each(layouts)("a scan as %s", (layout) => {
   test("skips and counts frames whose pose is infinite", async () => {
     await writeScan(data.folder, { layout, lost: [0, 2] });
     const scene = openScene(data.folder, id);
-    expect([scene.frames.map(Number), scene.skippedFrames.map(Number)]).toEqual(layout === "posed images" ? [[10, 30], [0, 20]] : [[1, 3], [0, 2]]);
+    expect([scene.frames.map(Number), scene.skippedFrames.map(Number)]).toEqual(
+      layout === "posed images"
+        ? [
+            [10, 30],
+            [0, 20],
+          ]
+        : [
+            [1, 3],
+            [0, 2],
+          ],
+    );
     expect([...scene.poses[1]!]).toEqual(aligned(poseOf(3)));
   });
 
@@ -55,12 +87,16 @@ describe.each(layouts)("a scan as %s", (layout) => {
     if (layout === "sens") {
       const path = join(data.folder, scan(`${id}.sens`));
       const bytes = readFileSync(path);
-      const starts = [...Array(5).keys()].reduce<number[]>((found, i) => [...found, bytes.indexOf(Buffer.from([0xff, 0xd8, 0xff]), (found[i - 1] ?? 0) + 1)], []);
+      const starts: number[] = [];
+      for (let i = 0; i < 5; i++) starts.push(bytes.indexOf(Buffer.from([0xff, 0xd8, 0xff]), (starts[i - 1] ?? 0) + 1));
       bytes.fill(0, starts[1], starts[1]! + 40); // colour of frame 1
       bytes.fill(0, starts[4]! - 120, starts[4]! - 96); // the end of frame 3's depth
       writeFileSync(path, bytes);
     } else {
-      const [colour, depth] = layout === "posed images" ? [`posed_images/${id}/00010.jpg`, `posed_images/${id}/00030.png`] : [scan("color/1.jpg"), scan("depth/3.png")];
+      const [colour, depth] =
+        layout === "posed images"
+          ? [`posed_images/${id}/00010.jpg`, `posed_images/${id}/00030.png`]
+          : [scan("color/1.jpg"), scan("depth/3.png")];
       data.file(colour, "not a picture");
       data.file(depth, readFileSync(join(data.folder, depth)).subarray(0, 60));
     }
@@ -79,8 +115,12 @@ describe("frames", () => {
     await writeScan(data.folder, { frames: 2 });
     for (const n of [0, 1]) data.file(scan(`depth/${n}.png`), "x");
     const scene = openScene(data.folder, id);
-    await expect(readWholeViews(scene, ["0"], rows)).rejects.toThrow(/none of its 2 frames can be read; the first says: .*0\.png: not a PNG file/);
-    await expect(readWholeViews(scene, ["9"], rows)).rejects.toThrow("frame 9 does not exist; choose one of its 2 frames");
+    await expect(readWholeViews(scene, ["0"], rows)).rejects.toThrow(
+      /none of its 2 frames can be read; the first says: .*0\.png: not a PNG file/,
+    );
+    await expect(readWholeViews(scene, ["9"], rows)).rejects.toThrow(
+      "frame 9 does not exist; choose one of its 2 frames",
+    );
   });
 
   test("wrong intrinsics are no damage of a frame", async () => {
@@ -95,8 +135,20 @@ describe("frames", () => {
     unlinkSync(join(data.folder, "posed_images", id, "depth_intrinsic.txt"));
     expect(openScene(data.folder, id).intrinsics).toEqual({ fx: 7, fy: 7.5, cx: 3.5, cy: 2.5 });
     data.edit(scan(`${id}.txt`), (t) => t.replace(/fx_depth.*\n/, ""));
-    expect(() => openScene(data.folder, id)).toThrow(`depth_intrinsic.txt is missing: expected the depth camera's intrinsics, 4x4 numbers; export the scan again, or put ${id}.txt`);
-    data.file("embodiedscan.json", { [`scannet/${id}`]: { images: [`scannet/posed_images/${id}/00000.jpg`], depth_cam2img: [[9, 0, 3, 0], [0, 9, 2, 0], [0, 0, 1, 0], [0, 0, 0, 1]] } });
+    expect(() => openScene(data.folder, id)).toThrow(
+      `depth_intrinsic.txt is missing: expected the depth camera's intrinsics, 4x4 numbers; export the scan again, or put ${id}.txt`,
+    );
+    data.file("embodiedscan.json", {
+      [`scannet/${id}`]: {
+        images: [`scannet/posed_images/${id}/00000.jpg`],
+        depth_cam2img: [
+          [9, 0, 3, 0],
+          [0, 9, 2, 0],
+          [0, 0, 1, 0],
+          [0, 0, 0, 1],
+        ],
+      },
+    });
     expect(openScene(data.folder, id).intrinsics).toEqual({ fx: 9, fy: 9, cx: 3, cy: 2 });
   });
 
@@ -104,17 +156,47 @@ describe("frames", () => {
     await writeScan(data.folder, { layout, frames: 21, lost: [10] });
     const step = layout === "posed images" ? 10 : 1;
     const image = (n: number): string => `scannet/posed_images/${id}/${String(n * step).padStart(5, "0")}.jpg`;
-    data.file("embodiedscan.json", { [`scannet/${id}`]: { images: [image(0), image(10), image(20)], axis_align_matrix: [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]] }, "scannet/scene0000_00": { images: [] } });
+    data.file("embodiedscan.json", {
+      [`scannet/${id}`]: {
+        images: [image(0), image(10), image(20)],
+        axis_align_matrix: [
+          [1, 0, 0, 0],
+          [0, 1, 0, 0],
+          [0, 0, 1, 0],
+          [0, 0, 0, 1],
+        ],
+      },
+      "scannet/scene0000_00": { images: [] },
+    });
     const scene = openScene(data.folder, id);
     expect([scene.frames.map(Number), scene.skippedFrames.map(Number)]).toEqual([[0, 20 * step], [10 * step]]);
     data.file("embodiedscan.json", { [`scannet/${id}`]: { images: [image(0), image(30)] } });
-    expect(() => openScene(data.folder, id)).toThrow(`has no frame ${30 * step}, which embodiedscan.json lists for ${id}; export the frames`);
+    expect(() => openScene(data.folder, id)).toThrow(
+      `has no frame ${30 * step}, which embodiedscan.json lists for ${id}; export the frames`,
+    );
   });
 
   test.each<[string, unknown, string]>([
     ["no object", [], "embodiedscan.json: : "],
-    ["a matrix of three rows", { a: { images: [], axis_align_matrix: [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]] } }, "embodiedscan.json: a.axis_align_matrix:"],
-    ["an image without a number", { [id]: { images: ["x.jpg"] } }, `embodiedscan.json: ${id}: image "x.jpg" has no frame number such as 00010.jpg`],
+    [
+      "a matrix of three rows",
+      {
+        a: {
+          images: [],
+          axis_align_matrix: [
+            [1, 0, 0, 0],
+            [0, 1, 0, 0],
+            [0, 0, 1, 0],
+          ],
+        },
+      },
+      "embodiedscan.json: a.axis_align_matrix:",
+    ],
+    [
+      "an image without a number",
+      { [id]: { images: ["x.jpg"] } },
+      `embodiedscan.json: ${id}: image "x.jpg" has no frame number such as 00010.jpg`,
+    ],
     ["a pickle under its name", "\u0080\u0004.", "embodiedscan.json: not JSON"],
   ])("an index that is %s is refused", async (_, content, message) => {
     await writeScan(data.folder);
@@ -130,7 +212,12 @@ describe("axis alignment", () => {
   test("from ReferIt3D's file, from EmbodiedScan's index, or from nowhere", async () => {
     await writeScan(data.folder, { facts: false });
     expect(openScene(data.folder, id).aligned).toBe(false);
-    data.file("embodiedscan.json", { [`scannet/${id}`]: { images: ["0.jpg"], axis_align_matrix: [0, 1, 2, 3].map((r) => alignment.slice(4 * r, 4 * r + 4)) } });
+    data.file("embodiedscan.json", {
+      [`scannet/${id}`]: {
+        images: ["0.jpg"],
+        axis_align_matrix: [0, 1, 2, 3].map((r) => alignment.slice(4 * r, 4 * r + 4)),
+      },
+    });
     expect([...openScene(data.folder, id).alignment]).toEqual(alignment);
     data.file(matrices, { [id]: alignment.map((x) => 2 * x), scene0000_00: [] });
     expect([...openScene(data.folder, id).alignment]).toEqual(alignment.map((x) => 2 * x));
@@ -143,7 +230,11 @@ describe("axis alignment", () => {
   });
 
   test.each<[string, unknown, string]>([
-    ["15 numbers", { [id]: alignment.slice(1) }, `${matrices}: ${id} must be 16 finite numbers (row-major 4x4), got 15`],
+    [
+      "15 numbers",
+      { [id]: alignment.slice(1) },
+      `${matrices}: ${id} must be 16 finite numbers (row-major 4x4), got 15`,
+    ],
     ["a text", { [id]: ["0.1", ...alignment.slice(1)] }, "got 16 that are not all finite"],
     ["no JSON", "{", `${matrices}: not JSON`],
   ])("%s is refused", async (_, content, message) => {
@@ -161,49 +252,93 @@ describe("bad scans", () => {
     expect(() => openScene(data.folder, id)).toThrow(message);
   };
 
-  test.each(["../scene0011_00", "scans/../../x", "..", "", "scene 1", "scene0011_00\0"])("the scene id %j leads nowhere", async (evil) => {
-    await writeScan(data.folder);
-    expect(() => openScene(data.folder, evil)).toThrow(UserError);
-    expect(() => openScene(data.folder, evil)).toThrow("scene id must be letters, digits and _ such as scene0011_00, got");
-  });
+  test.each(["../scene0011_00", "scans/../../x", "..", "", "scene 1", "scene0011_00\0"])(
+    "the scene id %j leads nowhere",
+    async (evil) => {
+      await writeScan(data.folder);
+      expect(() => openScene(data.folder, evil)).toThrow(UserError);
+      expect(() => openScene(data.folder, evil)).toThrow(
+        "scene id must be letters, digits and _ such as scene0011_00, got",
+      );
+    },
+  );
 
-  test("an object id twice", () => bad(
-    () => data.edit(scan(`${id}.aggregation.json`), (t) => t.replace('"objectId":2', '"objectId":1')),
-    "aggregation.json: object id 1 (trash can) is given twice; take the file from the scan again",
-  ));
+  test("an object id twice", () =>
+    bad(
+      () => data.edit(scan(`${id}.aggregation.json`), (t) => t.replace('"objectId":2', '"objectId":1')),
+      "aggregation.json: object id 1 (trash can) is given twice; take the file from the scan again",
+    ));
 
-  test("object ids with a gap", () => bad(
-    () => data.edit(scan(`${id}.aggregation.json`), (t) => t.replace('"objectId":2', '"objectId":5')),
-    "object ids must be 0 to 2 without gaps, got 0, 1, 5; leave this scene out of the split list",
-  ));
+  test("object ids with a gap", () =>
+    bad(
+      () => data.edit(scan(`${id}.aggregation.json`), (t) => t.replace('"objectId":2', '"objectId":5')),
+      "object ids must be 0 to 2 without gaps, got 0, 1, 5; leave this scene out of the split list",
+    ));
 
   test.each([
-    ["no segments", (t: string) => t.replace('"segments":[900],', ""), "segGroups[0] must have objectId, label and a list of segments"],
-    ["an id that is a text", (t: string) => t.replace('"objectId":2', '"objectId":"2"'), "segGroups[0] must have objectId, label"],
-    ["a group of nothing", (t: string) => t.replace('"segGroups":[', '"segGroups":[null,'), "segGroups[0] must have objectId, label"],
+    [
+      "no segments",
+      (t: string) => t.replace('"segments":[900],', ""),
+      "segGroups[0] must have objectId, label and a list of segments",
+    ],
+    [
+      "an id that is a text",
+      (t: string) => t.replace('"objectId":2', '"objectId":"2"'),
+      "segGroups[0] must have objectId, label",
+    ],
+    [
+      "a group of nothing",
+      (t: string) => t.replace('"segGroups":[', '"segGroups":[null,'),
+      "segGroups[0] must have objectId, label",
+    ],
     ["nothing at all", () => "null", "aggregation.json: has no segGroups list"],
-  ])("an annotation with %s", (_, change, message) => bad(() => data.edit(scan(`${id}.aggregation.json`), change), message));
+  ])("an annotation with %s", (_, change, message) =>
+    bad(() => data.edit(scan(`${id}.aggregation.json`), change), message),
+  );
 
-  test("fewer segments than vertices", () => bad(
-    () => data.edit(scan(`${id}_vh_clean_2.0.010000.segs.json`), (t) => t.replace(",55]", "]")),
-    "segs.json: lists 24 vertices, but scene0011_00_vh_clean_2.ply has 25; the two belong to different versions of the scan",
-  ));
+  test("fewer segments than vertices", () =>
+    bad(
+      () => data.edit(scan(`${id}_vh_clean_2.0.010000.segs.json`), (t) => t.replace(",55]", "]")),
+      "segs.json: lists 24 vertices, but scene0011_00_vh_clean_2.ply has 25; the two belong to different versions of the scan",
+    ));
 
   test("an ascii mesh, a mesh cut off, a mesh of lists", async () => {
     const mesh = scan(`${id}_vh_clean_2.ply`);
-    await bad(() => data.file(mesh, "ply\nformat ascii 1.0\nelement vertex 0\nend_header\n"), 'format is "ascii", expected binary_little_endian');
-    await bad(() => data.file(mesh, plyFile(scanVertices()).subarray(0, 500)), "cut off after 500 bytes inside its vertex list");
-    await bad(() => data.file(mesh, Buffer.from("ply\nformat binary_little_endian 1.0\nelement vertex 1\nproperty list uchar int x\nend_header\n")), 'vertices have a list property "x"');
+    await bad(
+      () => data.file(mesh, "ply\nformat ascii 1.0\nelement vertex 0\nend_header\n"),
+      'format is "ascii", expected binary_little_endian',
+    );
+    await bad(
+      () => data.file(mesh, plyFile(scanVertices()).subarray(0, 500)),
+      "cut off after 500 bytes inside its vertex list",
+    );
+    await bad(
+      () =>
+        data.file(
+          mesh,
+          Buffer.from(
+            "ply\nformat binary_little_endian 1.0\nelement vertex 1\nproperty list uchar int x\nend_header\n",
+          ),
+        ),
+      'vertices have a list property "x"',
+    );
     // a header with Windows line ends is read
     data.file(mesh, plyFile(scanVertices(), "\r\n"));
     expect(openScene(data.folder, id).objects.length).toBe(3);
   });
 
-  test("no frames at all", () => bad(() => rmSync(join(data.folder, scan("color")), { recursive: true }), `put ${id}.sens there, or its export`));
+  test("no frames at all", () =>
+    bad(() => rmSync(join(data.folder, scan("color")), { recursive: true }), `put ${id}.sens there, or its export`));
 
   test("a recording without frames, and one that is cut off", async () => {
-    await bad(() => data.file(scan(`${id}.sens`), sensFile([])), "has no frame; download the scan's .sens file again", { layout: "sens" });
-    await bad(() => data.file(scan(`${id}.sens`), readFileSync(join(data.folder, scan(`${id}.sens`))).subarray(0, 900)), "the download is not complete", { layout: "sens" });
+    await bad(() => data.file(scan(`${id}.sens`), sensFile([])), "has no frame; download the scan's .sens file again", {
+      layout: "sens",
+    });
+    await bad(
+      () => data.file(scan(`${id}.sens`), readFileSync(join(data.folder, scan(`${id}.sens`))).subarray(0, 900)),
+      "the download is not complete",
+      { layout: "sens" },
+    );
   });
 
   test("labels alone are read without mesh and frames", async () => {
@@ -225,14 +360,21 @@ describe("maximum coverage", () => {
   });
 
   test("the greedy choice, by hand", () => {
-    const sets = [[1, 2, 3], [3, 4], [4, 5, 6, 7], [1, 2]].map((s) => new Set(s));
+    const sets = [
+      [1, 2, 3],
+      [3, 4],
+      [4, 5, 6, 7],
+      [1, 2],
+    ].map((s) => new Set(s));
     expect(greedyCoverage(sets, 32, new Rng(0))).toMatchObject({ gains: [4, 3, 0, 0] });
     expect(greedyCoverage(sets, 32, new Rng(0)).order.slice(0, 2)).toEqual([2, 0]);
     expect(greedyCoverage(sets, 1, new Rng(0)).order).toEqual([2]);
     expect(greedyCoverage([], 3, new Rng(0))).toEqual({ order: [], gains: [] });
     // equal gains: the seed decides
     const twins = Array.from({ length: 8 }, () => new Set([1]));
-    expect(new Set([0, 1, 2, 3, 4, 5].map((seed) => greedyCoverage(twins, 1, new Rng(seed)).order[0])).size).toBeGreaterThan(1);
+    expect(
+      new Set([0, 1, 2, 3, 4, 5].map((seed) => greedyCoverage(twins, 1, new Rng(seed)).order[0])).size,
+    ).toBeGreaterThan(1);
   });
 
   test("a ratio stops early, and frames come in the recording's order", () => {
@@ -263,8 +405,14 @@ describe("maximum coverage", () => {
       const d = depthOf(n) / 1000;
       const pose = aligned(poseOf(n));
       return Array.from({ length: rows * columns }, (_, i) => {
-        const c = [((i % columns) - depthIntrinsics[2]) / depthIntrinsics[0] * d, (Math.floor(i / columns) - depthIntrinsics[3]) / depthIntrinsics[1] * d, d];
-        return [0, 1, 2].map((r) => pose[4 * r]! * c[0]! + pose[4 * r + 1]! * c[1]! + pose[4 * r + 2]! * c[2]! + pose[4 * r + 3]!);
+        const c = [
+          (((i % columns) - depthIntrinsics[2]) / depthIntrinsics[0]) * d,
+          ((Math.floor(i / columns) - depthIntrinsics[3]) / depthIntrinsics[1]) * d,
+          d,
+        ];
+        return [0, 1, 2].map(
+          (r) => pose[4 * r]! * c[0]! + pose[4 * r + 1]! * c[1]! + pose[4 * r + 2]! * c[2]! + pose[4 * r + 3]!,
+        );
       }).flat();
     }
   });
@@ -272,6 +420,8 @@ describe("maximum coverage", () => {
   test("of a scan whose depth cannot be read is an error", async () => {
     await writeScan(data.folder, { frames: 1 });
     data.file(scan("depth/0.png"), "x");
-    await expect(coverageOf(openScene(data.folder, id), [], new Rng(0))).rejects.toThrow("none of 1 frames has a depth image that can be read");
+    await expect(coverageOf(openScene(data.folder, id), [], new Rng(0))).rejects.toThrow(
+      "none of 1 frames has a depth image that can be read",
+    );
   });
 });

@@ -4,8 +4,8 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
 import { uniformFrames } from "../../lib/datasets/frames";
-import { openScene, readSceneList, readView, readViews, squareCrop } from "../../lib/datasets/scannet";
 import { finishedRoom } from "../../lib/datasets/rooms/scan";
+import { openScene, readSceneList, readView, readViews, squareCrop } from "../../lib/datasets/scannet";
 import { unproject } from "../../lib/geometry/camera";
 import { encodePng16 } from "../../lib/io/png16";
 import { smallConfig, smallRooms } from "./small-rooms";
@@ -24,7 +24,8 @@ function changed(change: (scan: string) => void): string {
   return folder;
 }
 
-const edit = (file: string, change: (text: string) => string): void => writeFileSync(file, change(readFileSync(file, "utf8")));
+const edit = (file: string, change: (text: string) => string): void =>
+  writeFileSync(file, change(readFileSync(file, "utf8")));
 
 describe("a good scene", () => {
   test("gives boxes in the aligned world, as the maker placed them", () => {
@@ -63,7 +64,13 @@ describe("a good scene", () => {
       for (let i = 0; i < world.length; i += 3) {
         if (Number.isNaN(world[i]!)) continue;
         all++;
-        if (Math.abs(world[i]!) < w / 2 + 0.1 && Math.abs(world[i + 1]!) < d / 2 + 0.1 && world[i + 2]! > -0.1 && world[i + 2]! < h + 0.1) inside++;
+        if (
+          Math.abs(world[i]!) < w / 2 + 0.1 &&
+          Math.abs(world[i + 1]!) < d / 2 + 0.1 &&
+          world[i + 2]! > -0.1 &&
+          world[i + 2]! < h + 0.1
+        )
+          inside++;
       }
     }
     expect(inside / all).toBeGreaterThan(0.99);
@@ -74,8 +81,14 @@ describe("a good scene", () => {
 
   test("the other export layout reads the same", async () => {
     const folder = changed((scan) => {
-      for (const [sub, suffix] of [["color", "jpg"], ["depth", "png"], ["pose", "txt"]] as const) {
-        [0, 20, 40, 60].forEach((n, i) => renameSync(join(scan, sub, `${n}.${suffix}`), join(scan, `${String(i).padStart(5, "0")}.${suffix}`)));
+      for (const [sub, suffix] of [
+        ["color", "jpg"],
+        ["depth", "png"],
+        ["pose", "txt"],
+      ] as const) {
+        [0, 20, 40, 60].forEach((n, i) =>
+          renameSync(join(scan, sub, `${n}.${suffix}`), join(scan, `${String(i).padStart(5, "0")}.${suffix}`)),
+        );
         rmSync(join(scan, sub), { recursive: true });
       }
       renameSync(join(scan, "intrinsic", "intrinsic_depth.txt"), join(scan, "depth_intrinsic.txt"));
@@ -110,7 +123,9 @@ describe("resizing", () => {
       writeFileSync(join(scan, "intrinsic", "intrinsic_depth.txt"), "50 0 47.5 0\n0 50 23.5 0\n0 0 1 0\n0 0 0 1\n");
       writeFileSync(join(scan, "pose", "0.txt"), "1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n");
     });
-    const jpg = await sharp(new Uint8Array(192 * 96 * 3).fill(90), { raw: { width: 192, height: 96, channels: 3 } }).jpeg().toBuffer();
+    const jpg = await sharp(new Uint8Array(192 * 96 * 3).fill(90), { raw: { width: 192, height: 96, channels: 3 } })
+      .jpeg()
+      .toBuffer();
     writeFileSync(join(folder, "scans", id, "color", "0.jpg"), jpg);
     const view = await readView(openScene(folder, id), "0", 24);
     expect(view.colour.length).toBe(24 * 24 * 3);
@@ -136,30 +151,94 @@ describe("uniform frames", () => {
 
 describe("bad scenes", () => {
   test.each<[string, (scan: string) => void, string]>([
-    ["fewer depth than colour frames", (s) => rmSync(join(s, "depth", "20.png")), "expected as many colour as depth frames, got 4 colour and 3 depth (frame 20 has one only); export the frames"],
-    ["no frames", (s) => { for (const sub of ["color", "depth"]) { rmSync(join(s, sub), { recursive: true }); mkdirSync(join(s, sub)); } }, "got 0 colour and 0 depth"],
-    ["no finite pose", (s) => { for (const n of [0, 20, 40, 60]) writeFileSync(join(s, "pose", `${n}.txt`), "nan ".repeat(16)); }, "none of its 4 frames has a finite pose"],
-    ["intrinsics of a wrong size", (s) => writeFileSync(join(s, "intrinsic", "intrinsic_depth.txt"), "1 2 3"), "intrinsic_depth.txt: expected 16 numbers (4x4) or 9 (3x3), got 3"],
-    ["no intrinsics", (s) => {
-      rmSync(join(s, "intrinsic", "intrinsic_depth.txt"));
-      // the scan's facts would stand in for it
-      edit(join(s, `${id}.txt`), (t) => t.replace(/^.*_depth = .*\n/gm, ""));
-    }, "intrinsic_depth.txt is missing: expected the depth camera's intrinsics"],
-    ["a broken alignment", (s) => edit(join(s, `${id}.txt`), (t) => t.replace(/^axisAlignment = \S+ /, "axisAlignment = ")), "axisAlignment must be 16 finite numbers (row-major 4x4), got 15"],
-    ["object ids with a gap", (s) => edit(join(s, `${id}.aggregation.json`), (t) => t.replace('"objectId":2,', '"objectId":99,')), "object ids must be 0 to"],
-    ["a mesh of another version", (s) => edit(join(s, `${id}_vh_clean_2.0.010000.segs.json`), (t) => t.replace('"segIndices":[0,', '"segIndices":[')), "the two belong to different versions of the scan"],
-    ["an object without vertices", (s) => edit(join(s, `${id}.aggregation.json`), (t) => t.replace(/"segments":\[[^\]]*\]/, '"segments":[99999]')), "has no vertex in the mesh"],
-    ["a vertex that is not a number", (s) => {
-      const file = join(s, `${id}_vh_clean_2.ply`);
-      const bytes = readFileSync(file);
-      bytes.writeFloatLE(NaN, bytes.indexOf("end_header\n") + 11);
-      writeFileSync(file, bytes);
-    }, "has a vertex that is not a number"],
+    [
+      "fewer depth than colour frames",
+      (s) => rmSync(join(s, "depth", "20.png")),
+      "expected as many colour as depth frames, got 4 colour and 3 depth (frame 20 has one only); export the frames",
+    ],
+    [
+      "no frames",
+      (s) => {
+        for (const sub of ["color", "depth"]) {
+          rmSync(join(s, sub), { recursive: true });
+          mkdirSync(join(s, sub));
+        }
+      },
+      "got 0 colour and 0 depth",
+    ],
+    [
+      "no finite pose",
+      (s) => {
+        for (const n of [0, 20, 40, 60]) writeFileSync(join(s, "pose", `${n}.txt`), "nan ".repeat(16));
+      },
+      "none of its 4 frames has a finite pose",
+    ],
+    [
+      "intrinsics of a wrong size",
+      (s) => writeFileSync(join(s, "intrinsic", "intrinsic_depth.txt"), "1 2 3"),
+      "intrinsic_depth.txt: expected 16 numbers (4x4) or 9 (3x3), got 3",
+    ],
+    [
+      "no intrinsics",
+      (s) => {
+        rmSync(join(s, "intrinsic", "intrinsic_depth.txt"));
+        // the scan's facts would stand in for it
+        edit(join(s, `${id}.txt`), (t) => t.replace(/^.*_depth = .*\n/gm, ""));
+      },
+      "intrinsic_depth.txt is missing: expected the depth camera's intrinsics",
+    ],
+    [
+      "a broken alignment",
+      (s) => edit(join(s, `${id}.txt`), (t) => t.replace(/^axisAlignment = \S+ /, "axisAlignment = ")),
+      "axisAlignment must be 16 finite numbers (row-major 4x4), got 15",
+    ],
+    [
+      "object ids with a gap",
+      (s) => edit(join(s, `${id}.aggregation.json`), (t) => t.replace('"objectId":2,', '"objectId":99,')),
+      "object ids must be 0 to",
+    ],
+    [
+      "a mesh of another version",
+      (s) =>
+        edit(join(s, `${id}_vh_clean_2.0.010000.segs.json`), (t) => t.replace('"segIndices":[0,', '"segIndices":[')),
+      "the two belong to different versions of the scan",
+    ],
+    [
+      "an object without vertices",
+      (s) => edit(join(s, `${id}.aggregation.json`), (t) => t.replace(/"segments":\[[^\]]*\]/, '"segments":[99999]')),
+      "has no vertex in the mesh",
+    ],
+    [
+      "a vertex that is not a number",
+      (s) => {
+        const file = join(s, `${id}_vh_clean_2.ply`);
+        const bytes = readFileSync(file);
+        bytes.writeFloatLE(NaN, bytes.indexOf("end_header\n") + 11);
+        writeFileSync(file, bytes);
+      },
+      "has a vertex that is not a number",
+    ],
     ["no mesh", (s) => rmSync(join(s, `${id}_vh_clean_2.ply`)), "_vh_clean_2.ply is missing: expected the scan's mesh"],
-    ["no objects file", (s) => rmSync(join(s, `${id}.aggregation.json`)), "aggregation.json is missing: expected the scan's objects"],
-    ["an objects file that is no JSON", (s) => writeFileSync(join(s, `${id}.aggregation.json`), "{"), "aggregation.json: not JSON"],
-    ["an objects file without objects", (s) => writeFileSync(join(s, `${id}.aggregation.json`), "{}"), "aggregation.json: has no segGroups list"],
-    ["a segments file without segments", (s) => writeFileSync(join(s, `${id}_vh_clean_2.0.010000.segs.json`), "{}"), "segs.json: has no segIndices list"],
+    [
+      "no objects file",
+      (s) => rmSync(join(s, `${id}.aggregation.json`)),
+      "aggregation.json is missing: expected the scan's objects",
+    ],
+    [
+      "an objects file that is no JSON",
+      (s) => writeFileSync(join(s, `${id}.aggregation.json`), "{"),
+      "aggregation.json: not JSON",
+    ],
+    [
+      "an objects file without objects",
+      (s) => writeFileSync(join(s, `${id}.aggregation.json`), "{}"),
+      "aggregation.json: has no segGroups list",
+    ],
+    [
+      "a segments file without segments",
+      (s) => writeFileSync(join(s, `${id}_vh_clean_2.0.010000.segs.json`), "{}"),
+      "segs.json: has no segIndices list",
+    ],
   ])("%s", (_, change, message) => {
     const folder = changed(change);
     expect(() => openScene(folder, id)).toThrow(UserError);
@@ -167,20 +246,45 @@ describe("bad scenes", () => {
   });
 
   test("an unknown id, with a suggestion", () => {
-    expect(() => openScene(rooms.folder, "scene0001_01")).toThrow(/^scene "scene0001_01" is not in .*scans \(2 scenes, did you mean "scene0001_00"\?\)/);
+    expect(() => openScene(rooms.folder, "scene0001_01")).toThrow(
+      /^scene "scene0001_01" is not in .*scans \(2 scenes, did you mean "scene0001_00"\?\)/,
+    );
   });
 
   test.each<[string, (scan: string) => void, string]>([
-    ["a truncated depth image", (s) => writeFileSync(join(s, "depth", "0.png"), readFileSync(join(s, "depth", "0.png")).subarray(0, 500)), "0.png: PNG is cut off inside its IDAT chunk (500 bytes); export this frame again"],
-    ["a truncated colour image", (s) => writeFileSync(join(s, "color", "0.jpg"), readFileSync(join(s, "color", "0.jpg")).subarray(0, 400)), "0.jpg: the image does not decode"],
-    ["a focal length of 0", (s) => writeFileSync(join(s, "intrinsic", "intrinsic_depth.txt"), "0 0 24 0 40 24 0 0 1"), "must have a focal length above 0"],
-    ["an infinite focal length", (s) => writeFileSync(join(s, "intrinsic", "intrinsic_depth.txt"), "inf 0 24 0 40 24 0 0 1"), "must be finite numbers"],
-    ["a principal point outside", (s) => writeFileSync(join(s, "intrinsic", "intrinsic_depth.txt"), "40 0 240 0 40 24 0 0 1"), "have their principal point outside the image (fx 40, fy 40, cx 240, cy 24, image 48x48)"],
+    [
+      "a truncated depth image",
+      (s) => writeFileSync(join(s, "depth", "0.png"), readFileSync(join(s, "depth", "0.png")).subarray(0, 500)),
+      "0.png: PNG is cut off inside its IDAT chunk (500 bytes); export this frame again",
+    ],
+    [
+      "a truncated colour image",
+      (s) => writeFileSync(join(s, "color", "0.jpg"), readFileSync(join(s, "color", "0.jpg")).subarray(0, 400)),
+      "0.jpg: the image does not decode",
+    ],
+    [
+      "a focal length of 0",
+      (s) => writeFileSync(join(s, "intrinsic", "intrinsic_depth.txt"), "0 0 24 0 40 24 0 0 1"),
+      "must have a focal length above 0",
+    ],
+    [
+      "an infinite focal length",
+      (s) => writeFileSync(join(s, "intrinsic", "intrinsic_depth.txt"), "inf 0 24 0 40 24 0 0 1"),
+      "must be finite numbers",
+    ],
+    [
+      "a principal point outside",
+      (s) => writeFileSync(join(s, "intrinsic", "intrinsic_depth.txt"), "40 0 240 0 40 24 0 0 1"),
+      "have their principal point outside the image (fx 40, fy 40, cx 240, cy 24, image 48x48)",
+    ],
   ])("%s", async (_, change, message) => {
-    const scene = openScene(changed((s) => {
-      writeFileSync(join(s, "pose", "0.txt"), "1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1");
-      change(s);
-    }), id);
+    const scene = openScene(
+      changed((s) => {
+        writeFileSync(join(s, "pose", "0.txt"), "1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1");
+        change(s);
+      }),
+      id,
+    );
     await expect(readView(scene, "0", 48)).rejects.toThrow(message);
   });
 
@@ -190,7 +294,9 @@ describe("bad scenes", () => {
     await expect(readView(scene, "7", 48)).rejects.toThrow("frame 7 does not exist; choose one of its 3 frames");
     await expect(readView(scene, scene.skippedFrames[0]!, 48)).rejects.toThrow("has no finite pose");
     rmSync(scene.source.colour(scene.frames[0]!).origin);
-    await expect(readView(scene, scene.frames[0]!, 48)).rejects.toThrow(/\.jpg: cannot be read \(ENOENT\); export this frame again/);
+    await expect(readView(scene, scene.frames[0]!, 48)).rejects.toThrow(
+      /\.jpg: cannot be read \(ENOENT\); export this frame again/,
+    );
   });
 
   test("scene lists", () => {

@@ -6,7 +6,15 @@ import { makeRooms } from "../../lib/datasets/rooms/make";
 
 /** The smallest data set: one training room, one test room, few frames. */
 export const smallConfig = RoomsConfig.parse({
-  name: "small", trainRooms: 1, testRooms: 1, trainSentences: 12, testSentences: 12, frames: 3, image: 48, lostPoseEvery: 1, layouts: 4,
+  name: "small",
+  trainRooms: 1,
+  testRooms: 1,
+  trainSentences: 12,
+  testSentences: 12,
+  frames: 3,
+  image: 48,
+  lostPoseEvery: 1,
+  layouts: 4,
 });
 
 /** Makes the smallest data set in a temporary folder. */

@@ -34,7 +34,12 @@ describe("recording", () => {
     tf.tidy(() => {
       const x = tf.tensor1d([1, 2]);
       const padded = [-Infinity, Infinity, -0, 0].map((value) => Array.from(tf.pad(x, [[0, 1]], value).dataSync()));
-      expect(padded).toEqual([[1, 2, -Infinity], [1, 2, Infinity], [1, 2, -0], [1, 2, 0]]);
+      expect(padded).toEqual([
+        [1, 2, -Infinity],
+        [1, 2, Infinity],
+        [1, 2, -0],
+        [1, 2, 0],
+      ]);
       const table = tf.reshape(tf.range(0, 15), [1, 5, 3]);
       const rows = tf.tensor2d([[3, 0, 1, 4]], [1, 4], "int32");
       for (const batchDims of [0, 1]) {
@@ -49,7 +54,15 @@ describe("recording", () => {
     const x = tf.ones([4, 8]);
     const { kernels, kernelNames, newTensors, newBytes, peakBytes, result } = await tf.profile(() => x.square().sum(1));
     expect(kernelNames.sort()).toEqual(["Square", "Sum"]);
-    expect(kernels.map(({ name, inputShapes, outputShapes, totalBytesSnapshot, bytesAdded }) => ({ name, inputShapes, outputShapes, bytesAdded, held: totalBytesSnapshot > 0 }))).toEqual([
+    expect(
+      kernels.map(({ name, inputShapes, outputShapes, totalBytesSnapshot, bytesAdded }) => ({
+        name,
+        inputShapes,
+        outputShapes,
+        bytesAdded,
+        held: totalBytesSnapshot > 0,
+      })),
+    ).toEqual([
       { name: "Square", inputShapes: [[4, 8]], outputShapes: [[4, 8]], bytesAdded: 128, held: true },
       { name: "Sum", inputShapes: [[4, 8]], outputShapes: [[4]], bytesAdded: 16, held: true },
     ]);
@@ -61,7 +74,9 @@ describe("recording", () => {
 
   it("fills with whole numbers that float32 does not hold", () => {
     tf.tidy(() => {
-      expect(Array.from(tf.fill([2], 16777217, "int32").add(tf.scalar(0, "int32")).dataSync())).toEqual([16777217, 16777217]);
+      expect(Array.from(tf.fill([2], 16777217, "int32").add(tf.scalar(0, "int32")).dataSync())).toEqual([
+        16777217, 16777217,
+      ]);
     });
   });
 
@@ -89,11 +104,26 @@ describe("recording", () => {
   });
 
   it("compiles once for one structure, whatever the numbers", () => {
-    const run = (values: number[], factor: number): number[] => tf.tidy(() => Array.from(tf.tensor1d(values).mul(tf.scalar(factor)).add(tf.fill([3], factor)).dataSync()));
+    const run = (values: number[], factor: number): number[] =>
+      tf.tidy(() =>
+        Array.from(
+          tf
+            .tensor1d(values)
+            .mul(tf.scalar(factor))
+            .add(tf.fill([3], factor))
+            .dataSync(),
+        ),
+      );
     expect(run([1, 2, 3], 2)).toEqual([4, 6, 8]);
     expect(run([4, 5, 6], 3)).toEqual([15, 18, 21]);
     expect(ortStats()).toMatchObject({ graphsCompiled: 1, runs: 2 });
-    tf.tidy(() => tf.tensor1d([1, 2, 3, 4]).mul(tf.scalar(2)).add(tf.fill([4], 2)).dataSync());
+    tf.tidy(() =>
+      tf
+        .tensor1d([1, 2, 3, 4])
+        .mul(tf.scalar(2))
+        .add(tf.fill([4], 2))
+        .dataSync(),
+    );
     expect(ortStats().graphsCompiled).toBe(2);
   });
 
@@ -204,7 +234,9 @@ describe("data", () => {
   });
 
   it("refuses to compute with strings", () => {
-    expect(() => tf.tidy(() => tf.tile(tf.tensor1d(["a"]), [2]))).toThrow("ort-cpu: strings are not computed with (shape [1]); use numbers, or run with S2_ENGINE=cpu");
+    expect(() => tf.tidy(() => tf.tile(tf.tensor1d(["a"]), [2]))).toThrow(
+      "ort-cpu: strings are not computed with (shape [1]); use numbers, or run with S2_ENGINE=cpu",
+    );
   });
 
   it("moves data to another engine and back", async () => {
@@ -223,9 +255,21 @@ describe("memory", () => {
   it("stays flat over 50 training steps", () => {
     const W = tf.variable(tf.ones([8, 8]));
     const optimizer = tf.train.adam(0.01);
-    const x = tf.tensor2d(Float32Array.from({ length: 32 }, (_, i) => Math.sin(i)), [4, 8]);
+    const x = tf.tensor2d(
+      Float32Array.from({ length: 32 }, (_, i) => Math.sin(i)),
+      [4, 8],
+    );
     const step = (): number => {
-      const loss = optimizer.minimize(() => tf.matMul(x, W as unknown as Tensor2D).tanh().square().mean() as Scalar, true, [W])!;
+      const loss = optimizer.minimize(
+        () =>
+          tf
+            .matMul(x, W as unknown as Tensor2D)
+            .tanh()
+            .square()
+            .mean() as Scalar,
+        true,
+        [W],
+      )!;
       const value = loss.dataSync()[0]!;
       loss.dispose();
       return value;
@@ -246,24 +290,32 @@ describe("memory", () => {
 
 describe("what ONNX does not cover", () => {
   it("is nothing that tfjs' own backend covers: every kernel of it is there", () => {
-    const lacking = tf.getKernelsForBackend("cpu").map(({ kernelName }) => kernelName).filter((name) => tf.getKernel(name, "ort-cpu") == null);
+    const lacking = tf
+      .getKernelsForBackend("cpu")
+      .map(({ kernelName }) => kernelName)
+      .filter((name) => tf.getKernel(name, "ort-cpu") == null);
     expect(lacking).toEqual([]);
     expect(tf.getKernelsForBackend("cpu").length).toBeGreaterThan(150);
   });
 
   it("runs in plain JavaScript, counted and said once", () => {
     const said = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
-    const sorted = (): number[] => tf.tidy(() => Array.from(tf.unique(tf.tensor1d([1, 5, 1]).add(1)).values.dataSync()));
+    const sorted = (): number[] =>
+      tf.tidy(() => Array.from(tf.unique(tf.tensor1d([1, 5, 1]).add(1)).values.dataSync()));
     expect(sorted()).toEqual([2, 6]);
     expect(sorted()).toEqual([2, 6]);
     expect(ortStats().fallbacks).toEqual({ Unique: 2 });
     const lines = said.mock.calls.map(([text]) => String(text)).filter((text) => text.includes("Unique"));
     said.mockRestore();
-    expect(lines).toEqual(["ort-cpu: Unique(x [3] float32) runs in plain JavaScript, which is slow in a training step\n"]);
+    expect(lines).toEqual([
+      "ort-cpu: Unique(x [3] float32) runs in plain JavaScript, which is slow in a training step\n",
+    ]);
   });
 
   it("names a kernel that nobody has", () => {
-    expect(() => tf.engine().runKernel("Nope", { x: tf.scalar(1) })).toThrow("Kernel 'Nope' not registered for backend 'ort-cpu'");
+    expect(() => tf.engine().runKernel("Nope", { x: tf.scalar(1) })).toThrow(
+      "Kernel 'Nope' not registered for backend 'ort-cpu'",
+    );
   });
 });
 
@@ -285,12 +337,18 @@ describe("the first NaN in debug mode", () => {
 
   it("of a gradient is named by where the gradient was asked for", () => {
     // d/dx √x at 0 times 0
-    const line = told(() => tf.grad((x) => x.mul(0).sqrt().sum())(tf.scalar(1)).dataSync());
+    const line = told(() =>
+      tf
+        .grad((x) => x.mul(0).sqrt().sum())(tf.scalar(1))
+        .dataSync(),
+    );
     expect(line).toMatch(/^ort-cpu: first NaN, op \w+ \[\] recorded at tests\/engine\/backend\.test\.ts:\d+\n$/);
   });
 
   it("that came in from outside is said to", () => {
-    expect(told(() => tf.tensor1d([NaN, 1]).add(1).dataSync())).toMatch(/op Add \[2\] recorded at .* \(an input \[2\] had one already\)\n$/);
+    expect(told(() => tf.tensor1d([NaN, 1]).add(1).dataSync())).toMatch(
+      /op Add \[2\] recorded at .* \(an input \[2\] had one already\)\n$/,
+    );
   });
 
   it("is nothing where numbers are finite", () => {
@@ -303,7 +361,9 @@ describe("failures inside ONNX Runtime", () => {
 
   it("name the tfjs op and the way to the graph, at every read", () => {
     const y = bad();
-    expect(() => y.dataSync()).toThrow(/ort-cpu: tfjs op GatherV2 failed to run in ONNX Runtime: .*out of.*bounds.*S2_ENGINE_DEBUG=1/is);
+    expect(() => y.dataSync()).toThrow(
+      /ort-cpu: tfjs op GatherV2 failed to run in ONNX Runtime: .*out of.*bounds.*S2_ENGINE_DEBUG=1/is,
+    );
     expect(() => y.dataSync()).toThrow(/GatherV2/);
     expect(() => y.add(1)).toThrow(/GatherV2/);
     y.dispose();

@@ -5,7 +5,7 @@ import { cudaProvider } from "../../lib/engine/ort/cuda";
 import { tf } from "../../lib/engine/ort/tf";
 
 afterEach(() => {
-  delete process.env["S2_ENGINE"];
+  delete process.env.S2_ENGINE;
 });
 
 describe("chooseEngine", () => {
@@ -29,10 +29,10 @@ describe("chooseEngine", () => {
     await expect(chooseEngine({ engine: "ort-cpu", half: true })).rejects.toThrow(
       "ort-cpu: no half precision on this device (it computes in single precision only); unset S2_ENGINE_HALF, or name another engine in S2_ENGINE",
     );
-    process.env["S2_ENGINE_HALF"] = "1";
+    process.env.S2_ENGINE_HALF = "1";
     await expect(chooseEngine({ engine: "ort-cpu" })).rejects.toThrow("ort-cpu: no half precision");
     await expect(chooseEngine({ engine: "wasm" })).rejects.toThrow("wasm: no half precision");
-    delete process.env["S2_ENGINE_HALF"];
+    delete process.env.S2_ENGINE_HALF;
   });
 
   it("says why an engine that was asked for does not start", async () => {
@@ -47,30 +47,51 @@ describe("chooseEngine", () => {
   });
 
   it("lets S2_ENGINE overrule the request", async () => {
-    process.env["S2_ENGINE"] = "wasm";
+    process.env.S2_ENGINE = "wasm";
     expect(await chooseEngine({ engine: "cpu" })).toMatchObject({ engine: "wasm", why: "S2_ENGINE names it" });
   });
 
   it("refuses an unknown name with a suggestion", async () => {
-    process.env["S2_ENGINE"] = "ort";
+    process.env.S2_ENGINE = "ort";
     await expect(chooseEngine()).rejects.toThrow('engine in S2_ENGINE "ort" is unknown');
     await expect(chooseEngine({ engine: "wasn" as never })).rejects.toThrow();
   });
 
   it("refuses a thread count that is none", async () => {
-    await expect(chooseEngine({ threads: 0 })).rejects.toThrow("engine threads must be a whole number of at least 1, got 0");
+    await expect(chooseEngine({ threads: 0 })).rejects.toThrow(
+      "engine threads must be a whole number of at least 1, got 0",
+    );
   });
 
   it("gives gradients of a gather on wasm, which has no kernel for them", async () => {
     await chooseEngine({ engine: "wasm" });
-    const grad = tf.tidy(() => Array.from(tf.grad((x) => tf.gather(x, tf.tensor1d([1, 1, 2], "int32")).square().sum())(tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2])).dataSync()));
+    const grad = tf.tidy(() =>
+      Array.from(
+        tf
+          .grad((x) =>
+            tf
+              .gather(x, tf.tensor1d([1, 1, 2], "int32"))
+              .square()
+              .sum(),
+          )(tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]))
+          .dataSync(),
+      ),
+    );
     // d/dx of Σ x[i]², counted once for each time a row is taken
     expect(grad).toEqual([0, 0, 12, 16, 10, 12]);
   });
 
   it("gives filter gradients of a convolution on wasm", async () => {
     await chooseEngine({ engine: "wasm" });
-    const grad = tf.tidy(() => Array.from(tf.grad((w) => tf.conv2d(tf.tensor4d([1, 2, 3, 4], [1, 2, 2, 1]), w as never, 1, "valid").sum())(tf.ones([2, 2, 1, 1])).dataSync()));
+    const grad = tf.tidy(() =>
+      Array.from(
+        tf
+          .grad((w) => tf.conv2d(tf.tensor4d([1, 2, 3, 4], [1, 2, 2, 1]), w as never, 1, "valid").sum())(
+            tf.ones([2, 2, 1, 1]),
+          )
+          .dataSync(),
+      ),
+    );
     expect(grad).toEqual([1, 2, 3, 4]);
   });
 });

@@ -16,7 +16,11 @@ export interface Result {
 }
 
 export function read(tensors: Tensor | Tensor[]): Result[] {
-  return (Array.isArray(tensors) ? tensors : [tensors]).map((t) => ({ shape: t.shape, dtype: t.dtype, values: Array.from(t.dataSync()) }));
+  return (Array.isArray(tensors) ? tensors : [tensors]).map((t) => ({
+    shape: t.shape,
+    dtype: t.dtype,
+    values: Array.from(t.dataSync()),
+  }));
 }
 
 export async function on<T>(engine: EngineName, body: () => T): Promise<T> {
@@ -28,11 +32,24 @@ export async function on<T>(engine: EngineName, body: () => T): Promise<T> {
 export function worst(a: readonly number[], b: readonly number[]): number {
   let scale = 1;
   for (const v of b) if (Number.isFinite(v)) scale = Math.max(scale, Math.abs(v));
-  return a.reduce((most, v, i) => (Object.is(v, b[i]) || v === b[i] ? most : Math.max(most, Number.isNaN(v - b[i]!) ? Infinity : Math.abs(v - b[i]!) / scale)), 0);
+  return a.reduce(
+    (most, v, i) =>
+      Object.is(v, b[i]) || v === b[i]
+        ? most
+        : Math.max(most, Number.isNaN(v - b[i]!) ? Infinity : Math.abs(v - b[i]!) / scale),
+    0,
+  );
 }
 
 export function expectClose(got: readonly Result[], want: readonly Result[], tolerance: number, label: string): void {
-  expect(got.map(({ shape, dtype }) => ({ shape, dtype })), label).toEqual(want.map(({ shape, dtype }) => ({ shape, dtype })));
-  got.forEach((g, i) => expect(worst(g.values, want[i]!.values), `${label}, output ${i}: ${g.values.slice(0, 8).join(" ")} against ${want[i]!.values.slice(0, 8).join(" ")}`).toBeLessThanOrEqual(tolerance));
+  expect(
+    got.map(({ shape, dtype }) => ({ shape, dtype })),
+    label,
+  ).toEqual(want.map(({ shape, dtype }) => ({ shape, dtype })));
+  got.forEach((g, i) =>
+    expect(
+      worst(g.values, want[i]!.values),
+      `${label}, output ${i}: ${g.values.slice(0, 8).join(" ")} against ${want[i]!.values.slice(0, 8).join(" ")}`,
+    ).toBeLessThanOrEqual(tolerance),
+  );
 }
-

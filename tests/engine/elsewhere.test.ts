@@ -12,10 +12,18 @@ test("the README's example of another tfjs program runs with the two folders tha
   const top = mkdtempSync(join(tmpdir(), "s2-elsewhere-"));
   try {
     mkdirSync(join(top, "lib"));
-    for (const name of ["core", "engine"]) await cp(inProject("lib", name), join(top, "lib", name), { recursive: true });
+    for (const name of ["core", "engine"])
+      await cp(inProject("lib", name), join(top, "lib", name), { recursive: true });
     symlinkSync(inProject("node_modules"), join(top, "node_modules"));
-    writeFileSync(join(top, "program.ts"), source.replace("console.log(w.dataSync())", "console.log(JSON.stringify(Array.from(w.dataSync())))"));
-    const { stdout, stderr } = spawnSync(process.execPath, ["--import", require.resolve("tsx"), join(top, "program.ts")], { cwd: top, encoding: "utf8", timeout: 500_000 });
+    writeFileSync(
+      join(top, "program.ts"),
+      source.replace("console.log(w.dataSync())", "console.log(JSON.stringify(Array.from(w.dataSync())))"),
+    );
+    const { stdout, stderr } = spawnSync(
+      process.execPath,
+      ["--import", require.resolve("tsx"), join(top, "program.ts")],
+      { cwd: top, encoding: "utf8", timeout: 500_000 },
+    );
     expect(stderr).toBe("");
     const weights = JSON.parse(stdout) as number[];
     expect(weights.length).toBe(8);

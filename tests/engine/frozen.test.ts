@@ -21,7 +21,8 @@ const kept = <T extends Tensor>(tensor: T): T => {
 };
 afterEach(() => tf.dispose(made.splice(0)));
 
-const variable = (values: number[]): tf.Variable => kept(tf.tidy(() => tf.variable(tf.tensor1d(values)))) as tf.Variable;
+const variable = (values: number[]): tf.Variable =>
+  kept(tf.tidy(() => tf.variable(tf.tensor1d(values)))) as tf.Variable;
 const times = (w: Tensor, x: number[]): number[] => [...tf.tidy(() => w.mul(tf.tensor1d(x)).dataSync())];
 
 describe("frozen numbers", () => {
@@ -54,12 +55,25 @@ describe("frozen numbers", () => {
     const w = kept(tf.zeros([2 ** 18 + 1]));
     w.dataSync();
     freeze(w);
-    const sums = [1, 2].map((c) => tf.tidy(() => w.add(tf.ones([2 ** 18 + 1]).mul(c)).sum().dataSync()[0]));
+    const sums = [1, 2].map((c) =>
+      tf.tidy(
+        () =>
+          w
+            .add(tf.ones([2 ** 18 + 1]).mul(c))
+            .sum()
+            .dataSync()[0],
+      ),
+    );
     expect(sums).toEqual([2 ** 18 + 1, 2 * (2 ** 18 + 1)]);
     const compiled = ortStats().graphsCompiled;
     const other = kept(tf.ones([2 ** 18 + 1]));
     other.dataSync();
-    tf.tidy(() => other.add(tf.ones([2 ** 18 + 1]).mul(1)).sum().dataSync());
+    tf.tidy(() =>
+      other
+        .add(tf.ones([2 ** 18 + 1]).mul(1))
+        .sum()
+        .dataSync(),
+    );
     // another tensor runs the same program
     expect(ortStats().graphsCompiled).toBe(compiled);
   });
@@ -94,7 +108,12 @@ describe("frozen numbers", () => {
       state.assign(state.add(x!));
       return state.sum();
     });
-    const given = [[1, 1], [2, 2], [3, 3], [4, 4]].map((x) => kept(tf.tensor1d(x)));
+    const given = [
+      [1, 1],
+      [2, 2],
+      [3, 3],
+      [4, 4],
+    ].map((x) => kept(tf.tensor1d(x)));
     given.forEach(freeze);
     expect(given.map((x) => step.run({ x })[0])).toEqual([2, 6, 12, 20]);
   });
@@ -108,14 +127,24 @@ describe("frozen numbers", () => {
     const lines = said.mock.calls.map(([text]) => String(text)).join("");
     said.mockRestore();
     configureOrt({ debug: false });
-    expect(lines).toMatch(/first NaN, op Multiply \[2\] recorded at .*frozen\.test\.ts:\d+ \(an input \[2\] had one already\)/);
+    expect(lines).toMatch(
+      /first NaN, op Multiply \[2\] recorded at .*frozen\.test\.ts:\d+ \(an input \[2\] had one already\)/,
+    );
   });
 
   it("of a chain of convolutions give it another order of sums, not other results", async () => {
-    const [x, ...filters] = await on("cpu", () => [[2, 16, 9, 9], [16, 16, 3, 3], [8, 16, 3, 3], [16, 8, 3, 3]].map((shape, i) => kept(tf.randomNormal(shape, 0, 0.3, "float32", i + 1))));
+    const [x, ...filters] = await on("cpu", () =>
+      [
+        [2, 16, 9, 9],
+        [16, 16, 3, 3],
+        [8, 16, 3, 3],
+        [16, 8, 3, 3],
+      ].map((shape, i) => kept(tf.randomNormal(shape, 0, 0.3, "float32", i + 1))),
+    );
     const chain = (frozen: boolean) => () => {
       if (frozen) filters.forEach(freeze);
-      const f = (input: Tensor): Tensor => filters.reduce((y, filter) => planeConv(y as Tensor4D, filter as Tensor4D, undefined).relu(), input);
+      const f = (input: Tensor): Tensor =>
+        filters.reduce((y, filter) => planeConv(y as Tensor4D, filter as Tensor4D, undefined).relu(), input);
       return read(tf.tidy(() => [f(x!), tf.grad((t: Tensor) => f(t).square().sum())(x!)]));
     };
     const want = await on("cpu", chain(false));

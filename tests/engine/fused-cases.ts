@@ -13,11 +13,22 @@ import { tf } from "../../lib/engine/ort/tf";
 /** Value and gradients of a weighted sum, with inputs drawn from one seed. */
 export function evaluateFused(shapes: readonly number[][], f: (...x: Tensor[]) => Tensor): Tensor[] {
   const rng = new Rng(13, "fused");
-  const make = (shape: number[]): Tensor => tf.tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.uniform(-3, 3)), shape);
+  const make = (shape: number[]): Tensor =>
+    tf.tensor(
+      Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.uniform(-3, 3)),
+      shape,
+    );
   const inputs = shapes.map(make);
   const y = f(...inputs);
   const weights = make(y.shape);
-  return [y, ...tf.grads((...x: Tensor[]) => f(...x).mul(weights).sum())(inputs)];
+  return [
+    y,
+    ...tf.grads((...x: Tensor[]) =>
+      f(...x)
+        .mul(weights)
+        .sum(),
+    )(inputs),
+  ];
 }
 
 /** Cosines and signed sines of angles that grow with the token and shrink with the element. */
@@ -29,10 +40,12 @@ function angles(tables: number, L: number, K: number, f: (angle: number) => numb
   return tf.tensor4d(values, [tables, L, 1, K]);
 }
 
-const turned = (tables: number) => (x?: Tensor): Tensor => {
-  const [, L, , K] = x!.shape as [number, number, number, number];
-  return rotary(x!, angles(tables, L, K, Math.cos, 1), angles(tables, L, K, Math.sin, -1));
-};
+const turned =
+  (tables: number) =>
+  (x?: Tensor): Tensor => {
+    const [, L, , K] = x!.shape as [number, number, number, number];
+    return rotary(x!, angles(tables, L, K, Math.cos, 1), angles(tables, L, K, Math.sin, -1));
+  };
 
 // On "cpu" the same functions are plain tfjs operations with tfjs' own gradients: that is the reference.
 export const FUSED_CASES: readonly (readonly [string, number[][], (...x: Tensor[]) => Tensor])[] = [
@@ -47,14 +60,68 @@ export const FUSED_CASES: readonly (readonly [string, number[][], (...x: Tensor[
   ["gelu, tanh", [[4, 9]], (x) => gelu(x!, "tanh")],
   ["rotary, one table", [[2, 5, 3, 4]], turned(1)],
   ["rotary, a table a sequence", [[3, 2, 2, 6]], turned(3)],
-  ["attention", [[2, 3, 5, 4], [2, 3, 6, 4], [2, 3, 6, 4]], (q, k, v) => attention(q!, k!, v!, { scale: 0.5 })],
-  ["attention of matrices with a bias", [[3, 4], [2, 4], [2, 4]], (q, k, v) => attention(q!, k!, v!, { scale: 0.3, bias: tf.tensor2d([1, -2, 0, 3, -1, 1], [3, 2]) })],
-  ["causal attention", [[2, 7, 4], [2, 7, 4], [2, 7, 4]], (q, k, v) => attention(q!, k!, v!, { scale: 0.5, causal: true })],
-  ["causal attention in blocks, three query heads a key head", [[1, 2, 3 * 300, 4], [1, 2, 300, 4], [1, 2, 300, 4]], (q, k, v) => attention(q!, k!, v!, { scale: 0.5, causal: true })],
-  ["swiGlu", [[4, 9], [4, 9]], (g, u) => swiGlu(g!, u!)],
-  ["crossEntropy", [[4, 9]], (x) => crossEntropy(x as Tensor2D, tf.tensor1d([3, 0, 8, 3], "int32") as Tensor1D, tf.tensor1d([0.5, 0, 0.25, 2]))],
+  [
+    "attention",
+    [
+      [2, 3, 5, 4],
+      [2, 3, 6, 4],
+      [2, 3, 6, 4],
+    ],
+    (q, k, v) => attention(q!, k!, v!, { scale: 0.5 }),
+  ],
+  [
+    "attention of matrices with a bias",
+    [
+      [3, 4],
+      [2, 4],
+      [2, 4],
+    ],
+    (q, k, v) => attention(q!, k!, v!, { scale: 0.3, bias: tf.tensor2d([1, -2, 0, 3, -1, 1], [3, 2]) }),
+  ],
+  [
+    "causal attention",
+    [
+      [2, 7, 4],
+      [2, 7, 4],
+      [2, 7, 4],
+    ],
+    (q, k, v) => attention(q!, k!, v!, { scale: 0.5, causal: true }),
+  ],
+  [
+    "causal attention in blocks, three query heads a key head",
+    [
+      [1, 2, 3 * 300, 4],
+      [1, 2, 300, 4],
+      [1, 2, 300, 4],
+    ],
+    (q, k, v) => attention(q!, k!, v!, { scale: 0.5, causal: true }),
+  ],
+  [
+    "swiGlu",
+    [
+      [4, 9],
+      [4, 9],
+    ],
+    (g, u) => swiGlu(g!, u!),
+  ],
+  [
+    "crossEntropy",
+    [[4, 9]],
+    (x) => crossEntropy(x as Tensor2D, tf.tensor1d([3, 0, 8, 3], "int32") as Tensor1D, tf.tensor1d([0.5, 0, 0.25, 2])),
+  ],
   ["planeConv 3x3", [[2, 3, 5, 4], [4, 3, 3, 3], [4]], (x, f, b) => planeConv(x as Tensor4D, f as Tensor4D, b)],
-  ["planeConv 3x3, even size, stride 2", [[2, 3, 4, 6], [2, 3, 3, 3], [2]], (x, f, b) => planeConv(x as Tensor4D, f as Tensor4D, b, 2)],
-  ["planeConv 3x3, odd size, stride 2", [[1, 3, 5, 7], [2, 3, 3, 3]], (x, f) => planeConv(x as Tensor4D, f as Tensor4D, undefined, 2)],
+  [
+    "planeConv 3x3, even size, stride 2",
+    [[2, 3, 4, 6], [2, 3, 3, 3], [2]],
+    (x, f, b) => planeConv(x as Tensor4D, f as Tensor4D, b, 2),
+  ],
+  [
+    "planeConv 3x3, odd size, stride 2",
+    [
+      [1, 3, 5, 7],
+      [2, 3, 3, 3],
+    ],
+    (x, f) => planeConv(x as Tensor4D, f as Tensor4D, undefined, 2),
+  ],
   ["planeConv 1x1", [[2, 3, 2, 3], [4, 3, 1, 1], [4]], (x, f, b) => planeConv(x as Tensor4D, f as Tensor4D, b)],
 ];

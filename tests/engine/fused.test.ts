@@ -10,7 +10,7 @@ import { sumSquares } from "../../lib/engine/ort/ops/sum-squares";
 import { swiGlu } from "../../lib/engine/ort/ops/swiglu";
 import { ortStats, resetOrtStats } from "../../lib/engine/ort/register";
 import { tf } from "../../lib/engine/ort/tf";
-import { expectClose, on, read, type Result, worst } from "./compare";
+import { expectClose, on, type Result, read, worst } from "./compare";
 import { evaluateFused, FUSED_CASES } from "./fused-cases";
 
 describe("fused operations", () => {
@@ -41,7 +41,18 @@ describe("fused operations", () => {
     const numbers = Float32Array.from({ length: 3 * 2 ** 19 }, (_, i) => ((i * 7919) % 1000) / 500 - 1);
     const want = numbers.reduce((sum, x) => sum + x * x, 0);
     for (const engine of ["ort-cpu", "wasm", "cpu"] as const) {
-      const got = await on(engine, () => [sumSquares(tf.tensor(numbers)), sumSquares(tf.tensor2d([[1, -2], [3, 4]])), sumSquares(tf.scalar(-3))].map((t) => t.dataSync()[0]!));
+      const got = await on(engine, () =>
+        [
+          sumSquares(tf.tensor(numbers)),
+          sumSquares(
+            tf.tensor2d([
+              [1, -2],
+              [3, 4],
+            ]),
+          ),
+          sumSquares(tf.scalar(-3)),
+        ].map((t) => t.dataSync()[0]!),
+      );
       // wasm adds up one by one
       expect(Math.abs(got[0]! / want - 1), engine).toBeLessThan(engine === "ort-cpu" ? 1e-6 : 1e-3);
       expect(got.slice(1), engine).toEqual([30, 9]);
@@ -51,8 +62,12 @@ describe("fused operations", () => {
   it("refuse causal attention of rows that belong to no key, and with a bias", async () => {
     await on("ort-cpu", () => {
       const [q, k] = [tf.ones([5, 4]), tf.ones([2, 4])];
-      expect(() => attention(q, k, k, { scale: 1, causal: true })).toThrow("needs the same number of query rows for each key, got 5 rows for 2 keys");
-      expect(() => attention(k, k, k, { scale: 1, causal: true, bias: tf.zeros([2, 2]) })).toThrow("causal attention takes no bias");
+      expect(() => attention(q, k, k, { scale: 1, causal: true })).toThrow(
+        "needs the same number of query rows for each key, got 5 rows for 2 keys",
+      );
+      expect(() => attention(k, k, k, { scale: 1, causal: true, bias: tf.zeros([2, 2]) })).toThrow(
+        "causal attention takes no bias",
+      );
     });
   });
 
@@ -69,14 +84,23 @@ describe("fused operations", () => {
   it("leave out weight gradients that nobody takes", async () => {
     const got = await on("ort-cpu", () => {
       const x = tf.tensor2d([1, 2, 4, 8], [1, 4]);
-      return read(tf.grad((t: Tensor) => layerNorm(t, tf.ones([4]), tf.zeros([4]), 1e-5).square().sum())(x));
+      return read(
+        tf.grad((t: Tensor) =>
+          layerNorm(t, tf.ones([4]), tf.zeros([4]), 1e-5)
+            .square()
+            .sum(),
+        )(x),
+      );
     });
     // Σ ŷ² is D whatever x is, up to eps: its gradient vanishes
     expect(worst(got[0]!.values, [0, 0, 0, 0])).toBeLessThan(1e-4);
   });
 
   // x Φ(x) with Φ(1) = 0.8413447 and Φ(2) = 0.9772499; the tanh form evaluated in double precision
-  it.each([["exact", [-0.1586553, 0, 1.9544997]], ["tanh", [-0.158808, 0, 1.9545977]]] as const)("gelu %s has the known values", async (form, want) => {
+  it.each([
+    ["exact", [-0.1586553, 0, 1.9544997]],
+    ["tanh", [-0.158808, 0, 1.9545977]],
+  ] as const)("gelu %s has the known values", async (form, want) => {
     for (const engine of ["cpu", "ort-cpu"] as const) {
       const got = await on(engine, () => read(gelu(tf.tensor1d([-1, 0, 2]), form)));
       expect(worst(got[0]!.values, want)).toBeLessThan(1e-6);

@@ -1,8 +1,8 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 import { Rng } from "../../lib/core/rng";
-import { tf } from "../../lib/engine/ort/tf";
 import type { EngineName } from "../../lib/engine/choose";
+import { tf } from "../../lib/engine/ort/tf";
 import { use, worst } from "./compare";
 
 /** Central differences of Σ w·f(x), the weights fixed, against tfjs' gradient. */
@@ -11,8 +11,15 @@ function differenceGap(f: (x: Tensor) => Tensor, shape: number[]): number {
   const at = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.uniform(-1, 1));
   const size = tf.tidy(() => f(tf.tensor(at, shape)).size);
   const weights = Float32Array.from({ length: size }, () => rng.uniform(-1, 1));
-  const value = (x: Float32Array): number => tf.tidy(() => Array.from(f(tf.tensor(x, shape)).dataSync()).reduce((a, v, i) => a + v * weights[i]!, 0));
-  const got = tf.tidy(() => Array.from(tf.grad((x) => f(x).flatten().mul(tf.tensor1d(weights)).sum())(tf.tensor(at, shape)).dataSync()));
+  const value = (x: Float32Array): number =>
+    tf.tidy(() => Array.from(f(tf.tensor(x, shape)).dataSync()).reduce((a, v, i) => a + v * weights[i]!, 0));
+  const got = tf.tidy(() =>
+    Array.from(
+      tf
+        .grad((x) => f(x).flatten().mul(tf.tensor1d(weights)).sum())(tf.tensor(at, shape))
+        .dataSync(),
+    ),
+  );
   const h = 1e-2; // the functions below are at most quadratic between kinks, so only rounding is left
   const want = Array.from(at, (v, i) => {
     const [up, down] = [at.slice(), at.slice()];

@@ -19,16 +19,30 @@ interface Held {
 
 function held(): Held {
   const { numTensors, numBytes } = tf.memory();
-  return { tensors: numTensors, bytes: numBytes, graphs: ortStats().graphsCompiled, resident: process.memoryUsage().rss / MEGABYTE };
+  return {
+    tensors: numTensors,
+    bytes: numBytes,
+    graphs: ortStats().graphsCompiled,
+    resident: process.memoryUsage().rss / MEGABYTE,
+  };
 }
 
 it("2,000 training steps hold no more than 200", { timeout: 300_000 }, async () => {
   await use("ort-cpu");
   const task = transformer("tiny");
   const rng = new Rng(3, "long");
-  const weights = new Map(task.parameters.map((spec): [string, Variable] => [spec.name, tf.tidy(() => tf.variable(tf.tensor(initialValues(spec, rng), [...spec.shape])))]));
-  const inputs: NamedTensorMap = Object.fromEntries(Object.entries(task.inputs()).map(([name, { shape, data }]) =>
-    [name, tf.tensor(data as Float32Array, [...shape], data instanceof Int32Array ? "int32" : "float32")]));
+  const weights = new Map(
+    task.parameters.map((spec): [string, Variable] => [
+      spec.name,
+      tf.tidy(() => tf.variable(tf.tensor(initialValues(spec, rng), [...spec.shape]))),
+    ]),
+  );
+  const inputs: NamedTensorMap = Object.fromEntries(
+    Object.entries(task.inputs()).map(([name, { shape, data }]) => [
+      name,
+      tf.tensor(data as Float32Array, [...shape], data instanceof Int32Array ? "int32" : "float32"),
+    ]),
+  );
   const program = task.build(weights, inputs);
   const [first] = program.firstSteps(1);
   for (let step = 1; step < 200; step++) program.step();

@@ -39,10 +39,16 @@ describe("a repeated step", () => {
       const given = inputs(i);
       const [loss] = step.run(given);
       tf.dispose(given);
-      const x = [1, 2 + i, -1], y = [i, 1, 2];
+      const x = [1, 2 + i, -1],
+        y = [i, 1, 2];
       const error = own.map((v, k) => v * x[k]! - y[k]!);
-      expect(loss).toBeCloseTo(error.reduce((sum, e) => sum + e * e, 0), 4);
-      error.forEach((e, k) => { own[k]! -= (0.01 / (i + 1)) * 2 * e * x[k]!; });
+      expect(loss).toBeCloseTo(
+        error.reduce((sum, e) => sum + e * e, 0),
+        4,
+      );
+      error.forEach((e, k) => {
+        own[k]! -= (0.01 / (i + 1)) * 2 * e * x[k]!;
+      });
       expect([...w.dataSync()]).toEqual(own.map((v) => expect.closeTo(v, 4) as number));
     }
     expect(ortStats().repeats).toBe(6);
@@ -105,7 +111,9 @@ describe("a repeated step", () => {
   });
 
   it("assigns variables what is not computed: an input, and one result to two of them", () => {
-    const v = variable([0]), w = variable([0]), u = variable([0]);
+    const v = variable([0]),
+      w = variable([0]),
+      u = variable([0]);
     const step = new RepeatedStep(({ x }) => {
       v.assign(x!);
       const twice = tf.mul(x!, 2);
@@ -137,6 +145,10 @@ describe("a repeated step", () => {
     for (let i = 0; i < 3; i++) once();
     const before = tf.memory();
     for (let i = 0; i < 20; i++) once();
-    expect(tf.memory()).toMatchObject({ numTensors: before.numTensors, numDataBuffers: before.numDataBuffers, numBytes: before.numBytes });
+    expect(tf.memory()).toMatchObject({
+      numTensors: before.numTensors,
+      numDataBuffers: before.numDataBuffers,
+      numBytes: before.numBytes,
+    });
   });
 });

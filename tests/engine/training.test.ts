@@ -44,19 +44,29 @@ function parameters(): Record<string, Variable> {
 
 function loss(P: Record<string, Variable>, ids: Tensor, targets: Tensor, mask: Tensor): Scalar {
   const linear = (x: Tensor, name: string): Tensor => x.reshape([B * L, -1]).matMul(P[name] as unknown as Tensor2D);
-  let x: Tensor = tf.gather(P["embedding"]!, ids).add(P["positions"]!);
+  let x: Tensor = tf.gather(P.embedding!, ids).add(P.positions!);
   for (let i = 0; i < LAYERS; i++) {
     const { mean, variance } = tf.moments(x, -1, true);
     const h = x.sub(mean).mul(variance.add(1e-5).rsqrt()).mul(P[`${i}.scale`]!).add(P[`${i}.shift`]!);
-    const heads = (name: string): Tensor => linear(h, `${i}.${name}`).reshape([B, L, H, D / H]).transpose([0, 2, 1, 3]);
-    const scores = tf.matMul(heads("q"), heads("k"), false, true).mul(1 / Math.sqrt(D / H)).add(mask);
+    const heads = (name: string): Tensor =>
+      linear(h, `${i}.${name}`)
+        .reshape([B, L, H, D / H])
+        .transpose([0, 2, 1, 3]);
+    const scores = tf
+      .matMul(heads("q"), heads("k"), false, true)
+      .mul(1 / Math.sqrt(D / H))
+      .add(mask);
     const seen = tf.matMul(tf.softmax(scores), heads("v")).transpose([0, 2, 1, 3]);
     x = x.add(linear(seen, `${i}.o`).reshape([B, L, D]));
     const up = linear(x, `${i}.up`);
     x = x.add(linear(up.mul(tf.erf(up.mul(Math.SQRT1_2)).add(1)).mul(0.5), `${i}.down`).reshape([B, L, D]));
   }
-  const logits = x.reshape([B * L, D]).matMul(P["embedding"] as unknown as Tensor2D, false, true);
-  return tf.oneHot(targets.flatten(), W).mul(tf.logSoftmax(logits)).sum().div(-B * L) as Scalar;
+  const logits = x.reshape([B * L, D]).matMul(P.embedding as unknown as Tensor2D, false, true);
+  return tf
+    .oneHot(targets.flatten(), W)
+    .mul(tf.logSoftmax(logits))
+    .sum()
+    .div(-B * L) as Scalar;
 }
 
 async function train(engine: EngineName, steps: number): Promise<Run> {
@@ -64,18 +74,36 @@ async function train(engine: EngineName, steps: number): Promise<Run> {
   const before = tf.memory().numTensors;
   const P = parameters();
   const names = Object.keys(P);
-  const M = Object.fromEntries(names.map((n) => [n, [variable(tf.zeros(P[n]!.shape)), variable(tf.zeros(P[n]!.shape))] as const]));
+  const M = Object.fromEntries(
+    names.map((n) => [n, [variable(tf.zeros(P[n]!.shape)), variable(tf.zeros(P[n]!.shape))] as const]),
+  );
   const rng = new Rng(5, "words");
-  const words = (): Tensor => tf.tensor2d(Int32Array.from({ length: B * L }, () => rng.int(W)), [B, L], "int32");
+  const words = (): Tensor =>
+    tf.tensor2d(
+      Int32Array.from({ length: B * L }, () => rng.int(W)),
+      [B, L],
+      "int32",
+    );
   const [ids, targets] = [words(), words()];
-  const mask = tf.tensor2d(Float32Array.from({ length: L * L }, (_, i) => (i % L > Math.floor(i / L) ? -Infinity : 0)), [L, L]);
+  const mask = tf.tensor2d(
+    Float32Array.from({ length: L * L }, (_, i) => (i % L > Math.floor(i / L) ? -Infinity : 0)),
+    [L, L],
+  );
   const losses: number[] = [];
   for (let t = 1; t <= steps; t++) {
     const { value, grads } = tf.variableGrads(() => loss(P, ids, targets, mask), Object.values(P));
     tf.tidy(() => {
       const s = tf.scalar;
       // a warm-up, so that every step has other scalars
-      const scalars = { lr: s(1e-3 * t), beta1: s(0.9), beta2: s(0.99), eps: s(1e-8), weightDecay: s(0.1), correction1: s(1 - 0.9 ** t), correction2: s(1 - 0.99 ** t) };
+      const scalars = {
+        lr: s(1e-3 * t),
+        beta1: s(0.9),
+        beta2: s(0.99),
+        eps: s(1e-8),
+        weightDecay: s(0.1),
+        correction1: s(1 - 0.9 ** t),
+        correction2: s(1 - 0.99 ** t),
+      };
       for (const n of names) {
         const [p, m, v] = adamw(P[n]!, grads[P[n]!.name]!, M[n]![0], M[n]![1], scalars);
         P[n]!.assign(p);
@@ -98,7 +126,8 @@ describe("training a small transformer", () => {
     const got = await train("ort-cpu", 20);
     expect(worst(got.losses, want.losses)).toBeLessThan(1e-5);
     // Adam divides by the gradient's size, so weights with tiny gradients amplify rounding.
-    for (const name of Object.keys(want.weights)) expect(worst(got.weights[name]!, want.weights[name]!), name).toBeLessThan(1e-4);
+    for (const name of Object.keys(want.weights))
+      expect(worst(got.weights[name]!, want.weights[name]!), name).toBeLessThan(1e-4);
     expect(want.losses.at(-1)!).toBeLessThan(want.losses[0]! - 0.5);
     const stats = ortStats();
     expect(stats.fallbacks).toEqual({});
@@ -119,7 +148,15 @@ describe("adamw", () => {
     await use(engine);
     tf.tidy(() => {
       const s = tf.scalar;
-      const scalars = { lr: s(0.1), beta1: s(0.9), beta2: s(0.999), eps: s(1e-8), weightDecay: s(0.5), correction1: s(1 - 0.9), correction2: s(1 - 0.999) };
+      const scalars = {
+        lr: s(0.1),
+        beta1: s(0.9),
+        beta2: s(0.999),
+        eps: s(1e-8),
+        weightDecay: s(0.5),
+        correction1: s(1 - 0.9),
+        correction2: s(1 - 0.999),
+      };
       const [p, m, v] = adamw(tf.tensor1d([1, -2]), tf.tensor1d([0.5, -4]), tf.zeros([2]), tf.zeros([2]), scalars);
       expect(worst(Array.from(p.dataSync()), [1 * 0.95 - 0.1, -2 * 0.95 + 0.1])).toBeLessThan(1e-5);
       expect(worst(Array.from(m.dataSync()), [0.05, -0.4])).toBeLessThan(1e-6);
@@ -129,17 +166,34 @@ describe("adamw", () => {
 });
 
 describe("adamw's options", () => {
-  it.each(["ort-cpu", "cpu"] as const)("on %s: a scaled gradient is that gradient, no decay is a decay of 0", async (engine) => {
-    await use(engine);
-    tf.tidy(() => {
-      const s = tf.scalar;
-      const scalars = { lr: s(0.1), beta1: s(0.9), beta2: s(0.98), eps: s(1e-4), correction1: s(0.19), correction2: s(0.0396) };
-      const [param, grad, first, second] = [[1, -2, 3], [0.5, -4, 0], [0.1, 0.2, -0.3], [0.4, 0.5, 0.6]].map((x) => tf.tensor1d(x));
-      const short = adamw(param!, grad!, first!, second!, { ...scalars, gradScale: s(0.25) });
-      const long = adamw(param!, grad!.mul(0.25), first!, second!, { ...scalars, weightDecay: s(0) });
-      short.forEach((t, i) => expect(worst(Array.from(t.dataSync()), Array.from(long[i]!.dataSync()))).toBeLessThan(1e-6));
-    });
-  });
+  it.each(["ort-cpu", "cpu"] as const)(
+    "on %s: a scaled gradient is that gradient, no decay is a decay of 0",
+    async (engine) => {
+      await use(engine);
+      tf.tidy(() => {
+        const s = tf.scalar;
+        const scalars = {
+          lr: s(0.1),
+          beta1: s(0.9),
+          beta2: s(0.98),
+          eps: s(1e-4),
+          correction1: s(0.19),
+          correction2: s(0.0396),
+        };
+        const [param, grad, first, second] = [
+          [1, -2, 3],
+          [0.5, -4, 0],
+          [0.1, 0.2, -0.3],
+          [0.4, 0.5, 0.6],
+        ].map((x) => tf.tensor1d(x));
+        const short = adamw(param!, grad!, first!, second!, { ...scalars, gradScale: s(0.25) });
+        const long = adamw(param!, grad!.mul(0.25), first!, second!, { ...scalars, weightDecay: s(0) });
+        short.forEach((t, i) =>
+          expect(worst(Array.from(t.dataSync()), Array.from(long[i]!.dataSync()))).toBeLessThan(1e-6),
+        );
+      });
+    },
+  );
 });
 
 describe("several threads", () => {
@@ -151,7 +205,9 @@ describe("several threads", () => {
     const ids = Int32Array.from({ length: count }, (_, i) => (i * 7) % 5);
     tf.tidy(() => {
       for (const n of [rows, 5]) {
-        const sums = Array.from(tf.unsortedSegmentSum(tf.ones([count, width]), tf.tensor1d(ids, "int32"), n).dataSync());
+        const sums = Array.from(
+          tf.unsortedSegmentSum(tf.ones([count, width]), tf.tensor1d(ids, "int32"), n).dataSync(),
+        );
         for (let r = 0; r < 5; r++) expect(sums[r * width]).toBe(count / 5);
         expect(sums.reduce((a, b) => a + b, 0)).toBe(count * width);
       }

@@ -52,9 +52,21 @@ describe.skipIf(leaveOut)(`state ${WHERE}`, () => {
   it("is freed with its tensors: memory stays flat over 200 steps", () => {
     const W = tf.variable(tf.ones([64, 64]));
     const optimizer = tf.train.adam(0.001);
-    const x = tf.tensor2d(Float32Array.from({ length: 512 }, (_, i) => Math.sin(i)), [8, 64]);
+    const x = tf.tensor2d(
+      Float32Array.from({ length: 512 }, (_, i) => Math.sin(i)),
+      [8, 64],
+    );
     const step = (): number => {
-      const loss = optimizer.minimize(() => tf.matMul(x, W as unknown as Tensor2D).tanh().square().mean() as Scalar, true, [W])!;
+      const loss = optimizer.minimize(
+        () =>
+          tf
+            .matMul(x, W as unknown as Tensor2D)
+            .tanh()
+            .square()
+            .mean() as Scalar,
+        true,
+        [W],
+      )!;
       const value = loss.dataSync()[0]!;
       loss.dispose();
       return value;
@@ -75,8 +87,15 @@ describe.skipIf(leaveOut)(`state ${WHERE}`, () => {
   it("a failure names op and line, and leaves the engine usable", () => {
     configureOrt({ debug: true }, engine);
     // 64 GiB, far over what a buffer may have
-    const big = tf.tidy(() => tf.broadcastTo(tf.tensor1d([1]).add(1), [2 ** 17, 2 ** 17]).mul(tf.ones([2 ** 17, 1])).sum());
-    expect(() => big.dataSync()).toThrow(/^ort-webgpu: tfjs op Multiply recorded at .* failed to run in ONNX Runtime \(not enough device memory: take smaller batches/);
+    const big = tf.tidy(() =>
+      tf
+        .broadcastTo(tf.tensor1d([1]).add(1), [2 ** 17, 2 ** 17])
+        .mul(tf.ones([2 ** 17, 1]))
+        .sum(),
+    );
+    expect(() => big.dataSync()).toThrow(
+      /^ort-webgpu: tfjs op Multiply recorded at .* failed to run in ONNX Runtime \(not enough device memory: take smaller batches/,
+    );
     big.dispose();
     configureOrt({ debug: false }, engine);
     expect(Array.from(tf.tidy(() => tf.tensor1d([5]).add(1).dataSync()))).toEqual([6]);
@@ -91,8 +110,14 @@ describe.skipIf(leaveOut)(`state ${WHERE}`, () => {
     }
     await use(engine);
     // SwiftShader has no 16-bit floats; a device that has them computes the product with them
-    if (refusal === "") expect(Array.from(tf.tidy(() => tf.matMul(tf.tensor2d([[1, 2]]), tf.tensor2d([[3], [4]])).dataSync()))).toEqual([11]);
-    else expect(refusal).toMatch(/^ort-webgpu: no half precision on this device \(.*f16.*\); unset S2_ENGINE_HALF, or name another engine in S2_ENGINE$/s);
+    if (refusal === "")
+      expect(Array.from(tf.tidy(() => tf.matMul(tf.tensor2d([[1, 2]]), tf.tensor2d([[3], [4]])).dataSync()))).toEqual([
+        11,
+      ]);
+    else
+      expect(refusal).toMatch(
+        /^ort-webgpu: no half precision on this device \(.*f16.*\); unset S2_ENGINE_HALF, or name another engine in S2_ENGINE$/s,
+      );
   });
 
   it("keeps weights as they are while half precision is off", () => {
@@ -106,9 +131,18 @@ describe.skipIf(leaveOut)(`state ${WHERE}`, () => {
     configureOrt({ debug: true }, engine);
     const said = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
     // WGSL leaves log(-1) open, and SwiftShader gives 0
-    tf.tidy(() => tf.tensor1d([1, 0]).div(tf.tensor1d([2, 0])).add(1).sum().dataSync());
+    tf.tidy(() =>
+      tf
+        .tensor1d([1, 0])
+        .div(tf.tensor1d([2, 0]))
+        .add(1)
+        .sum()
+        .dataSync(),
+    );
     const lines = said.mock.calls.map(([text]) => String(text)).join("");
     said.mockRestore();
-    expect(lines).toMatch(/^ort-webgpu: first NaN, op RealDiv \[2\] recorded at tests\/engine\/webgpu-state\.test\.ts:\d+\n$/);
+    expect(lines).toMatch(
+      /^ort-webgpu: first NaN, op RealDiv \[2\] recorded at tests\/engine\/webgpu-state\.test\.ts:\d+\n$/,
+    );
   });
 });

@@ -7,14 +7,14 @@ import type { EngineName } from "../../lib/engine/choose";
 import { configureOrt, ortStats, resetOrtStats } from "../../lib/engine/ort/register";
 import { RepeatedStep } from "../../lib/engine/ort/step";
 import { tf } from "../../lib/engine/ort/tf";
-import { readGoldens } from "../../lib/parity/case";
-import { runCase } from "../../lib/parity/run";
-import { describeModel, trainRules } from "../../lib/weights/describe";
 import { disposeParameters, initParameters } from "../../lib/model/initialise";
 import { forward } from "../../lib/model/s2mllm";
 import { releaseConstants } from "../../lib/nn/constants";
+import { readGoldens } from "../../lib/parity/case";
+import { runCase } from "../../lib/parity/run";
 import { lossParts, totalLoss } from "../../lib/train/losses/total";
 import { AdamW } from "../../lib/train/optimizer";
+import { describeModel, trainRules } from "../../lib/weights/describe";
 import { type TinyBatch, tinyBatch, tinyConfig } from "../model/tiny";
 import { use } from "./compare";
 import { leaveOut, WHERE } from "./webgpu-machine";
@@ -33,13 +33,20 @@ async function train(engine: EngineName & ("ort-cpu" | "ort-webgpu"), steps: num
   const before = tf.memory().numTensors;
   const config = tinyConfig();
   const parameters = initParameters(describeModel(config), new Rng(1, "init"));
-  const plan = planTraining(describeModel(config).map((s) => s.name), trainRules(config));
+  const plan = planTraining(
+    describeModel(config).map((s) => s.name),
+    trainRules(config),
+  );
   const trainable = new Map([...parameters].filter(([name]) => plan.get(name)!.training === "train"));
   const optimizer = new AdamW(trainable, plan, config.training);
   const { inputs, targets } = tf.tidy(() => tinyBatch(3) as never) as TinyBatch;
   const step = new RepeatedStep((numbers) => {
     const { value, grads } = tf.variableGrads(
-      () => totalLoss(lossParts(parameters, forward(parameters, inputs, config, { training: true }), inputs, targets, config), config.lossWeights),
+      () =>
+        totalLoss(
+          lossParts(parameters, forward(parameters, inputs, config, { training: true }), inputs, targets, config),
+          config.lossWeights,
+        ),
       [...trainable.values()],
     );
     optimizer.apply(Object.fromEntries([...trainable].map(([name, v]) => [name, grads[v.name]!])), numbers as never);
@@ -80,15 +87,27 @@ describe.skipIf(leaveOut)(`the S2 model ${WHERE}`, () => {
     expect(Math.max(...gaps)).toBeLessThan(1e-4);
     expect(want.losses.at(-1)!).toBeLessThan(want.losses[0]! / 2);
     // ten repeats of one program: ten losses come back, and what stays on the device is there
-    expect(got.late).toMatchObject({ repeats: 10, runs: 10, opsRecorded: 0, graphsCompiled: 0, downloads: 10, uploads: 0, fallbacks: {} });
+    expect(got.late).toMatchObject({
+      repeats: 10,
+      runs: 10,
+      opsRecorded: 0,
+      graphsCompiled: 0,
+      downloads: 10,
+      uploads: 0,
+      fallbacks: {},
+    });
     expect(got.tensors).toBe(0);
     expect(got.residentGrowth).toBeLessThan(20e6);
   }, 1_500_000);
 
   const folder = inProject("tests", "fixtures", "goldens");
-  it.each(readGoldens(folder).map((golden) => [golden.file, golden] as const))("gives the reference numbers of %s", async (_, golden) => {
-    await use("ort-webgpu");
-    configureOrt({ strict: false }, "ort-webgpu");
-    expect(runCase(folder, golden).failures).toEqual([]);
-  }, 300_000);
+  it.each(readGoldens(folder).map((golden) => [golden.file, golden] as const))(
+    "gives the reference numbers of %s",
+    async (_, golden) => {
+      await use("ort-webgpu");
+      configureOrt({ strict: false }, "ort-webgpu");
+      expect(runCase(folder, golden).failures).toEqual([]);
+    },
+    300_000,
+  );
 });

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type SceneBoxes, classifyError, countErrors } from "../../lib/eval/errors";
+import { classifyError, countErrors, type SceneBoxes } from "../../lib/eval/errors";
 import { attentionScenes, readAttention, readExample } from "../../lib/report/examples";
 import { errorCases, errorScene } from "../../lib/report/figure-set";
 import type { Prediction } from "../../lib/runs/row";
@@ -15,10 +15,23 @@ const scene: SceneBoxes = {
     { id: 1, label: "chair", box: [3, 0, 0, 1, 1, 1] },
     { id: 2, label: "chair", box: [6, 0, 0, 1, 1, 1] },
   ],
-  proposals: [{ box: [0.1, 0, 0, 1, 1, 1] }, { box: [3, 0, 0, 1, 1, 1] }, { box: [6, 0, 0, 1, 1, 1] }, { box: [30, 0, 0, 1, 1, 1] }],
+  proposals: [
+    { box: [0.1, 0, 0, 1, 1, 1] },
+    { box: [3, 0, 0, 1, 1, 1] },
+    { box: [6, 0, 0, 1, 1, 1] },
+    { box: [30, 0, 0, 1, 1, 1] },
+  ],
 };
 const base: Prediction = {
-  queryId: "q", sceneId: scene.sceneId, category: "chair", kind: "closest", target: 1, predicted: 1, iou: 0, description: "the chair", anchors: [0],
+  queryId: "q",
+  sceneId: scene.sceneId,
+  category: "chair",
+  kind: "closest",
+  target: 1,
+  predicted: 1,
+  iou: 0,
+  description: "the chair",
+  anchors: [0],
 };
 
 describe("classifyError", () => {
@@ -34,7 +47,10 @@ describe("classifyError", () => {
 
   test("no offered box fits the target", () => {
     const without = { ...scene, proposals: scene.proposals.filter((_, i) => i !== 1) };
-    expect(classifyError({ ...base, predicted: 1 }, without)).toMatchObject({ kind: "detection", pickedLabel: "chair" });
+    expect(classifyError({ ...base, predicted: 1 }, without)).toMatchObject({
+      kind: "detection",
+      pickedLabel: "chair",
+    });
   });
 });
 
@@ -53,14 +69,20 @@ describe("with a data set and results on disk", () => {
     const row = sampleRow({ data: join(folder, "rooms") });
     const predictions = samplePredictions("full", 0);
     const cases = errorCases(row, predictions);
-    expect(countErrors(cases)).toEqual({ spatial: predictions.filter((p) => p.iou < 0.25).length, semantic: 0, detection: 0 });
+    expect(countErrors(cases)).toEqual({
+      spatial: predictions.filter((p) => p.iou < 0.25).length,
+      semantic: 0,
+      detection: 0,
+    });
     const figure = errorScene(row, cases[0]!);
     expect(figure.alt).toContain("landmark: table, right answer: chair, picked: picked chair");
     expect(figure.data[0]).toMatchObject({ type: "scatter3d", name: "room" });
   });
 
   test("a missing data set says how to make it", () => {
-    expect(() => readExample(sampleRow({ data: join(folder, "absent") }), "scene0000_00")).toThrow(/absent is not there: the run's data set is needed .* s2mllm data make/);
+    expect(() => readExample(sampleRow({ data: join(folder, "absent") }), "scene0000_00")).toThrow(
+      /absent is not there: the run's data set is needed .* s2mllm data make/,
+    );
   });
 
   test("attention maps are found, read and checked", () => {
@@ -72,10 +94,13 @@ describe("with a data set and results on disk", () => {
     );
     // this machine's own maps come first
     mkdirSync(join(results, "local", "attention"), { recursive: true });
-    for (const name of ["scene0000_00-full-s0.json", "scene0002_00-full-s0.json"]) writeFileSync(join(results, "local", "attention", name), JSON.stringify(sampleAttention(3)));
+    for (const name of ["scene0000_00-full-s0.json", "scene0002_00-full-s0.json"])
+      writeFileSync(join(results, "local", "attention", name), JSON.stringify(sampleAttention(3)));
     expect(attentionScenes(results).map((r) => r.scene)).toEqual(["scene0000_00", "scene0002_00"]);
     expect(readAttention({ scene: "scene0000_00", variant: "full", seed: 0 }, results).views).toHaveLength(3);
     writeFileSync(join(results, "attention", "scene0001_00-full-s0.json"), "{}");
-    expect(() => readAttention({ scene: "scene0001_00", variant: "full", seed: 0 }, results)).toThrow(/scene0001_00-full-s0\.json: sceneId: /);
+    expect(() => readAttention({ scene: "scene0001_00", variant: "full", seed: 0 }, results)).toThrow(
+      /scene0001_00-full-s0\.json: sceneId: /,
+    );
   });
 });

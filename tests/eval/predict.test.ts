@@ -5,15 +5,15 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { run } from "../../lib/cli/eval";
 import type { S2Config } from "../../lib/config/schema";
 import { silent } from "../../lib/core/progress";
+import { encodeScenes, type SceneSentences } from "../../lib/dataloader/sentences";
 import type { tf } from "../../lib/engine/ort/tf";
 import { interViewAttention } from "../../lib/eval/attention";
-import { predict, type Answer } from "../../lib/eval/predict";
+import { type Answer, predict } from "../../lib/eval/predict";
 import type { Session } from "../../lib/eval/session";
 import { iou } from "../../lib/geometry/box";
 import { disposeParameters } from "../../lib/model/initialise";
-import { encodeScenes, type SceneSentences } from "../../lib/dataloader/sentences";
 import { fineTune } from "../../lib/train/fine-tune";
-import { tinyWorld, type TinyWorld } from "../setup/tiny-world";
+import { type TinyWorld, tinyWorld } from "../setup/tiny-world";
 
 let world: TinyWorld;
 let session: Session;
@@ -27,7 +27,14 @@ beforeAll(async () => {
   session = await world.session(config);
   folder = mkdtempSync(join(tmpdir(), "s2-run-"));
   const encoded = encodeScenes(session.sentences("train"), session.tokenizer, config);
-  ({ parameters } = await fineTune({ config, cache: session.cache, ...encoded, folder, name: "test", progress: silent }));
+  ({ parameters } = await fineTune({
+    config,
+    cache: session.cache,
+    ...encoded,
+    folder,
+    name: "test",
+    progress: silent,
+  }));
   scenes = session.sentences("val");
 }, 300_000);
 afterAll(() => {
@@ -36,27 +43,50 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-const answers = (evaluation: S2Config["prompt"]["evaluation"], source: "gt" | "detector" = "gt", sentences?: number): Answer[] =>
-  predict(parameters, { ...config, prompt: { ...config.prompt, evaluation } }, session.cache, scenes, session.tokenizer, { source, sentences });
+const answers = (
+  evaluation: S2Config["prompt"]["evaluation"],
+  source: "gt" | "detector" = "gt",
+  sentences?: number,
+): Answer[] =>
+  predict(
+    parameters,
+    { ...config, prompt: { ...config.prompt, evaluation } },
+    session.cache,
+    scenes,
+    session.tokenizer,
+    { source, sentences },
+  );
 
 describe("predict", () => {
-  const boxesOf = (answer: Answer, source: "gt" | "detector") => scenes.find((s) => s.scene.id === answer.query.sceneId)!.scene.boxes(source);
+  const boxesOf = (answer: Answer, source: "gt" | "detector") =>
+    scenes.find((s) => s.scene.id === answer.query.sceneId)!.scene.boxes(source);
 
-  test.each([["generated", "gt"], ["gold", "gt"], ["object", "gt"], ["generated", "detector"]] as const)("%s, %s proposals: every sentence once, a finite score for each proposal, padding never chosen", (mode, source) => {
-    const all = answers(mode, source);
-    expect(all.map((a) => a.query.id).sort()).toEqual(scenes.flatMap((s) => s.queries.map((q) => q.id)).sort());
-    for (const answer of all) {
-      const boxes = boxesOf(answer, source);
-      expect(answer.scores.length).toBe(boxes.length + 1); // the last is "no object"
-      expect(answer.scores.every((s) => Number.isFinite(s) && Math.abs(s) <= 1.0001)).toBe(true);
-      expect(answer.scores[answer.chosen]).toBe(Math.max(...answer.scores.slice(0, boxes.length)));
-      const target = scenes.find((s) => s.scene.id === answer.query.sceneId)!.scene.entry.objects[answer.query.targetId]!.box;
-      expect(answer.iou).toBe(iou(boxes[answer.chosen]!, target));
-      expect(answer.written !== undefined).toBe(mode === "generated");
-    }
-    // rooms with different numbers of proposals, so that one of them is padded
-    expect(new Set(scenes.map((s) => s.scene.boxes(source).length)).size).toBeGreaterThan(1);
-  }, 300_000);
+  test.each([
+    ["generated", "gt"],
+    ["gold", "gt"],
+    ["object", "gt"],
+    ["generated", "detector"],
+  ] as const)(
+    "%s, %s proposals: every sentence once, a finite score for each proposal, padding never chosen",
+    (mode, source) => {
+      const all = answers(mode, source);
+      expect(all.map((a) => a.query.id).sort()).toEqual(scenes.flatMap((s) => s.queries.map((q) => q.id)).sort());
+      for (const answer of all) {
+        const boxes = boxesOf(answer, source);
+        expect(answer.scores.length).toBe(boxes.length + 1); // the last is "no object"
+        expect(answer.scores.every((s) => Number.isFinite(s) && Math.abs(s) <= 1.0001)).toBe(true);
+        expect(answer.scores[answer.chosen]).toBe(Math.max(...answer.scores.slice(0, boxes.length)));
+        const target = scenes.find((s) => s.scene.id === answer.query.sceneId)!.scene.entry.objects[
+          answer.query.targetId
+        ]!.box;
+        expect(answer.iou).toBe(iou(boxes[answer.chosen]!, target));
+        expect(answer.written !== undefined).toBe(mode === "generated");
+      }
+      // rooms with different numbers of proposals, so that one of them is padded
+      expect(new Set(scenes.map((s) => s.scene.boxes(source).length)).size).toBeGreaterThan(1);
+    },
+    300_000,
+  );
 
   test("answers do not depend on which sentences share a pass", () => {
     const [together, few] = [answers("gold", "gt", 6), answers("gold", "gt", 4)];
@@ -69,7 +99,15 @@ describe("predict", () => {
 });
 
 test("inter-view attention: each view's weights over the views sum to 1", () => {
-  const maps = interViewAttention(parameters, config, session.cache, scenes[0]!, session.tokenizer, session.folder, 27)!;
+  const maps = interViewAttention(
+    parameters,
+    config,
+    session.cache,
+    scenes[0]!,
+    session.tokenizer,
+    session.folder,
+    27,
+  )!;
   const V = config.data.frames;
   expect(maps).toMatchObject({ sceneId: scenes[0]!.scene.id, patch: 27, grid: 8, heads: config.structure.heads });
   expect(maps.views.length).toBe(V);
@@ -80,7 +118,9 @@ test("inter-view attention: each view's weights over the views sum to 1", () => 
     expect(Math.abs(sum - 1)).toBeLessThanOrEqual(V * 5e-5 + 1e-6); // stored with four digits
   }
   const off = { ...config, structure: { ...config.structure, interView: false } };
-  expect(interViewAttention(parameters, off, session.cache, scenes[0]!, session.tokenizer, session.folder, 27)).toBeUndefined();
+  expect(
+    interViewAttention(parameters, off, session.cache, scenes[0]!, session.tokenizer, session.folder, 27),
+  ).toBeUndefined();
 });
 
 describe("s2mllm eval", () => {
@@ -101,7 +141,18 @@ describe("s2mllm eval", () => {
     expect(status).toBe(0);
     const report = JSON.parse(out) as { n: number; metrics: { acc25: number }; upperBound: unknown };
     expect(report).toMatchObject({ n: 18, proposals: "gt", synthetic: true, upperBound: { acc25: 100, acc50: 100 } });
-    const lines = readFileSync(file, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line) as { sample_id: string; pred_response: number[]; gt_response: number[]; question_type: string });
+    const lines = readFileSync(file, "utf8")
+      .trimEnd()
+      .split("\n")
+      .map(
+        (line) =>
+          JSON.parse(line) as {
+            sample_id: string;
+            pred_response: number[];
+            gt_response: number[];
+            question_type: string;
+          },
+      );
     expect(lines.map((l) => l.sample_id).sort()).toEqual(scenes.flatMap((s) => s.queries.map((q) => q.id)).sort());
     for (const line of lines) {
       expect(Object.keys(line)).toEqual(["sample_id", "pred_response", "gt_response", "question_type"]);
@@ -119,12 +170,19 @@ describe("s2mllm eval", () => {
     const empty = mkdtempSync(join(tmpdir(), "s2-empty-"));
     await expect(evaluate(empty)).rejects.toThrow(/no config\.json; expected the folder of a finished run/);
     writeFileSync(join(empty, "config.json"), "{}");
-    await expect(evaluate(empty)).rejects.toThrow(/no model\.safetensors and no adapter; expected the folder of a finished run/);
+    await expect(evaluate(empty)).rejects.toThrow(
+      /no model\.safetensors and no adapter; expected the folder of a finished run/,
+    );
     writeFileSync(join(empty, "model.safetensors"), "");
     writeFileSync(join(empty, "config.json"), JSON.stringify({ ...config, tranining: {} }));
-    await expect(evaluate(empty)).rejects.toThrow('unknown key "tranining" at the top level (did you mean "training"?)');
+    await expect(evaluate(empty)).rejects.toThrow(
+      'unknown key "tranining" at the top level (did you mean "training"?)',
+    );
     rmSync(empty, { recursive: true });
-    await expect(evaluate(folder, "--proposals", "best")).rejects.toMatchObject({ exitCode: 2, message: expect.stringContaining('--proposals takes gt or detector, got "best"') as string });
+    await expect(evaluate(folder, "--proposals", "best")).rejects.toMatchObject({
+      exitCode: 2,
+      message: expect.stringContaining('--proposals takes gt or detector, got "best"') as string,
+    });
     await expect(evaluate()).rejects.toMatchObject({ exitCode: 2 });
   });
 });

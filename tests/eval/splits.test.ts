@@ -6,12 +6,23 @@ describe("multipleTargets", () => {
   const target = (sceneId: string, objectId: string, objectName: string) => ({ sceneId, objectId, objectName });
 
   test("two sentences about one object leave it unique; two objects of one class do not", () => {
-    const rows = [target("a", "1", "chair"), target("a", "1", "chair"), target("a", "2", "desk"), target("a", "3", "desk")];
+    const rows = [
+      target("a", "1", "chair"),
+      target("a", "1", "chair"),
+      target("a", "2", "desk"),
+      target("a", "3", "desk"),
+    ];
     expect(multipleTargets(rows, classOf)).toEqual([false, false, true, true]);
   });
 
   test("names of one class and names outside the table count together; scenes do not", () => {
-    const rows = [target("a", "1", "chair"), target("a", "2", "office_chair"), target("b", "1", "lamp"), target("b", "2", "plant"), target("c", "1", "lamp")];
+    const rows = [
+      target("a", "1", "chair"),
+      target("a", "2", "office_chair"),
+      target("b", "1", "lamp"),
+      target("b", "2", "plant"),
+      target("c", "1", "lamp"),
+    ];
     expect(multipleTargets(rows, classOf)).toEqual([true, true, true, true, false]);
   });
 });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { boundsOf, boxOfBounds, boxOfPoints, cornersOf, iou, iouExact, type Box } from "../../lib/geometry/box";
+import { type Box, boundsOf, boxOfBounds, boxOfPoints, cornersOf, iou, iouExact } from "../../lib/geometry/box";
 
 const coordinate = fc.double({ min: -5, max: 5, noNaN: true });
 const edge = fc.double({ min: 0.05, max: 4, noNaN: true });
@@ -29,31 +29,39 @@ describe("boxes", () => {
   });
 
   test("overlap is symmetric, within 0 and 1, and 1 with itself", () => {
-    fc.assert(fc.property(boxes, boxes, (a, b) => {
-      expect(iouExact(a, b)).toBe(iouExact(b, a));
-      expect(iou(a, b)).toBeGreaterThanOrEqual(0);
-      expect(iou(a, b)).toBeLessThanOrEqual(1 + 1e-12);
-      expect(iouExact(a, a)).toBeCloseTo(1, 6);
-    }));
+    fc.assert(
+      fc.property(boxes, boxes, (a, b) => {
+        expect(iouExact(a, b)).toBe(iouExact(b, a));
+        expect(iou(a, b)).toBeGreaterThanOrEqual(0);
+        expect(iou(a, b)).toBeLessThanOrEqual(1 + 1e-12);
+        expect(iouExact(a, a)).toBeCloseTo(1, 6);
+      }),
+    );
   });
 
   test("overlap does not change when both boxes move together", () => {
-    fc.assert(fc.property(boxes, boxes, coordinate, (a, b, t) => {
-      const moved = ([x, ...rest]: Box): Box => [x + t, ...rest];
-      expect(iouExact(moved(a), moved(b))).toBeCloseTo(iouExact(a, b), 6);
-    }));
+    fc.assert(
+      fc.property(boxes, boxes, coordinate, (a, b, t) => {
+        const moved = ([x, ...rest]: Box): Box => [x + t, ...rest];
+        expect(iouExact(moved(a), moved(b))).toBeCloseTo(iouExact(a, b), 6);
+      }),
+    );
   });
 
   test("bounds and box are two forms of one thing", () => {
-    fc.assert(fc.property(boxes, (box) => {
-      boxOfBounds(boundsOf(box)).forEach((x, i) => expect(x).toBeCloseTo(box[i]!, 9));
-    }));
+    fc.assert(
+      fc.property(boxes, (box) => {
+        boxOfBounds(boundsOf(box)).forEach((x, i) => expect(x).toBeCloseTo(box[i]!, 9));
+      }),
+    );
   });
 
   test("the box of a box's corners is the box", () => {
-    fc.assert(fc.property(boxes, (box) => {
-      boxOfPoints(cornersOf(box).flat())!.forEach((x, i) => expect(x).toBeCloseTo(box[i]!, 9));
-    }));
+    fc.assert(
+      fc.property(boxes, (box) => {
+        boxOfPoints(cornersOf(box).flat())!.forEach((x, i) => expect(x).toBeCloseTo(box[i]!, 9));
+      }),
+    );
   });
 
   test("takes only the points that are asked for", () => {

@@ -1,9 +1,25 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
-import { cellRays, checkIntrinsics, cropIntrinsics, project, scaleIntrinsics, unproject } from "../../lib/geometry/camera";
-import { identity4, invertRigid, multiply4, transformPoints, turnAndShift, turnBox, turnPoints, turnPose } from "../../lib/geometry/rigid";
 import { boxOfPoints, cornersOf } from "../../lib/geometry/box";
+import {
+  cellRays,
+  checkIntrinsics,
+  cropIntrinsics,
+  project,
+  scaleIntrinsics,
+  unproject,
+} from "../../lib/geometry/camera";
+import {
+  identity4,
+  invertRigid,
+  multiply4,
+  transformPoints,
+  turnAndShift,
+  turnBox,
+  turnPoints,
+  turnPose,
+} from "../../lib/geometry/rigid";
 
 const k = { fx: 100, fy: 110, cx: 31.5, cy: 23.5 };
 /** A camera that looks along world +x, with world z up. */
@@ -29,17 +45,19 @@ describe("unproject", () => {
   });
 
   test("project undoes it", () => {
-    fc.assert(fc.property(fc.nat(63), fc.nat(47), fc.double({ min: 0.2, max: 9, noNaN: true }), angle, (u, v, d, a) => {
-      const pose = multiply4(turnAndShift(a, 1, -2, 0.5), ahead);
-      const depth = new Float64Array(48 * 64);
-      depth[v * 64 + u] = d;
-      const at = 3 * (v * 64 + u);
-      const seen = project(unproject(depth, 48, 64, k, pose).subarray(at, at + 3), k, invertRigid(pose));
-      // points are stored as float32
-      expect(seen.u).toBeCloseTo(u, 2);
-      expect(seen.v).toBeCloseTo(v, 2);
-      expect(seen.depth).toBeCloseTo(d, 4);
-    }));
+    fc.assert(
+      fc.property(fc.nat(63), fc.nat(47), fc.double({ min: 0.2, max: 9, noNaN: true }), angle, (u, v, d, a) => {
+        const pose = multiply4(turnAndShift(a, 1, -2, 0.5), ahead);
+        const depth = new Float64Array(48 * 64);
+        depth[v * 64 + u] = d;
+        const at = 3 * (v * 64 + u);
+        const seen = project(unproject(depth, 48, 64, k, pose).subarray(at, at + 3), k, invertRigid(pose));
+        // points are stored as float32
+        expect(seen.u).toBeCloseTo(u, 2);
+        expect(seen.v).toBeCloseTo(v, 2);
+        expect(seen.depth).toBeCloseTo(d, 4);
+      }),
+    );
   });
 });
 
@@ -88,11 +106,13 @@ describe("cellRays", () => {
 
 describe("rigid transforms", () => {
   test("the inverse undoes", () => {
-    fc.assert(fc.property(angle, angle, (a, t) => {
-      const pose = multiply4(turnAndShift(a, t, -t, 2 * t), ahead);
-      const unit = multiply4(pose, invertRigid(pose));
-      identity4().forEach((x, i) => expect(unit[i]).toBeCloseTo(x, 9));
-    }));
+    fc.assert(
+      fc.property(angle, angle, (a, t) => {
+        const pose = multiply4(turnAndShift(a, t, -t, 2 * t), ahead);
+        const unit = multiply4(pose, invertRigid(pose));
+        identity4().forEach((x, i) => expect(unit[i]).toBeCloseTo(x, 9));
+      }),
+    );
   });
 
   test("a quarter turn moves points, boxes and cameras alike, and four make a whole", () => {

@@ -12,7 +12,9 @@ function plane(): Float32Array {
 describe("patches", () => {
   test("leftover pixels on the right and at the bottom belong to none", () => {
     expect(patchGrid(384, 384, 14)).toEqual({ imageCols: 384, rows: 27, cols: 27, patch: 14 });
-    expect(patchMeans(plane(), patchGrid(4, 5, 2)).mean_N3).toEqual(Float32Array.of(0.5, 0.5, 0, 2.5, 0.5, 0, 0.5, 2.5, 0, 2.5, 2.5, 0));
+    expect(patchMeans(plane(), patchGrid(4, 5, 2)).mean_N3).toEqual(
+      Float32Array.of(0.5, 0.5, 0, 2.5, 0.5, 0, 0.5, 2.5, 0, 2.5, 2.5, 0),
+    );
   });
 
   test("holes do not count, and a patch of holes is unknown", () => {
@@ -35,29 +37,44 @@ describe("patches", () => {
   test("counts pixels on the border of a box, and none without measurement", () => {
     const world = plane();
     world.fill(NaN, 0, 3);
-    const boxes: Box[] = [[0.5, 0, 0, 1, 0, 0.2], [3, 3, 0, 0.1, 0.1, 0.1], [9, 9, 9, 1, 1, 1]];
+    const boxes: Box[] = [
+      [0.5, 0, 0, 1, 0, 0.2],
+      [3, 3, 0, 0.1, 0.1, 0.1],
+      [9, 9, 9, 1, 1, 1],
+    ];
     expect([...pixelsInside(world, patchGrid(4, 5, 2), boxes)]).toEqual([1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
   });
 
   test("counting by ranges equals counting every pixel", () => {
     const point = fc.tuple(...[0, 1, 2].map(() => fc.double({ min: 0, max: 4, noNaN: true })));
-    fc.assert(fc.property(fc.array(fc.option(point, { nil: undefined }), { minLength: 36, maxLength: 36 }), point, point, (pixels, centre, size) => {
-      const world = Float32Array.from(pixels.flatMap((p) => p ?? [NaN, NaN, NaN]));
-      const box = [...centre, ...size] as unknown as Box;
-      const counts = pixelsInside(world, patchGrid(6, 6, 3), [box]);
-      const expected = [0, 0, 0, 0];
-      for (let i = 0; i < 36; i++) {
-        const inside = [0, 1, 2].every((k) => world[3 * i + k]! >= box[k]! - box[k + 3]! / 2 && world[3 * i + k]! <= box[k]! + box[k + 3]! / 2);
-        if (inside) expected[Math.floor(i / 18) * 2 + Math.floor((i % 6) / 3)]!++;
-      }
-      expect([...counts]).toEqual(expected);
-    }));
+    fc.assert(
+      fc.property(
+        fc.array(fc.option(point, { nil: undefined }), { minLength: 36, maxLength: 36 }),
+        point,
+        point,
+        (pixels, centre, size) => {
+          const world = Float32Array.from(pixels.flatMap((p) => p ?? [NaN, NaN, NaN]));
+          const box = [...centre, ...size] as unknown as Box;
+          const counts = pixelsInside(world, patchGrid(6, 6, 3), [box]);
+          const expected = [0, 0, 0, 0];
+          for (let i = 0; i < 36; i++) {
+            const inside = [0, 1, 2].every(
+              (k) => world[3 * i + k]! >= box[k]! - box[k + 3]! / 2 && world[3 * i + k]! <= box[k]! + box[k + 3]! / 2,
+            );
+            if (inside) expected[Math.floor(i / 18) * 2 + Math.floor((i % 6) / 3)]!++;
+          }
+          expect([...counts]).toEqual(expected);
+        },
+      ),
+    );
   });
 });
 
 describe("objectPatches", () => {
   test("needs the floored share: 98 of 196, 182 of 729", () => {
-    expect([...objectPatches(Int32Array.of(97, 98, 196), 1, 196, { minShare: 0.5, fallbackShare: 0 })]).toEqual([0, 1, 1]);
+    expect([...objectPatches(Int32Array.of(97, 98, 196), 1, 196, { minShare: 0.5, fallbackShare: 0 })]).toEqual([
+      0, 1, 1,
+    ]);
     expect([...objectPatches(Int32Array.of(181, 182), 1, 729, { minShare: 0.25, fallbackShare: 0 })]).toEqual([0, 1]);
   });
 

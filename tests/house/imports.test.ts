@@ -30,7 +30,9 @@ describe("lib", () => {
   });
 
   test("imports only from itself and from packages", () => {
-    expect(inLib.filter((i) => !i.to!.startsWith("lib/") && i.to !== "package.json").map((i) => `${i.from} -> ${i.to}`)).toEqual([]);
+    expect(
+      inLib.filter((i) => !i.to!.startsWith("lib/") && i.to !== "package.json").map((i) => `${i.from} -> ${i.to}`),
+    ).toEqual([]);
   });
 
   test("imports go one way", () => {
@@ -47,7 +49,9 @@ describe("lib", () => {
   });
 
   test("only lib/engine imports TensorFlow.js packages as values", () => {
-    const wrong = imports.filter((i) => i.specifier.startsWith("@tensorflow/") && !i.typeOnly && part(i.from) !== "engine");
+    const wrong = imports.filter(
+      (i) => i.specifier.startsWith("@tensorflow/") && !i.typeOnly && part(i.from) !== "engine",
+    );
     expect(wrong.map((i) => `${i.from} -> ${i.specifier}`)).toEqual([]);
   });
 
@@ -73,7 +77,16 @@ describe("the reader of imports", () => {
       const text = 'import "text"';
     `;
     expect(importsOf("lib/x.ts", text).map((i) => [i.specifier, i.typeOnly])).toEqual([
-      ["a", false], ["b", true], ["c", true], ["d", false], ["e", false], ["f", false], ["g", true], ["h", false], ["i", false], ["j", true],
+      ["a", false],
+      ["b", true],
+      ["c", true],
+      ["d", false],
+      ["e", false],
+      ["f", false],
+      ["g", true],
+      ["h", false],
+      ["i", false],
+      ["j", true],
     ]);
   });
 
@@ -85,7 +98,24 @@ describe("the reader of imports", () => {
   });
 
   test("finds a circle and names it", () => {
-    expect(findCycle(graphOf([["a", "b"], ["b", "c"], ["a", "c"]]))).toBeUndefined();
-    expect(findCycle(graphOf([["a", "b"], ["b", "c"], ["c", "b"], ["d", "d"]]))).toEqual(["b", "c", "b"]);
+    expect(
+      findCycle(
+        graphOf([
+          ["a", "b"],
+          ["b", "c"],
+          ["a", "c"],
+        ]),
+      ),
+    ).toBeUndefined();
+    expect(
+      findCycle(
+        graphOf([
+          ["a", "b"],
+          ["b", "c"],
+          ["c", "b"],
+          ["d", "d"],
+        ]),
+      ),
+    ).toEqual(["b", "c", "b"]);
   });
 });

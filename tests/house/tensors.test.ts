@@ -51,11 +51,21 @@ describe("on tensors", () => {
   });
 
   test("numericGrad gives the derivative of a function whose derivative is known, and keeps no tensor but its result", () => {
-    const x = tf.tensor2d([[0.5, -1], [2, 0]]);
+    const x = tf.tensor2d([
+      [0.5, -1],
+      [2, 0],
+    ]);
     const before = tf.memory().numTensors;
     const slope = numericGrad((v) => v.square().mul(3).add(v.sin()).sum(), x);
     expect(tf.memory().numTensors).toBe(before + 1);
     // d/dx (3x² + sin x) = 6x + cos x; central differences err by step²/6 = 2e-5, float32 by about 1e-4
-    expectTensorClose(slope, tf.tensor2d([0.5, -1, 2, 0].map((v) => 6 * v + Math.cos(v)), [2, 2]), { atol: 1e-3 });
+    expectTensorClose(
+      slope,
+      tf.tensor2d(
+        [0.5, -1, 2, 0].map((v) => 6 * v + Math.cos(v)),
+        [2, 2],
+      ),
+      { atol: 1e-3 },
+    );
   });
 });

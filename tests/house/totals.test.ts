@@ -19,7 +19,10 @@ function runTests(source: string, ci: boolean): { status: number | null; lines: 
   writeFileSync(join(folder, "tests", "sample.test.ts"), source);
   const vitest = inProject("node_modules", "vitest", "vitest.mjs");
   const args = [vitest, "run", "--root", folder, "--config", inProject("tests", "vitest.config.mts"), "--globals"];
-  const { status, stdout } = spawnSync(process.execPath, args, { encoding: "utf8", env: { ...process.env, CI: ci ? "true" : "" } });
+  const { status, stdout } = spawnSync(process.execPath, args, {
+    encoding: "utf8",
+    env: { ...process.env, CI: ci ? "true" : "" },
+  });
   return { status, lines: stdout.trimEnd().split("\n") };
 }
 
@@ -47,9 +50,15 @@ test("a skipped test is counted, and fails the run under CI only", () => {
 
 test("a file that cannot be read, a broken hook and a stray error each count as a failure", { timeout: 60_000 }, () => {
   expect(runTests('import "./absent"; test("a", () => {});', false).lines.at(-1)).toBe("0 passed, 1 failed, 0 skipped");
-  const hook = runTests('describe("d", () => { beforeAll(() => { throw new Error("no"); }); test("a", () => {}); });', false);
+  const hook = runTests(
+    'describe("d", () => { beforeAll(() => { throw new Error("no"); }); test("a", () => {}); });',
+    false,
+  );
   expect(hook.lines.at(-1)).toMatch(/^0 passed, 1 failed, 1 skipped$/);
-  const stray = runTests('test("a", async () => { void Promise.reject(new Error("late")); await new Promise((r) => setTimeout(r, 50)); });', false);
+  const stray = runTests(
+    'test("a", async () => { void Promise.reject(new Error("late")); await new Promise((r) => setTimeout(r, 50)); });',
+    false,
+  );
   expect(stray.lines.at(-1)).toBe("1 passed, 1 failed, 0 skipped");
   expect(stray.status).toBe(1);
 });

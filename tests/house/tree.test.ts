@@ -2,25 +2,48 @@ import { describe, expect, test } from "vitest";
 import { projectFiles, textOf } from "../setup/project-files";
 
 const files = projectFiles();
-const texts = files.filter((path) => path !== "package-lock.json").flatMap((path) => {
-  const text = textOf(path);
-  return text === undefined ? [] : [{ path, text }];
-});
+const texts = files
+  .filter((path) => path !== "package-lock.json")
+  .flatMap((path) => {
+    const text = textOf(path);
+    return text === undefined ? [] : [{ path, text }];
+  });
 
 /** "path:line: text" of every line that matches. */
 function linesWith(pattern: RegExp, among = texts): string[] {
   return among.flatMap(({ path, text }) =>
-    text.split("\n").flatMap((line, i) => (pattern.test(line) ? [`${path}:${i + 1}: ${line.trim().slice(0, 120)}`] : [])),
+    text
+      .split("\n")
+      .flatMap((line, i) => (pattern.test(line) ? [`${path}:${i + 1}: ${line.trim().slice(0, 120)}`] : [])),
   );
 }
 
 describe("the tree", () => {
   test("has only the planned entries at the top", () => {
     const planned = [
-      ".ci", ".gitignore", ".npmrc", "CITATION.cff", "LICENSE", "README.md", "data", "figures", "lib", "notebooks",
-      "package-lock.json", "package.json", "tests", "tsconfig.json",
+      ".ci",
+      ".editorconfig",
+      ".gitignore",
+      ".npmrc",
+      "biome.json",
+      "CHANGELOG.md",
+      "CITATION.cff",
+      "CONTRIBUTING.md",
+      "LICENSE",
+      "LOG.md",
+      "README.md",
+      "data",
+      "figures",
+      "lib",
+      "notebooks",
+      "package-lock.json",
+      "package.json",
+      "tests",
+      "tsconfig.json",
     ];
-    expect([...new Set(files.map((path) => path.split("/")[0]!))].filter((name) => !planned.includes(name))).toEqual([]);
+    expect([...new Set(files.map((path) => path.split("/")[0]!))].filter((name) => !planned.includes(name))).toEqual(
+      [],
+    );
   });
 
   test("has no file named utils or helpers in lib", () => {
@@ -52,7 +75,9 @@ describe("the texts", () => {
 
   test("skip and narrow no test", () => {
     const tests = texts.filter(({ path }) => /^tests\/.*\.ts$/.test(path));
-    expect(linesWith(/\b(?:it|test|describe|suite)(?:\.\w+)*\.(?:skip|only|todo|fails)\b|\bctx\.skip\(/, tests)).toEqual([]);
+    expect(
+      linesWith(/\b(?:it|test|describe|suite)(?:\.\w+)*\.(?:skip|only|todo|fails)\b|\bctx\.skip\(/, tests),
+    ).toEqual([]);
   });
 
   test("take no randomness outside the seeded generator", () => {

@@ -5,4 +5,6 @@ const [path, name] = process.argv.slice(2) as [string, string];
 const file = SafetensorsFile.open(path);
 const { data } = file.read(name);
 file.close();
-process.stdout.write(JSON.stringify({ first: Number(data[0]), count: data.length, maxRss: process.resourceUsage().maxRSS }));
+process.stdout.write(
+  JSON.stringify({ first: Number(data[0]), count: data.length, maxRss: process.resourceUsage().maxRSS }),
+);

@@ -5,4 +5,11 @@ const sens = SensFile.open(process.argv[2]!);
 const last = sens.frameCount - 1;
 const jpeg = sens.colourJpeg(last);
 const depth = sens.depthMap(last);
-process.stdout.write(JSON.stringify({ frames: sens.frameCount, jpeg: jpeg.length, depth: [...depth.pixels.subarray(0, 4)], peakMB: process.resourceUsage().maxRSS / 1024 }));
+process.stdout.write(
+  JSON.stringify({
+    frames: sens.frameCount,
+    jpeg: jpeg.length,
+    depth: [...depth.pixels.subarray(0, 4)],
+    peakMB: process.resourceUsage().maxRSS / 1024,
+  }),
+);

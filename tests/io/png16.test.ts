@@ -13,25 +13,44 @@ function picture(rows: number, cols: number, seed: number): Grey16 {
 
 describe("png16", () => {
   test("what is written is read", () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 20 }), fc.nat(1000), (rows, cols, seed) => {
-      const image = picture(rows, cols, seed);
-      expect(decodePng16(encodePng16(image), "x.png")).toEqual(image);
-    }), { numRuns: 30 });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 20 }),
+        fc.integer({ min: 1, max: 20 }),
+        fc.nat(1000),
+        (rows, cols, seed) => {
+          const image = picture(rows, cols, seed);
+          expect(decodePng16(encodePng16(image), "x.png")).toEqual(image);
+        },
+      ),
+      { numRuns: 30 },
+    );
   });
 
   test("sharp reads the same numbers from our file", async () => {
     const image = picture(9, 13, 1);
     // without grey16 sharp would hand out 8-bit colour
-    const { data, info } = await sharp(encodePng16(image)).toColourspace("grey16").raw({ depth: "ushort" }).toBuffer({ resolveWithObject: true });
+    const { data, info } = await sharp(encodePng16(image))
+      .toColourspace("grey16")
+      .raw({ depth: "ushort" })
+      .toBuffer({ resolveWithObject: true });
     expect([info.height, info.width, info.channels]).toEqual([9, 13, 1]);
-    expect([...new Uint16Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.length))]).toEqual([...image.pixels]);
+    expect([...new Uint16Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.length))]).toEqual([
+      ...image.pixels,
+    ]);
   });
 
   test.each([false, true])("we read sharp's file, row filters included (adaptive: %s)", async (adaptiveFiltering) => {
     // a smooth slope makes libpng choose several filters
     const [rows, cols] = [40, 50];
-    const pixels = Uint16Array.from({ length: rows * cols }, (_, i) => 500 + 37 * Math.floor(i / cols) + 11 * (i % cols) + ((i * 7919) % 5));
-    const file = await sharp(pixels, { raw: { width: cols, height: rows, channels: 1 } }).toColourspace("grey16").png({ adaptiveFiltering }).toBuffer();
+    const pixels = Uint16Array.from(
+      { length: rows * cols },
+      (_, i) => 500 + 37 * Math.floor(i / cols) + 11 * (i % cols) + ((i * 7919) % 5),
+    );
+    const file = await sharp(pixels, { raw: { width: cols, height: rows, channels: 1 } })
+      .toColourspace("grey16")
+      .png({ adaptiveFiltering })
+      .toBuffer();
     expect([...decodePng16(file, "x.png").pixels]).toEqual([...pixels]);
   });
 
@@ -46,7 +65,11 @@ describe("png16", () => {
     ["empty", Buffer.alloc(0), "d/3.png: not a PNG file (0 bytes, no PNG signature)"],
     ["a jpg", Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 0, 0, 0, 0, 0]), "d/3.png: not a PNG file (10 bytes"],
     ["cut inside a chunk", good.subarray(0, 60), "d/3.png: PNG is cut off inside its IDAT chunk (60 bytes)"],
-    ["cut between chunks", good.subarray(0, good.length - 12), `d/3.png: PNG is cut off after ${good.length - 12} bytes`],
+    [
+      "cut between chunks",
+      good.subarray(0, good.length - 12),
+      `d/3.png: PNG is cut off after ${good.length - 12} bytes`,
+    ],
     ["a flipped byte", changed(50, good[50]! ^ 1), "d/3.png: PNG chunk IDAT has a wrong checksum"],
   ])("refuses a file that is %s", (_, file, message) => {
     expect(() => decodePng16(file, "d/3.png")).toThrow(UserError);
@@ -54,23 +77,31 @@ describe("png16", () => {
   });
 
   test("refuses 8-bit images", async () => {
-    const file = await sharp(new Uint8Array(12), { raw: { width: 4, height: 3, channels: 1 } }).toColourspace("b-w").png().toBuffer();
-    expect(() => decodePng16(file, "d/3.png")).toThrow("d/3.png: expected a 16-bit grey PNG without interlacing (depth in millimetres), got 8 bits, colour type 0; export depth as uint16");
+    const file = await sharp(new Uint8Array(12), { raw: { width: 4, height: 3, channels: 1 } })
+      .toColourspace("b-w")
+      .png()
+      .toBuffer();
+    expect(() => decodePng16(file, "d/3.png")).toThrow(
+      "d/3.png: expected a 16-bit grey PNG without interlacing (depth in millimetres), got 8 bits, colour type 0; export depth as uint16",
+    );
   });
 
   test("mutated bytes, with checksums that fit, give an error or an image, never anything else", () => {
-    fc.assert(fc.property(fc.constantFrom("IHDR", "IDAT"), fc.nat(60), fc.nat(255), (chunk, at, to) => {
-      const bytes = Buffer.from(good);
-      const body = bytes.indexOf(chunk) + 4;
-      const length = bytes.readUInt32BE(body - 8);
-      bytes[body + (at % length)] = to;
-      bytes.writeUInt32BE(crcOf(bytes.subarray(body - 4, body + length)), body + length);
-      try {
-        decodePng16(bytes, "d/3.png");
-      } catch (error) {
-        if (!(error instanceof UserError)) throw error;
-      }
-    }), { numRuns: 200 });
+    fc.assert(
+      fc.property(fc.constantFrom("IHDR", "IDAT"), fc.nat(60), fc.nat(255), (chunk, at, to) => {
+        const bytes = Buffer.from(good);
+        const body = bytes.indexOf(chunk) + 4;
+        const length = bytes.readUInt32BE(body - 8);
+        bytes[body + (at % length)] = to;
+        bytes.writeUInt32BE(crcOf(bytes.subarray(body - 4, body + length)), body + length);
+        try {
+          decodePng16(bytes, "d/3.png");
+        } catch (error) {
+          if (!(error instanceof UserError)) throw error;
+        }
+      }),
+      { numRuns: 200 },
+    );
   });
 
   test("a header that promises a huge image, or is too short, is refused before anything is unpacked", () => {
@@ -82,7 +113,11 @@ describe("png16", () => {
       return Buffer.concat([good.subarray(0, 8), length, type, crc, good.subarray(33)]);
     };
     const sides = Buffer.from([0, 1, 0, 0, 0, 1, 0, 0, 16, 0, 0, 0, 0]);
-    expect(() => decodePng16(header(sides), "d/3.png")).toThrow("d/3.png: PNG has 65536x65536 pixels, expected a depth image");
-    expect(() => decodePng16(header(Buffer.from([0, 0])), "d/3.png")).toThrow("d/3.png: PNG has a header of 2 bytes, expected 13");
+    expect(() => decodePng16(header(sides), "d/3.png")).toThrow(
+      "d/3.png: PNG has 65536x65536 pixels, expected a depth image",
+    );
+    expect(() => decodePng16(header(Buffer.from([0, 0])), "d/3.png")).toThrow(
+      "d/3.png: PNG has a header of 2 bytes, expected 13",
+    );
   });
 });

@@ -3,7 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { SafetensorsFile, numbersOf, readSafetensors, writeSafetensors, type StoredData } from "../../lib/io/safetensors";
+import {
+  numbersOf,
+  readSafetensors,
+  SafetensorsFile,
+  type StoredData,
+  writeSafetensors,
+} from "../../lib/io/safetensors";
 
 let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "safetensors-"))));
@@ -43,12 +49,24 @@ describe("round trip", () => {
 
   test("any float32 arrays", () => {
     const path = join(folder, "any.safetensors");
-    fc.assert(fc.property(fc.dictionary(fc.string({ minLength: 1 }).filter((s) => s !== "__metadata__" && s !== "__proto__"), fc.float32Array({ maxLength: 9 })), (tensors) => {
-      writeSafetensors(path, Object.entries(tensors).map(([name, data]) => [name, { shape: [data.length], data }]));
-      const back = readSafetensors(path);
-      expect(back.size).toBe(Object.keys(tensors).length);
-      for (const [name, data] of Object.entries(tensors)) expect(back.get(name)!.data).toEqual(data);
-    }), { numRuns: 40 });
+    fc.assert(
+      fc.property(
+        fc.dictionary(
+          fc.string({ minLength: 1 }).filter((s) => s !== "__metadata__" && s !== "__proto__"),
+          fc.float32Array({ maxLength: 9 }),
+        ),
+        (tensors) => {
+          writeSafetensors(
+            path,
+            Object.entries(tensors).map(([name, data]) => [name, { shape: [data.length], data }]),
+          );
+          const back = readSafetensors(path);
+          expect(back.size).toBe(Object.keys(tensors).length);
+          for (const [name, data] of Object.entries(tensors)) expect(back.get(name)!.data).toEqual(data);
+        },
+      ),
+      { numRuns: 40 },
+    );
   });
 
   test("the header is padded to 8 bytes, as the format asks", () => {
@@ -58,7 +76,9 @@ describe("round trip", () => {
   });
 
   test("numbers that do not fill the shape are not written", () => {
-    expect(() => writeSafetensors(join(folder, "no"), [["x", { shape: [3], data: Float32Array.of(1) }]])).toThrow('"x" has 1 numbers for shape [3]');
+    expect(() => writeSafetensors(join(folder, "no"), [["x", { shape: [3], data: Float32Array.of(1) }]])).toThrow(
+      '"x" has 1 numbers for shape [3]',
+    );
   });
 });
 
@@ -76,8 +96,11 @@ describe("types", () => {
   });
 
   test("F64, I16, I8 and BOOL widen", () => {
-    const read = (dtype: string, bytes: ArrayLike<number> & { buffer: ArrayBufferLike }, n: number) =>
-      [...numbersOf(readSafetensors(file(entry(dtype, [n], bytes.buffer.byteLength), new Uint8Array(bytes.buffer))).get("x")!)];
+    const read = (dtype: string, bytes: ArrayLike<number> & { buffer: ArrayBufferLike }, n: number) => [
+      ...numbersOf(
+        readSafetensors(file(entry(dtype, [n], bytes.buffer.byteLength), new Uint8Array(bytes.buffer))).get("x")!,
+      ),
+    ];
     expect(read("F64", Float64Array.of(0.5, -3), 2)).toEqual([0.5, -3]);
     expect(read("I16", Int16Array.of(-300, 4), 2)).toEqual([-300, 4]);
     expect(read("I8", Int8Array.of(-3, 4), 2)).toEqual([-3, 4]);
@@ -98,11 +121,31 @@ describe("unsound files are refused", () => {
     ["not an object", "[]", four, "its header is not a JSON object"],
     ["unknown type", { x: { ...one.x, dtype: "F8" } }, four, 'tensor "x" has dtype "F8"; known: F64, F32'],
     ["bad shape", { x: { ...one.x, shape: [-1] } }, four, 'tensor "x" has shape [-1]'],
-    ["bad offsets", { x: { ...one.x, data_offsets: [4, 0] } }, four, 'tensor "x" has data_offsets [4,0]; expected [begin, end]'],
-    ["wrong size", { x: { ...one.x, shape: [2] } }, four, 'tensor "x" of F32 [2] needs 8 bytes, its data_offsets span 4'],
+    [
+      "bad offsets",
+      { x: { ...one.x, data_offsets: [4, 0] } },
+      four,
+      'tensor "x" has data_offsets [4,0]; expected [begin, end]',
+    ],
+    [
+      "wrong size",
+      { x: { ...one.x, shape: [2] } },
+      four,
+      'tensor "x" of F32 [2] needs 8 bytes, its data_offsets span 4',
+    ],
     ["cut off", one, new Uint8Array(3), "it was cut off, copy it again"],
-    ["overlap", { x: one.x, y: { dtype: "F32", shape: [1], data_offsets: [2, 6] } }, new Uint8Array(6), 'tensors "x" and "y" overlap'],
-    ["a hole", { x: { ...one.x, data_offsets: [4, 8] } }, new Uint8Array(8), '4 bytes before tensor "x" belong to no tensor'],
+    [
+      "overlap",
+      { x: one.x, y: { dtype: "F32", shape: [1], data_offsets: [2, 6] } },
+      new Uint8Array(6),
+      'tensors "x" and "y" overlap',
+    ],
+    [
+      "a hole",
+      { x: { ...one.x, data_offsets: [4, 8] } },
+      new Uint8Array(8),
+      '4 bytes before tensor "x" belong to no tensor',
+    ],
     ["a tail", one, new Uint8Array(6), "2 bytes at its end belong to no tensor"],
   ])("%s", (_, header, data, message) => {
     expect(() => readSafetensors(file(header, data))).toThrow(message);

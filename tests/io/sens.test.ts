@@ -11,7 +11,7 @@ import { UserError } from "../../lib/core/errors";
 import { inProject } from "../../lib/core/root";
 import { SensFile } from "../../lib/io/sens";
 import { u64 } from "../setup/formats/bytes";
-import { sensFile, sparseSens, type SensFrame, type SensSpec } from "../setup/formats/sens";
+import { type SensFrame, type SensSpec, sensFile, sparseSens } from "../setup/formats/sens";
 
 let folder: string;
 beforeEach(() => {
@@ -40,7 +40,9 @@ describe("a recording", () => {
     expect(sens.frameCount).toBe(3);
     expect([sens.colour, sens.depth, sens.depthShift]).toEqual([{ cols: 8, rows: 6 }, { cols: 8, rows: 6 }, 1000]);
     // float32 in the file
-    expect([...sens.depthIntrinsics.slice(0, 7)].map((x) => Number(x.toFixed(2)))).toEqual([577.87, 0, 319.5, 0, 0, 578, 239.5]);
+    expect([...sens.depthIntrinsics.slice(0, 7)].map((x) => Number(x.toFixed(2)))).toEqual([
+      577.87, 0, 319.5, 0, 0, 578, 239.5,
+    ]);
     expect(sens.colourIntrinsics[0]).toBe(1170);
     expect(sens.colourJpeg(2).toString()).toBe("3");
     expect(sens.colourJpeg(1).toString()).toBe("second picture");
@@ -50,7 +52,11 @@ describe("a recording", () => {
   });
 
   test("may have no sensor name, inertial records behind, or no frames", () => {
-    expect(open({ sensor: "", tail: Buffer.concat([u64(2), Buffer.alloc(256)]) }).colourJpeg(0).toString()).toBe("first");
+    expect(
+      open({ sensor: "", tail: Buffer.concat([u64(2), Buffer.alloc(256)]) })
+        .colourJpeg(0)
+        .toString(),
+    ).toBe("first");
     // an older writer left the inertial count away
     expect(open({ tail: Buffer.alloc(0) }).frameCount).toBe(3);
     expect(open({}, []).frameCount).toBe(0);
@@ -58,10 +64,20 @@ describe("a recording", () => {
 
   test("of 4 GB is opened and read in little memory", { timeout: 300_000 }, () => {
     const path = join(folder, "large.sens");
-    const bytes = sparseSens(path, 3300, [1_200_000, 120_000], { ...frames[0]!, depth: Uint16Array.from({ length: 640 * 480 }, (_, i) => i % 5000) }, { colour: [1296, 968], depth: [640, 480] });
+    const bytes = sparseSens(
+      path,
+      3300,
+      [1_200_000, 120_000],
+      { ...frames[0]!, depth: Uint16Array.from({ length: 640 * 480 }, (_, i) => i % 5000) },
+      { colour: [1296, 968], depth: [640, 480] },
+    );
     expect(bytes).toBeGreaterThan(2 ** 32);
     const tsx = pathToFileURL(createRequire(inProject("package.json")).resolve("tsx")).href;
-    const { stdout, stderr } = spawnSync(process.execPath, ["--import", tsx, inProject("tests", "io", "open-sens.ts"), path], { encoding: "utf8" });
+    const { stdout, stderr } = spawnSync(
+      process.execPath,
+      ["--import", tsx, inProject("tests", "io", "open-sens.ts"), path],
+      { encoding: "utf8" },
+    );
     expect(stderr).toBe("");
     const { peakMB, ...read } = JSON.parse(stdout) as { peakMB: number };
     expect(read).toEqual({ frames: 3300, jpeg: 5, depth: [0, 1, 2, 3] });
@@ -71,7 +87,11 @@ describe("a recording", () => {
 
 describe("a bad recording", () => {
   test.each<[string, SensSpec, string]>([
-    ["another version", { version: 3 }, "scene0001_00.sens: version is 3, expected 4; download the scan's .sens file again"],
+    [
+      "another version",
+      { version: 3 },
+      "scene0001_00.sens: version is 3, expected 4; download the scan's .sens file again",
+    ],
     ["raw colour", { colourKind: 0 }, "colour compression is 0, expected 2 (jpeg)"],
     ["an unknown colour", { colourKind: -1 }, "colour compression is -1, expected 2 (jpeg)"],
     ["occipital depth", { depthKind: 2 }, "depth compression is 2, expected 1 (zlib_ushort)"],
@@ -81,7 +101,11 @@ describe("a bad recording", () => {
     ["depth units that are no number", { shift: NaN }, "depth shift is NaN"],
     ["more frames than fit", { count: 2n ** 60n }, "announces 1152921504606846976 frames, for which its"],
     ["a frame too many", { count: 4 }, "inside the header of frame 3 of 4, which needs 96 bytes"],
-    ["a name without end", { sensor: "x".repeat(2000) }, "the sensor's name has 2000 characters, expected at most 1024"],
+    [
+      "a name without end",
+      { sensor: "x".repeat(2000) },
+      "the sensor's name has 2000 characters, expected at most 1024",
+    ],
   ])("%s", (_, spec, message) => {
     expect(() => open(spec)).toThrow(UserError);
     expect(() => open(spec)).toThrow(message);
@@ -90,9 +114,13 @@ describe("a bad recording", () => {
   test("is named where it is cut off", () => {
     const whole = sensFile(frames, { tail: Buffer.alloc(0) });
     const cut = (bytes: number): void => void SensFile.open(file(whole.subarray(0, bytes)));
-    expect(() => cut(0)).toThrow("ends after 0 bytes inside its header, which needs 12 bytes at 0; the download is not complete");
+    expect(() => cut(0)).toThrow(
+      "ends after 0 bytes inside its header, which needs 12 bytes at 0; the download is not complete",
+    );
     expect(() => cut(100)).toThrow("ends after 100 bytes inside its header");
-    expect(() => cut(whole.length - 1)).toThrow(/frame 2 of 3 announces 1 bytes of colour and \d+ of depth, but the file has \d+ left; the download is not complete/);
+    expect(() => cut(whole.length - 1)).toThrow(
+      /frame 2 of 3 announces 1 bytes of colour and \d+ of depth, but the file has \d+ left; the download is not complete/,
+    );
     // every cut is an error, never a crash or a shorter recording
     for (let n = 0; n < whole.length; n += 7) expect(() => cut(n)).toThrow(UserError);
   });
@@ -114,9 +142,16 @@ describe("a bad recording", () => {
   });
 
   test("one damaged image leaves the others readable", () => {
-    const broken = [{ ...frames[0]!, depth: Buffer.from("not zlib") }, frames[1]!, { ...frames[2]!, depth: deflateSync(Buffer.alloc(50)) }, { ...frames[0]!, jpeg: Buffer.alloc(0), depth: deflateSync(Buffer.alloc(500)) }];
+    const broken = [
+      { ...frames[0]!, depth: Buffer.from("not zlib") },
+      frames[1]!,
+      { ...frames[2]!, depth: deflateSync(Buffer.alloc(50)) },
+      { ...frames[0]!, jpeg: Buffer.alloc(0), depth: deflateSync(Buffer.alloc(500)) },
+    ];
     const sens = open({}, broken);
-    expect(() => sens.depthMap(0)).toThrow("scene0001_00.sens: the depth image of frame 0 does not unpack (incorrect header check, 8 bytes)");
+    expect(() => sens.depthMap(0)).toThrow(
+      "scene0001_00.sens: the depth image of frame 0 does not unpack (incorrect header check, 8 bytes)",
+    );
     expect(() => sens.depthMap(2)).toThrow("the depth image of frame 2 has 50 bytes, expected 96 for 8x6");
     expect(() => sens.depthMap(3)).toThrow("the depth image of frame 3 does not unpack");
     expect(() => sens.colourJpeg(3)).toThrow("frame 3 has no colour image");
@@ -126,19 +161,26 @@ describe("a bad recording", () => {
 
   test("mutated bytes give an error or a readable file, never anything else", () => {
     const whole = sensFile(frames);
-    fc.assert(fc.property(fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 }), fc.nat(whole.length), (changes, cut) => {
-      const bytes = Buffer.from(whole);
-      for (const [at, to] of changes) bytes[at] = to;
-      const path = file(cut % 3 === 0 ? bytes.subarray(0, cut) : bytes);
-      try {
-        const sens = SensFile.open(path);
-        for (let i = 0; i < sens.frameCount; i++) {
-          sens.colourJpeg(i);
-          sens.depthMap(i);
-        }
-      } catch (error) {
-        if (!(error instanceof UserError)) throw error;
-      }
-    }), { numRuns: 300 });
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 }),
+        fc.nat(whole.length),
+        (changes, cut) => {
+          const bytes = Buffer.from(whole);
+          for (const [at, to] of changes) bytes[at] = to;
+          const path = file(cut % 3 === 0 ? bytes.subarray(0, cut) : bytes);
+          try {
+            const sens = SensFile.open(path);
+            for (let i = 0; i < sens.frameCount; i++) {
+              sens.colourJpeg(i);
+              sens.depthMap(i);
+            }
+          } catch (error) {
+            if (!(error instanceof UserError)) throw error;
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
   });
 });

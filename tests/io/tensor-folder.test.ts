@@ -1,8 +1,17 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { writeSafetensors, type TensorToWrite } from "../../lib/io/safetensors";
+import { type TensorToWrite, writeSafetensors } from "../../lib/io/safetensors";
 import { TensorFolder, writeTensorFolder } from "../../lib/io/tensor-folder";
 
 let folder: string;
@@ -10,7 +19,12 @@ beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "tensor-folder-"))));
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const numbers = (...values: number[]): TensorToWrite => ({ shape: [values.length], data: Float32Array.from(values) });
-const four: [string, TensorToWrite][] = [["a", numbers(1, 2)], ["b", numbers(3)], ["c", numbers(4, 5)], ["d", numbers(6)]];
+const four: [string, TensorToWrite][] = [
+  ["a", numbers(1, 2)],
+  ["b", numbers(3)],
+  ["c", numbers(4, 5)],
+  ["d", numbers(6)],
+];
 const index = (): string => join(folder, "model.safetensors.index.json");
 
 function changeIndex(change: (map: Record<string, unknown>) => void): void {
@@ -21,8 +35,15 @@ function changeIndex(change: (map: Record<string, unknown>) => void): void {
 
 test("shards and their index are read as one", () => {
   writeTensorFolder(folder, four, 12);
-  expect(readdirSync(folder).sort()).toEqual(["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"]);
-  expect(JSON.parse(readFileSync(index(), "utf8"))).toMatchObject({ metadata: { total_size: 24 }, weight_map: { b: "model-00001-of-00002.safetensors", c: "model-00002-of-00002.safetensors" } });
+  expect(readdirSync(folder).sort()).toEqual([
+    "model-00001-of-00002.safetensors",
+    "model-00002-of-00002.safetensors",
+    "model.safetensors.index.json",
+  ]);
+  expect(JSON.parse(readFileSync(index(), "utf8"))).toMatchObject({
+    metadata: { total_size: 24 },
+    weight_map: { b: "model-00001-of-00002.safetensors", c: "model-00002-of-00002.safetensors" },
+  });
   const tensors = TensorFolder.open(folder);
   expect([...tensors.tensors.keys()]).toEqual(["a", "b", "c", "d"]);
   expect([...tensors.read("c").data]).toEqual([4, 5]);
@@ -43,22 +64,38 @@ test("one file: model.safetensors, another name, or the file itself; links are f
   }
 });
 
-test.each(["../model-00001-of-00002.safetensors", "/etc/model.safetensors", "sub/x.safetensors", "..\\x.safetensors", "..", "weights.bin", 3])("a shard called %j is refused", (name) => {
+test.each([
+  "../model-00001-of-00002.safetensors",
+  "/etc/model.safetensors",
+  "sub/x.safetensors",
+  "..\\x.safetensors",
+  "..",
+  "weights.bin",
+  3,
+])("a shard called %j is refused", (name) => {
   writeTensorFolder(folder, four, 12);
-  changeIndex((map) => void (map["a"] = name));
-  expect(() => TensorFolder.open(folder)).toThrow(`tensor "a" is said to be in ${JSON.stringify(name)}; expected the plain name of a .safetensors file beside the index`);
+  changeIndex((map) => void (map.a = name));
+  expect(() => TensorFolder.open(folder)).toThrow(
+    `tensor "a" is said to be in ${JSON.stringify(name)}; expected the plain name of a .safetensors file beside the index`,
+  );
 });
 
 test("shards that do not agree with their index", () => {
   writeTensorFolder(folder, four, 12);
-  changeIndex((map) => void (map["a"] = "model-00002-of-00002.safetensors"));
-  expect(() => TensorFolder.open(folder)).toThrow('holds tensor "a", which model.safetensors.index.json puts in model-00002-of-00002.safetensors');
+  changeIndex((map) => void (map.a = "model-00002-of-00002.safetensors"));
+  expect(() => TensorFolder.open(folder)).toThrow(
+    'holds tensor "a", which model.safetensors.index.json puts in model-00002-of-00002.safetensors',
+  );
   writeTensorFolder(folder, four, 12);
-  changeIndex((map) => void delete map["a"]);
-  expect(() => TensorFolder.open(folder)).toThrow('holds tensor "a", which model.safetensors.index.json puts in no file');
+  changeIndex((map) => void delete map.a);
+  expect(() => TensorFolder.open(folder)).toThrow(
+    'holds tensor "a", which model.safetensors.index.json puts in no file',
+  );
   writeTensorFolder(folder, four, 12);
-  changeIndex((map) => void (map["e"] = "model-00001-of-00002.safetensors"));
-  expect(() => TensorFolder.open(folder)).toThrow('model-00001-of-00002.safetensors: lacks tensor "e", which model.safetensors.index.json puts there');
+  changeIndex((map) => void (map.e = "model-00001-of-00002.safetensors"));
+  expect(() => TensorFolder.open(folder)).toThrow(
+    'model-00001-of-00002.safetensors: lacks tensor "e", which model.safetensors.index.json puts there',
+  );
 });
 
 test("a shard that is missing, or has a tensor of another one", () => {
@@ -82,13 +119,19 @@ test("folders that hold no weights, several, or pickles say what to do", () => {
   expect(() => TensorFolder.open(join(folder, "none"))).toThrow("is not there; expected a Hugging Face folder");
   expect(() => TensorFolder.open(folder)).toThrow("neither model.safetensors nor model.safetensors.index.json in it");
   writeFileSync(join(folder, "pytorch_model.bin"), "");
-  expect(() => TensorFolder.open(folder)).toThrow(/pytorch_model\.bin: a Python pickle, which can run code and is never read here; convert it where it can be trusted: python -c/);
+  expect(() => TensorFolder.open(folder)).toThrow(
+    /pytorch_model\.bin: a Python pickle, which can run code and is never read here; convert it where it can be trusted: python -c/,
+  );
   expect(() => TensorFolder.open(join(folder, "pytorch_model.bin"))).toThrow("a Python pickle");
   writeSafetensors(join(folder, "vision.safetensors"), four);
   writeSafetensors(join(folder, "text.safetensors"), four);
-  expect(() => TensorFolder.open(folder)).toThrow("2 .safetensors files (text.safetensors, vision.safetensors…) and no model.safetensors.index.json");
+  expect(() => TensorFolder.open(folder)).toThrow(
+    "2 .safetensors files (text.safetensors, vision.safetensors…) and no model.safetensors.index.json",
+  );
   mkdirSync(join(folder, "both"));
   writeTensorFolder(join(folder, "both"), four, 100);
   writeSafetensors(join(folder, "both", "model.safetensors"), four);
-  expect(() => TensorFolder.open(join(folder, "both"))).toThrow("holds model.safetensors and model.safetensors.index.json");
+  expect(() => TensorFolder.open(join(folder, "both"))).toThrow(
+    "holds model.safetensors and model.safetensors.index.json",
+  );
 });

@@ -5,13 +5,31 @@ import { describe, expect, test } from "vitest";
 import { phraseTokenizer, Tokenizer } from "../../lib/io/tokenizer";
 
 const make = (): Tokenizer =>
-  new Tokenizer(phraseTokenizer(["closest to the", "closest", "the", "chair", "chairs,", "red", "trash can", ":", "is located at"], ["<ground>"]), "test");
+  new Tokenizer(
+    phraseTokenizer(
+      ["closest to the", "closest", "the", "chair", "chairs,", "red", "trash can", ":", "is located at"],
+      ["<ground>"],
+    ),
+    "test",
+  );
 
 describe("phrase tokenizer", () => {
   test("one token a phrase, the longest first", () => {
     const t = make();
-    const names = t.encode("the chair closest to the red trash can : chair is located at <ground>").map((id) => t.token(id));
-    expect(names).toEqual(["the", "chair", "closest to the", "red", "trash can", ":", "chair", "is located at", "<ground>"]);
+    const names = t
+      .encode("the chair closest to the red trash can : chair is located at <ground>")
+      .map((id) => t.token(id));
+    expect(names).toEqual([
+      "the",
+      "chair",
+      "closest to the",
+      "red",
+      "trash can",
+      ":",
+      "chair",
+      "is located at",
+      "<ground>",
+    ]);
   });
 
   test("a phrase does not end inside a word, and a comma may belong to it", () => {

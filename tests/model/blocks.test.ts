@@ -4,9 +4,9 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { Rng } from "../../lib/core/rng";
 import { tf } from "../../lib/engine/ort/tf";
 import { groundingParameters, groundingScores, groundingVector } from "../../lib/model/grounding";
-import { initParameters, initialValues } from "../../lib/model/initialise";
+import { initialValues, initParameters } from "../../lib/model/initialise";
 import { objectFeatures } from "../../lib/model/objects";
-import { poolTokens, pooledSide } from "../../lib/model/pooling";
+import { pooledSide, poolTokens } from "../../lib/model/pooling";
 import { phi } from "../../lib/model/positions";
 import { imageEmbeddings, reconstruct, reconstructionParameters } from "../../lib/model/reconstruction";
 import { structureModule, structureParameters } from "../../lib/model/structure";
@@ -17,26 +17,38 @@ import { tinyConfig } from "./tiny";
 
 beforeAll(() => tf.setBackend("cpu"));
 
-const normal = <T extends tf.Tensor>(shape: number[], seed = 1): T => tf.randomNormal(shape, 0, 1, "float32", seed) as tf.Tensor as T;
+const normal = <T extends tf.Tensor>(shape: number[], seed = 1): T =>
+  tf.randomNormal(shape, 0, 1, "float32", seed) as tf.Tensor as T;
 const largest = (x: tf.Tensor): number => x.abs().max().dataSync()[0]!;
 
 describe("structure module", () => {
   const build = (change: Record<string, unknown> = {}) => {
     const config = tinyConfig({ structure: change });
-    return { config: config.structure, p: new Scope(initParameters(structureParameters(config), new Rng(2))).at("st_attention_block") };
+    return {
+      config: config.structure,
+      p: new Scope(initParameters(structureParameters(config), new Rng(2))).at("st_attention_block"),
+    };
   };
   const [B, V, N, C] = [2, 3, 4, 12];
   const x = normal<tf.Tensor4D>([B, V, N, C]);
   /** x with the token at view v, patch n changed. */
   const touched = (v: number, n: number): tf.Tensor4D => {
-    const place = tf.oneHot(tf.tensor1d([v * N + n], "int32"), V * N).reshape([1, V, N, 1]).toFloat();
+    const place = tf
+      .oneHot(tf.tensor1d([v * N + n], "int32"), V * N)
+      .reshape([1, V, N, 1])
+      .toFloat();
     // not the same in every channel: a LayerNorm would not see that
     return x.add(place.mul(normal([1, 1, 1, C], 7))) as tf.Tensor4D;
   };
   /** Which (view, patch) tokens change when (v, n) does. */
   const reach = (change: Record<string, unknown>, v: number, n: number): string[] => {
     const { config, p } = build(change);
-    const diff = structureModule(p, touched(v, n), config).tokens.sub(structureModule(p, x, config).tokens).abs().max(3).max(0).arraySync() as number[][];
+    const diff = structureModule(p, touched(v, n), config)
+      .tokens.sub(structureModule(p, x, config).tokens)
+      .abs()
+      .max(3)
+      .max(0)
+      .arraySync() as number[][];
     return diff.flatMap((row, i) => row.flatMap((d, j) => (d > 1e-6 ? [`${i}${j}`] : [])));
   };
 
@@ -94,22 +106,33 @@ describe("positions", () => {
   });
 
   test("any width and coordinate follow the formula", () => {
-    fc.assert(fc.property(fc.integer({ min: 3, max: 40 }), fc.array(fc.integer({ min: 0, max: 300 }), { minLength: 3, maxLength: 3 }), (D, q) => {
-      const m = Math.floor(D / 3);
-      const wanted = Array.from({ length: D }, (_, c) => {
-        if (c >= 3 * m) return 0;
-        const k = c % m;
-        const angle = q[Math.floor(c / m)]! / 10000 ** ((2 * Math.floor(k / 2)) / m);
-        return k % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
-      });
-      // float32 angles up to 300 carry 2e-5 of rounding
-      expectTensorClose(phi(tf.tensor2d([q]), D), wanted, { rtol: 0, atol: 5e-5 });
-    }), { numRuns: 25 });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 3, max: 40 }),
+        fc.array(fc.integer({ min: 0, max: 300 }), { minLength: 3, maxLength: 3 }),
+        (D, q) => {
+          const m = Math.floor(D / 3);
+          const wanted = Array.from({ length: D }, (_, c) => {
+            if (c >= 3 * m) return 0;
+            const k = c % m;
+            const angle = q[Math.floor(c / m)]! / 10000 ** ((2 * Math.floor(k / 2)) / m);
+            return k % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
+          });
+          // float32 angles up to 300 carry 2e-5 of rounding
+          expectTensorClose(phi(tf.tensor2d([q]), D), wanted, { rtol: 0, atol: 5e-5 });
+        },
+      ),
+      { numRuns: 25 },
+    );
   });
 });
 
 describe("pooling", () => {
-  test.each([["bilinear", 14], ["average", 13], ["max", 13]] as const)("27 → %s %i", (mode, side) => {
+  test.each([
+    ["bilinear", 14],
+    ["average", 13],
+    ["max", 13],
+  ] as const)("27 → %s %i", (mode, side) => {
     expect(pooledSide(27, mode, 2)).toBe(side);
     expect(poolTokens(tf.zeros([2, 729, 3]), mode, 2).shape).toEqual([2, side * side, 3]);
   });
@@ -127,14 +150,27 @@ describe("vision tower", () => {
 
   test("18 pixels hold 4 patches of 4 a side; the last two rows and columns are not looked at", () => {
     const pixels = normal<tf.Tensor4D>([2, 18, 18, 3]);
-    const edge = pixels.add(tf.pad(tf.zeros([2, 16, 16, 3]), [[0, 0], [0, 2], [0, 2], [0, 0]], 5)) as tf.Tensor4D;
+    const edge = pixels.add(
+      tf.pad(
+        tf.zeros([2, 16, 16, 3]),
+        [
+          [0, 0],
+          [0, 2],
+          [0, 2],
+          [0, 0],
+        ],
+        5,
+      ),
+    ) as tf.Tensor4D;
     const features = visionTower(p, pixels, config.vision);
     expect(features.shape).toEqual([2, 16, 12]);
     expectTensorClose(visionTower(p, edge, config.vision), features);
   });
 
   test("another image size is an error that names both", () => {
-    expect(() => visionTower(p, normal([1, 12, 12, 3]), config.vision)).toThrow("images of 12x12 pixels give 9 patches, the model has 16 positions");
+    expect(() => visionTower(p, normal([1, 12, 12, 3]), config.vision)).toThrow(
+      "images of 12x12 pixels give 9 patches, the model has 16 positions",
+    );
   });
 });
 
@@ -147,28 +183,63 @@ describe("grounding", () => {
     expect(scores.shape).toEqual([2, 3, 6]);
     expect(largest(scores)).toBeLessThanOrEqual(1 + 1e-6);
     for (const head of ["ground_head_obj", "ground_head_query"] as const) {
-      expectTensorClose(groundingVector(shared, head, normal([4, 16])).square().sum(-1), [1, 1, 1, 1]);
+      expectTensorClose(
+        groundingVector(shared, head, normal([4, 16]))
+          .square()
+          .sum(-1),
+        [1, 1, 1, 1],
+      );
     }
   });
 
   test("with heads of zero the shared skip compares the inputs themselves", () => {
     const parameters = initParameters(groundingParameters(config), new Rng(3));
-    for (const head of ["ground_head_obj", "ground_head_query"]) parameters.get(`${head}.3.weight`)!.assign(tf.zeros([16, 16]));
+    for (const head of ["ground_head_obj", "ground_head_query"])
+      parameters.get(`${head}.3.weight`)!.assign(tf.zeros([16, 16]));
     const x = normal<tf.Tensor3D>([1, 4, 16]);
     const scores = groundingScores(new Scope(parameters), x, x, "infonce").slice([0, 0, 0], [1, 4, 4]);
-    expectTensorClose(tf.eye(4).mul(scores.squeeze([0])).sum(-1), [1, 1, 1, 1]);
+    expectTensorClose(
+      tf
+        .eye(4)
+        .mul(scores.squeeze([0]))
+        .sum(-1),
+      [1, 1, 1, 1],
+    );
   });
 
   test("object features are the weighted mean of patches", () => {
-    const patches = tf.tensor3d([[[1, 2], [3, 4], [5, 6]]]);
-    expectTensorClose(objectFeatures(patches, tf.tensor3d([[[0.5, 0, 0.5], [0, 0, 0]]])), [3, 4, 0, 0]);
-    expect(() => objectFeatures(patches, tf.zeros([1, 2, 4]))).toThrow("objectFeatures: weights must be [B=1, O, N=3], got [1, 2, 4]");
+    const patches = tf.tensor3d([
+      [
+        [1, 2],
+        [3, 4],
+        [5, 6],
+      ],
+    ]);
+    expectTensorClose(
+      objectFeatures(
+        patches,
+        tf.tensor3d([
+          [
+            [0.5, 0, 0.5],
+            [0, 0, 0],
+          ],
+        ]),
+      ),
+      [3, 4, 0, 0],
+    );
+    expect(() => objectFeatures(patches, tf.zeros([1, 2, 4]))).toThrow(
+      "objectFeatures: weights must be [B=1, O, N=3], got [1, 2, 4]",
+    );
   });
 });
 
 describe("reconstruction", () => {
   test("the image-index table: row 0 is sin 0 | cos 0", () => {
-    expectTensorClose(imageEmbeddings(tf.tensor2d([[0, 2]], [1, 2], "int32"), 4), [0, 0, 1, 1, Math.sin(2), Math.sin(0.02), Math.cos(2), Math.cos(0.02)], { atol: 1e-6 });
+    expectTensorClose(
+      imageEmbeddings(tf.tensor2d([[0, 2]], [1, 2], "int32"), 4),
+      [0, 0, 1, 1, Math.sin(2), Math.sin(0.02), Math.cos(2), Math.cos(0.02)],
+      { atol: 1e-6 },
+    );
   });
 
   test("pointmaps have patchSize pixels a patch; confidence is above 1; an odd grid works", () => {
@@ -176,7 +247,12 @@ describe("reconstruction", () => {
     const p = new Scope(initParameters(reconstructionParameters(config), new Rng(6)));
     const ids = tf.tensor2d([[0, 1]], [1, 2], "int32");
     for (const side of [3, 4]) {
-      const { global, local } = reconstruct(p, normal<tf.Tensor4D>([1, 2, side * side, 16]).mul(0.1) as tf.Tensor4D, ids, config.reconstruction);
+      const { global, local } = reconstruct(
+        p,
+        normal<tf.Tensor4D>([1, 2, side * side, 16]).mul(0.1) as tf.Tensor4D,
+        ids,
+        config.reconstruction,
+      );
       expect(global!.points.shape).toEqual([1, 2, 2 * side, 2 * side, 3]);
       expect(local!.confidence.shape).toEqual([1, 2, 2 * side, 2 * side]);
       expect(global!.confidence.min().dataSync()[0]).toBeGreaterThan(1);
@@ -188,5 +264,7 @@ test("starting values depend on seed and name only", () => {
   const spec = (name: string) => ({ name, shape: [3, 3], init: { kind: "normal", std: 2 } as const });
   expect(initialValues(spec("a"), new Rng(1))).toEqual(initialValues(spec("a"), new Rng(1)));
   expect(initialValues(spec("a"), new Rng(1))).not.toEqual(initialValues(spec("b"), new Rng(1)));
-  expect([...initialValues({ name: "i", shape: [2, 2], init: { kind: "identity" } }, new Rng(1))]).toEqual([1, 0, 0, 1]);
+  expect([...initialValues({ name: "i", shape: [2, 2], init: { kind: "identity" } }, new Rng(1))]).toEqual([
+    1, 0, 0, 1,
+  ]);
 });

@@ -2,11 +2,11 @@ import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, describe, expect, test } from "vitest";
 import { Rng } from "../../lib/core/rng";
 import { tf } from "../../lib/engine/ort/tf";
-import { describeModel } from "../../lib/weights/describe";
 import { initParameters } from "../../lib/model/initialise";
 import type { ModelInputs } from "../../lib/model/inputs";
 import { forward } from "../../lib/model/s2mllm";
 import { lossParts, totalLoss } from "../../lib/train/losses/total";
+import { describeModel } from "../../lib/weights/describe";
 import { tinyBatch, tinyConfig } from "./tiny";
 
 beforeAll(() => tf.setBackend("cpu"));
@@ -24,7 +24,10 @@ function onlySentence(inputs: ModelInputs, q: number): ModelInputs {
   return {
     ...inputs,
     text: inputs.text.slice([0, q, 0], [B, 1, T]),
-    groundRows: tf.tensor1d(Array.from({ length: B }, (_, b) => b * (P + T) + P + T - 1), "int32"),
+    groundRows: tf.tensor1d(
+      Array.from({ length: B }, (_, b) => b * (P + T) + P + T - 1),
+      "int32",
+    ),
   };
 }
 

@@ -13,50 +13,79 @@ beforeAll(() => tf.setBackend("cpu"));
 type Rows = number[][];
 
 /** Qwen2 in plain float64 loops, one sequence, written from the formulas and sharing no code with the model. */
-function reference(weights: Map<string, Float32Array>, x: Rows, positions: number[], allowed: (i: number, j: number) => boolean, sizes: {
-  D: number; M: number; heads: number; kv: number; layers: number; theta: number; eps: number;
-}): Rows {
+function reference(
+  weights: Map<string, Float32Array>,
+  x: Rows,
+  positions: number[],
+  allowed: (i: number, j: number) => boolean,
+  sizes: {
+    D: number;
+    M: number;
+    heads: number;
+    kv: number;
+    layers: number;
+    theta: number;
+    eps: number;
+  },
+): Rows {
   const { D, M, heads, kv, layers, theta, eps } = sizes;
   const K = D / heads;
   const w = (name: string): Float32Array => weights.get(name)!;
-  const times = (rows: Rows, name: string, out: number): Rows => rows.map((row) => Array.from({ length: out }, (_, o) => {
-    let sum = weights.has(`${name}.bias`) ? w(`${name}.bias`)[o]! : 0;
-    row.forEach((v, i) => (sum += v * w(`${name}.weight`)[o * row.length + i]!));
-    return sum;
-  }));
-  const norm = (rows: Rows, name: string): Rows => rows.map((row) => {
-    const r = 1 / Math.sqrt(row.reduce((s, v) => s + v * v, 0) / D + eps);
-    return row.map((v, i) => v * r * w(`${name}.weight`)[i]!);
-  });
-  const turned = (head: number[], position: number): number[] => head.map((v, i) => {
-    const k = i % (K / 2);
-    const angle = position * theta ** ((-2 * k) / K);
-    return i < K / 2 ? v * Math.cos(angle) - head[i + K / 2]! * Math.sin(angle) : v * Math.cos(angle) + head[i - K / 2]! * Math.sin(angle);
-  });
+  const times = (rows: Rows, name: string, out: number): Rows =>
+    rows.map((row) =>
+      Array.from({ length: out }, (_, o) => {
+        let sum = weights.has(`${name}.bias`) ? w(`${name}.bias`)[o]! : 0;
+        row.forEach((v, i) => (sum += v * w(`${name}.weight`)[o * row.length + i]!));
+        return sum;
+      }),
+    );
+  const norm = (rows: Rows, name: string): Rows =>
+    rows.map((row) => {
+      const r = 1 / Math.sqrt(row.reduce((s, v) => s + v * v, 0) / D + eps);
+      return row.map((v, i) => v * r * w(`${name}.weight`)[i]!);
+    });
+  const turned = (head: number[], position: number): number[] =>
+    head.map((v, i) => {
+      const k = i % (K / 2);
+      const angle = position * theta ** ((-2 * k) / K);
+      return i < K / 2
+        ? v * Math.cos(angle) - head[i + K / 2]! * Math.sin(angle)
+        : v * Math.cos(angle) + head[i - K / 2]! * Math.sin(angle);
+    });
   let h = x;
   for (let layer = 0; layer < layers; layer++) {
     const at = `model.layers.${layer}`;
     const n = norm(h, `${at}.input_layernorm`);
-    const [q, k, v] = [times(n, `${at}.self_attn.q_proj`, D), times(n, `${at}.self_attn.k_proj`, kv * K), times(n, `${at}.self_attn.v_proj`, kv * K)];
-    const mixed = h.map((_, i) => Array.from({ length: heads }, (_h, head) => {
-      const group = Math.floor(head / (heads / kv));
-      const cut = (rows: Rows, r: number, which: number): number[] => rows[r]!.slice(which * K, (which + 1) * K);
-      const qi = turned(cut(q, i, head), positions[i]!);
-      const scores = h.map((_r, j) => {
-        if (!allowed(i, j)) return -Infinity;
-        const kj = turned(cut(k, j, group), positions[j]!);
-        return qi.reduce((s, a, c) => s + a * kj[c]!, 0) / Math.sqrt(K);
-      });
-      const top = Math.max(...scores);
-      const e = scores.map((s) => Math.exp(s - top));
-      const total = e.reduce((a, b) => a + b, 0);
-      return Array.from({ length: K }, (_c, c) => e.reduce((s, p, j) => s + (p / total) * v[j]![group * K + c]!, 0));
-    }).flat());
+    const [q, k, v] = [
+      times(n, `${at}.self_attn.q_proj`, D),
+      times(n, `${at}.self_attn.k_proj`, kv * K),
+      times(n, `${at}.self_attn.v_proj`, kv * K),
+    ];
+    const mixed = h.map((_, i) =>
+      Array.from({ length: heads }, (_h, head) => {
+        const group = Math.floor(head / (heads / kv));
+        const cut = (rows: Rows, r: number, which: number): number[] => rows[r]!.slice(which * K, (which + 1) * K);
+        const qi = turned(cut(q, i, head), positions[i]!);
+        const scores = h.map((_r, j) => {
+          if (!allowed(i, j)) return -Infinity;
+          const kj = turned(cut(k, j, group), positions[j]!);
+          return qi.reduce((s, a, c) => s + a * kj[c]!, 0) / Math.sqrt(K);
+        });
+        const top = Math.max(...scores);
+        const e = scores.map((s) => Math.exp(s - top));
+        const total = e.reduce((a, b) => a + b, 0);
+        return Array.from({ length: K }, (_c, c) => e.reduce((s, p, j) => s + (p / total) * v[j]![group * K + c]!, 0));
+      }).flat(),
+    );
     const o = times(mixed, `${at}.self_attn.o_proj`, D);
     h = h.map((row, i) => row.map((a, c) => a + o[i]![c]!));
     const m = norm(h, `${at}.post_attention_layernorm`);
     const [gate, up] = [times(m, `${at}.mlp.gate_proj`, M), times(m, `${at}.mlp.up_proj`, M)];
-    const down = times(gate.map((row, i) => row.map((g, c) => (g / (1 + Math.exp(-g))) * up[i]![c]!)), `${at}.mlp.down_proj`, D);
+    const down = times(
+      gate.map((row, i) => row.map((g, c) => (g / (1 + Math.exp(-g))) * up[i]![c]!)),
+      `${at}.mlp.down_proj`,
+      D,
+    );
     h = h.map((row, i) => row.map((a, c) => a + down[i]![c]!));
   }
   return norm(h, "model.norm");
@@ -75,25 +104,35 @@ describe.each([
     const parameters = initParameters(languageParameters(config), new Rng(5));
     const weights = new Map([...parameters].map(([name, v]) => [name, v.dataSync() as Float32Array]));
     const rng = new Rng(8);
-    const x = Array.from({ length: B }, () => Array.from({ length: L }, () => Array.from({ length: D }, () => rng.normal())));
-    const run = (layout: SequenceLayout) => languageModel(new Scope(parameters).at("model"), tf.tensor3d(x), lm, layout);
+    const x = Array.from({ length: B }, () =>
+      Array.from({ length: L }, () => Array.from({ length: D }, () => rng.normal())),
+    );
+    const run = (layout: SequenceLayout) =>
+      languageModel(new Scope(parameters).at("model"), tf.tensor3d(x), lm, layout);
     return { weights, x, run };
   }
 
   test("causal, with holes and left padding in the mask", () => {
     const L = 6;
     const { weights, x, run } = setup(L, 2);
-    const mask = [[0, 0, 1, 1, 0, 1], [1, 0, 1, 1, 1, 0]];
+    const mask = [
+      [0, 0, 1, 1, 0, 1],
+      [1, 0, 1, 1, 1, 0],
+    ];
     for (const counted of [false, true]) {
       const positions = mask.map((row) => {
         let seen = 0;
         return row.map((kept, i) => (counted ? (kept === 1 ? seen++ : 1) : i));
       });
-      const hidden = run({ prefix: L, sentences: 0, tokens: 0, mask, ...(counted ? { positions } : {}) }).hidden.reshape([2, L, D]).arraySync() as number[][][];
+      const hidden = run({ prefix: L, sentences: 0, tokens: 0, mask, ...(counted ? { positions } : {}) })
+        .hidden.reshape([2, L, D])
+        .arraySync() as number[][][];
       mask.forEach((row, b) => {
         const wanted = reference(weights, x[b]!, positions[b]!, (i, j) => j <= i && (row[j] === 1 || j === i), sizes);
         // rows that the mask leaves out mean nothing, and nothing attends to them
-        row.forEach((kept, i) => kept === 1 && expectTensorClose(hidden[b]![i]!, wanted[i]!, { rtol: 1e-4, atol: 1e-5 }));
+        row.forEach(
+          (kept, i) => kept === 1 && expectTensorClose(hidden[b]![i]!, wanted[i]!, { rtol: 1e-4, atol: 1e-5 }),
+        );
       });
     }
   });
@@ -104,7 +143,15 @@ describe.each([
     const { hidden } = run({ prefix: P, sentences: Q, tokens: T });
     const positions = Array.from({ length: P + Q * T }, (_, i) => (i < P ? i : P + ((i - P) % T)));
     const sentence = (i: number): number => (i < P ? -1 : Math.floor((i - P) / T));
-    const wanted = x.map((rows) => reference(weights, rows, positions, (i, j) => j <= i && (sentence(j) === -1 || sentence(i) === sentence(j)), sizes));
+    const wanted = x.map((rows) =>
+      reference(
+        weights,
+        rows,
+        positions,
+        (i, j) => j <= i && (sentence(j) === -1 || sentence(i) === sentence(j)),
+        sizes,
+      ),
+    );
     expectTensorClose(hidden, wanted.flat(2), { rtol: 1e-4, atol: 1e-5 });
   });
 });
@@ -125,29 +172,41 @@ describe("on request", () => {
   test("single rows are those of the whole, with the same gradient", () => {
     const rows = tf.tensor1d([3, 17, 3, 9], "int32");
     for (const states of [[], [config.language.layers]]) {
-      const some = (y: tf.Tensor): tf.Tensor => languageModel(p, y as tf.Tensor3D, config.language, layout, { states }).hiddenAt(rows);
-      const all = (y: tf.Tensor): tf.Tensor => tf.gather(languageModel(p, y as tf.Tensor3D, config.language, layout).hidden, rows);
+      const some = (y: tf.Tensor): tf.Tensor =>
+        languageModel(p, y as tf.Tensor3D, config.language, layout, { states }).hiddenAt(rows);
+      const all = (y: tf.Tensor): tf.Tensor =>
+        tf.gather(languageModel(p, y as tf.Tensor3D, config.language, layout).hidden, rows);
       expectTensorClose(some(x), all(x), { atol: 1e-6 });
       const weights = tf.randomNormal([4, 16], 0, 1, "float32", 4);
-      const slope = (f: (y: tf.Tensor) => tf.Tensor): tf.Tensor => tf.grad((y: tf.Tensor) => f(y).mul(weights).sum())(x);
+      const slope = (f: (y: tf.Tensor) => tf.Tensor): tf.Tensor =>
+        tf.grad((y: tf.Tensor) => f(y).mul(weights).sum())(x);
       expectTensorClose(slope(some), slope(all), { rtol: 1e-4, atol: 1e-5 });
     }
   });
 
   test("attention weights sum to 1, and none looks ahead", () => {
     const seen = new Map<string, tf.Tensor>();
-    languageModel(p, x, config.language, layout, { onAttention: (layer, part, weights) => void seen.set(`${layer}.${part}`, weights) });
+    languageModel(p, x, config.language, layout, {
+      onAttention: (layer, part, weights) => void seen.set(`${layer}.${part}`, weights),
+    });
     expect([...seen.keys()]).toEqual(["0.prefix", "0.sentences", "1.prefix", "1.sentences"]);
     const prefix = seen.get("0.prefix")!;
     const sentences = seen.get("0.sentences")!;
-    expect([prefix.shape, sentences.shape]).toEqual([[2, 4, 4, 4], [2, 4, 3, 2, 6]]);
+    expect([prefix.shape, sentences.shape]).toEqual([
+      [2, 4, 4, 4],
+      [2, 4, 3, 2, 6],
+    ]);
     for (const weights of seen.values()) expectTensorClose(weights.sum(-1), tf.ones(weights.shape.slice(0, -1)));
     expect(prefix.slice([0, 0, 0, 1], [2, 4, 1, 3]).max().dataSync()[0]).toBe(0);
     expect(sentences.slice([0, 0, 0, 0, 5], [2, 4, 3, 1, 1]).max().dataSync()[0]).toBe(0);
   });
 
   test("a layout that does not fit is an error", () => {
-    expect(() => languageModel(p, x, config.language, { prefix: 4, sentences: 1, tokens: 2 })).toThrow("10 tokens, but the layout has 4 + 1 x 2");
-    expect(() => languageModel(p, x, config.language, { ...layout, mask: [[1]] })).toThrow("only work without sentences");
+    expect(() => languageModel(p, x, config.language, { prefix: 4, sentences: 1, tokens: 2 })).toThrow(
+      "10 tokens, but the layout has 4 + 1 x 2",
+    );
+    expect(() => languageModel(p, x, config.language, { ...layout, mask: [[1]] })).toThrow(
+      "only work without sentences",
+    );
   });
 });

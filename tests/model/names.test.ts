@@ -5,7 +5,9 @@ import { inProject } from "../../lib/core/root";
 import { readSafetensors } from "../../lib/io/safetensors";
 import { describeModel } from "../../lib/weights/describe";
 
-const ours = describeModel(resolveConfig({ preset: "llava-video-7b" })).map(({ name }) => name).filter((name) => !name.includes(".lora_"));
+const ours = describeModel(resolveConfig({ preset: "llava-video-7b" }))
+  .map(({ name }) => name)
+  .filter((name) => !name.includes(".lora_"));
 
 /** Layers of any number stand for all; positions in short lists (projector, heads) stay. */
 const anyLayer = (name: string): string => name.replace(/(layers|dec_blocks)\.\d+\./, "$1.#.");
@@ -17,17 +19,24 @@ function golden(file: string, prefix: string): Set<string> {
 }
 
 const below = (prefix: string, but?: RegExp): Set<string> =>
-  new Set(ours.filter((name) => name.startsWith(prefix) && but?.test(name) !== true).map((name) => anyLayer(name.slice(prefix.length))));
+  new Set(
+    ours
+      .filter((name) => name.startsWith(prefix) && but?.test(name) !== true)
+      .map((name) => anyLayer(name.slice(prefix.length))),
+  );
 
 // the toy models of the goldens have fewer layers and narrower ones, but the same modules
 test("the vision tower's names are Hugging Face's SiglipVisionModel's, but for the norm behind the layer that LLaVA-Video drops", () => {
   const real = golden("siglip_vision", "param.");
-  for (const name of ["vision_model.post_layernorm.weight", "vision_model.post_layernorm.bias"]) expect(real.delete(name)).toBe(true);
+  for (const name of ["vision_model.post_layernorm.weight", "vision_model.post_layernorm.bias"])
+    expect(real.delete(name)).toBe(true);
   expect(below("model.vision_tower.vision_tower.")).toEqual(real);
 });
 
 test("the language model's names are Hugging Face's Qwen2ForCausalLM's", () => {
-  expect(below("", /^(?!lm_head|model\.)|mm_projector|vision_tower|image_newline/)).toEqual(golden("qwen2_causal_lm", "param."));
+  expect(below("", /^(?!lm_head|model\.)|mm_projector|vision_tower|image_newline/)).toEqual(
+    golden("qwen2_causal_lm", "param."),
+  );
 });
 
 test("the projector is a sequence of which the first and the third have weights", () => {

@@ -6,9 +6,17 @@ import { addedTokens, encodeQuestion, encodeSentence, sharedPrompt } from "../..
 import { qwenTokenizer } from "../io/qwen-tokenizer";
 
 const query: Query = {
-  id: "scene0000_00|3|0", dataset: "scanrefer", sceneId: "scene0000_00", targetId: 3, category: "chair",
-  description: "the chair between the red table and the blue table", tokens: [], relation: "between",
-  anchorIds: [5, 7], anchorWords: ["table", "table"], sameClass: 3,
+  id: "scene0000_00|3|0",
+  dataset: "scanrefer",
+  sceneId: "scene0000_00",
+  targetId: 3,
+  category: "chair",
+  description: "the chair between the red table and the blue table",
+  tokens: [],
+  relation: "between",
+  anchorIds: [5, 7],
+  anchorWords: ["table", "table"],
+  sameClass: 3,
 };
 const words = ["the", "chair", "between the", "red", "table", "and the", "blue", ":", "is located at", "object"];
 
@@ -19,7 +27,20 @@ describe("compact prompt", () => {
 
   test("description, colon, answer; the answer is supervised", () => {
     const s = encodeSentence(tokenizer, query, "chair", config);
-    expect(names(s.ids)).toEqual(["the", "chair", "between the", "red", "table", "and the", "blue", "table", ":", "chair", "is located at", "<ground>"]);
+    expect(names(s.ids)).toEqual([
+      "the",
+      "chair",
+      "between the",
+      "red",
+      "table",
+      "and the",
+      "blue",
+      "table",
+      ":",
+      "chair",
+      "is located at",
+      "<ground>",
+    ]);
     expect(s.answer).toBe(9);
     expect(s.ground).toBe(11);
     expect(s.supervised).toEqual([9, 10, 11]);
@@ -27,11 +48,20 @@ describe("compact prompt", () => {
   });
 
   test("each anchor at its own noun, also when two have the same word", () => {
-    expect(encodeSentence(tokenizer, query, "chair", config).anchors).toEqual([{ at: 4, object: 5 }, { at: 7, object: 7 }]);
+    expect(encodeSentence(tokenizer, query, "chair", config).anchors).toEqual([
+      { at: 4, object: 5 },
+      { at: 7, object: 7 },
+    ]);
   });
 
   test("an attribute sentence is grounded at its last word", () => {
-    const attribute: Query = { ...query, description: "the red chair", relation: "attribute", anchorIds: [], anchorWords: [] };
+    const attribute: Query = {
+      ...query,
+      description: "the red chair",
+      relation: "attribute",
+      anchorIds: [],
+      anchorWords: [],
+    };
     expect(encodeSentence(tokenizer, attribute, "chair", config).anchors).toEqual([{ at: 2, object: 3 }]);
   });
 
@@ -47,7 +77,9 @@ describe("compact prompt", () => {
   });
 
   test("an empty description names the sentence", () => {
-    expect(() => encodeSentence(tokenizer, { ...query, description: "  " }, "chair", config)).toThrow(/scene0000_00\|3\|0: the description is empty/);
+    expect(() => encodeSentence(tokenizer, { ...query, description: "  " }, "chair", config)).toThrow(
+      /scene0000_00\|3\|0: the description is empty/,
+    );
   });
 });
 
@@ -56,7 +88,11 @@ describe("ChatML prompt", () => {
   const characters = [...new Set("<>|/_.:,ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 \n")];
   const json = phraseTokenizer(characters, ["<ground>", "<|im_start|>", "<|im_end|>"]);
   const tokenizer = new Tokenizer(
-    { ...json, normalizer: null, pre_tokenizer: { type: "Split", pattern: { Regex: "[\\s\\S]" }, behavior: "Removed", invert: true } },
+    {
+      ...json,
+      normalizer: null,
+      pre_tokenizer: { type: "Split", pattern: { Regex: "[\\s\\S]" }, behavior: "Removed", invert: true },
+    },
     "characters",
   );
   const config = PromptConfig.parse({});
@@ -102,8 +138,15 @@ describe("with a tokenizer of Qwen2's kind", () => {
     const { before, after } = sharedPrompt(tokenizer, config);
     const s = encodeSentence(tokenizer, query, "chair", config);
     expect(before).toEqual([
-      start, ...tokenizer.encode("system"), newline, ...tokenizer.encode("You are a helpful assistant."), end, newline,
-      start, ...tokenizer.encode("user"), newline,
+      start,
+      ...tokenizer.encode("system"),
+      newline,
+      ...tokenizer.encode("You are a helpful assistant."),
+      end,
+      newline,
+      start,
+      ...tokenizer.encode("user"),
+      newline,
     ]);
     expect(after[0]).toBe(newline);
     // a full stop and the line's end behind it are one token, as in the released preprocessing
@@ -116,10 +159,15 @@ describe("with a tokenizer of Qwen2's kind", () => {
     const { before, after, supervised } = sharedPrompt(tokenizer, config);
     const s = encodeSentence(tokenizer, query, "chair", config);
     const turn = s.ids.lastIndexOf(start);
-    expect(s.supervised).toEqual(s.ids.flatMap((id, at) => (at >= turn || [newline, start, end].includes(id) ? [at] : [])));
+    expect(s.supervised).toEqual(
+      s.ids.flatMap((id, at) => (at >= turn || [newline, start, end].includes(id) ? [at] : [])),
+    );
     expect(s.ids.slice(turn, turn + 11)).toEqual([start, ...tokenizer.encode("assistant"), newline]);
-    const marks = (ids: readonly number[]): number[] => ids.flatMap((id, at) => ([newline, start, end].includes(id) ? [at] : []));
-    expect(supervised.filter(({ part }) => part === "before").map(({ at }) => at)).toEqual(marks(before).filter((at) => at > 0));
+    const marks = (ids: readonly number[]): number[] =>
+      ids.flatMap((id, at) => ([newline, start, end].includes(id) ? [at] : []));
+    expect(supervised.filter(({ part }) => part === "before").map(({ at }) => at)).toEqual(
+      marks(before).filter((at) => at > 0),
+    );
     expect(supervised.filter(({ part }) => part === "after").map(({ at }) => at)).toEqual(marks(after));
   });
 });

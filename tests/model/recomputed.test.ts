@@ -8,22 +8,33 @@ import { Rng } from "../../lib/core/rng";
 import { chooseEngine } from "../../lib/engine/choose";
 import { tf } from "../../lib/engine/ort/tf";
 import { TensorFolder } from "../../lib/io/tensor-folder";
-import { saveAdapter } from "../../lib/weights/adapter";
-import { describeModel, trainRules } from "../../lib/weights/describe";
 import type { ModelInputs, Targets } from "../../lib/model/inputs";
 import { forward } from "../../lib/model/s2mllm";
-import { Weights } from "../../lib/weights/weights";
 import { gradientsWithin, RecomputedParameters } from "../../lib/nn/recomputed";
 import type { ParameterSource } from "../../lib/nn/scope";
 import { lossParts, totalLoss } from "../../lib/train/losses/total";
 import { AdamW } from "../../lib/train/optimizer";
 import { streamedGradients, writeFirstUpdate } from "../../lib/train/streamed-step";
+import { saveAdapter } from "../../lib/weights/adapter";
+import { describeModel, trainRules } from "../../lib/weights/describe";
+import { Weights } from "../../lib/weights/weights";
 import { publish, publishedConfig } from "./published";
 import { tinyBatch } from "./tiny";
 
 // every module of the paper, adapters on tower and language model, one layer in full
-const config = publishedConfig({ lossWeights: { anchor: 0.5, anchorAttention: 0.5 }, structure: { heads: 3, outputInit: "normal" } });
-const trainedOf = (of: S2Config): string[] => [...planTraining(describeModel(of).map(({ name }) => name), trainRules(of))].filter(([, p]) => p.training === "train").map(([name]) => name);
+const config = publishedConfig({
+  lossWeights: { anchor: 0.5, anchorAttention: 0.5 },
+  structure: { heads: 3, outputInit: "normal" },
+});
+const trainedOf = (of: S2Config): string[] =>
+  [
+    ...planTraining(
+      describeModel(of).map(({ name }) => name),
+      trainRules(of),
+    ),
+  ]
+    .filter(([, p]) => p.training === "train")
+    .map(([name]) => name);
 
 // many small programs: slow where the cores are busy
 vi.setConfig({ testTimeout: 900_000, hookTimeout: 900_000 });
@@ -37,16 +48,27 @@ beforeAll(async () => {
   const { llava, fast3r } = publish(top, config);
   // an adapter whose second half is not zero, so that its first half has a gradient
   const adapter = join(top, "adapter");
-  saveAdapter(adapter, config, (name) => {
-    const { shape } = describeModel(config).find((s) => s.name === name)!;
-    const rng = new Rng(3, name);
-    return Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 0.2 * rng.normal());
-  }, "tiny");
+  saveAdapter(
+    adapter,
+    config,
+    (name) => {
+      const { shape } = describeModel(config).find((s) => s.name === name)!;
+      const rng = new Rng(3, name);
+      return Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 0.2 * rng.normal());
+    },
+    "tiny",
+  );
   weights = Weights.open([llava, fast3r, adapter], config);
   const batch = tinyBatch(5, { B: 2, Q: 2 });
   const { features: _, ...rest } = batch.inputs;
   const rng = new Rng(6);
-  inputs = { ...rest, pixels: tf.tensor(Float32Array.from({ length: 2 * 2 * 16 * 16 * 3 }, () => rng.uniform(-1, 1)), [2, 2, 16, 16, 3]) };
+  inputs = {
+    ...rest,
+    pixels: tf.tensor(
+      Float32Array.from({ length: 2 * 2 * 16 * 16 * 3 }, () => rng.uniform(-1, 1)),
+      [2, 2, 16, 16, 3],
+    ),
+  };
   const P = 2 + 2 * 2 * 3 + 1;
   targets = { ...batch.targets, anchorTextRows: tf.tensor1d([1, 5, 9, 13], "int32"), anchorTokens: tf.ones([4, P]) };
 });
@@ -56,20 +78,40 @@ afterAll(() => {
 });
 
 /** Loss and gradients by parameter name, with all weights in memory. */
-function gradientsBy(source: (variables: Map<string, tf.Variable>, trained: string[]) => ParameterSource, of: S2Config, seed?: number): { loss: number; grads: Map<string, Float32Array> } {
+function gradientsBy(
+  source: (variables: Map<string, tf.Variable>, trained: string[]) => ParameterSource,
+  of: S2Config,
+  seed?: number,
+): { loss: number; grads: Map<string, Float32Array> } {
   const variables = weights.load();
   const trained = trainedOf(of);
   const parameters = source(variables, trained);
   const { value, grads } = tf.variableGrads(
-    () => totalLoss(lossParts(parameters, forward(parameters, inputs, of, { training: true, ...(seed === undefined ? {} : { rng: new Rng(seed) }) }), inputs, targets, of), of.lossWeights),
+    () =>
+      totalLoss(
+        lossParts(
+          parameters,
+          forward(parameters, inputs, of, { training: true, ...(seed === undefined ? {} : { rng: new Rng(seed) }) }),
+          inputs,
+          targets,
+          of,
+        ),
+        of.lossWeights,
+      ),
     trained.map((name) => variables.get(name)!),
   );
-  const out = { loss: value.dataSync()[0]!, grads: new Map(trained.map((name) => [name, Float32Array.from(grads[variables.get(name)!.name]!.dataSync())])) };
+  const out = {
+    loss: value.dataSync()[0]!,
+    grads: new Map(trained.map((name) => [name, Float32Array.from(grads[variables.get(name)!.name]!.dataSync())])),
+  };
   tf.dispose([value, ...Object.values(grads), ...variables.values()]);
   return out;
 }
 
-function expectSame(a: { loss: number; grads: ReadonlyMap<string, Float32Array> }, b: { loss: number; grads: ReadonlyMap<string, Float32Array> }): void {
+function expectSame(
+  a: { loss: number; grads: ReadonlyMap<string, Float32Array> },
+  b: { loss: number; grads: ReadonlyMap<string, Float32Array> },
+): void {
   expect(Math.abs(a.loss - b.loss)).toBeLessThan(1e-5 * Math.abs(a.loss));
   expect([...b.grads.keys()].sort()).toEqual([...a.grads.keys()].sort());
   for (const [name, wanted] of a.grads) {
@@ -86,13 +128,32 @@ describe("activation checkpointing", () => {
     const plain = gradientsBy((v) => v, config);
     expect(plain.grads.size).toBeGreaterThan(60);
     expect([...plain.grads].filter(([, g]) => g.every((x) => x === 0)).map(([name]) => name)).toEqual([]);
-    expectSame(plain, gradientsBy((v, trained) => new RecomputedParameters(v, trained), config));
+    expectSame(
+      plain,
+      gradientsBy((v, trained) => new RecomputedParameters(v, trained), config),
+    );
   });
 
   test("drops the same numbers when a part runs again", () => {
-    const noisy = publishedConfig({ lossWeights: { anchor: 0.5, anchorAttention: 0 }, structure: { heads: 3, outputInit: "normal", dropPath: 0.3 }, lora: { vision: true, language: true, fullLayers: 1, rank: 2, dropout: 0.4, trainLmHead: false, trainNewline: false, trainFinalNorm: false } });
+    const noisy = publishedConfig({
+      lossWeights: { anchor: 0.5, anchorAttention: 0 },
+      structure: { heads: 3, outputInit: "normal", dropPath: 0.3 },
+      lora: {
+        vision: true,
+        language: true,
+        fullLayers: 1,
+        rank: 2,
+        dropout: 0.4,
+        trainLmHead: false,
+        trainNewline: false,
+        trainFinalNorm: false,
+      },
+    });
     const plain = gradientsBy((v) => v, noisy, 11);
-    expectSame(plain, gradientsBy((v, trained) => new RecomputedParameters(v, trained), noisy, 11));
+    expectSame(
+      plain,
+      gradientsBy((v, trained) => new RecomputedParameters(v, trained), noisy, 11),
+    );
     // and other noise gives something else
     expect(gradientsBy((v) => v, noisy, 12).loss).not.toBeCloseTo(plain.loss, 6);
   });
@@ -106,12 +167,21 @@ describe("activation checkpointing", () => {
       const trained = trainedOf(small);
       const parameters = source(variables, trained);
       let held = 0;
-      const { value, grads } = tf.variableGrads(() => {
-        const parts = lossParts(parameters, forward(parameters, seen, small, { training: true }), seen, targets, small);
-        // what the tape holds when the pass turns round, without what the forward scope still has
-        held = tf.engine().state.activeTape.reduce((n, node) => n + (node.saved?.length ?? 0), 0);
-        return totalLoss(parts, small.lossWeights);
-      }, trained.map((name) => variables.get(name)!));
+      const { value, grads } = tf.variableGrads(
+        () => {
+          const parts = lossParts(
+            parameters,
+            forward(parameters, seen, small, { training: true }),
+            seen,
+            targets,
+            small,
+          );
+          // what the tape holds when the pass turns round, without what the forward scope still has
+          held = tf.engine().state.activeTape.reduce((n, node) => n + (node.saved?.length ?? 0), 0);
+          return totalLoss(parts, small.lossWeights);
+        },
+        trained.map((name) => variables.get(name)!),
+      );
       tf.dispose([value, ...Object.values(grads), ...variables.values()]);
       return held;
     };
@@ -123,20 +193,29 @@ describe("activation checkpointing", () => {
     const x = tf.tensor1d([1, 2, 3]);
     const cube = tf.customGrad((a, save) => {
       (save as (kept: tf.Tensor[]) => void)([a as tf.Tensor]);
-      return { value: (a as tf.Tensor).pow(3), gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => gradientsWithin((b) => b!.mul(b!).mul(b!), saved, [], dy) };
+      return {
+        value: (a as tf.Tensor).pow(3),
+        gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => gradientsWithin((b) => b!.mul(b!).mul(b!), saved, [], dy),
+      };
     });
     const grad = tf.grad((y: tf.Tensor) => cube(y.mul(2)).sum())(x);
     expect([...grad.dataSync()]).toEqual([24, 96, 216]);
     // where nothing leads the gradient is zero
     const [dx, dz] = gradientsWithin((a) => a!.mul(2), [x], [grad], tf.ones([3]));
-    expect([[...dx!.dataSync()], [...dz!.dataSync()]]).toEqual([[2, 2, 2], [0, 0, 0]]);
+    expect([[...dx!.dataSync()], [...dz!.dataSync()]]).toEqual([
+      [2, 2, 2],
+      [0, 0, 0],
+    ]);
     tf.dispose([x, grad, dx!, dz!]);
     expect(tf.memory().numTensors).toBeLessThanOrEqual(before + 1); // the ones
   });
 });
 
 describe("a streamed training pass", () => {
-  const streamed = publishedConfig({ lossWeights: { anchor: 0.5, anchorAttention: 0 }, structure: { heads: 3, outputInit: "normal", dropPath: 0 } });
+  const streamed = publishedConfig({
+    lossWeights: { anchor: 0.5, anchorAttention: 0 },
+    structure: { heads: 3, outputInit: "normal", dropPath: 0 },
+  });
 
   test("has the loss and the gradients of the ordinary one, with weights read twice from their files", () => {
     const plain = gradientsBy((v) => v, streamed);
@@ -158,17 +237,34 @@ describe("a streamed training pass", () => {
     const training = { ...streamed.training, clipNorm: step.norm / 2, weightDecay: 0.1, learningRate: 0.01 };
     writeFirstUpdate(folder, weights, step, training, 0.01, 4000);
     const names = [...step.gradients.keys()];
-    const variables = new Map(names.map((name) => [name, tf.variable(tf.tensor(weights.values(name), [...weights.specs.get(name)!.shape]))]));
+    const variables = new Map(
+      names.map((name) => [name, tf.variable(tf.tensor(weights.values(name), [...weights.specs.get(name)!.shape]))]),
+    );
     const optimizer = new AdamW(variables, step.plan, training);
     const numbers = optimizer.begin(0.01);
-    optimizer.apply(Object.fromEntries(names.map((name) => [name, tf.tensor(step.gradients.get(name)!, [...weights.specs.get(name)!.shape])])), numbers).dispose();
+    optimizer
+      .apply(
+        Object.fromEntries(
+          names.map((name) => [name, tf.tensor(step.gradients.get(name)!, [...weights.specs.get(name)!.shape])]),
+        ),
+        numbers,
+      )
+      .dispose();
     const stored = TensorFolder.open(folder);
     expect(stored.tensors.size).toBe(3 * names.length);
     const state = optimizer.state();
     for (const name of names) {
-      for (const [key, wanted] of [[name, variables.get(name)!], [`m.${name}`, state.get(`m.${name}`)!], [`v.${name}`, state.get(`v.${name}`)!]] as const) {
+      for (const [key, wanted] of [
+        [name, variables.get(name)!],
+        [`m.${name}`, state.get(`m.${name}`)!],
+        [`v.${name}`, state.get(`v.${name}`)!],
+      ] as const) {
         const got = stored.read(key).data as Float32Array;
-        wanted.dataSync().forEach((x: number, i: number) => expect(Math.abs(x - got[i]!), key).toBeLessThan(1e-6 * Math.max(1, Math.abs(x))));
+        wanted
+          .dataSync()
+          .forEach((x: number, i: number) =>
+            expect(Math.abs(x - got[i]!), key).toBeLessThan(1e-6 * Math.max(1, Math.abs(x))),
+          );
       }
     }
     stored.close();
@@ -179,6 +275,8 @@ describe("a streamed training pass", () => {
   test("a trained parameter without a gradient is named", () => {
     const silent = publishedConfig({ lossWeights: { recon: 0.3, anchor: 0, anchorAttention: 0 } });
     const { reconRows: _r, reconImageIds: _i, ...rest } = inputs;
-    expect(() => streamedGradients(weights, rest, targets, silent)).toThrow('training: parameter "encoder_to_decoder_proj.weight" has no gradient in this configuration');
+    expect(() => streamedGradients(weights, rest, targets, silent)).toThrow(
+      'training: parameter "encoder_to_decoder_proj.weight" has no gradient in this configuration',
+    );
   });
 });

@@ -27,7 +27,12 @@ describe("llava-video-7b", () => {
 
   test("1,767.499776 million train, as the paper's 1767.50", () => {
     expect(table.trainable).toBe(1_767_499_776);
-    expect(table.items.filter(({ trainable }) => trainable).map(({ name }) => name).sort()).toEqual(Object.keys(paper).sort());
+    expect(
+      table.items
+        .filter(({ trainable }) => trainable)
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(Object.keys(paper).sort());
   });
 
   test("one Qwen2 layer has 233,057,792 parameters without adapters", () => {
@@ -45,24 +50,28 @@ describe("video-3d-llm", () => {
   });
 
   test("all of it trains but lm_head, which no grounding loss reaches, and a norm that nothing reads", () => {
-    expect(table.items.filter(({ trainable }) => !trainable).map(({ name }) => name)).toEqual(["vision tower, last norm (nothing reads it)", "lm_head"]);
+    expect(table.items.filter(({ trainable }) => !trainable).map(({ name }) => name)).toEqual([
+      "vision tower, last norm (nothing reads it)",
+      "lm_head",
+    ]);
     expect(table.total - table.trainable).toBe(151_649 * 3584 + 2 * 1152);
     expect(item("last 28 language layers, full")).toMatchObject({ parameters: 28 * 233_057_792, trainable: true });
     expect(item("grounding heads, zero target")).toMatchObject({ parameters: 51_412_480, trainable: true });
   });
 });
 
-test.each(Object.keys(presets).flatMap((preset) => Object.keys(ablations).map((ablation) => [preset, ablation] as const)))(
-  "%s, %s: every parameter has a rule and every rule a parameter",
-  (preset, ablation) => {
-    expect(parameterTable(resolveConfig({ preset, ablation })).trainable).toBeGreaterThan(0);
-  },
-);
+test.each(
+  Object.keys(presets).flatMap((preset) => Object.keys(ablations).map((ablation) => [preset, ablation] as const)),
+)("%s, %s: every parameter has a rule and every rule a parameter", (preset, ablation) => {
+  expect(parameterTable(resolveConfig({ preset, ablation })).trainable).toBeGreaterThan(0);
+});
 
 test("what only a switched-off loss reaches is frozen", () => {
   const items = (ablation: string): Record<string, boolean> =>
-    Object.fromEntries(parameterTable(resolveConfig({ preset: "nano", ablation })).items.map(({ name, trainable }) => [name, trainable]));
-  expect(items("full")["lm_head"]).toBe(true);
-  expect(items("no-lg")["lm_head"]).toBe(false);
+    Object.fromEntries(
+      parameterTable(resolveConfig({ preset: "nano", ablation })).items.map(({ name, trainable }) => [name, trainable]),
+    );
+  expect(items("full").lm_head).toBe(true);
+  expect(items("no-lg").lm_head).toBe(false);
   expect(items("no-sg")["projection P"]).toBeUndefined();
 });

@@ -10,11 +10,28 @@ export function tinyConfig(change: Record<string, unknown> = {}): S2Config {
   const small = {
     preset: "tiny",
     vision: { imageSize: 16, patchSize: 4, hiddenSize: 12, intermediateSize: 16, layers: 2, heads: 3 },
-    language: { vocabSize: 23, hiddenSize: 16, intermediateSize: 20, layers: 2, heads: 4, kvHeads: 2, copyValues: false, ropeTheta: 100, init: "xavier" },
+    language: {
+      vocabSize: 23,
+      hiddenSize: 16,
+      intermediateSize: 20,
+      layers: 2,
+      heads: 4,
+      kvHeads: 2,
+      copyValues: false,
+      ropeTheta: 100,
+      init: "xavier",
+    },
     structure: { heads: 3, outputInit: "normal" },
     positions: { rayHidden: 6 },
     reconstruction: {
-      encoderSize: 8, hiddenSize: 8, heads: 2, depth: 4, layerDims: [4, 4, 4, 4], featureDim: 4, lastDim: 3, patchSize: 2,
+      encoderSize: 8,
+      hiddenSize: 8,
+      heads: 2,
+      depth: 4,
+      layerDims: [4, 4, 4, 4],
+      featureDim: 4,
+      lastDim: 3,
+      patchSize: 2,
     },
     lora: { fullLayers: 2 },
   };
@@ -32,7 +49,10 @@ export function tinyBatch(seed: number, { B = 2, Q = 3, T = 4, O = 3 } = {}): Ti
   const rng = new Rng(seed, "batch");
   const [V, N, M, C, side] = [2, 16, 4, 12, 8];
   const normal = (shape: number[]): tf.Tensor =>
-    tf.tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.normal()), shape);
+    tf.tensor(
+      Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.normal()),
+      shape,
+    );
   const ids = (n: number): number[] => Array.from({ length: n }, () => rng.int(23));
   const weights = new Float32Array(B * O * V * N);
   for (let o = 0; o < B * O; o++) for (let i = 0; i < 4; i++) weights[o * V * N + rng.int(V * N)]! += 0.25;
@@ -55,7 +75,8 @@ export function tinyBatch(seed: number, { B = 2, Q = 3, T = 4, O = 3 } = {}): Ti
       objectPatches: tf.tensor3d(weights, [B, O, V * N]),
       objectVoxels: voxels([B, O, 3]) as tf.Tensor3D,
       objectMask: tf.ones([B, O]),
-      before, after,
+      before,
+      after,
       text: tf.tensor3d(ids(B * Q * T), [B, Q, T], "int32"),
       groundRows: tf.tensor1d(rows(T - 1), "int32"),
       reconRows: tf.tensor2d([0, 1], [1, 2], "int32"),
@@ -68,8 +89,14 @@ export function tinyBatch(seed: number, { B = 2, Q = 3, T = 4, O = 3 } = {}): Ti
       labelIds: tf.tensor1d(ids(B * Q), "int32"),
       labelWeights: tf.fill([B * Q], 1 / (B * Q)),
       anchorRows: tf.tensor1d(rows(1), "int32"),
-      anchorScenes: tf.tensor1d(Array.from({ length: B * Q }, (_, i) => Math.floor(i / Q)), "int32"),
-      anchorObjects: tf.tensor1d(Array.from({ length: B * Q }, (_, i) => Math.floor(i / Q) * O + (i % O)), "int32"),
+      anchorScenes: tf.tensor1d(
+        Array.from({ length: B * Q }, (_, i) => Math.floor(i / Q)),
+        "int32",
+      ),
+      anchorObjects: tf.tensor1d(
+        Array.from({ length: B * Q }, (_, i) => Math.floor(i / Q) * O + (i % O)),
+        "int32",
+      ),
       anchorWeights: tf.ones([B * Q]),
       localPoints: points(),
       globalPoints: points(),

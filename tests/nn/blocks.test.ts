@@ -1,8 +1,8 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, describe, expect, test } from "vitest";
 import { Rng } from "../../lib/core/rng";
-import { tf } from "../../lib/engine/ort/tf";
 import { swiGlu } from "../../lib/engine/ort/ops/swiglu";
+import { tf } from "../../lib/engine/ort/tf";
 import { gelu, geluTanh } from "../../lib/nn/activations";
 import { constant, releaseConstants, spread } from "../../lib/nn/constants";
 import { conv, upconv } from "../../lib/nn/conv";
@@ -17,10 +17,14 @@ beforeAll(() => tf.setBackend("cpu"));
 
 function random(shape: number[], seed = 1): tf.Tensor {
   const rng = new Rng(seed);
-  return tf.tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.normal()), shape);
+  return tf.tensor(
+    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.normal()),
+    shape,
+  );
 }
 
-const scopeOf = (tensors: Record<string, tf.Tensor>, scale = 1): Scope => new Scope(new Map(Object.entries(tensors)), { scale });
+const scopeOf = (tensors: Record<string, tf.Tensor>, scale = 1): Scope =>
+  new Scope(new Map(Object.entries(tensors)), { scale });
 
 /** The gradient of sum(f · weights) against central differences of step 1e-2: float32 leaves about 1e-3 of noise. */
 function checkGradient(f: (x: tf.Tensor) => tf.Tensor, x: tf.Tensor): void {
@@ -62,7 +66,13 @@ describe("norms", () => {
   test("a zero row stays finite, gradient included", () => {
     const zero = tf.zeros([1, 4]);
     expectTensorClose(unit(zero), [0, 0, 0, 0]);
-    expect(tf.grad((y: tf.Tensor) => unit(y).sum())(zero).isFinite().all().dataSync()[0]).toBe(1);
+    expect(
+      tf
+        .grad((y: tf.Tensor) => unit(y).sum())(zero)
+        .isFinite()
+        .all()
+        .dataSync()[0],
+    ).toBe(1);
   });
 });
 
@@ -75,7 +85,10 @@ describe("activations", () => {
     expectTensorClose(geluTanh(x), gelu(x), { rtol: 0, atol: 1e-3 });
   });
 
-  test.each([["gelu", gelu], ["geluTanh", geluTanh]])("%s: gradient", (_, f) => checkGradient(f, x));
+  test.each([
+    ["gelu", gelu],
+    ["geluTanh", geluTanh],
+  ])("%s: gradient", (_, f) => checkGradient(f, x));
 
   test("SwiGLU: silu(1) · 2, and both gradients", () => {
     expectTensorClose(swiGlu(tf.tensor1d([1]), tf.tensor1d([2])), [2 / (1 + Math.exp(-1))]);
@@ -87,7 +100,10 @@ describe("activations", () => {
 
 describe("linear", () => {
   const tensors = {
-    weight: random([2, 3]), bias: random([2], 2), "lora_A.weight": random([1, 3], 3), "lora_B.weight": random([2, 1], 4),
+    weight: random([2, 3]),
+    bias: random([2], 2),
+    "lora_A.weight": random([1, 3], 3),
+    "lora_B.weight": random([2, 1], 4),
   };
 
   test("the adapter equals the merged weight", () => {
@@ -148,13 +164,17 @@ describe("convolutions against a sum over the window", () => {
     const w = random([3, 2, 3, 3], 2);
     const [xs, ws] = [x.arraySync(), w.arraySync() as number[][][][]];
     const out: number[] = [];
-    for (let o = 0; o < 3; o++) for (let i = 0; i < 4; i += stride) for (let j = 0; j < 5; j += stride) {
-      let sum = 0;
-      for (let c = 0; c < 2; c++) for (let a = 0; a < 3; a++) for (let b = 0; b < 3; b++) {
-        sum += (xs[0]![c]![i + a - 1]?.[j + b - 1] ?? 0) * ws[o]![c]![a]![b]!;
-      }
-      out.push(sum);
-    }
+    for (let o = 0; o < 3; o++)
+      for (let i = 0; i < 4; i += stride)
+        for (let j = 0; j < 5; j += stride) {
+          let sum = 0;
+          for (let c = 0; c < 2; c++)
+            for (let a = 0; a < 3; a++)
+              for (let b = 0; b < 3; b++) {
+                sum += (xs[0]![c]![i + a - 1]?.[j + b - 1] ?? 0) * ws[o]![c]![a]![b]!;
+              }
+          out.push(sum);
+        }
     expectTensorClose(conv(scopeOf({ weight: w }), x, stride), out, { atol: 1e-5 });
     checkGradient((y) => conv(scopeOf({ weight: w }), y as tf.Tensor4D, stride), x);
   });
@@ -163,7 +183,11 @@ describe("convolutions against a sum over the window", () => {
     const w = random([2, 3, 2, 2], 3);
     const [xs, ws] = [x.arraySync(), w.arraySync() as number[][][][]];
     const y = upconv(scopeOf({ weight: w, bias: tf.tensor1d([0, 0, 7]) }), x).arraySync();
-    for (const [i, j, o] of [[0, 0, 0], [7, 9, 2], [3, 6, 1]] as const) {
+    for (const [i, j, o] of [
+      [0, 0, 0],
+      [7, 9, 2],
+      [3, 6, 1],
+    ] as const) {
       const [first, second] = [xs[0]![0]![i >> 1]![j >> 1]!, xs[0]![1]![i >> 1]![j >> 1]!];
       const wanted = first * ws[0]![o]![i % 2]![j % 2]! + second * ws[1]![o]![i % 2]![j % 2]! + (o === 2 ? 7 : 0);
       expect(y[0]![o]![i]![j]).toBeCloseTo(wanted, 5);
@@ -179,7 +203,11 @@ describe("convolutions against a sum over the window", () => {
 });
 
 test("a gathered row that occurs twice gets both gradients", () => {
-  const grad = tf.grad((m: tf.Tensor) => gatherRows(m as tf.Tensor2D, tf.tensor1d([2, 0, 2], "int32")).mul(tf.tensor2d([[1], [2], [4]])).sum());
+  const grad = tf.grad((m: tf.Tensor) =>
+    gatherRows(m as tf.Tensor2D, tf.tensor1d([2, 0, 2], "int32"))
+      .mul(tf.tensor2d([[1], [2], [4]]))
+      .sum(),
+  );
   expectTensorClose(grad(tf.zeros([3, 2])), [2, 2, 0, 0, 5, 5]);
 });
 

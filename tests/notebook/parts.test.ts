@@ -4,20 +4,27 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
-import { type Notebook, formatNotebook, readNotebook } from "../../lib/notebook/document";
+import { formatNotebook, type Notebook, readNotebook } from "../../lib/notebook/document";
 import { notebookNames, notebookPath } from "../../lib/notebook/folder";
 import { failureOf } from "../../lib/notebook/kernel/failure";
 import { StreamBuffer } from "../../lib/notebook/kernel/streams";
-import { installKernel, installedSpec, jupyterPath } from "../../lib/notebook/kernelspec";
+import { installedSpec, installKernel, jupyterPath } from "../../lib/notebook/kernelspec";
 import { checkLimits } from "../../lib/notebook/limits";
 import { OutputCollector, settle } from "../../lib/notebook/outputs";
 import { typeCheck } from "../../lib/notebook/type-check";
-import { type Connection, SendQueue, addressOf, decode, encode, newHeader } from "../../lib/notebook/wire";
+import { addressOf, type Connection, decode, encode, newHeader, SendQueue } from "../../lib/notebook/wire";
 
-const cell = (cell_type: "code" | "markdown", source: string): Notebook["cells"][number] => ({ cell_type, source, metadata: {} });
+const cell = (cell_type: "code" | "markdown", source: string): Notebook["cells"][number] => ({
+  cell_type,
+  source,
+  metadata: {},
+});
 const first = cell("markdown", "# Title\n\nPreset: nano");
 const last = cell("markdown", "## What was learnt\n\nA lot. This does not show everything.");
-const thin = (...code: string[]): Notebook => ({ cells: [first, ...code.map((c) => cell("code", c)), last], nbformat: 4 });
+const thin = (...code: string[]): Notebook => ({
+  cells: [first, ...code.map((c) => cell("code", c)), last],
+  nbformat: 4,
+});
 
 describe("messages", () => {
   const header = newHeader("stream", "session");
@@ -25,18 +32,33 @@ describe("messages", () => {
 
   test("come back as they were sent", () => {
     expect(decode(encode(message, "key"), "key")).toEqual(message);
-    fc.assert(fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (content) => {
-      expect(decode(encode({ ...message, content }, ""), "").content).toEqual(JSON.parse(JSON.stringify(content)));
-    }), { numRuns: 50 });
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (content) => {
+        expect(decode(encode({ ...message, content }, ""), "").content).toEqual(JSON.parse(JSON.stringify(content)));
+      }),
+      { numRuns: 50 },
+    );
   });
 
   test("with a wrong signature, or no delimiter, are refused", () => {
     expect(() => decode(encode(message, "key"), "other")).toThrow("a Jupyter message has a wrong signature");
-    expect(() => decode([Buffer.from("x")], "key")).toThrow("not a Jupyter message: the delimiter or a part is missing");
+    expect(() => decode([Buffer.from("x")], "key")).toThrow(
+      "not a Jupyter message: the delimiter or a part is missing",
+    );
   });
 
   test("addresses of tcp and ipc", () => {
-    const tcp: Connection = { transport: "tcp", ip: "127.0.0.1", shell_port: 1, iopub_port: 2, stdin_port: 3, control_port: 4, hb_port: 5, key: "", signature_scheme: "" };
+    const tcp: Connection = {
+      transport: "tcp",
+      ip: "127.0.0.1",
+      shell_port: 1,
+      iopub_port: 2,
+      stdin_port: 3,
+      control_port: 4,
+      hb_port: 5,
+      key: "",
+      signature_scheme: "",
+    };
     expect(addressOf(tcp, "iopub")).toBe("tcp://127.0.0.1:2");
     expect(addressOf({ ...tcp, transport: "ipc", ip: "kernel" }, "hb")).toBe("ipc://kernel-5");
   });
@@ -66,7 +88,9 @@ describe("streams", () => {
     for (let i = 0; i < 20_000; i++) buffer.write("stdout", `line ${i}\n`);
     buffer.flush();
     expect(messages.length).toBeLessThan(10);
-    expect(messages.map(([, text]) => text).join("")).toBe(Array.from({ length: 20_000 }, (_, i) => `line ${i}\n`).join(""));
+    expect(messages.map(([, text]) => text).join("")).toBe(
+      Array.from({ length: 20_000 }, (_, i) => `line ${i}\n`).join(""),
+    );
   });
 
   test("stdout and stderr keep their order", () => {
@@ -107,9 +131,14 @@ describe("outputs", () => {
 
 describe("failures", () => {
   test("a user's mistake has no stack, an error's stack ends at the cell", () => {
-    expect(failureOf(new UserError("no such preset"), "/p")).toEqual({ ename: "UserError", evalue: "no such preset", traceback: ["UserError: no such preset"] });
+    expect(failureOf(new UserError("no such preset"), "/p")).toEqual({
+      ename: "UserError",
+      evalue: "no such preset",
+      traceback: ["UserError: no such preset"],
+    });
     const error = new TypeError("x");
-    error.stack = "TypeError: x\n    at f (/p/lib/a.ts:3:1)\n    at node:internal/x:1\n    at evalmachine.<anonymous>:2:1\n    at kernel (/p/lib/k.ts:1:1)";
+    error.stack =
+      "TypeError: x\n    at f (/p/lib/a.ts:3:1)\n    at node:internal/x:1\n    at evalmachine.<anonymous>:2:1\n    at kernel (/p/lib/k.ts:1:1)";
     expect(failureOf(error, "/p").traceback).toEqual(["TypeError: x", "    at f (lib/a.ts:3:1)", "    at this cell"]);
     expect(failureOf("text", "/p")).toEqual({ ename: "Thrown", evalue: "text", traceback: ["Thrown: text"] });
   });
@@ -117,12 +146,19 @@ describe("failures", () => {
 
 describe("documents", () => {
   test("are written as Jupyter writes them: keys sorted, indent 1, texts as lines", () => {
-    const notebook = thin('const a = 1;\na');
+    const notebook = thin("const a = 1;\na");
     notebook.cells[1]!.outputs = [{ output_type: "stream", name: "stdout", text: "x\ny" }];
     const text = formatNotebook(notebook);
-    expect(text.startsWith('{\n "cells": [\n  {\n   "cell_type": "markdown",\n   "metadata": {},\n   "source": [\n    "# Title\\n",')).toBe(true);
+    expect(
+      text.startsWith(
+        '{\n "cells": [\n  {\n   "cell_type": "markdown",\n   "metadata": {},\n   "source": [\n    "# Title\\n",',
+      ),
+    ).toBe(true);
     expect(JSON.parse(text).cells[1]).toEqual({
-      cell_type: "code", execution_count: null, metadata: {}, source: ["const a = 1;\n", "a"],
+      cell_type: "code",
+      execution_count: null,
+      metadata: {},
+      source: ["const a = 1;\n", "a"],
       outputs: [{ name: "stdout", output_type: "stream", text: ["x\n", "y"] }],
     });
   });
@@ -151,8 +187,16 @@ describe("limits", () => {
     [thin("1", "a;\n".repeat(16)), 2, "has 16 lines, at most 15 are allowed"],
     [thin("for (let i = 0; i < 3; i++) step(i);"), 1, "has a loop; move it to lib/"],
     [thin("const f = (x: number) => { return x; };"), 1, "has a function of more than one expression; move it to lib/"],
-    [{ cells: [cell("markdown", "# Title"), last], nbformat: 4 } as Notebook, 0, "must begin with a markdown cell that has a title (# …) and names the preset"],
-    [{ cells: [first, cell("code", "1")], nbformat: 4 } as Notebook, 0, 'must end with a markdown cell that says what was learnt and what it "does not show"'],
+    [
+      { cells: [cell("markdown", "# Title"), last], nbformat: 4 } as Notebook,
+      0,
+      "must begin with a markdown cell that has a title (# …) and names the preset",
+    ],
+    [
+      { cells: [first, cell("code", "1")], nbformat: 4 } as Notebook,
+      0,
+      'must end with a markdown cell that says what was learnt and what it "does not show"',
+    ],
   ])("finding %#", (notebook, where, message) => {
     expect(checkLimits("n", notebook)).toEqual([{ notebook: "n", cell: where, message }]);
   });
@@ -160,10 +204,19 @@ describe("limits", () => {
 
 describe("type check", () => {
   test("finds the cell and line of an error, and lets cells share names and await", () => {
-    const notebook = thin('import { lab } from "./lib";', "const a = await Promise.resolve(1);", "a;\na.length;", 'lab.study(3);');
+    const notebook = thin(
+      'import { lab } from "./lib";',
+      "const a = await Promise.resolve(1);",
+      "a;\na.length;",
+      "lab.study(3);",
+    );
     expect(typeCheck(new Map([["n", notebook]]))).toEqual([
       { notebook: "n", cell: 3, message: "line 2: Property 'length' does not exist on type 'number'." },
-      { notebook: "n", cell: 4, message: "line 1: Argument of type 'number' is not assignable to parameter of type 'string'." },
+      {
+        notebook: "n",
+        cell: 4,
+        message: "line 1: Argument of type 'number' is not assignable to parameter of type 'string'.",
+      },
     ]);
   });
 });
@@ -179,7 +232,7 @@ describe("the project's notebooks", () => {
 
   test("name the project's kernel, and are stored as the runner stores them", () => {
     for (const [name, notebook] of notebooks) {
-      expect((notebook["metadata"] as { kernelspec: { name: string } }).kernelspec.name, name).toBe("s2mllm");
+      expect((notebook.metadata as { kernelspec: { name: string } }).kernelspec.name, name).toBe("s2mllm");
       expect(formatNotebook(notebook) === readFileSync(notebookPath(name), "utf8"), name).toBe(true);
     }
   });
@@ -193,13 +246,21 @@ describe("the project's notebooks", () => {
 
 describe("the kernelspec", () => {
   test("lies where JUPYTER_PATH looks for it, and a copy has absolute paths", () => {
-    const inside = JSON.parse(readFileSync(join(jupyterPath(), "kernels", "s2mllm", "kernel.json"), "utf8")) as { argv: string[] };
+    const inside = JSON.parse(readFileSync(join(jupyterPath(), "kernels", "s2mllm", "kernel.json"), "utf8")) as {
+      argv: string[];
+    };
     expect(inside.argv).toEqual(["node", "{resource_dir}/start.cjs", "{connection_file}"]);
     const copy = JSON.parse(installedSpec()) as { argv: string[] };
-    expect(copy.argv).toEqual([process.execPath, join(jupyterPath(), "kernels", "s2mllm", "start.cjs"), "{connection_file}"]);
+    expect(copy.argv).toEqual([
+      process.execPath,
+      join(jupyterPath(), "kernels", "s2mllm", "start.cjs"),
+      "{connection_file}",
+    ]);
   });
 
   test("without Jupyter the message says what works without", () => {
-    expect(() => installKernel("no-such-jupyter")).toThrow(/^jupyter could not be started \(.*ENOENT.*\); without installing: JUPYTER_PATH=.*lib.notebook jupyter lab$/);
+    expect(() => installKernel("no-such-jupyter")).toThrow(
+      /^jupyter could not be started \(.*ENOENT.*\); without installing: JUPYTER_PATH=.*lib.notebook jupyter lab$/,
+    );
   });
 });

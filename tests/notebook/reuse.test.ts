@@ -9,17 +9,22 @@ import { fingerprint, inputFiles, inputsFingerprint, runIfChanged } from "../../
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "s2-reuse-"));
-  process.env["S2_RESULTS"] = join(folder, "results");
+  process.env.S2_RESULTS = join(folder, "results");
 });
 afterEach(() => {
-  delete process.env["S2_RESULTS"];
+  delete process.env.S2_RESULTS;
   rmSync(folder, { recursive: true });
 });
 
 const shown: Output[] = [{ output_type: "stream", name: "stdout", text: "1\n" }];
 const notebook = (code: string, words = "# Title", outputs = shown): Notebook => ({
-  cells: [{ cell_type: "markdown", source: words, metadata: {} }, { cell_type: "code", source: code, metadata: {}, outputs, execution_count: 1 }],
-  metadata: {}, nbformat: 4, nbformat_minor: 5,
+  cells: [
+    { cell_type: "markdown", source: words, metadata: {} },
+    { cell_type: "code", source: code, metadata: {}, outputs, execution_count: 1 },
+  ],
+  metadata: {},
+  nbformat: 4,
+  nbformat_minor: 5,
 });
 
 describe("the fingerprint", () => {
@@ -45,14 +50,27 @@ describe("the fingerprint", () => {
   });
 
   test("covers code, packages, rows, answers and attention maps, and no half-written file", () => {
-    const results = process.env["S2_RESULTS"]!;
-    const made = ["table5.jsonl", "local.jsonl", "predictions/table5/a.json.gz", "attention/b.json", "table5.jsonl.12.tmp"].map((name) => join(results, name));
+    const results = process.env.S2_RESULTS!;
+    const made = [
+      "table5.jsonl",
+      "local.jsonl",
+      "predictions/table5/a.json.gz",
+      "attention/b.json",
+      "table5.jsonl.12.tmp",
+    ].map((name) => join(results, name));
     for (const file of made) {
       mkdirSync(join(file, ".."), { recursive: true });
       writeFileSync(file, "");
     }
     const files = inputFiles();
-    expect(files).toEqual(expect.arrayContaining([inProject("package-lock.json"), inProject("lib", "index.ts"), inProject("lib", "notebook", "kernels", "s2mllm", "start.cjs"), ...made.slice(0, 4)]));
+    expect(files).toEqual(
+      expect.arrayContaining([
+        inProject("package-lock.json"),
+        inProject("lib", "index.ts"),
+        inProject("lib", "notebook", "kernels", "s2mllm", "start.cjs"),
+        ...made.slice(0, 4),
+      ]),
+    );
     expect(files).not.toContain(made[4]);
   });
 });
@@ -63,7 +81,8 @@ test("a notebook is run once, and again when its code or a row changed", async (
   writeFileSync(rows, "");
   // not the project's own inputs: other tests train meanwhile
   const options = { records: join(folder, "records"), files: () => [rows] };
-  const wasRun = async (more = {}): Promise<boolean> => (await runIfChanged(file, { ...options, ...more })) !== undefined;
+  const wasRun = async (more = {}): Promise<boolean> =>
+    (await runIfChanged(file, { ...options, ...more })) !== undefined;
   writeNotebook(file, notebook("40 + 2", undefined, []));
   expect(await runIfChanged(file, options)).toEqual({ notebook: "tiny", cells: 1 });
   expect(readNotebook(file).cells[1]!.outputs).toMatchObject([{ output_type: "execute_result" }]);

@@ -5,17 +5,22 @@ import { afterAll, describe, expect, test } from "vitest";
 import { inProject } from "../../lib/core/root";
 import { chooseEngine } from "../../lib/engine/choose";
 import { tf } from "../../lib/engine/ort/tf";
-import { readGoldens, type Golden } from "../../lib/parity/case";
+import { type Golden, readGoldens } from "../../lib/parity/case";
 import { runCase } from "../../lib/parity/run";
 
 const folder = inProject("tests", "fixtures", "goldens");
 const goldens = readGoldens(folder);
 
 /** A copy of one golden with its index entry, or its numbers, changed. */
-function changed(name: string, change: (golden: { tensors: { name: string; role: string }[] }) => void): { folder: string; golden: Golden } {
+function changed(
+  name: string,
+  change: (golden: { tensors: { name: string; role: string }[] }) => void,
+): { folder: string; golden: Golden } {
   const copy = mkdtempSync(join(tmpdir(), "golden-"));
   cpSync(join(folder, `${name}.safetensors`), join(copy, `${name}.safetensors`));
-  const golden = structuredClone(goldens.find(({ file }) => file === `${name}.safetensors`)!) as unknown as { tensors: { name: string; role: string }[] };
+  const golden = structuredClone(goldens.find(({ file }) => file === `${name}.safetensors`)!) as unknown as {
+    tensors: { name: string; role: string }[];
+  };
   change(golden);
   writeFileSync(join(copy, "index.json"), JSON.stringify({ format: 1, goldens: [golden] }));
   copies.push(copy);
@@ -40,8 +45,11 @@ describe("the comparison itself", () => {
     const path = join(copy, golden.file);
     const bytes = readFileSync(path);
     const length = Number(bytes.readBigUInt64LE(0));
-    const header = JSON.parse(bytes.subarray(8, 8 + length).toString()) as Record<string, { data_offsets: [number, number] }>;
-    const at = 8 + length + header["loss"]!.data_offsets[0];
+    const header = JSON.parse(bytes.subarray(8, 8 + length).toString()) as Record<
+      string,
+      { data_offsets: [number, number] }
+    >;
+    const at = 8 + length + header.loss!.data_offsets[0];
     bytes.writeFloatLE(bytes.readFloatLE(at) * 1.001, at);
     writeFileSync(path, bytes);
     const result = runCase(copy, golden);
@@ -58,12 +66,16 @@ describe("the comparison itself", () => {
   });
 
   test("an unknown family and a missing parameter are failures, not crashes", () => {
-    expect(runCase(folder, { file: "other.safetensors", config: {}, tensors: [] }).failures[0]).toContain('no runner for "other"');
+    expect(runCase(folder, { file: "other.safetensors", config: {}, tensors: [] }).failures[0]).toContain(
+      'no runner for "other"',
+    );
     const { folder: copy, golden } = changed("siglip_vision", (g) => {
       const index = g.tensors.findIndex(({ name }) => name === "param.vision_model.encoder.layers.0.mlp.fc1.bias");
       g.tensors.splice(index, 1);
     });
-    expect(runCase(copy, golden).failures[0]).toContain("missing: model.vision_tower.vision_tower.vision_model.encoder.layers.0.mlp.fc1.bias");
+    expect(runCase(copy, golden).failures[0]).toContain(
+      "missing: model.vision_tower.vision_tower.vision_model.encoder.layers.0.mlp.fc1.bias",
+    );
   });
 
   test("a case leaves no tensor and no variable behind", () => {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { compare, compareRows, paperTable } from "../../lib/report/compare";
-import { noEffect } from "../../lib/studies/effects";
-import { groupRows } from "../../lib/studies/groups";
 import { table1, table5 } from "../../lib/report/paper";
 import { type Table, toHtml, toMarkdown, toText } from "../../lib/report/table";
 import type { Prediction, ResultRow } from "../../lib/runs/row";
+import { noEffect } from "../../lib/studies/effects";
+import { groupRows } from "../../lib/studies/groups";
 import { sampleRow } from "./sample";
 
 const rows = [
@@ -43,22 +43,37 @@ describe("from rows alone", () => {
   });
 
   test("one seed gives no interval and no verdict", () => {
-    const single = compareRows(rows.filter((r) => r.seed === 0), table5).find((l) => l.variant === "no-sg")!;
+    const single = compareRows(
+      rows.filter((r) => r.seed === 0),
+      table5,
+    ).find((l) => l.variant === "no-sg")!;
     expect(single).toMatchObject({ delta: -5, seeds: 1 });
     expect([single.plusMinus, single.deltaLow, single.effect]).toEqual([undefined, undefined, undefined]);
   });
 
   test("only some variants", () => {
-    expect(new Set(compareRows(rows, table5, undefined, ["full", "no-sg"]).map((l) => l.variant))).toEqual(new Set(["full", "no-sg"]));
+    expect(new Set(compareRows(rows, table5, undefined, ["full", "no-sg"]).map((l) => l.variant))).toEqual(
+      new Set(["full", "no-sg"]),
+    );
   });
 });
 
 describe("from single answers", () => {
   const answer = (i: number, right: boolean): Prediction => ({
-    queryId: `q${i}`, sceneId: `s${i}`, category: "chair", kind: "closest", target: 0, predicted: 0, iou: right ? 0.9 : 0, description: "", anchors: [],
+    queryId: `q${i}`,
+    sceneId: `s${i}`,
+    category: "chair",
+    kind: "closest",
+    target: 0,
+    predicted: 0,
+    iou: right ? 0.9 : 0,
+    description: "",
+    anchors: [],
   });
   const answersOf = (row: ResultRow): Prediction[] =>
-    Array.from({ length: 100 }, (_, i) => answer(i, row.variant === "no-sg" ? i < 40 : row.variant === "no-attn" ? i !== 3 && i < 61 : i < 60));
+    Array.from({ length: 100 }, (_, i) =>
+      answer(i, row.variant === "no-sg" ? i < 40 : row.variant === "no-attn" ? i !== 3 && i < 61 : i < 60),
+    );
   const some = [...rows, sampleRow({ variant: "no-attn", seed: 0 }), sampleRow({ variant: "no-attn", seed: 1 })];
   const lines = compareRows(some, table5, answersOf).filter((l) => l.metric === "acc25");
 
@@ -74,12 +89,21 @@ describe("from single answers", () => {
 
 describe("groups", () => {
   test("presets, data sets and boxes are never averaged together", () => {
-    const mixed = [sampleRow(), sampleRow({ preset: "llava-video-7b" }), sampleRow({ dataFingerprint: "other" }), sampleRow({ proposals: "detector" }), sampleRow({ synthetic: false })];
+    const mixed = [
+      sampleRow(),
+      sampleRow({ preset: "llava-video-7b" }),
+      sampleRow({ dataFingerprint: "other" }),
+      sampleRow({ proposals: "detector" }),
+      sampleRow({ synthetic: false }),
+    ];
     expect(groupRows(mixed)).toHaveLength(5);
   });
 
   test("the last row of a seed counts", () => {
-    const [group] = groupRows([sampleRow({ metrics: { acc25: 1, acc50: 1 } }), sampleRow({ metrics: { acc25: 2, acc50: 2 } })]);
+    const [group] = groupRows([
+      sampleRow({ metrics: { acc25: 1, acc50: 1 } }),
+      sampleRow({ metrics: { acc25: 2, acc50: 2 } }),
+    ]);
     expect(group!.map((r) => r.metrics.acc25)).toEqual([2]);
   });
 });
@@ -89,22 +113,45 @@ describe("the table", () => {
 
   test("marks synthetic rows and puts their differences in brackets", () => {
     const full = comparison.rows[0]!;
-    expect(full).toMatchObject({ setting: "full (ours: 8 views, paper: 16 frames)", ours: "62.0", paper: "59.18", difference: "(+2.8)", preset: "nano" });
-    expect(full["data"]).toBe("rooms/sample, true boxes, synthetic");
+    expect(full).toMatchObject({
+      setting: "full (ours: 8 views, paper: 16 frames)",
+      ours: "62.0",
+      paper: "59.18",
+      difference: "(+2.8)",
+      preset: "nano",
+    });
+    expect(full.data).toBe("rooms/sample, true boxes, synthetic");
     expect(comparison.notes[0]).toMatch(/^Rows marked "synthetic" were measured on S2-Rooms, the paper's on ScanRefer/);
   });
 
   test("says how many views ours saw, where the paper's row is told by its own number", () => {
-    const setting = (row: ResultRow, paper = table5): string => compare([row], paper).rows[0]!["setting"]!;
+    const setting = (row: ResultRow, paper = table5): string => compare([row], paper).rows[0]!.setting!;
     expect(setting(sampleRow({ frames: 16 }))).toBe("full, 16 frames (full)");
     expect(setting(sampleRow({ frames: 12 }), table1)).toBe("S²-MLLM (ours: 12 views, paper: 16 frames) (full)");
-    const several = [sampleRow(), sampleRow({ variant: "frames-24", frames: 24 }), sampleRow({ variant: "frames-2", frames: 2 }), sampleRow({ variant: "no-sg" })];
-    expect(compare(several, table5).rows.filter((r) => r["metric"] === "Acc@0.25 (%)").map((r) => r["setting"])).toEqual([
-      "full (ours: 8 views, paper: 16 frames)", "without spatial guidance (no-sg)", "without position encoding (no-mpe)", "without structure attention (no-attn)",
-      "without language guidance (no-lg)", "full, 24 frames (frames-24)", "full, 2 views (frames-2)",
+    const several = [
+      sampleRow(),
+      sampleRow({ variant: "frames-24", frames: 24 }),
+      sampleRow({ variant: "frames-2", frames: 2 }),
+      sampleRow({ variant: "no-sg" }),
+    ];
+    expect(
+      compare(several, table5)
+        .rows.filter((r) => r.metric === "Acc@0.25 (%)")
+        .map((r) => r.setting),
+    ).toEqual([
+      "full (ours: 8 views, paper: 16 frames)",
+      "without spatial guidance (no-sg)",
+      "without position encoding (no-mpe)",
+      "without structure attention (no-attn)",
+      "without language guidance (no-lg)",
+      "full, 24 frames (frames-24)",
+      "full, 2 views (frames-2)",
     ]);
     // not run: the paper's own
-    expect(compare([sampleRow({ variant: "no-sg" })], table5).rows[0]).toMatchObject({ setting: "full, 16 frames (full)", ours: "not run" });
+    expect(compare([sampleRow({ variant: "no-sg" })], table5).rows[0]).toMatchObject({
+      setting: "full, 16 frames (full)",
+      ours: "not run",
+    });
   });
 
   test("real rows are compared plainly", () => {
@@ -126,7 +173,15 @@ describe("the table", () => {
   });
 
   test("renders as text, Markdown and HTML", () => {
-    const small: Table = { title: "T <1>", columns: [{ key: "a", label: "a|b" }, { key: "n", label: "n", numeric: true }], rows: [{ a: "x & y", n: "1.5" }, { a: "z" }], notes: ["note"] };
+    const small: Table = {
+      title: "T <1>",
+      columns: [
+        { key: "a", label: "a|b" },
+        { key: "n", label: "n", numeric: true },
+      ],
+      rows: [{ a: "x & y", n: "1.5" }, { a: "z" }],
+      notes: ["note"],
+    };
     expect(toText(small)).toBe("T <1>\na|b      n\n─────  ───\nx & y  1.5\nz\n· note");
     expect(toMarkdown(small)).toBe("**T <1>**\n\n| a\\|b | n |\n|---|---:|\n| x & y | 1.5 |\n| z |  |\n\n- note");
     expect(toHtml(small)).toContain("<caption>T &lt;1&gt;</caption>");
@@ -135,6 +190,6 @@ describe("the table", () => {
 
   test("the paper's own table keeps its blanks", () => {
     const table = paperTable(table1);
-    expect(table.rows.find((r) => r["label"] === "MCLN")).toMatchObject({ acc25: "57.20", acc50: "" });
+    expect(table.rows.find((r) => r.label === "MCLN")).toMatchObject({ acc25: "57.20", acc50: "" });
   });
 });

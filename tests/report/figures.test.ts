@@ -3,22 +3,35 @@ import { describe, expect, test } from "vitest";
 import type { Box } from "../../lib/geometry/box";
 import { compareRows } from "../../lib/report/compare";
 import { ablationFigure } from "../../lib/report/figures/ablation";
-import { type AttentionData, attentionFramesFigure, attentionMatrixFigure, meanOverHeads } from "../../lib/report/figures/attention";
+import {
+  type AttentionData,
+  attentionFramesFigure,
+  attentionMatrixFigure,
+  meanOverHeads,
+} from "../../lib/report/figures/attention";
 import { errorFigure } from "../../lib/report/figures/errors";
 import { frameCountFigure } from "../../lib/report/figures/frames";
 import { relationFigure } from "../../lib/report/figures/relations";
 import { boxEdges, pointmapFigure, sceneFigure } from "../../lib/report/figures/scene";
-import { type Figure, dataLabel } from "../../lib/report/figures/theme";
+import { dataLabel, type Figure } from "../../lib/report/figures/theme";
 import { smooth, trainingFigure } from "../../lib/report/figures/training";
 import { table5 } from "../../lib/report/paper";
 import { sampleAttention, samplePredictions, sampleRow, sampleRows } from "./sample";
 
 const rows = sampleRows();
 const attention = sampleAttention() as AttentionData;
-const training = [{ label: "full-s0", metrics: Array.from({ length: 8 }, (_, i) => ({ step: i, seconds: i, ground: 3 - 0.2 * i, recon: 1 - 0.1 * i })) }];
+const training = [
+  {
+    label: "full-s0",
+    metrics: Array.from({ length: 8 }, (_, i) => ({ step: i, seconds: i, ground: 3 - 0.2 * i, recon: 1 - 0.1 * i })),
+  },
+];
 
 const figures: Figure[] = [
-  ablationFigure(compareRows(rows, table5, (r) => samplePredictions(r.variant, r.seed)), dataLabel(rows)),
+  ablationFigure(
+    compareRows(rows, table5, (r) => samplePredictions(r.variant, r.seed)),
+    dataLabel(rows),
+  ),
   frameCountFigure(rows),
   relationFigure(rows),
   trainingFigure(training),
@@ -26,8 +39,13 @@ const figures: Figure[] = [
   attentionMatrixFigure(attention),
   errorFigure({ spatial: 6, semantic: 3, detection: 1 }, dataLabel(rows)),
   sceneFigure({
-    sceneId: "scene0000_00", sentence: "the chair closest to the table",
-    boxes: [{ box: [0, 0, 0.5, 1, 1, 1], label: "table", role: "anchor" }, { box: [2, 0, 0.5, 1, 1, 1], label: "chair", role: "target" }, { box: [4, 0, 0.5, 1, 1, 1], label: "chair", role: "predicted" }],
+    sceneId: "scene0000_00",
+    sentence: "the chair closest to the table",
+    boxes: [
+      { box: [0, 0, 0.5, 1, 1, 1], label: "table", role: "anchor" },
+      { box: [2, 0, 0.5, 1, 1, 1], label: "chair", role: "target" },
+      { box: [4, 0, 0.5, 1, 1, 1], label: "chair", role: "predicted" },
+    ],
     points: { positions: [0, 0, 0, 1, 2, 3], colours: [1, 2, 3, 4, 5, 6] },
   }),
   pointmapFigure("scene0000_00", { positions: [0, 0, 1] }, { positions: [0, 0, 1.1] }),
@@ -37,13 +55,18 @@ test.each(figures.map((f) => [f.name, f] as const))("%s is drawn as before", (_,
   expect({ alt: figure.alt, data: figure.data, layout: figure.layout }).toMatchSnapshot();
 });
 
-test.each(figures.map((f) => [f.name, f] as const))("%s says in its title that the data is synthetic, and has words for those who cannot see it", (_, figure) => {
-  expect((figure.layout.title as { text: string }).text).toContain("S2-Rooms (synthetic)");
-  expect(figure.alt.length).toBeGreaterThan(20);
-});
+test.each(figures.map((f) => [f.name, f] as const))(
+  "%s says in its title that the data is synthetic, and has words for those who cannot see it",
+  (_, figure) => {
+    expect((figure.layout.title as { text: string }).text).toContain("S2-Rooms (synthetic)");
+    expect(figure.alt.length).toBeGreaterThan(20);
+  },
+);
 
 test("axes of flat figures have titles", () => {
-  for (const figure of figures.filter((f) => ["ablation-acc25", "frame-counts", "by-relation", "attention-matrix"].includes(f.name))) {
+  for (const figure of figures.filter((f) =>
+    ["ablation-acc25", "frame-counts", "by-relation", "attention-matrix"].includes(f.name),
+  )) {
     for (const axis of [figure.layout.xaxis, figure.layout.yaxis]) {
       if (figure.name === "ablation-acc25" && axis === figure.layout.yaxis) continue; // its categories name themselves
       expect((axis!.title as { text: string }).text.length, figure.name).toBeGreaterThan(3);
@@ -79,21 +102,26 @@ describe("attention", () => {
   });
 
   test("sizes that disagree are an error", () => {
-    expect(() => meanOverHeads({ ...attention, heads: 3 })).toThrow("attention map: 3 heads and 4 views need 48 weights, got 32");
+    expect(() => meanOverHeads({ ...attention, heads: 3 })).toThrow(
+      "attention map: 3 heads and 4 views need 48 weights, got 32",
+    );
     expect(() => attentionFramesFigure(attention, 9)).toThrow("attention map: view 9 is not one of 0 … 3");
   });
 });
 
 test("a box has twelve edges, each as long as its side", () => {
   const side = fc.double({ min: 0.1, max: 5, noNaN: true });
-  fc.assert(fc.property(side, side, side, (sx, sy, sz) => {
-    const { x, y, z } = boxEdges([1, -2, 3, sx, sy, sz] as Box);
-    const lengths: number[] = [];
-    for (let i = 0; i < x.length; i += 3) lengths.push(Math.hypot(x[i + 1]! - x[i]!, y[i + 1]! - y[i]!, z[i + 1]! - z[i]!));
-    const expected = [sx, sy, sz].flatMap((s) => [s, s, s, s]).sort((a, b) => a - b);
-    expect(lengths).toHaveLength(12);
-    lengths.sort((a, b) => a - b).forEach((l, i) => expect(l).toBeCloseTo(expected[i]!, 9));
-  }));
+  fc.assert(
+    fc.property(side, side, side, (sx, sy, sz) => {
+      const { x, y, z } = boxEdges([1, -2, 3, sx, sy, sz] as Box);
+      const lengths: number[] = [];
+      for (let i = 0; i < x.length; i += 3)
+        lengths.push(Math.hypot(x[i + 1]! - x[i]!, y[i + 1]! - y[i]!, z[i + 1]! - z[i]!));
+      const expected = [sx, sy, sz].flatMap((s) => [s, s, s, s]).sort((a, b) => a - b);
+      expect(lengths).toHaveLength(12);
+      lengths.sort((a, b) => a - b).forEach((l, i) => expect(l).toBeCloseTo(expected[i]!, 9));
+    }),
+  );
 });
 
 test("the running mean looks back", () => {
@@ -101,6 +129,8 @@ test("the running mean looks back", () => {
 });
 
 test("the label of real data does not say synthetic", () => {
-  expect(dataLabel([sampleRow({ synthetic: false, data: "scannet" })])).toBe("scannet, preset nano, true boxes, 1 seed");
+  expect(dataLabel([sampleRow({ synthetic: false, data: "scannet" })])).toBe(
+    "scannet, preset nano, true boxes, 1 seed",
+  );
   expect(dataLabel([])).toBe("no finished run yet");
 });

@@ -4,22 +4,42 @@ import { gzipSync } from "node:zlib";
 import { Rng } from "../../lib/core/rng";
 import { relationKinds } from "../../lib/datasets/scene";
 import { configHash } from "../../lib/runs/job";
-import { type Prediction, type ResultRow, predictionsFile } from "../../lib/runs/row";
+import { type Prediction, predictionsFile, type ResultRow } from "../../lib/runs/row";
 
 /** Invented rows for tests of tables and figures: their commit says "sample", they measure nothing. */
 export function sampleRow(change: Partial<ResultRow> = {}): ResultRow {
   const run = { study: "table5", variant: "full", preset: "nano", seed: 0, ...change };
   return {
     // a row of other settings than today's is not shown
-    ...run, data: "rooms/sample", dataFingerprint: "sample000000", config: configHash({ ...run, set: [] }),
-    synthetic: true, commit: "sample", engine: "none", frames: 8, proposals: "gt", n: 240, seconds: 1,
-    metrics: { acc25: 60, acc50: 50 }, baselines: { random: 8, rightClass: 30 }, upperBound: { acc25: 100, acc50: 100 },
+    ...run,
+    data: "rooms/sample",
+    dataFingerprint: "sample000000",
+    config: configHash({ ...run, set: [] }),
+    synthetic: true,
+    commit: "sample",
+    engine: "none",
+    frames: 8,
+    proposals: "gt",
+    n: 240,
+    seconds: 1,
+    metrics: { acc25: 60, acc50: 50 },
+    baselines: { random: 8, rightClass: 30 },
+    upperBound: { acc25: 100, acc50: 100 },
     ...change,
   };
 }
 
 /** Chance of a right answer by variant; invented. */
-const chances: Record<string, number> = { full: 0.7, "no-sg": 0.68, "no-mpe": 0.35, "no-attn": 0.69, "no-lg": 0.62, "frames-2": 0.5, "frames-4": 0.6, "frames-12": 0.72 };
+const chances: Record<string, number> = {
+  full: 0.7,
+  "no-sg": 0.68,
+  "no-mpe": 0.35,
+  "no-attn": 0.69,
+  "no-lg": 0.62,
+  "frames-2": 0.5,
+  "frames-4": 0.6,
+  "frames-12": 0.72,
+};
 const frames: Record<string, number> = { "frames-2": 2, "frames-4": 4, "frames-12": 12 };
 
 /** Answers of one invented run: 12 scenes of 20 sentences; the same sentences for each variant and seed. */
@@ -29,8 +49,15 @@ export function samplePredictions(variant: string, seed: number): Prediction[] {
     const right = rng.next() < (chances[variant] ?? 0.5);
     const sceneId = `scene${String(Math.floor(i / 20)).padStart(4, "0")}_00`;
     return {
-      queryId: `${sceneId}|${i}`, sceneId, category: "chair", kind: relationKinds[i % relationKinds.length]!,
-      target: 1, predicted: right ? 1 : 2, iou: right ? 0.6 + 0.4 * rng.next() : 0, description: "the chair closest to the table", anchors: [0],
+      queryId: `${sceneId}|${i}`,
+      sceneId,
+      category: "chair",
+      kind: relationKinds[i % relationKinds.length]!,
+      target: 1,
+      predicted: right ? 1 : 2,
+      iou: right ? 0.6 + 0.4 * rng.next() : 0,
+      description: "the chair closest to the table",
+      anchors: [0],
     };
   });
 }
@@ -40,24 +67,47 @@ export function rowOf(variant: string, seed: number, data = "rooms/sample"): Res
   const share = (of: readonly Prediction[], threshold: number): number =>
     Math.round((10000 * of.filter((p) => p.iou >= threshold).length) / of.length) / 100;
   return sampleRow({
-    variant, seed, data, frames: frames[variant] ?? 8,
+    variant,
+    seed,
+    data,
+    frames: frames[variant] ?? 8,
     metrics: {
-      acc25: share(predictions, 0.25), acc50: share(predictions, 0.5),
-      byRelation: Object.fromEntries(relationKinds.map((k) => [k, share(predictions.filter((p) => p.kind === k), 0.25)])),
+      acc25: share(predictions, 0.25),
+      acc50: share(predictions, 0.5),
+      byRelation: Object.fromEntries(
+        relationKinds.map((k) => [
+          k,
+          share(
+            predictions.filter((p) => p.kind === k),
+            0.25,
+          ),
+        ]),
+      ),
     },
   });
 }
 
-export function sampleRows(seeds: readonly number[] = [0, 1, 2], variants = Object.keys(chances), data?: string): ResultRow[] {
+export function sampleRows(
+  seeds: readonly number[] = [0, 1, 2],
+  variants = Object.keys(chances),
+  data?: string,
+): ResultRow[] {
   return variants.flatMap((variant) => seeds.map((seed) => rowOf(variant, seed, data)));
 }
 
-const tinyPng = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+const tinyPng =
+  "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
 export function sampleAttention(views = 4, heads = 2): object {
   const weights = Array.from({ length: heads * views * views }, (_, i) => (i % views === 0 ? 0.4 : 0.6 / (views - 1)));
   return {
-    sceneId: "scene0000_00", variant: "full", seed: 0, patch: 10, grid: 8, heads, weights,
+    sceneId: "scene0000_00",
+    variant: "full",
+    seed: 0,
+    patch: 10,
+    grid: 8,
+    heads,
+    weights,
     views: Array.from({ length: views }, (_, i) => ({ frame: String(i * 10), image: tinyPng })),
   };
 }
@@ -78,11 +128,25 @@ export function writeSampleResults(folder: string, data?: string): void {
 
 /** A data folder with scans that have three objects (table, chair, chair) and no picture worth decoding. */
 export function writeSampleScans(folder: string, count = 12): void {
-  const centres = [[0, 0, 0.4], [1, 0, 0.5], [-1.5, 1, 0.5]];
-  const vertices = centres.flatMap(([x, y, z]) => [-0.3, 0.3].flatMap((dx) => [-0.3, 0.3].flatMap((dy) => [-0.3, 0.3].map((dz) => [x! + dx, y! + dy, z! + dz]))));
-  const header = ["ply", "format binary_little_endian 1.0", `element vertex ${vertices.length}`,
-    ...["x", "y", "z"].map((k) => `property float ${k}`), ...["red", "green", "blue"].map((k) => `property uchar ${k}`),
-    "element face 0", "property list uchar int vertex_indices", "end_header", ""].join("\n");
+  const centres = [
+    [0, 0, 0.4],
+    [1, 0, 0.5],
+    [-1.5, 1, 0.5],
+  ];
+  const vertices = centres.flatMap(([x, y, z]) =>
+    [-0.3, 0.3].flatMap((dx) => [-0.3, 0.3].flatMap((dy) => [-0.3, 0.3].map((dz) => [x! + dx, y! + dy, z! + dz]))),
+  );
+  const header = [
+    "ply",
+    "format binary_little_endian 1.0",
+    `element vertex ${vertices.length}`,
+    ...["x", "y", "z"].map((k) => `property float ${k}`),
+    ...["red", "green", "blue"].map((k) => `property uchar ${k}`),
+    "element face 0",
+    "property list uchar int vertex_indices",
+    "end_header",
+    "",
+  ].join("\n");
   const body = Buffer.alloc(15 * vertices.length, 128);
   vertices.forEach((v, i) => v.forEach((value, k) => body.writeFloatLE(value, 15 * i + 4 * k)));
   const identity = "1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n";
@@ -97,8 +161,14 @@ export function writeSampleScans(folder: string, count = 12): void {
     write("intrinsic/intrinsic_depth.txt", identity);
     write(`${id}.txt`, "axisAlignment = 1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1\n");
     write(`${id}_vh_clean_2.ply`, Buffer.concat([Buffer.from(header), body]));
-    write(`${id}_vh_clean_2.0.010000.segs.json`, JSON.stringify({ segIndices: vertices.map((_, i) => Math.floor(i / 8)) }));
+    write(
+      `${id}_vh_clean_2.0.010000.segs.json`,
+      JSON.stringify({ segIndices: vertices.map((_, i) => Math.floor(i / 8)) }),
+    );
     const labels = ["table", "chair", "chair"];
-    write(`${id}.aggregation.json`, JSON.stringify({ segGroups: labels.map((label, objectId) => ({ objectId, label, segments: [objectId] })) }));
+    write(
+      `${id}.aggregation.json`,
+      JSON.stringify({ segGroups: labels.map((label, objectId) => ({ objectId, label, segments: [objectId] })) }),
+    );
   }
 }

@@ -3,7 +3,14 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { findPredictions, localFolder, predictionsFile, readPredictions, readRows, resultsFolder } from "../../lib/runs/row";
+import {
+  findPredictions,
+  localFolder,
+  predictionsFile,
+  readPredictions,
+  readRows,
+  resultsFolder,
+} from "../../lib/runs/row";
 import { rowOf, samplePredictions, sampleRow, writeSampleResults } from "../report/sample";
 
 let folder: string;
@@ -15,7 +22,8 @@ afterEach(() => {
 });
 
 test("reads a folder's files by name, this machine's own rows last", () => {
-  const write = (file: string, seed: number): void => writeFileSync(join(folder, file), `${JSON.stringify(sampleRow({ seed }))}\n`);
+  const write = (file: string, seed: number): void =>
+    writeFileSync(join(folder, file), `${JSON.stringify(sampleRow({ seed }))}\n`);
   write("local.jsonl", 1);
   write("table5.jsonl", 2);
   write("additions.jsonl", 3);
@@ -30,7 +38,9 @@ test("a folder that does not exist yet has no rows", () => {
 test("a broken line names file and line", () => {
   const file = join(folder, "a.jsonl");
   writeFileSync(file, `${JSON.stringify(sampleRow())}\n\n{"study": "tab`);
-  expect(() => readRows(file)).toThrow(`${file}, line 3: not a JSON object (was a write cut off?); delete the line and run the study again`);
+  expect(() => readRows(file)).toThrow(
+    `${file}, line 3: not a JSON object (was a write cut off?); delete the line and run the study again`,
+  );
 });
 
 test("a row with a wrong field names it", () => {
@@ -62,18 +72,25 @@ test("two runs of one name each find their own answers, and a third finds none",
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, gzipSync(JSON.stringify(samplePredictions("full", 7))));
   expect(findPredictions(own, folder)).toEqual({ file, answers: samplePredictions("full", 7) });
-  expect(findPredictions(committed, folder)).toEqual({ file: predictionsFile(committed, folder), answers: samplePredictions("full", 0) });
+  expect(findPredictions(committed, folder)).toEqual({
+    file: predictionsFile(committed, folder),
+    answers: samplePredictions("full", 0),
+  });
   const { acc25, acc50, byRelation } = committed.metrics;
-  for (const metrics of [{ acc25: acc25 + 0.1, acc50, byRelation }, { acc25, acc50: acc50 - 0.1, byRelation }, { acc25, acc50, byRelation: { ...byRelation, closest: byRelation!["closest"]! - 1 } }]) {
+  for (const metrics of [
+    { acc25: acc25 + 0.1, acc50, byRelation },
+    { acc25, acc50: acc50 - 0.1, byRelation },
+    { acc25, acc50, byRelation: { ...byRelation, closest: byRelation!.closest! - 1 } },
+  ]) {
     expect(readPredictions({ ...committed, metrics }, folder)).toBeUndefined();
   }
   expect(readPredictions({ ...committed, n: 239 }, folder)).toBeUndefined();
 });
 
 test("S2_RESULTS names another folder", () => {
-  const before = process.env["S2_RESULTS"];
-  process.env["S2_RESULTS"] = folder;
+  const before = process.env.S2_RESULTS;
+  process.env.S2_RESULTS = folder;
   expect(resultsFolder()).toBe(folder);
-  if (before === undefined) delete process.env["S2_RESULTS"];
-  else process.env["S2_RESULTS"] = before;
+  if (before === undefined) delete process.env.S2_RESULTS;
+  else process.env.S2_RESULTS = before;
 });

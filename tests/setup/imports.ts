@@ -19,14 +19,20 @@ function isTypeOnly(node: ts.ImportDeclaration | ts.ExportDeclaration): boolean 
   if (clause === undefined) return false;
   const named = clause.namedBindings;
   const allNamedAreTypes =
-    clause.name === undefined && named !== undefined && ts.isNamedImports(named) && named.elements.length > 0 && named.elements.every((e) => e.isTypeOnly);
+    clause.name === undefined &&
+    named !== undefined &&
+    ts.isNamedImports(named) &&
+    named.elements.length > 0 &&
+    named.elements.every((e) => e.isTypeOnly);
   return clause.isTypeOnly || allNamedAreTypes;
 }
 
 function resolve(from: string, specifier: string): string | undefined {
   if (!specifier.startsWith(".")) return undefined;
   const target = posix.join(posix.dirname(from), specifier);
-  return [target, `${target}.ts`, `${target}.mts`, `${target}.cjs`, `${target}/index.ts`].find((path) => /\.\w+$/.test(path) && existsSync(join(projectRoot(), path)));
+  return [target, `${target}.ts`, `${target}.mts`, `${target}.cjs`, `${target}/index.ts`].find(
+    (path) => /\.\w+$/.test(path) && existsSync(join(projectRoot(), path)),
+  );
 }
 
 /** Every import, re-export, dynamic import, require and type import of a source text, by TypeScript's own parser. */
@@ -41,7 +47,8 @@ export function importsOf(path: string, text = readFileSync(join(projectRoot(), 
     else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true);
     else if (ts.isCallExpression(node)) {
       const callee = node.expression;
-      if (callee.kind === ts.SyntaxKind.ImportKeyword || (ts.isIdentifier(callee) && callee.text === "require")) add(node.arguments[0], false);
+      if (callee.kind === ts.SyntaxKind.ImportKeyword || (ts.isIdentifier(callee) && callee.text === "require"))
+        add(node.arguments[0], false);
     }
     ts.forEachChild(node, visit);
   };

@@ -1,7 +1,10 @@
 import { vi } from "vitest";
 
 /** Runs a command in this process and returns its exit status and what it printed on stdout; stderr is swallowed. */
-export async function printed(run: (args: string[]) => Promise<number>, ...args: string[]): Promise<{ status: number; out: string }> {
+export async function printed(
+  run: (args: string[]) => Promise<number>,
+  ...args: string[]
+): Promise<{ status: number; out: string }> {
   let out = "";
   const stdout = vi.spyOn(process.stdout, "write").mockImplementation((text) => ((out += String(text)), true));
   const stderr = vi.spyOn(process.stderr, "write").mockImplementation(() => true);

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { projectRoot } from "../../lib/core/root";
 
@@ -19,7 +19,11 @@ export function projectFiles(): string[] {
   const root = projectRoot();
   if (!existsSync(join(root, ".git"))) return walk("");
   // a clone that belongs to another user (a container's mount) is read all the same
-  const listed = execFileSync("git", ["-c", `safe.directory=${root}`, "ls-files", "-z"], { cwd: root, encoding: "utf8", maxBuffer: 1 << 26 });
+  const listed = execFileSync("git", ["-c", `safe.directory=${root}`, "ls-files", "-z"], {
+    cwd: root,
+    encoding: "utf8",
+    maxBuffer: 1 << 26,
+  });
   return listed.split("\0").filter((path) => path !== "" && existsSync(join(root, path)));
 }
 

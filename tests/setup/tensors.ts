@@ -31,9 +31,18 @@ function indexText(flat: number, shape: readonly number[] | undefined): string {
 }
 
 /** What differs between two arrays of numbers, or undefined when |actual - expected| <= atol + rtol * |expected| throughout. */
-export function difference(actual: Numbers, expected: Numbers, { rtol = 1e-5, atol = 1e-6 }: Tolerance = {}): string | undefined {
+export function difference(
+  actual: Numbers,
+  expected: Numbers,
+  { rtol = 1e-5, atol = 1e-6 }: Tolerance = {},
+): string | undefined {
   const shape = typeof actual === "object" && isTensor(actual) ? actual.shape : undefined;
-  if (shape !== undefined && typeof expected === "object" && isTensor(expected) && shape.join() !== expected.shape.join()) {
+  if (
+    shape !== undefined &&
+    typeof expected === "object" &&
+    isTensor(expected) &&
+    shape.join() !== expected.shape.join()
+  ) {
     return `shape [${shape.join(", ")}] instead of [${expected.shape.join(", ")}]`;
   }
   const a = valuesOf(actual);

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { resolveConfig } from "../../lib/config/resolve";
 import type { S2Config } from "../../lib/config/schema";
 import { silent } from "../../lib/core/progress";
+import { encodeScenes } from "../../lib/dataloader/sentences";
 import { RoomsConfig } from "../../lib/datasets/rooms/config";
 import { makeRooms } from "../../lib/datasets/rooms/make";
 import { chooseEngine } from "../../lib/engine/choose";
 import { openSession, type Session } from "../../lib/eval/session";
-import { encodeScenes } from "../../lib/dataloader/sentences";
 import { startingParameters } from "../../lib/train/fine-tune";
 import { Trainer } from "../../lib/train/trainer";
 
@@ -35,13 +35,27 @@ export async function tinyWorld(seed: number, change: Partial<RoomsConfig> = {})
   await chooseEngine({ threads: 1 });
   const top = mkdtempSync(join(tmpdir(), "s2-world-"));
   const folder = join(top, "rooms", "tiny");
-  await makeRooms(folder, RoomsConfig.parse({
-    name: "tiny", seed, trainRooms: 2, testRooms: 1, trainSentences: 6, testSentences: 6, frames: 6, lostPoseEvery: 0, layouts: 4, ...change,
-  }), { workers: 1 });
+  await makeRooms(
+    folder,
+    RoomsConfig.parse({
+      name: "tiny",
+      seed,
+      trainRooms: 2,
+      testRooms: 1,
+      trainSentences: 6,
+      testSentences: 6,
+      frames: 6,
+      lostPoseEvery: 0,
+      layouts: 4,
+      ...change,
+    }),
+    { workers: 1 },
+  );
   const set = [`data.folder=${folder}`, "data.frames=4", "data.pool=6", "training.scenes=2", "training.sentences=4"];
   const sessions: Session[] = [];
   return {
-    folder, set,
+    folder,
+    set,
     config: (more = [], ablation) => resolveConfig({ preset: "nano", ablation, set: [...set, ...more] }),
     session: async (config) => {
       const session = await openSession(config, silent);

@@ -25,7 +25,7 @@ export function countTests(modules: readonly TestModule[], strayErrors: number):
 export default class TotalsReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], strayErrors: readonly unknown[]): void {
     const totals = countTests(modules, strayErrors.length);
-    const refused = totals.skipped > 0 && Boolean(process.env["CI"]);
+    const refused = totals.skipped > 0 && Boolean(process.env.CI);
     if (refused) process.exitCode = 1;
     // at exit, so that nothing of vitest comes after it
     process.once("exit", () => {

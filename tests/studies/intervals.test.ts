@@ -1,10 +1,21 @@
 import { describe, expect, test } from "vitest";
 import { Rng } from "../../lib/core/rng";
-import { type Answer, accuracyInterval, halfWidth, includesZero, pairedDifference, seedHalfWidth } from "../../lib/studies/intervals";
+import {
+  type Answer,
+  accuracyInterval,
+  halfWidth,
+  includesZero,
+  pairedDifference,
+  seedHalfWidth,
+} from "../../lib/studies/intervals";
 
 /** `n` answers of which `right` are right, each in a scene of its own unless `perScene` says otherwise. */
 function answers(n: number, right: number, perScene = 1): Answer[] {
-  return Array.from({ length: n }, (_, i) => ({ queryId: `q${i}`, sceneId: `s${Math.floor(i / perScene)}`, iou: i < right ? 1 : 0 }));
+  return Array.from({ length: n }, (_, i) => ({
+    queryId: `q${i}`,
+    sceneId: `s${Math.floor(i / perScene)}`,
+    iou: i < right ? 1 : 0,
+  }));
 }
 
 describe("accuracyInterval", () => {
@@ -25,8 +36,20 @@ describe("accuracyInterval", () => {
   });
 
   test("seeds that differ widen it", () => {
-    const same = accuracyInterval(new Map([[0, answers(400, 240)], [1, answers(400, 240)]]), 0.25);
-    const apart = accuracyInterval(new Map([[0, answers(400, 160)], [1, answers(400, 320)]]), 0.25);
+    const same = accuracyInterval(
+      new Map([
+        [0, answers(400, 240)],
+        [1, answers(400, 240)],
+      ]),
+      0.25,
+    );
+    const apart = accuracyInterval(
+      new Map([
+        [0, answers(400, 160)],
+        [1, answers(400, 320)],
+      ]),
+      0.25,
+    );
     expect(same.over).toBe("scenes and seeds");
     expect(apart.value).toBe(60);
     // with two seeds half of the draws take one seed twice, so the interval reaches beyond both means
@@ -36,7 +59,15 @@ describe("accuracyInterval", () => {
   });
 
   test("the threshold counts an exact hit", () => {
-    const run = new Map([[0, [{ queryId: "a", sceneId: "s", iou: 0.25 }, { queryId: "b", sceneId: "s", iou: 0.2499 }]]]);
+    const run = new Map([
+      [
+        0,
+        [
+          { queryId: "a", sceneId: "s", iou: 0.25 },
+          { queryId: "b", sceneId: "s", iou: 0.2499 },
+        ],
+      ],
+    ]);
     expect(accuracyInterval(run, 0.25).value).toBe(50);
   });
 
@@ -59,7 +90,8 @@ describe("pairedDifference", () => {
 
   test("independent answers: the interval of a difference of two proportions", () => {
     const rng = new Rng(1, "test");
-    const draw = (p: number): Answer[] => Array.from({ length: 1000 }, (_, i) => ({ queryId: `q${i}`, sceneId: `s${i}`, iou: rng.next() < p ? 1 : 0 }));
+    const draw = (p: number): Answer[] =>
+      Array.from({ length: 1000 }, (_, i) => ({ queryId: `q${i}`, sceneId: `s${i}`, iou: rng.next() < p ? 1 : 0 }));
     const interval = pairedDifference(new Map([[0, draw(0.5)]]), new Map([[0, draw(0.5)]]), 0.25);
     // 1.96 * sqrt(2 * 0.25 / 1000) = 4.38 points
     expect(halfWidth(interval)).toBeGreaterThan(4);
@@ -68,8 +100,15 @@ describe("pairedDifference", () => {
   });
 
   test("uses the seeds that both have, and takes the first minus the second", () => {
-    const first = new Map([[0, answers(50, 10)], [1, answers(50, 20)], [2, answers(50, 50)]]);
-    const second = new Map([[0, answers(50, 20)], [1, answers(50, 30)]]);
+    const first = new Map([
+      [0, answers(50, 10)],
+      [1, answers(50, 20)],
+      [2, answers(50, 50)],
+    ]);
+    const second = new Map([
+      [0, answers(50, 20)],
+      [1, answers(50, 30)],
+    ]);
     const interval = pairedDifference(first, second, 0.25);
     expect(interval).toMatchObject({ value: -20, seeds: 2 });
     expect(includesZero(interval)).toBe(false);

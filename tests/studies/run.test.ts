@@ -1,33 +1,58 @@
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { interrupt } from "../../lib/core/interrupt";
 import { silent } from "../../lib/core/progress";
 import { openSession } from "../../lib/eval/session";
-import { configHash, jobConfig, runFolder, type Job } from "../../lib/runs/job";
-import { presentRows } from "../../lib/runs/present";
-import { latestRows, predictionsFile, readPredictions, readRows, ResultRow } from "../../lib/runs/row";
 import { finishedRows, localRowsFile } from "../../lib/runs/finished";
+import { configHash, type Job, jobConfig, runFolder } from "../../lib/runs/job";
+import { presentRows } from "../../lib/runs/present";
+import { latestRows, predictionsFile, ResultRow, readPredictions, readRows } from "../../lib/runs/row";
 import { runStudy, studyNamed } from "../../lib/studies/run";
-import { tinyWorld, type TinyWorld } from "../setup/tiny-world";
+import { type TinyWorld, tinyWorld } from "../setup/tiny-world";
 
 const job: Job = { study: "table5", variant: "no-mpe", preset: "nano", seed: 0, set: ["training.steps=2"] };
 let results: string;
 beforeEach(() => {
   results = mkdtempSync(join(tmpdir(), "s2-results-"));
-  process.env["S2_RESULTS"] = results;
+  process.env.S2_RESULTS = results;
 });
 afterEach(() => {
-  delete process.env["S2_RESULTS"];
+  delete process.env.S2_RESULTS;
   rmSync(results, { recursive: true });
 });
 
 function row(of: Job, acc25: number, change: Partial<ResultRow> = {}): ResultRow {
   const { study, variant, preset, seed } = of;
   return {
-    study, variant, preset, seed, data: "rooms/tiny", dataFingerprint: "f", config: configHash(of), synthetic: true, commit: "c", engine: "ort-cpu", frames: 8,
-    proposals: "gt", n: 4, seconds: 1, metrics: { acc25, acc50: acc25 }, baselines: { random: 10 }, upperBound: { acc25: 100, acc50: 100 }, ...change,
+    study,
+    variant,
+    preset,
+    seed,
+    data: "rooms/tiny",
+    dataFingerprint: "f",
+    config: configHash(of),
+    synthetic: true,
+    commit: "c",
+    engine: "ort-cpu",
+    frames: 8,
+    proposals: "gt",
+    n: 4,
+    seconds: 1,
+    metrics: { acc25, acc50: acc25 },
+    baselines: { random: 10 },
+    upperBound: { acc25: 100, acc50: 100 },
+    ...change,
   };
 }
 
@@ -41,7 +66,8 @@ describe("a configuration's fingerprint", () => {
     expect(hash).toMatch(/^[0-9a-f]{12}$/);
     expect(configHash({ ...job, seed: 5 })).toBe(hash);
     expect(jobConfig({ ...job, seed: 5 }).seed).toBe(5);
-    for (const other of [{ variant: "full" }, { preset: "llava-video-7b" }, { set: ["training.steps=3"] }, { set: [] }]) expect(configHash({ ...job, ...other })).not.toBe(hash);
+    for (const other of [{ variant: "full" }, { preset: "llava-video-7b" }, { set: ["training.steps=3"] }, { set: [] }])
+      expect(configHash({ ...job, ...other })).not.toBe(hash);
     // a study is no part of the configuration, but of the run's folder
     expect(configHash({ ...job, study: "additions" })).toBe(hash);
     expect(runFolder({ ...job, study: "additions" })).not.toBe(runFolder(job));
@@ -71,7 +97,12 @@ describe("rows of the present", () => {
   test("are of their variant's own configuration: runs with --set, of older settings or unknown variants stand apart", () => {
     const plain: Job = { ...job, set: [] };
     const data = "rooms/none";
-    const rows = [row(plain, 10, { data }), row(job, 20, { data }), row(plain, 30, { data, variant: "full" }), row(plain, 40, { data, variant: "gone" })];
+    const rows = [
+      row(plain, 10, { data }),
+      row(job, 20, { data }),
+      row(plain, 30, { data, variant: "full" }),
+      row(plain, 40, { data, variant: "gone" }),
+    ];
     expect(presentRows(rows)).toEqual([rows[0]]);
     const [usual, changed] = rows.slice(0, 2).map((r) => predictionsFile(r, results));
     expect(usual).not.toBe(changed);
@@ -79,7 +110,10 @@ describe("rows of the present", () => {
 });
 
 describe("finished rows", () => {
-  const found = (options = {}): number[] => finishedRows("table5", [job], options).get("no-mpe-s0")!.map((r) => r.metrics.acc25);
+  const found = (options = {}): number[] =>
+    finishedRows("table5", [job], options)
+      .get("no-mpe-s0")!
+      .map((r) => r.metrics.acc25);
 
   test("those of this machine replace the committed ones", () => {
     expect(found()).toEqual([]);
@@ -93,7 +127,11 @@ describe("finished rows", () => {
 
   test("rows of another configuration, variant, seed, preset or study do not count", () => {
     store("table5.jsonl", [
-      row(job, 1, { config: "000000000000" }), row(job, 2, { variant: "full" }), row(job, 3, { seed: 1 }), row(job, 4, { preset: "big" }), row(job, 5, { study: "additions" }),
+      row(job, 1, { config: "000000000000" }),
+      row(job, 2, { variant: "full" }),
+      row(job, 3, { seed: 1 }),
+      row(job, 4, { preset: "big" }),
+      row(job, 5, { study: "additions" }),
     ]);
     expect(found()).toEqual([]);
   });
@@ -108,9 +146,15 @@ describe("finished rows", () => {
 describe("wrong names", () => {
   test("a study, a variant, a preset", async () => {
     expect(() => studyNamed("table4")).toThrow('study "table4" is unknown (did you mean "table5"?)');
-    await expect(runStudy("table5", { preset: "nano", seeds: [0], variants: ["no-mp"] })).rejects.toThrow('variant of table5 "no-mp" is unknown (did you mean "no-mpe"?)');
-    await expect(runStudy("table5", { preset: "nan", seeds: [0] })).rejects.toThrow('preset "nan" is unknown (did you mean "nano"?)');
-    await expect(runStudy("table5", { preset: "nano", seeds: [0], set: ["training.stesp=1"] })).rejects.toMatchObject({ exitCode: 2 });
+    await expect(runStudy("table5", { preset: "nano", seeds: [0], variants: ["no-mp"] })).rejects.toThrow(
+      'variant of table5 "no-mp" is unknown (did you mean "no-mpe"?)',
+    );
+    await expect(runStudy("table5", { preset: "nan", seeds: [0] })).rejects.toThrow(
+      'preset "nan" is unknown (did you mean "nano"?)',
+    );
+    await expect(runStudy("table5", { preset: "nano", seeds: [0], set: ["training.stesp=1"] })).rejects.toMatchObject({
+      exitCode: 2,
+    });
   });
 });
 
@@ -118,7 +162,15 @@ describe("running", () => {
   let world: TinyWorld;
   const folders = new Set<string>();
   // one decoder layer and no reconstruction: little to compile in each process
-  const small = ["data.frames=2", "data.pool=3", "language.layers=1", "lora.fullLayers=1", "reconstruction.enabled=false", "lossWeights.recon=0", "training.scenes=1"];
+  const small = [
+    "data.frames=2",
+    "data.pool=3",
+    "language.layers=1",
+    "lora.fullLayers=1",
+    "reconstruction.enabled=false",
+    "lossWeights.recon=0",
+    "training.scenes=1",
+  ];
   beforeAll(async () => {
     world = await tinyWorld(404, { trainRooms: 2, lostPoseEvery: 1 });
   }, 300_000);
@@ -132,7 +184,10 @@ describe("running", () => {
     for (const variant of variants) folders.add(runFolder({ study: "table5", variant, preset: "nano", seed: 0, set }));
     return { preset: "nano", seeds: [0], variants, set, processes: 1 };
   };
-  const temporary = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: "utf8" }) : []).filter((name) => name.endsWith(".tmp"));
+  const temporary = (folder: string): string[] =>
+    (existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: "utf8" }) : []).filter((name) =>
+      name.endsWith(".tmp"),
+    );
 
   test("preparing is stopped by an interrupt and leaves nothing; then it reports what it left out", async () => {
     const config = world.config(small);
@@ -148,7 +203,9 @@ describe("running", () => {
       asked = true;
     });
     await expect(stopped).rejects.toThrow("preparing scenes was interrupted; run the same command again");
-    expect(readdirSync(caches).filter((name) => !before.includes(name) && name.includes(String(process.pid)))).toEqual([]);
+    expect(readdirSync(caches).filter((name) => !before.includes(name) && name.includes(String(process.pid)))).toEqual(
+      [],
+    );
     const notes: (string | undefined)[] = [];
     const session = await openSession(config, (p) => notes.push(p.note));
     // one frame without a pose in each of the three rooms
@@ -169,9 +226,13 @@ describe("running", () => {
     expect(session.sentences("train").flatMap((s) => s.queries).length).toBe(entries.length - 4);
     expect(notes).toEqual(["4 left out: their scenes are not in scannetv2_train.txt"]);
     writeFileSync(file, "[]");
-    expect(() => session.sentences("train")).toThrow(/ScanRefer_filtered_train\.json: none of its 0 sentences speaks of a scene in scannetv2_train\.txt \(2 scenes\)/);
+    expect(() => session.sentences("train")).toThrow(
+      /ScanRefer_filtered_train\.json: none of its 0 sentences speaks of a scene in scannetv2_train\.txt \(2 scenes\)/,
+    );
     writeFileSync(file, JSON.stringify(entries.map((e) => ({ ...e, object_id: "99" }))));
-    expect(() => session.sentences("train")).toThrow(/object 99 is not in scene scene0000_00, which has objects 0 to \d+/);
+    expect(() => session.sentences("train")).toThrow(
+      /object 99 is not in scene scene0000_00, which has objects 0 to \d+/,
+    );
     writeFileSync(file, text);
     session.cache.close();
   });
@@ -179,13 +240,18 @@ describe("running", () => {
   test("rows are valid and kept, and a second call runs nothing", async () => {
     const options = request(["full", "no-sg"], 2);
     const rows = await runStudy("table5", options);
-    expect(rows.map((r) => [r.variant, r.proposals])).toEqual([["full", "gt"], ["full", "detector"], ["no-sg", "gt"], ["no-sg", "detector"]]);
+    expect(rows.map((r) => [r.variant, r.proposals])).toEqual([
+      ["full", "gt"],
+      ["full", "detector"],
+      ["no-sg", "gt"],
+      ["no-sg", "detector"],
+    ]);
     for (const r of rows) {
       expect(ResultRow.parse(r)).toEqual(r);
       expect(r).toMatchObject({ data: "rooms/tiny", synthetic: true, n: 6, frames: 2, seed: 0 });
       const predictions = readPredictions(r)!;
       expect(predictions.length).toBe(6);
-      expect(100 * predictions.filter((p) => p.iou >= 0.25).length / 6).toBeCloseTo(r.metrics.acc25, 2);
+      expect((100 * predictions.filter((p) => p.iou >= 0.25).length) / 6).toBeCloseTo(r.metrics.acc25, 2);
     }
     expect(readRows(localRowsFile())).toEqual(rows);
     expect(latestRows(readRows())).toEqual(rows);
@@ -211,7 +277,9 @@ describe("running", () => {
         interrupt();
       },
     });
-    await expect(stopped).rejects.toThrow(/^study interrupted: 1 of 2 runs finished and kept; run it again to go on from the last checkpoints$/);
+    await expect(stopped).rejects.toThrow(
+      /^study interrupted: 1 of 2 runs finished and kept; run it again to go on from the last checkpoints$/,
+    );
     const kept = readRows(localRowsFile());
     expect(kept.map((r) => r.variant)).toEqual(["no-sg", "no-sg"]);
     const state = JSON.parse(readFileSync(join(second, "checkpoint", "state.json"), "utf8")) as { step: number };
@@ -220,7 +288,10 @@ describe("running", () => {
     expect([...temporary(second), ...temporary(results)]).toEqual([]);
     expect(existsSync(join(second, "model.safetensors"))).toBe(false);
     const firstSteps: number[] = [];
-    const rows = await runStudy("table5", { ...options, onProgress: ({ task, done }) => void (task === "no-mpe seed 0" && firstSteps.push(done)) });
+    const rows = await runStudy("table5", {
+      ...options,
+      onProgress: ({ task, done }) => void (task === "no-mpe seed 0" && firstSteps.push(done)),
+    });
     expect(firstSteps[0]).toBeGreaterThan(state.step);
     expect(rows.slice(0, 2)).toEqual(kept);
     expect(rows.length).toBe(4);
@@ -234,8 +305,12 @@ describe("running", () => {
     rmSync(broken, { recursive: true, force: true });
     mkdirSync(dirname(broken), { recursive: true });
     writeFileSync(broken, "");
-    await expect(runStudy("table5", options)).rejects.toThrow(/^1 of 2 runs failed \(1 finished and kept\):\n {2}no-sg-s0: .*(EEXIST|ENOTDIR)/);
+    await expect(runStudy("table5", options)).rejects.toThrow(
+      /^1 of 2 runs failed \(1 finished and kept\):\n {2}no-sg-s0: .*(EEXIST|ENOTDIR)/,
+    );
     expect(readRows(localRowsFile()).map((r) => r.variant)).toEqual(["no-lg", "no-lg"]);
-    await expect(runStudy("table5", { ...request(["full"], 2), set: ["data.folder=data/rooms/none"] })).rejects.toThrow("dataset folder data/rooms/none does not exist; make it with: npm run -s s2mllm -- data make");
+    await expect(runStudy("table5", { ...request(["full"], 2), set: ["data.folder=data/rooms/none"] })).rejects.toThrow(
+      "dataset folder data/rooms/none does not exist; make it with: npm run -s s2mllm -- data make",
+    );
   }, 600_000);
 });

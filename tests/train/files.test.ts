@@ -1,16 +1,25 @@
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { resolveConfig } from "../../lib/config/resolve";
 import { TrainingConfig } from "../../lib/config/schema";
+import type { PlannedParameter } from "../../lib/core/parameters";
+import { type CacheIndex, cacheDims, recordLayout, SceneCache } from "../../lib/dataloader/scene-cache";
 import { chooseEngine } from "../../lib/engine/choose";
 import { tf } from "../../lib/engine/ort/tf";
 import { loadWeights, resumeCheckpoint, saveCheckpoint, saveWeights } from "../../lib/train/checkpoint";
 import { MetricsLog, readMetrics } from "../../lib/train/metrics-log";
 import { AdamW } from "../../lib/train/optimizer";
-import { cacheDims, recordLayout, SceneCache, type CacheIndex } from "../../lib/dataloader/scene-cache";
-import type { PlannedParameter } from "../../lib/core/parameters";
 
 let folder: string;
 beforeAll(async () => {
@@ -28,7 +37,11 @@ describe("metrics.jsonl", () => {
     for (let step = 0; step < 5; step++) log.append({ step, seconds: step / 2, total: 1 / (step + 1) });
     expect(readMetrics(log.file).map((l) => l.step)).toEqual([0, 1, 2, 3, 4]);
     log.truncate(3);
-    expect(readMetrics(log.file)).toEqual([{ step: 0, seconds: 0, total: 1 }, { step: 1, seconds: 0.5, total: 0.5 }, { step: 2, seconds: 1, total: 1 / 3 }]);
+    expect(readMetrics(log.file)).toEqual([
+      { step: 0, seconds: 0, total: 1 },
+      { step: 1, seconds: 0.5, total: 0.5 },
+      { step: 2, seconds: 1, total: 1 / 3 },
+    ]);
   });
 
   test("a last line that was cut off is left out, and gone after a resume", () => {
@@ -46,7 +59,10 @@ describe("weights and checkpoints", () => {
   const plan = new Map<string, PlannedParameter>([["a", { training: "train", label: "", rate: 1 }]]);
   const training = TrainingConfig.parse({ steps: 4, scenes: 1, sentences: 1, learningRate: 0.1 });
   const world = (start: number): { parameters: Map<string, tf.Variable>; optimizer: AdamW } => {
-    const parameters = new Map([["a", tf.variable(tf.fill([2, 3], start))], ["frozen", tf.variable(tf.fill([2], start))]]);
+    const parameters = new Map([
+      ["a", tf.variable(tf.fill([2, 3], start))],
+      ["frozen", tf.variable(tf.fill([2], start))],
+    ]);
     return { parameters, optimizer: new AdamW(new Map([["a", parameters.get("a")!]]), plan, training) };
   };
   const identity = { config: "c", dataFingerprint: "d" };
@@ -56,8 +72,12 @@ describe("weights and checkpoints", () => {
     const { parameters } = world(1);
     expect(() => loadWeights(file, parameters)).toThrow(`${file} is missing: expected weights as safetensors`);
     saveWeights(file, new Map([["a", tf.zeros([3, 2])]]));
-    expect(() => loadWeights(file, parameters)).toThrow('tensor "a" is [3, 2], the model needs [2, 3]; the file belongs to another configuration');
-    expect(() => loadWeights(file, parameters, ["frozen"])).toThrow('tensor "frozen" is missing; the file belongs to another configuration');
+    expect(() => loadWeights(file, parameters)).toThrow(
+      'tensor "a" is [3, 2], the model needs [2, 3]; the file belongs to another configuration',
+    );
+    expect(() => loadWeights(file, parameters, ["frozen"])).toThrow(
+      'tensor "frozen" is missing; the file belongs to another configuration',
+    );
     truncateSync(file, 20);
     expect(() => loadWeights(file, parameters)).toThrow(file);
   });
@@ -70,11 +90,17 @@ describe("weights and checkpoints", () => {
     saveCheckpoint(place, first.parameters, first.optimizer, { ...identity, step: 8, seconds: 4 });
     expect(readdirSync(folder)).toEqual(["checkpoint"]);
     const second = world(0);
-    expect(resumeCheckpoint(place, second.parameters, second.optimizer, identity)).toMatchObject({ step: 8, seconds: 4 });
+    expect(resumeCheckpoint(place, second.parameters, second.optimizer, identity)).toMatchObject({
+      step: 8,
+      seconds: 4,
+    });
     expect(second.optimizer.updates).toBe(1);
     expect(Array.from(second.parameters.get("frozen")!.dataSync())).toEqual([1, 1]);
-    for (const optimizer of [first.optimizer, second.optimizer]) tf.tidy(() => optimizer.apply({ a: tf.fill([2, 3], -0.25) }, optimizer.begin(0.1)));
-    expect(Array.from(second.parameters.get("a")!.dataSync())).toEqual(Array.from(first.parameters.get("a")!.dataSync()));
+    for (const optimizer of [first.optimizer, second.optimizer])
+      tf.tidy(() => optimizer.apply({ a: tf.fill([2, 3], -0.25) }, optimizer.begin(0.1)));
+    expect(Array.from(second.parameters.get("a")!.dataSync())).toEqual(
+      Array.from(first.parameters.get("a")!.dataSync()),
+    );
   });
 
   test("one of another configuration or other data is passed over, untouched", () => {
@@ -84,7 +110,9 @@ describe("weights and checkpoints", () => {
     saveCheckpoint(place, parameters, optimizer, { ...identity, step: 7, seconds: 0 });
     const other = world(0);
     expect(resumeCheckpoint(place, other.parameters, other.optimizer, { ...identity, config: "x" })).toBeUndefined();
-    expect(resumeCheckpoint(place, other.parameters, other.optimizer, { ...identity, dataFingerprint: "x" })).toBeUndefined();
+    expect(
+      resumeCheckpoint(place, other.parameters, other.optimizer, { ...identity, dataFingerprint: "x" }),
+    ).toBeUndefined();
     expect(Array.from(other.parameters.get("frozen")!.dataSync())).toEqual([0, 0]);
   });
 
@@ -92,8 +120,21 @@ describe("weights and checkpoints", () => {
     const place = join(folder, "checkpoint");
     const { parameters, optimizer } = world(1);
     saveCheckpoint(place, parameters, optimizer, { ...identity, step: 7, seconds: 0 });
-    const broken = new Map([...parameters, ["gone", { shape: [1], dataSync: () => { throw new Error("disk is full"); } } as unknown as tf.Variable]]);
-    expect(() => saveCheckpoint(place, broken, optimizer, { ...identity, step: 8, seconds: 0 })).toThrow("disk is full");
+    const broken = new Map([
+      ...parameters,
+      [
+        "gone",
+        {
+          shape: [1],
+          dataSync: () => {
+            throw new Error("disk is full");
+          },
+        } as unknown as tf.Variable,
+      ],
+    ]);
+    expect(() => saveCheckpoint(place, broken, optimizer, { ...identity, step: 8, seconds: 0 })).toThrow(
+      "disk is full",
+    );
     expect(readdirSync(folder)).toEqual(["checkpoint"]);
     expect((JSON.parse(readFileSync(join(place, "state.json"), "utf8")) as { step: number }).step).toBe(7);
   });
@@ -106,7 +147,16 @@ describe("prepared scenes", () => {
   /** A cache of one scene whose files hold `bytes` bytes. */
   function cache(bytes: number): SceneCache {
     const box = [0, 0, 0, 1, 1, 1] as const;
-    const entry = { id: "scene0000_00", frames: ["0", "1", "2"], skippedFrames: 0, objects: [{ id: 0, label: "bed", box }], proposals: [{ box }, { box }], part: 0, record: 0, members: 0 };
+    const entry = {
+      id: "scene0000_00",
+      frames: ["0", "1", "2"],
+      skippedFrames: 0,
+      objects: [{ id: 0, label: "bed", box }],
+      proposals: [{ box }, { box }],
+      part: 0,
+      record: 0,
+      members: 0,
+    };
     const index: CacheIndex = { key: "k", dataFingerprint: "d", dims, splits: { train: [entry] } };
     writeFileSync(join(folder, "index.json"), JSON.stringify(index));
     for (const name of ["records-0.bin", "members-0.bin"]) writeFileSync(join(folder, name), new Uint8Array(bytes));
@@ -135,8 +185,12 @@ describe("prepared scenes", () => {
   test("a file that is too short says so and what to do", () => {
     const short = cache(100);
     const [scene] = short.scenes("train");
-    expect(() => scene!.features(0)).toThrow(/records-0\.bin: expected \d+ bytes at 0, got 100; delete the folder to prepare it again/);
-    expect(() => scene!.patchCounts("detector", [0])).toThrow(/members-0\.bin: expected 768 bytes at 384, got 0; delete the folder/);
+    expect(() => scene!.features(0)).toThrow(
+      /records-0\.bin: expected \d+ bytes at 0, got 100; delete the folder to prepare it again/,
+    );
+    expect(() => scene!.patchCounts("detector", [0])).toThrow(
+      /members-0\.bin: expected 768 bytes at 384, got 0; delete the folder/,
+    );
     short.close();
   });
 

@@ -3,7 +3,7 @@ import type { Forms } from "../../lib/engine/ort/forms";
 import { configureOrt } from "../../lib/engine/ort/register";
 import type { Rule } from "../../lib/engine/ort/rules/rule";
 import { use } from "../engine/compare";
-import { tinyWorld, type TinyWorld } from "../setup/tiny-world";
+import { type TinyWorld, tinyWorld } from "../setup/tiny-world";
 
 const STEPS = 50;
 const rounding = vi.hoisted(() => ({ on: false }));
@@ -14,10 +14,29 @@ vi.mock("../../lib/engine/ort/provider", async (original) => {
   const { PROVIDERS } = await original<typeof import("../../lib/engine/ort/provider")>();
   const { webgpuRules } = await import("../../lib/engine/ort/rules/webgpu");
   const kept = (f: Forms, name: string): string => f.graph.nodes("Split", [name], { axis: 0, num_outputs: 1 }, 1)[0]!;
-  const product = (op: string): Rule => (f, { inputs, attributes }) =>
-    (rounding.on && f.graph.typeOf(inputs[0]!) === "float32" ? f.cast(kept(f, f.node(op, inputs.map((name) => kept(f, f.cast(name, "float16"))), attributes)), "float32") : undefined);
+  const product =
+    (op: string): Rule =>
+    (f, { inputs, attributes }) =>
+      rounding.on && f.graph.typeOf(inputs[0]!) === "float32"
+        ? f.cast(
+            kept(
+              f,
+              f.node(
+                op,
+                inputs.map((name) => kept(f, f.cast(name, "float16"))),
+                attributes,
+              ),
+            ),
+            "float32",
+          )
+        : undefined;
   const cpu = PROVIDERS["ort-cpu"];
-  const rules = { ...cpu.rules, FusedMatMul: webgpuRules["FusedMatMul"]!, MatMul: product("MatMul"), Gemm: product("Gemm") };
+  const rules = {
+    ...cpu.rules,
+    FusedMatMul: webgpuRules.FusedMatMul!,
+    MatMul: product("MatMul"),
+    Gemm: product("Gemm"),
+  };
   return { PROVIDERS: { ...PROVIDERS, "ort-cpu": { ...cpu, rules } } };
 });
 
@@ -28,14 +47,24 @@ beforeAll(async () => {
 afterAll(() => world.remove());
 
 async function losses(): Promise<number[]> {
-  const session = await world.session(world.config(["data.frames=2", "training.scenes=1", "training.sentences=3", `training.steps=${STEPS}`, "training.warmup=0.1"]));
+  const session = await world.session(
+    world.config([
+      "data.frames=2",
+      "training.scenes=1",
+      "training.sentences=3",
+      `training.steps=${STEPS}`,
+      "training.warmup=0.1",
+    ]),
+  );
   const trainer = world.trainer(session);
   const all = Array.from({ length: STEPS }, (_, step) => trainer.step(step).total);
   trainer.dispose();
   return all;
 }
 
-it("products rounded to half precision train alike, with float32 weights and no scaling of the loss", { timeout: 300_000 }, async () => {
+it("products rounded to half precision train alike, with float32 weights and no scaling of the loss", {
+  timeout: 300_000,
+}, async () => {
   await use("ort-cpu");
   const want = await losses();
   // the other value drops the graphs of the first run
@@ -46,7 +75,9 @@ it("products rounded to half precision train alike, with float32 weights and no 
   const early = Math.max(...gaps.slice(0, 10));
   const mean = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0) / list.length;
   const late = Math.abs(mean(got.slice(-20)) / mean(want.slice(-20)) - 1);
-  console.log(`half precision products to float32: losses of the first 10 steps differ by ${early.toExponential(1)} at most, the mean of the last 20 of ${STEPS} by ${late.toExponential(1)}`);
+  console.log(
+    `half precision products to float32: losses of the first 10 steps differ by ${early.toExponential(1)} at most, the mean of the last 20 of ${STEPS} by ${late.toExponential(1)}`,
+  );
   expect(want.at(-1)).toBeLessThan(want[0]! - 0.5);
   // three digits are left of each product; steps of three sentences then drift apart, not off
   expect(early).toBeLessThan(2e-2);

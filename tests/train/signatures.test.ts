@@ -1,24 +1,29 @@
 import { describe, expect, test } from "vitest";
-import { mainGroup } from "../../lib/studies/groups";
 import { keptAnswers } from "../../lib/report/figure-set";
+import { latestRows } from "../../lib/runs/row";
+import { mainGroup } from "../../lib/studies/groups";
 import type { TrainingRun } from "../../lib/train/metrics-log";
 import { failureSignatures } from "../../lib/train/signatures";
-import { latestRows } from "../../lib/runs/row";
 import { sampleRow } from "../report/sample";
 
 const run = (values: (share: number) => Record<string, number>): TrainingRun => ({
-  label: "full-s0", metrics: Array.from({ length: 20 }, (_, i) => ({ step: i, seconds: i, ...values(i / 19) })),
+  label: "full-s0",
+  metrics: Array.from({ length: 20 }, (_, i) => ({ step: i, seconds: i, ...values(i / 19) })),
 });
 
 describe("failure signatures", () => {
   test("a healthy run shows none", () => {
     const healthy = run((t) => ({ ground: 3 - 2 * t, recon: Math.exp(-5 * t), language: 2 - 1.9 * t }));
-    expect(failureSignatures([sampleRow({ metrics: { acc25: 60, acc50: 50, unique25: 80, multiple25: 50 } })], [healthy])).toEqual([]);
+    expect(
+      failureSignatures([sampleRow({ metrics: { acc25: 60, acc50: 50, unique25: 80, multiple25: 50 } })], [healthy]),
+    ).toEqual([]);
   });
 
   test("each is found", () => {
     const ill = run((t) => ({ ground: 3 - 0.1 * t, recon: 1 - 0.3 * t, language: 2 }));
-    expect(failureSignatures([sampleRow({ metrics: { acc25: 9, acc50: 8, unique25: 80, multiple25: 30 } })], [ill])).toEqual([
+    expect(
+      failureSignatures([sampleRow({ metrics: { acc25: 9, acc50: 8, unique25: 80, multiple25: 30 } })], [ill]),
+    ).toEqual([
       "table5 full, nano, seed 0, gt boxes: Acc@0.25 9.0 % is that of a random pick (8.0 %): a collapsed grounding head",
       "table5 full, nano, seed 0, gt boxes: weak among several of a kind (30.0 % against 80.0 % where the class is unique)",
       "full-s0: the reconstruction loss does not converge early (91 % of its start)", // steps 4 to 7 of 0 to 19: 1 - 0.3 * 5.5 / 19
@@ -41,7 +46,12 @@ test("a figure shows one group: the largest, true boxes first", () => {
 });
 
 test("a run that was made again replaces the old row", () => {
-  expect(latestRows([sampleRow({ n: 1 }), sampleRow({ seed: 1 }), sampleRow({ n: 2 })]).map((r) => [r.seed, r.n])).toEqual([[0, 2], [1, 240]]);
+  expect(
+    latestRows([sampleRow({ n: 1 }), sampleRow({ seed: 1 }), sampleRow({ n: 2 })]).map((r) => [r.seed, r.n]),
+  ).toEqual([
+    [0, 2],
+    [1, 240],
+  ]);
 });
 
 test("a row without kept answers has none", () => {

@@ -2,18 +2,27 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { S2Config } from "../../lib/config/schema";
 import { planTraining } from "../../lib/core/parameters";
+import { makeBatch } from "../../lib/dataloader/batch";
+import { normalisePixels } from "../../lib/dataloader/pixels";
 import { tf } from "../../lib/engine/ort/tf";
 import { predict } from "../../lib/eval/predict";
 import type { Session } from "../../lib/eval/session";
-import { describeModel, trainRules } from "../../lib/weights/describe";
-import { normalisePixels } from "../../lib/dataloader/pixels";
+import { readSafetensors, type TensorToWrite, writeSafetensors } from "../../lib/io/safetensors";
 import type { Trainer } from "../../lib/train/trainer";
-import { makeBatch } from "../../lib/dataloader/batch";
-import { readSafetensors, writeSafetensors, type TensorToWrite } from "../../lib/io/safetensors";
+import { describeModel, trainRules } from "../../lib/weights/describe";
 import { loadTower, pretrainedFile, requireTower, visionFingerprint } from "../../lib/weights/pretrained";
-import { tinyWorld, type TinyWorld } from "../setup/tiny-world";
+import { type TinyWorld, tinyWorld } from "../setup/tiny-world";
 
-const small = ["training.scenes=1", "training.sentences=2", "language.layers=2", "lora.fullLayers=2", "reconstruction.enabled=false", "lossWeights.recon=0", "data.pool=4", "data.frames=2"];
+const small = [
+  "training.scenes=1",
+  "training.sentences=2",
+  "language.layers=2",
+  "lora.fullLayers=2",
+  "reconstruction.enabled=false",
+  "lossWeights.recon=0",
+  "data.pool=4",
+  "data.frames=2",
+];
 // weight decay alone would change every matrix
 const adapted = [...small, "lora.vision=true", "lora.rank=2", "training.weightDecay=0"];
 
@@ -25,7 +34,9 @@ afterAll(() => world.remove());
 
 /** Numbers of the parameters whose names fit. */
 function values({ parameters }: Trainer, names: RegExp): Map<string, Float32Array> {
-  return new Map([...parameters].filter(([name]) => names.test(name)).map(([name, v]) => [name, Float32Array.from(v.dataSync())]));
+  return new Map(
+    [...parameters].filter(([name]) => names.test(name)).map(([name, v]) => [name, Float32Array.from(v.dataSync())]),
+  );
 }
 const changed = (before: ReadonlyMap<string, Float32Array>, after: ReadonlyMap<string, Float32Array>): string[] =>
   [...before].filter(([name, b]) => b.some((x, i) => x !== after.get(name)![i])).map(([name]) => name);
@@ -49,7 +60,9 @@ describe("a tower that trains", () => {
     expect(after.length).toBe(4 * 6); // B of six layers in each of four blocks; A gets no gradient while B is zero
     expect(after.every((name) => name.endsWith("lora_B.weight"))).toBe(true);
     trainer.update(1, batch, kinds);
-    expect(changed(before, values(trainer, /vision_tower/)).filter((name) => name.endsWith("lora_A.weight")).length).toBe(4 * 6);
+    expect(
+      changed(before, values(trainer, /vision_tower/)).filter((name) => name.endsWith("lora_A.weight")).length,
+    ).toBe(4 * 6);
     batch.dispose();
     trainer.dispose();
   }, 900_000);
@@ -59,7 +72,10 @@ describe("a tower that trains", () => {
     const prepared = await world.session(frozen);
     const answers = [session, prepared].map((s) => {
       const trainer = world.trainer(s);
-      const found = predict(trainer.parameters, s.config, s.cache, s.sentences("val"), s.tokenizer, { source: "gt", sentences: 3 });
+      const found = predict(trainer.parameters, s.config, s.cache, s.sentences("val"), s.tokenizer, {
+        source: "gt",
+        sentences: 3,
+      });
       trainer.dispose();
       return found;
     });
@@ -73,7 +89,10 @@ describe("a tower that trains", () => {
 
   test("gives evaluation its features once a group, and leaves no tensor behind", () => {
     const trainer = world.trainer(session);
-    const answer = (): void => void predict(trainer.parameters, config, session.cache, session.sentences("val"), session.tokenizer, { source: "gt" });
+    const answer = (): void =>
+      void predict(trainer.parameters, config, session.cache, session.sentences("val"), session.tokenizer, {
+        source: "gt",
+      });
     answer();
     const held = tf.memory().numTensors;
     answer();
@@ -84,12 +103,20 @@ describe("a tower that trains", () => {
 
 test("without a view there is nothing to train in a tower", () => {
   const blind = world.config([...adapted, "data.blind=true"]);
-  const plan = planTraining(describeModel(blind).map(({ name }) => name), trainRules(blind));
+  const plan = planTraining(
+    describeModel(blind).map(({ name }) => name),
+    trainRules(blind),
+  );
   expect([...plan].filter(([name, p]) => name.includes("vision_tower") && p.training === "train")).toEqual([]);
 });
 
 test("Video-3D-LLM's way: the whole tower trains, and φ is added behind the pooling", async () => {
-  const config = world.config([...small, "lora.fullVision=true", "positions.coordinatesAt=pooled", "positions.rays=false"]);
+  const config = world.config([
+    ...small,
+    "lora.fullVision=true",
+    "positions.coordinatesAt=pooled",
+    "positions.rays=false",
+  ]);
   const session = await world.session(config);
   const trainer = world.trainer(session);
   const { batch, kinds } = trainer.batch(0);
@@ -101,7 +128,9 @@ test("Video-3D-LLM's way: the whole tower trains, and φ is added behind the poo
   const [scene] = session.cache.scenes("train");
   // a cell of 28 pixels has the mean of its four patches where all of them are measured
   const patches = (await world.session(world.config(small))).cache.scenes("train")[0]!;
-  const known = patches.patchKnown(0), xyz = patches.patchXyz(0), cells = scene!.patchXyz(0);
+  const known = patches.patchKnown(0),
+    xyz = patches.patchXyz(0),
+    cells = scene!.patchXyz(0);
   let compared = 0;
   for (let cell = 0; cell < 16; cell++) {
     const four = [0, 1, 8, 9].map((d) => Math.floor(cell / 4) * 16 + (cell % 4) * 2 + d);
@@ -120,7 +149,9 @@ test("objects from the pooled grid are refused by name", async () => {
   const config = world.config([...small, "objects.features=patch27-pe"]);
   const session = await world.session(config);
   const trainer = world.trainer(session);
-  expect(() => trainer.batch(0)).toThrow("objects.features=patch27-pe: prepared scenes know which patches, not which pooled cells lie in a box; use patch14-pe or patch14");
+  expect(() => trainer.batch(0)).toThrow(
+    "objects.features=patch27-pe: prepared scenes know which patches, not which pooled cells lie in a box; use patch14-pe or patch14",
+  );
   trainer.dispose();
 }, 900_000);
 
@@ -128,7 +159,12 @@ describe("a frozen tower from a published checkpoint", () => {
   /** The tower of nano under SigLIP's own names, in a folder. */
   function siglip(name: string, change: (tensors: Map<string, TensorToWrite>) => void = () => {}): string {
     const path = join(world.folder, "..", name);
-    const tensors = new Map<string, TensorToWrite>([...readSafetensors(pretrainedFile("nano", "vision"))].map(([key, t]) => [key.replace("model.vision_tower.vision_tower.", ""), t]));
+    const tensors = new Map<string, TensorToWrite>(
+      [...readSafetensors(pretrainedFile("nano", "vision"))].map(([key, t]) => [
+        key.replace("model.vision_tower.vision_tower.", ""),
+        t,
+      ]),
+    );
     tensors.set("logit_scale", { shape: [1], data: Float32Array.of(1) });
     change(tensors);
     writeSafetensors(join(path, "model.safetensors"), tensors);
@@ -139,8 +175,16 @@ describe("a frozen tower from a published checkpoint", () => {
   test("prepares the features that the same numbers give elsewhere, and training starts from it", async () => {
     const [own, other] = [await world.session(world.config(small)), await world.session(named(siglip("siglip")))];
     expect(other.cache.folder).not.toBe(own.cache.folder);
-    const [a, b] = [own, other].map(({ cache }) => cache.scenes("train")[0]!.features(1)) as [Float32Array, Float32Array];
-    expect(Buffer.compare(Buffer.from(a.buffer, a.byteOffset, a.byteLength), Buffer.from(b.buffer, b.byteOffset, b.byteLength))).toBe(0);
+    const [a, b] = [own, other].map(({ cache }) => cache.scenes("train")[0]!.features(1)) as [
+      Float32Array,
+      Float32Array,
+    ];
+    expect(
+      Buffer.compare(
+        Buffer.from(a.buffer, a.byteOffset, a.byteLength),
+        Buffer.from(b.buffer, b.byteOffset, b.byteLength),
+      ),
+    ).toBe(0);
     const [x, y] = [own, other].map((s) => world.trainer(s));
     expect(changed(values(x!, /./), values(y!, /./))).toEqual([]);
     x!.dispose();
@@ -149,19 +193,28 @@ describe("a frozen tower from a published checkpoint", () => {
 
   test("other numbers are another tower; a folder that holds none, or another model's, is refused", () => {
     const first = "vision_model.encoder.layers.0.self_attn.q_proj.weight";
-    const changedTower = siglip("changed", (t) => (((t.get(first) as { data: Float32Array }).data[0] = 9)));
+    const changedTower = siglip("changed", (t) => ((t.get(first) as { data: Float32Array }).data[0] = 9));
     expect(visionFingerprint(named(changedTower))).not.toBe(visionFingerprint(named(siglip("same"))));
     expect(visionFingerprint(named(siglip("again")))).toBe(visionFingerprint(named(siglip("same"))));
     const missing = siglip("missing", (t) => void t.delete(first));
-    expect(() => loadTower(named(missing))).toThrow(`${missing}: does not fit the preset nano: missing: model.vision_tower.vision_tower.${first}`);
-    const none = siglip("none", (t) => { for (const key of [...t.keys()]) t.delete(key); t.set("image_newline", { shape: [3], data: new Float32Array(3) }); });
+    expect(() => loadTower(named(missing))).toThrow(
+      `${missing}: does not fit the preset nano: missing: model.vision_tower.vision_tower.${first}`,
+    );
+    const none = siglip("none", (t) => {
+      for (const key of [...t.keys()]) t.delete(key);
+      t.set("image_newline", { shape: [3], data: new Float32Array(3) });
+    });
     expect(() => loadTower(named(none))).toThrow("it belongs to another model");
-    expect(() => visionFingerprint(named(join(world.folder, "nowhere")))).toThrow("nowhere: is not there; checkpoints names the folders of LLaVA-Video, SigLIP or Fast3R weights and of adapters");
+    expect(() => visionFingerprint(named(join(world.folder, "nowhere")))).toThrow(
+      "nowhere: is not there; checkpoints names the folders of LLaVA-Video, SigLIP or Fast3R weights and of adapters",
+    );
   });
 
   test("a preset with neither says what to do", () => {
     const config = { ...world.config(small), preset: "none" };
-    expect(() => requireTower(config)).toThrow(/preset "none" has no pretrained vision tower in data\/pretrained\/none; .* or name a checkpoint's folder: --set 'checkpoints=\["DIR"\]'/);
+    expect(() => requireTower(config)).toThrow(
+      /preset "none" has no pretrained vision tower in data\/pretrained\/none; .* or name a checkpoint's folder: --set 'checkpoints=\["DIR"\]'/,
+    );
   });
 });
 
@@ -172,7 +225,8 @@ test("a step whose layers are computed again is the ordinary one, and holds no m
   const again = world.trainer({ ...session, config: world.config([...adapted, "training.recompute=true"]) });
   const { batch, kinds } = plain.batch(0);
   const [a, b] = [plain.update(0, batch, kinds), again.update(0, batch, kinds)];
-  for (const key of ["total", "ground", "language", "anchor", "anchorAttention", "gradNorm"] as const) expect(Math.abs(a[key] - b[key]), key).toBeLessThan(1e-4 * Math.max(1, Math.abs(a[key])));
+  for (const key of ["total", "ground", "language", "anchor", "anchorAttention", "gradNorm"] as const)
+    expect(Math.abs(a[key] - b[key]), key).toBeLessThan(1e-4 * Math.max(1, Math.abs(a[key])));
   expect([b.accuracy, b.byKind]).toEqual([a.accuracy, a.byKind]);
   again.update(1, batch, kinds);
   const held = tf.memory().numTensors;
@@ -197,18 +251,35 @@ describe("several batches an update", () => {
     const both = world.trainer({ ...session, config: world.config([...even, "training.scenes=2"]) });
     const each = world.trainer({ ...session, config: world.config([...even, "training.accumulate=2"]) });
     const items = both.scenes.map(({ scene, encoded, queries }) => ({
-      scene, views: [0, 2], turns: 1, draw: 0.5, sentences: [0, 1, 2].map((s) => ({ encoded: encoded[s]!, positives: [queries[s]!.targetId] })),
+      scene,
+      views: [0, 2],
+      turns: 1,
+      draw: 0.5,
+      sentences: [0, 1, 2].map((s) => ({ encoded: encoded[s]!, positives: [queries[s]!.targetId] })),
     }));
     const kinds = ["a", "b", "a"];
     const whole = makeBatch(items, session.cache, both.sizes, both.prompt, both.config);
     const one = both.update(0, whole, [...kinds, ...kinds]);
-    const two = each.updateBy(0, items.map((item) => () => ({ batch: makeBatch([item], session.cache, each.sizes, each.prompt, each.config), kinds })));
-    for (const key of ["total", "ground", "language", "gradNorm", "accuracy", "rate"] as const) expect(Math.abs(one[key] - two[key]), key).toBeLessThan(1e-5 * Math.max(1, Math.abs(one[key])));
+    const two = each.updateBy(
+      0,
+      items.map((item) => () => ({
+        batch: makeBatch([item], session.cache, each.sizes, each.prompt, each.config),
+        kinds,
+      })),
+    );
+    for (const key of ["total", "ground", "language", "gradNorm", "accuracy", "rate"] as const)
+      expect(Math.abs(one[key] - two[key]), key).toBeLessThan(1e-5 * Math.max(1, Math.abs(one[key])));
     expect(two.byKind).toEqual(one.byKind);
     expect([both.optimizer.updates, each.optimizer.updates]).toEqual([1, 1]);
     // after one update a first moment is (1 - beta1) times the clipped gradient
-    const moments = [both, each].map((t) => new Map([...t.optimizer.state()].filter(([name]) => name.startsWith("m.")).map(([name, v]) => [name, v.dataSync()])));
-    let largest = 0, worst = 0;
+    const moments = [both, each].map(
+      (t) =>
+        new Map(
+          [...t.optimizer.state()].filter(([name]) => name.startsWith("m.")).map(([name, v]) => [name, v.dataSync()]),
+        ),
+    );
+    let largest = 0,
+      worst = 0;
     for (const [name, m] of moments[0]!) {
       const other = moments[1]!.get(name)!;
       for (let i = 0; i < m.length; i++) {
@@ -248,7 +319,9 @@ describe("several batches an update", () => {
   test("one that is missing a gradient is named", async () => {
     const session = await world.session(world.config(even));
     const trainer = world.trainer(session);
-    expect(() => trainer.optimizer.requireGradients({})).toThrow(/training: parameter "\S+" has no gradient in this configuration; freeze it by a training rule/);
+    expect(() => trainer.optimizer.requireGradients({})).toThrow(
+      /training: parameter "\S+" has no gradient in this configuration; freeze it by a training rule/,
+    );
     trainer.dispose();
   }, 900_000);
 });

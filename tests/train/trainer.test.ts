@@ -4,19 +4,19 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { S2Config } from "../../lib/config/schema";
 import { silent } from "../../lib/core/progress";
+import { type Batch, type BatchScene, makeBatch, tokenWidth } from "../../lib/dataloader/batch";
+import { type EncodedScene, encodeScenes } from "../../lib/dataloader/sentences";
 import { ortStats, resetOrtStats } from "../../lib/engine/ort/register";
 import { tf } from "../../lib/engine/ort/tf";
 import type { Session } from "../../lib/eval/session";
 import { readSafetensors } from "../../lib/io/safetensors";
 import { disposeParameters } from "../../lib/model/initialise";
 import { forward } from "../../lib/model/s2mllm";
-import { type Batch, makeBatch, tokenWidth, type BatchScene } from "../../lib/dataloader/batch";
-import { encodeScenes, type EncodedScene } from "../../lib/dataloader/sentences";
 import { fineTune } from "../../lib/train/fine-tune";
 import { lossParts } from "../../lib/train/losses/total";
 import { readMetrics } from "../../lib/train/metrics-log";
 import { Trainer } from "../../lib/train/trainer";
-import { tinyWorld, type TinyWorld } from "../setup/tiny-world";
+import { type TinyWorld, tinyWorld } from "../setup/tiny-world";
 
 let world: TinyWorld;
 let session: Session;
@@ -42,7 +42,9 @@ test("the whole nano model learns one batch by heart, and holds no more tensors 
     expect(tf.memory().numTensors).toBe(held);
   }
   const [first, last] = [reports[0]!, reports[reports.length - 1]!];
-  console.log(`one batch of 8 sentences, 24 steps: loss ${first.ground.toFixed(2)} to ${last.ground.toFixed(4)}, accuracy ${first.accuracy} to ${last.accuracy}`);
+  console.log(
+    `one batch of 8 sentences, 24 steps: loss ${first.ground.toFixed(2)} to ${last.ground.toFixed(4)}, accuracy ${first.accuracy} to ${last.accuracy}`,
+  );
   expect(first.ground).toBeGreaterThan(1);
   expect(last.ground).toBeLessThan(0.05);
   expect(last.accuracy).toBe(1);
@@ -53,11 +55,18 @@ test("the whole nano model learns one batch by heart, and holds no more tensors 
 
 /** Sentences of one scene, four of its views. */
 const oneScene = ({ scene, encoded, queries }: EncodedScene, picked: readonly number[] = [0, 1, 2, 3]): BatchScene => ({
-  scene, views: [0, 1, 3, 5], turns: 1, draw: 0.5, sentences: picked.map((s) => ({ encoded: encoded[s]!, positives: [queries[s]!.targetId] })),
+  scene,
+  views: [0, 1, 3, 5],
+  turns: 1,
+  draw: 0.5,
+  sentences: picked.map((s) => ({ encoded: encoded[s]!, positives: [queries[s]!.targetId] })),
 });
 
 /** Without the losses over views and anchors. */
-const quietly = (config: S2Config): S2Config => ({ ...config, lossWeights: { ...config.lossWeights, recon: 0, anchor: 0, anchorAttention: 0 } });
+const quietly = (config: S2Config): S2Config => ({
+  ...config,
+  lossWeights: { ...config.lossWeights, recon: 0, anchor: 0, anchorAttention: 0 },
+});
 
 /** Of the grounding head and the words; disposes of the batch. */
 function losses({ parameters, config }: Trainer, batch: Batch): { ground: number; language: number } {
@@ -75,19 +84,30 @@ test("sentences that share an encoding have the losses that they have one by one
   const { cache, prompt, sizes } = trainer;
   const quiet = quietly(trainer.config);
   const timed = (picked: readonly number[]): { ground: number; language: number; milliseconds: number } => {
-    const batch = makeBatch([oneScene(trainer.scenes[0]!, picked)], cache, { ...sizes, sentences: picked.length, anchors: 0 }, prompt, quiet);
+    const batch = makeBatch(
+      [oneScene(trainer.scenes[0]!, picked)],
+      cache,
+      { ...sizes, sentences: picked.length, anchors: 0 },
+      prompt,
+      quiet,
+    );
     const started = performance.now();
     const { ground, language } = losses(trainer, batch);
     return { ground, language, milliseconds: performance.now() - started };
   };
   const picked = [0, 1, 2, 3];
-  const run = (): [ReturnType<typeof timed>, ReturnType<typeof timed>[]] => [timed(picked), picked.map((s) => timed([s]))];
+  const run = (): [ReturnType<typeof timed>, ReturnType<typeof timed>[]] => [
+    timed(picked),
+    picked.map((s) => timed([s])),
+  ];
   run(); // compiles
   const [together, alone] = run();
   const mean = (key: "ground" | "language"): number => alone.reduce((sum, l) => sum + l[key], 0) / alone.length;
   expect(Math.abs(together.ground - mean("ground"))).toBeLessThan(1e-5);
   expect(Math.abs(together.language - mean("language"))).toBeLessThan(1e-5);
-  console.log(`4 sentences one by one take ${(alone.reduce((sum, l) => sum + l.milliseconds, 0) / together.milliseconds).toFixed(1)} times as long as together (forward pass)`);
+  console.log(
+    `4 sentences one by one take ${(alone.reduce((sum, l) => sum + l.milliseconds, 0) / together.milliseconds).toFixed(1)} times as long as together (forward pass)`,
+  );
   trainer.dispose();
 }, 300_000);
 
@@ -107,8 +127,11 @@ describe("sentences of many lengths", () => {
   const longer = (scene: EncodedScene, s: number, more: number): EncodedScene => {
     const { ids, answer, ground, supervised, anchors } = scene.encoded[s]!;
     const moved = {
-      ids: [ids[0]!, ...new Array<number>(more).fill(ids[0]!), ...ids.slice(1)], answer: answer + more, ground: ground + more,
-      supervised: supervised.map((at) => at + more), anchors: anchors.map(({ at, object }) => ({ at: at + more, object })),
+      ids: [ids[0]!, ...new Array<number>(more).fill(ids[0]!), ...ids.slice(1)],
+      answer: answer + more,
+      ground: ground + more,
+      supervised: supervised.map((at) => at + more),
+      anchors: anchors.map(({ at, object }) => ({ at: at + more, object })),
     };
     return { ...scene, encoded: scene.encoded.with(s, moved) };
   };
@@ -116,7 +139,9 @@ describe("sentences of many lengths", () => {
   test("compile one program a width, and a narrow batch has the losses of a wide one", () => {
     const config = world.config(["training.steps=12", "lossWeights.recon=0.1"]);
     const plain = world.trainer({ ...session, config });
-    const scenes = plain.scenes.map((scene, i) => (i === 0 ? longer(scene, 0, 60) : i === 1 ? longer(scene, 1, 25) : scene));
+    const scenes = plain.scenes.map((scene, i) =>
+      i === 0 ? longer(scene, 0, 60) : i === 1 ? longer(scene, 1, 25) : scene,
+    );
     const trainer = new Trainer(config, plain.cache, scenes, plain.prompt, plain.parameters);
     const batches = Array.from({ length: 12 }, (_, step) => trainer.batch(step));
     const widths = new Set(batches.map(({ batch }) => batch.inputs.text.shape[2]));
@@ -127,7 +152,13 @@ describe("sentences of many lengths", () => {
     expect(ortStats().graphsCompiled).toBe(widths.size);
     // the same sentences among wide and among narrow ones
     const [narrow, wide] = [plain.sizes.tokens, 64].map((tokens) => {
-      const batch = makeBatch([oneScene(plain.scenes[0]!)], plain.cache, { ...plain.sizes, sentences: 4, tokens, anchors: 0 }, plain.prompt, quietly(config));
+      const batch = makeBatch(
+        [oneScene(plain.scenes[0]!)],
+        plain.cache,
+        { ...plain.sizes, sentences: 4, tokens, anchors: 0 },
+        plain.prompt,
+        quietly(config),
+      );
       return { width: batch.inputs.text.shape[2], ...losses(plain, batch) };
     });
     expect(narrow!.width).toBeLessThan(wide!.width);
@@ -152,7 +183,16 @@ describe("a run", () => {
   const config = (): Session["config"] => world.config(["training.steps=6"]);
   const start = (folder: string, signal?: AbortSignal): ReturnType<typeof fineTune> => {
     const { scenes, prompt } = encodeScenes(session.sentences("train"), session.tokenizer, config());
-    return fineTune({ config: config(), cache: session.cache, scenes, prompt, folder, name: "test", progress: silent, ...(signal === undefined ? {} : { signal }) });
+    return fineTune({
+      config: config(),
+      cache: session.cache,
+      scenes,
+      prompt,
+      folder,
+      name: "test",
+      progress: silent,
+      ...(signal === undefined ? {} : { signal }),
+    });
   };
 
   test("whose gradient has no number or whose step fails says where it stands, and spoils no checkpoint", async () => {
@@ -163,34 +203,52 @@ describe("a run", () => {
     vi.restoreAllMocks();
     const step = vi.spyOn(Trainer.prototype, "step");
     step.mockReturnValueOnce({ step: 1, total: 1, gradNorm: NaN } as ReturnType<Trainer["step"]>);
-    await expect(start(folder)).rejects.toThrow(/^test: the gradient's norm is NaN at step 1; lower training\.learningRate, or name the first tensor with S2_ENGINE_DEBUG=1 \(the same command goes on from step 1, kept in .*checkpoint\)$/);
+    await expect(start(folder)).rejects.toThrow(
+      /^test: the gradient's norm is NaN at step 1; lower training\.learningRate, or name the first tensor with S2_ENGINE_DEBUG=1 \(the same command goes on from step 1, kept in .*checkpoint\)$/,
+    );
     step.mockImplementationOnce(() => {
       throw new Error("device lost");
     });
-    await expect(start(folder)).rejects.toThrow(/^test: step 1 of 6 failed \(the same command goes on from step 1, kept in .*checkpoint\): device lost$/);
+    await expect(start(folder)).rejects.toThrow(
+      /^test: step 1 of 6 failed \(the same command goes on from step 1, kept in .*checkpoint\): device lost$/,
+    );
     step.mockImplementationOnce(() => {
       throw new Error("device lost");
     });
-    await expect(start(join(top, "new"))).rejects.toThrow("test: step 0 of 6 failed (no checkpoint was kept yet): device lost");
+    await expect(start(join(top, "new"))).rejects.toThrow(
+      "test: step 0 of 6 failed (no checkpoint was kept yet): device lost",
+    );
     expect(state()).toBe(before);
     await expect(start(join(top, "never"), AbortSignal.abort())).rejects.toThrow("stopped after 0 of 6 steps");
   }, 300_000);
 
   test("that is interrupted three times ends with the weights of one that is not, to the bit", async () => {
-    const whole = join(top, "whole"), parts = join(top, "parts");
+    const whole = join(top, "whole"),
+      parts = join(top, "parts");
     disposeParameters((await start(whole)).parameters);
     for (let step = 1; step <= 3; step++) {
-      await expect(start(parts, duringStep())).rejects.toThrow(`stopped after ${step} of 6 steps; its checkpoint is kept`);
+      await expect(start(parts, duringStep())).rejects.toThrow(
+        `stopped after ${step} of 6 steps; its checkpoint is kept`,
+      );
       vi.restoreAllMocks();
       expect(existsSync(join(parts, "checkpoint", "state.json"))).toBe(true);
       expect(existsSync(join(parts, "model.safetensors"))).toBe(false);
     }
     disposeParameters((await start(parts)).parameters);
     expect(existsSync(join(parts, "checkpoint"))).toBe(false);
-    const [a, b] = [whole, parts].map((folder) => readSafetensors(join(folder, "model.safetensors"))) as [ReturnType<typeof readSafetensors>, ReturnType<typeof readSafetensors>];
+    const [a, b] = [whole, parts].map((folder) => readSafetensors(join(folder, "model.safetensors"))) as [
+      ReturnType<typeof readSafetensors>,
+      ReturnType<typeof readSafetensors>,
+    ];
     expect([...b.keys()].sort()).toEqual([...a.keys()].sort());
-    expect([...a].filter(([name, t]) => Buffer.compare(bytesOf(t.data), bytesOf(b.get(name)!.data)) !== 0).map(([name]) => name)).toEqual([]);
-    expect(readMetrics(join(parts, "metrics.jsonl")).map((l) => l.step)).toEqual(readMetrics(join(whole, "metrics.jsonl")).map((l) => l.step));
+    expect(
+      [...a]
+        .filter(([name, t]) => Buffer.compare(bytesOf(t.data), bytesOf(b.get(name)!.data)) !== 0)
+        .map(([name]) => name),
+    ).toEqual([]);
+    expect(readMetrics(join(parts, "metrics.jsonl")).map((l) => l.step)).toEqual(
+      readMetrics(join(whole, "metrics.jsonl")).map((l) => l.step),
+    );
     expect(JSON.parse(readFileSync(join(parts, "config.json"), "utf8"))).toEqual(config());
   }, 300_000);
 });

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -8,18 +8,18 @@ import type { S2Config } from "../../lib/config/schema";
 import { Rng } from "../../lib/core/rng";
 import { chooseEngine } from "../../lib/engine/choose";
 import { tf } from "../../lib/engine/ort/tf";
-import { readSafetensors, writeSafetensors, type TensorToWrite } from "../../lib/io/safetensors";
+import { readSafetensors, type TensorToWrite, writeSafetensors } from "../../lib/io/safetensors";
 import { TensorFolder } from "../../lib/io/tensor-folder";
-import { matchCheckpoint } from "../../lib/weights/checkpoint";
-import { describeModel } from "../../lib/weights/describe";
 import { disposeParameters } from "../../lib/model/initialise";
 import { randomInputs } from "../../lib/model/random-inputs";
-import { writeRandomWeights } from "../../lib/weights/random-weights";
 import { forward } from "../../lib/model/s2mllm";
+import { matchCheckpoint } from "../../lib/weights/checkpoint";
+import { describeModel } from "../../lib/weights/describe";
+import { writeRandomWeights } from "../../lib/weights/random-weights";
 import { StreamedParameters } from "../../lib/weights/streamed";
 import { Weights } from "../../lib/weights/weights";
+import { type Published, publish, publishedConfig } from "../model/published";
 import { printed } from "../setup/printed";
-import { publish, publishedConfig, type Published } from "../model/published";
 
 const config = publishedConfig();
 let top: string;
@@ -37,11 +37,15 @@ const sizes = { objects: 3, before: 2, after: 1, tokens: 4 };
 
 /** Scores of one random scene. */
 function scoresOf(parameters: Parameters<typeof forward>[0], of: S2Config = config): Float32Array {
-  return tf.tidy(() => forward(parameters, randomInputs(of, new Rng(1, "scene"), sizes), of).scores.dataSync() as Float32Array);
+  return tf.tidy(
+    () => forward(parameters, randomInputs(of, new Rng(1, "scene"), sizes), of).scores.dataSync() as Float32Array,
+  );
 }
 
 function asVariables(values: ReadonlyMap<string, Float32Array>): Map<string, tf.Variable> {
-  return new Map(describeModel(config).map(({ name, shape }) => [name, tf.variable(tf.tensor(values.get(name)!, [...shape]))]));
+  return new Map(
+    describeModel(config).map(({ name, shape }) => [name, tf.variable(tf.tensor(values.get(name)!, [...shape]))]),
+  );
 }
 
 /** Problems that `convert` would print of a folder. */
@@ -75,7 +79,16 @@ describe("a tiny LLaVA-Video-7B with the real names", () => {
     expect(scoresOf(after)).toEqual(scoresOf(before));
     // what no checkpoint has is listed: adapters, structure module, ψ, grounding heads, projection P
     const added = new Set(weights.added.map((name) => (name.includes(".lora_") ? "lora" : name.split(".")[0]!)));
-    expect([...added].sort()).toEqual(["encoder_to_decoder_proj", "ground_head_obj", "ground_head_query", "ground_head_skip", "ground_head_zero_target", "lora", "mlp_pe", "st_attention_block"]);
+    expect([...added].sort()).toEqual([
+      "encoder_to_decoder_proj",
+      "ground_head_obj",
+      "ground_head_query",
+      "ground_head_skip",
+      "ground_head_zero_target",
+      "lora",
+      "mlp_pe",
+      "st_attention_block",
+    ]);
     weights.close();
     disposeParameters(before);
     disposeParameters(after);
@@ -87,25 +100,44 @@ describe("a tiny LLaVA-Video-7B with the real names", () => {
     const tower = [...folders.values].filter(([name]) => name.startsWith(prefix) && !name.includes(".lora_"));
     const shapes = new Map(describeModel(config).map(({ name, shape }) => [name, shape]));
     writeSafetensors(join(alone, "model.safetensors"), [
-      ...tower.map(([name, data]): [string, TensorToWrite] => [name.replace(prefix, ""), { shape: shapes.get(name)!, data }]),
+      ...tower.map(([name, data]): [string, TensorToWrite] => [
+        name.replace(prefix, ""),
+        { shape: shapes.get(name)!, data },
+      ]),
       ["vision_model.encoder.layers.2.mlp.fc1.bias", { shape: [1], data: Float32Array.of(0) }],
       ["text_model.final_layer_norm.bias", { shape: [1], data: Float32Array.of(0) }],
       ["logit_scale", { shape: [1], data: Float32Array.of(0) }],
     ]);
     const { vision } = config;
-    const write = (heads: number): void => writeFileSync(join(alone, "config.json"), JSON.stringify({
-      architectures: ["SiglipModel"], vision_config: { hidden_size: vision.hiddenSize, num_attention_heads: heads, image_size: vision.imageSize, patch_size: vision.patchSize },
-    }));
+    const write = (heads: number): void =>
+      writeFileSync(
+        join(alone, "config.json"),
+        JSON.stringify({
+          architectures: ["SiglipModel"],
+          vision_config: {
+            hidden_size: vision.hiddenSize,
+            num_attention_heads: heads,
+            image_size: vision.imageSize,
+            patch_size: vision.patchSize,
+          },
+        }),
+      );
     write(vision.heads);
     expect(problemsOf(alone)).toEqual([]);
-    expect(() => Weights.open([folders.llava, alone, folders.fast3r], config)).toThrow(`${alone}: holds the vision tower, which ${folders.llava} holds too; name only one of them`);
+    expect(() => Weights.open([folders.llava, alone, folders.fast3r], config)).toThrow(
+      `${alone}: holds the vision tower, which ${folders.llava} holds too; name only one of them`,
+    );
     write(4);
     expect(problemsOf(alone)).toEqual(["config.json: vision_config.num_attention_heads is 4, the preset's is 3"]);
   });
 
   test("a part that no folder holds is asked for by name", () => {
-    expect(() => Weights.open([folders.llava], config)).toThrow("no weights for the reconstruction decoder (Fast3R_ViT_Large_512)");
-    expect(() => Weights.open([], config)).toThrow("no weights for the vision tower (LLaVA-Video-7B-Qwen2, or google/siglip-so400m-patch14-384) and the language model (LLaVA-Video-7B-Qwen2) and the reconstruction decoder");
+    expect(() => Weights.open([folders.llava], config)).toThrow(
+      "no weights for the reconstruction decoder (Fast3R_ViT_Large_512)",
+    );
+    expect(() => Weights.open([], config)).toThrow(
+      "no weights for the vision tower (LLaVA-Video-7B-Qwen2, or google/siglip-so400m-patch14-384) and the language model (LLaVA-Video-7B-Qwen2) and the reconstruction decoder",
+    );
   });
 
   test("missing, unexpected, misshapen, doubled and quantised tensors are each named", () => {
@@ -123,7 +155,9 @@ describe("a tiny LLaVA-Video-7B with the real names", () => {
       "unexpected: decoder.dec_norn.weight (near: fast3r.decoder.dec_norm.weight)",
       "decoder.dec_blocks.0.norm1.bias: stored as U8, expected one of F32, F16, BF16, F64",
     ]);
-    expect(() => Weights.open([folders.llava, folders.fast3r], config)).toThrow(`${folders.fast3r}: does not fit the preset tiny: missing: fast3r.decoder.dec_norm.weight; `);
+    expect(() => Weights.open([folders.llava, folders.fast3r], config)).toThrow(
+      `${folders.fast3r}: does not fit the preset tiny: missing: fast3r.decoder.dec_norm.weight; `,
+    );
   });
 
   test("half of a module that the paper adds is not filled up silently", () => {
@@ -134,7 +168,10 @@ describe("a tiny LLaVA-Video-7B with the real names", () => {
   test("another model is refused: by its class, its heads, its vocabulary, its names", () => {
     const path = join(folders.llava, "config.json");
     const said = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
-    writeFileSync(path, JSON.stringify({ ...said, architectures: ["LlamaForCausalLM"], num_attention_heads: 8, rope_theta: 10_000 }));
+    writeFileSync(
+      path,
+      JSON.stringify({ ...said, architectures: ["LlamaForCausalLM"], num_attention_heads: 8, rope_theta: 10_000 }),
+    );
     expect(problemsOf(folders.llava)).toEqual([
       "config.json: the checkpoint is a LlamaForCausalLM; the preset is built from LlavaQwenForCausalLM, SiglipModel, SiglipVisionModel, Fast3R",
       "config.json: num_attention_heads is 8, the preset's is 4",
@@ -142,11 +179,19 @@ describe("a tiny LLaVA-Video-7B with the real names", () => {
     ]);
     writeFileSync(path, JSON.stringify(said));
     const larger = publishedConfig({ language: { vocabSize: 40 } });
-    expect(problemsOf(folders.llava, larger)).toEqual(["model.embed_tokens.weight: expected [40, 16], got [29, 16]", "lm_head.weight: expected [40, 16], got [29, 16]"]);
+    expect(problemsOf(folders.llava, larger)).toEqual([
+      "model.embed_tokens.weight: expected [40, 16], got [29, 16]",
+      "lm_head.weight: expected [40, 16], got [29, 16]",
+    ]);
     const other = join(top, "other");
     mkdirSync(other);
-    writeSafetensors(join(other, "model.safetensors"), [["transformer.h.0.attn.weight", { shape: [1], data: Float32Array.of(1) }]]);
-    expect(problemsOf(other)).toEqual(["none of its 1 tensors is one of the model's: it belongs to another model", "unexpected: transformer.h.0.attn.weight"]);
+    writeSafetensors(join(other, "model.safetensors"), [
+      ["transformer.h.0.attn.weight", { shape: [1], data: Float32Array.of(1) }],
+    ]);
+    expect(problemsOf(other)).toEqual([
+      "none of its 1 tensors is one of the model's: it belongs to another model",
+      "unexpected: transformer.h.0.attn.weight",
+    ]);
   });
 });
 
@@ -167,7 +212,9 @@ describe("streamed", () => {
     whole.forEach((score, i) => expect(Math.abs(score - streamed[i]!)).toBeLessThan(2e-6));
     expect(new Set(whole).size).toBeGreaterThan(2);
     // and bfloat16 changed the scores, so that the halves were really read
-    expect(Math.max(...scoresOf(asVariables(folders.values)).map((score, i) => Math.abs(score - whole[i]!)))).toBeGreaterThan(1e-5);
+    expect(
+      Math.max(...scoresOf(asVariables(folders.values)).map((score, i) => Math.abs(score - whole[i]!))),
+    ).toBeGreaterThan(1e-5);
     weights.close();
   });
 
@@ -175,12 +222,25 @@ describe("streamed", () => {
     const weights = Weights.open([folders.llava, folders.fast3r], config);
     const parameters = new StreamedParameters(weights);
     let most = 0;
-    const watched = { has: (name: string) => parameters.has(name), get: (name: string) => { const t = parameters.get(name); most = Math.max(most, tf.memory().numTensors); return t; }, part: <T>(run: (...inputs: tf.Tensor[]) => T, prefix: string, inputs: readonly tf.Tensor[]) => parameters.part(run, prefix, inputs) };
+    const watched = {
+      has: (name: string) => parameters.has(name),
+      get: (name: string) => {
+        const t = parameters.get(name);
+        most = Math.max(most, tf.memory().numTensors);
+        return t;
+      },
+      part: <T>(run: (...inputs: tf.Tensor[]) => T, prefix: string, inputs: readonly tf.Tensor[]) =>
+        parameters.part(run, prefix, inputs),
+    };
     const before = tf.memory().numTensors;
     scoresOf(watched);
     // a layer has 26 parameters with its adapters, all its tensors together are fewer than the model's parameters
     expect(most - before).toBeLessThan(weights.specs.size / 2);
-    expect(() => tf.tidy(() => void forward(parameters, randomInputs(config, new Rng(1), sizes), config, { intermediates: "all" }))).toThrow("leave no intermediates");
+    expect(() =>
+      tf.tidy(
+        () => void forward(parameters, randomInputs(config, new Rng(1), sizes), config, { intermediates: "all" }),
+      ),
+    ).toThrow("leave no intermediates");
     weights.close();
   });
 
@@ -199,8 +259,19 @@ describe("s2mllm convert", () => {
   test("a folder of another size: status 1, every name in the JSON document", async () => {
     const { status, out } = await printed(convert, folders.llava, "--preset", "video-3d-llm", "--json");
     expect(status).toBe(1);
-    const document = JSON.parse(out) as { fits: boolean; parts: string[]; misshapen: { name: string }[]; missing: string[]; problems: string[]; claim: string };
-    expect(document).toMatchObject({ fits: false, claim: "LlavaQwenForCausalLM", parts: ["language model", "vision tower"] });
+    const document = JSON.parse(out) as {
+      fits: boolean;
+      parts: string[];
+      misshapen: { name: string }[];
+      missing: string[];
+      problems: string[];
+      claim: string;
+    };
+    expect(document).toMatchObject({
+      fits: false,
+      claim: "LlavaQwenForCausalLM",
+      parts: ["language model", "vision tower"],
+    });
     expect(document.missing).toContain("model.layers.27.mlp.down_proj.weight");
     expect(document.misshapen.map(({ name }) => name)).toContain("model.embed_tokens.weight");
     expect(document.problems.length).toBeGreaterThan(300);
@@ -224,7 +295,9 @@ describe("s2mllm convert", () => {
     const both = await printed(params, "--preset", "llava-video-7b", "--checkpoint", folders.llava, "--json");
     expect(both.status).toBe(1);
     expect(JSON.parse(both.out)).toMatchObject({ trainable: 1767499776, checkpoint: alone });
-    expect((await printed(params, "--preset", "llava-video-7b", "--checkpoint", folders.llava)).out).toMatch(/does not fit llava-video-7b: \d+ problems\n$/);
+    expect((await printed(params, "--preset", "llava-video-7b", "--checkpoint", folders.llava)).out).toMatch(
+      /does not fit llava-video-7b: \d+ problems\n$/,
+    );
   });
 });
 

@@ -3,15 +3,15 @@ import { merge, parseConfig } from "../../config/resolve";
 import type { S2Config } from "../../config/schema";
 import { planTraining } from "../../core/parameters";
 import { Rng } from "../../core/rng";
+import { inputGroup, modelInputs, stepInputs } from "../../dataloader/step-inputs";
 import { RepeatedStep, type tf } from "../../engine/tf";
-import { describeModel, trainRules } from "../../weights/describe";
 import type { Targets } from "../../model/inputs";
 import { pooledSide } from "../../model/pooling";
 import { forward } from "../../model/s2mllm";
 import { patchSide, visionPrefix } from "../../model/vision";
 import { learningRate } from "../../train/schedule";
-import { inputGroup, modelInputs, stepInputs } from "../../dataloader/step-inputs";
 import { TrainingStep } from "../../train/training-step";
+import { describeModel, trainRules } from "../../weights/describe";
 import type { NamedArray, Size, Task } from "../task";
 import { integers, normals, reals } from "./arrays";
 
@@ -34,10 +34,30 @@ const SIZES: Readonly<Record<Size, BatchSizes>> = {
 
 const TINY = {
   vision: { imageSize: 16, patchSize: 4, hiddenSize: 12, intermediateSize: 16, layers: 1, heads: 3 },
-  language: { vocabSize: 23, hiddenSize: 16, intermediateSize: 20, layers: 3, heads: 4, kvHeads: 2, copyValues: false, ropeTheta: 100 },
+  language: {
+    vocabSize: 23,
+    hiddenSize: 16,
+    intermediateSize: 20,
+    layers: 3,
+    heads: 4,
+    kvHeads: 2,
+    copyValues: false,
+    ropeTheta: 100,
+  },
   structure: { heads: 3, outputInit: "normal" },
   positions: { rayHidden: 6 },
-  reconstruction: { encoderSize: 8, hiddenSize: 8, heads: 2, depth: 4, layerDims: [4, 4, 4, 4], featureDim: 4, lastDim: 3, patchSize: 2, scenesPerStep: 1, viewsPerStep: 2 },
+  reconstruction: {
+    encoderSize: 8,
+    hiddenSize: 8,
+    heads: 2,
+    depth: 4,
+    layerDims: [4, 4, 4, 4],
+    featureDim: 4,
+    lastDim: 3,
+    patchSize: 2,
+    scenesPerStep: 1,
+    viewsPerStep: 2,
+  },
   training: { scenes: 2, sentences: 3 },
   data: { frames: 2 },
 };
@@ -70,10 +90,11 @@ function batch(config: S2Config, sizes: BatchSizes): Record<string, NamedArray> 
   const members = reals([B, O, V * N], () => 0);
   for (let o = 0; o < B * O; o++) for (let i = 0; i < 4; i++) members.data[o * V * N + rng.int(V * N)]! += 0.25;
   /** Row of token `at(i)` of the sentence that number i of `each` numbers a sentence belongs to. */
-  const rows = (each: number, at: (i: number) => number): NamedArray => integers([sentences * each], (i) => {
-    const sentence = Math.floor(i / each);
-    return Math.floor(sentence / Q) * L + P + (sentence % Q) * T + at(i);
-  });
+  const rows = (each: number, at: (i: number) => number): NamedArray =>
+    integers([sentences * each], (i) => {
+      const sentence = Math.floor(i / each);
+      return Math.floor(sentence / Q) * L + P + (sentence % Q) * T + at(i);
+    });
   const { labels, anchors } = sizes;
   const nouns = Array.from({ length: sentences * anchors }, () => rng.int(T - 2));
   const sceneOf = (i: number): number => Math.floor(i / (Q * anchors));
@@ -116,7 +137,10 @@ export function nano(size: Size): Task {
   const config = configOf(size);
   const { scenes, sentences } = config.training;
   const parameters = describeModel(config).filter(({ name }) => !name.startsWith(visionPrefix));
-  const plan = planTraining(describeModel(config).map(({ name }) => name), trainRules(config));
+  const plan = planTraining(
+    describeModel(config).map(({ name }) => name),
+    trainRules(config),
+  );
   const trained = parameters.filter(({ name }) => plan.get(name)!.training === "train");
   const prompt = { before: [], after: [] };
   const steps = 64;
@@ -138,12 +162,18 @@ export function nano(size: Size): Task {
       const training = new TrainingStep(config, prompt, weights);
       let done = 0;
       const step = (): number[] => {
-        const { total, gradNorm, ground, language, recon, anchor, anchorAttention } = training.run(Math.min(done++, steps - 1), { inputs, targets }, kinds);
+        const { total, gradNorm, ground, language, recon, anchor, anchorAttention } = training.run(
+          Math.min(done++, steps - 1),
+          { inputs, targets },
+          kinds,
+        );
         return [total, gradNorm, ground, language, recon, anchor, anchorAttention];
       };
       const { reconRows: _rows, reconImageIds: _ids, ...seen } = inputs;
       const asked = stepInputs({ inputs: seen });
-      const answer = new RepeatedStep((given): tf.Tensor => forward(weights, modelInputs(given, prompt), config).scores);
+      const answer = new RepeatedStep(
+        (given): tf.Tensor => forward(weights, modelInputs(given, prompt), config).scores,
+      );
       return {
         firstSteps: (compared) => Array.from({ length: compared }, step).flat(),
         step,

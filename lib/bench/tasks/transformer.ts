@@ -1,7 +1,8 @@
 import { TrainingConfig } from "../../config/schema";
-import { planTraining, type ParameterSpec } from "../../core/parameters";
+import { type ParameterSpec, planTraining } from "../../core/parameters";
 import { Rng } from "../../core/rng";
-import { RepeatedStep, attention, tf } from "../../engine/tf";
+import { inputGroup, stepInputs } from "../../dataloader/step-inputs";
+import { attention, RepeatedStep, tf } from "../../engine/tf";
 import { gelu } from "../../nn/activations";
 import { gatherRows } from "../../nn/gather";
 import { linear, linearParameters } from "../../nn/linear";
@@ -9,7 +10,6 @@ import { layerNorm, layerNormParameters } from "../../nn/norms";
 import { Scope } from "../../nn/scope";
 import { languageLoss } from "../../train/losses/language";
 import { AdamW, type UpdateNumbers } from "../../train/optimizer";
-import { inputGroup, stepInputs } from "../../dataloader/step-inputs";
 import type { Size, Task } from "../task";
 import { integers, reals } from "./arrays";
 
@@ -21,7 +21,14 @@ type Sizes = (typeof SIZES)[Size];
 
 const EPS = 1e-5;
 
-const training = TrainingConfig.parse({ steps: 1, scenes: 1, sentences: 1, learningRate: 1e-3, weightDecay: 0.01, clipNorm: 1 });
+const training = TrainingConfig.parse({
+  steps: 1,
+  scenes: 1,
+  sentences: 1,
+  learningRate: 1e-3,
+  weightDecay: 0.01,
+  clipNorm: 1,
+});
 
 function parameters({ width: D, layers, inner, tokens, vocabulary }: Sizes): ParameterSpec[] {
   const weights = { kind: "normal", std: 0.05 } as const;
@@ -40,13 +47,18 @@ function parameters({ width: D, layers, inner, tokens, vocabulary }: Sizes): Par
       ...linearParameters({ name: `${at}.fc2`, in: inner, out: D, weightInit: weights }),
     );
   }
-  return [...list, ...layerNormParameters("norm", D), ...linearParameters({ name: "head", in: D, out: vocabulary, bias: false, weightInit: weights })];
+  return [
+    ...list,
+    ...layerNormParameters("norm", D),
+    ...linearParameters({ name: "head", in: D, out: vocabulary, bias: false, weightInit: weights }),
+  ];
 }
 
 function layer(p: Scope, x_BTD: tf.Tensor, heads: number): tf.Tensor {
   const [B, T, D] = x_BTD.shape as [number, number, number];
   const K = D / heads;
-  const [q, k, v] = tf.split(linear(p.at("qkv"), layerNorm(p.at("norm1"), x_BTD, EPS)), 3, 2)
+  const [q, k, v] = tf
+    .split(linear(p.at("qkv"), layerNorm(p.at("norm1"), x_BTD, EPS)), 3, 2)
     .map((t) => t.reshape([B, T, heads, K]).transpose([0, 2, 1, 3])) as [tf.Tensor, tf.Tensor, tf.Tensor];
   const mixed = attention(q, k, v, { scale: K ** -0.5, causal: true });
   const y = x_BTD.add(linear(p.at("proj"), mixed.transpose([0, 2, 1, 3]).reshape([B, T, D])));
@@ -75,11 +87,18 @@ export function transformer(size: Size): Task {
     inputs: () => {
       const rng = new Rng(1, "bench/transformer");
       const ids = integers([B, T], () => rng.int(W));
-      return { ids, labels: integers([B * T], (i) => ids.data[(i + 1) % (B * T)]!), labelWeights: reals([B * T], () => 1 / (B * T)) };
+      return {
+        ids,
+        labels: integers([B * T], (i) => ids.data[(i + 1) % (B * T)]!),
+        labelWeights: reals([B * T], () => 1 / (B * T)),
+      };
     },
     build: (weights, inputs) => {
       const p = new Scope(weights);
-      const plan = planTraining(specs.map((s) => s.name), [{ pattern: /./, training: "train", label: "all" }]);
+      const plan = planTraining(
+        specs.map((s) => s.name),
+        [{ pattern: /./, training: "train", label: "all" }],
+      );
       const optimizer = new AdamW(weights, plan, training);
       const variables = [...weights];
       const repeated = new RepeatedStep((given) => {
@@ -102,7 +121,7 @@ export function transformer(size: Size): Task {
       return {
         firstSteps: (compared) => Array.from({ length: compared }, step).flat(),
         step,
-        inference: () => forward.run({ ids: inputs["ids"]! }),
+        inference: () => forward.run({ ids: inputs.ids! }),
       };
     },
   };

@@ -3,7 +3,7 @@ import { answerPairs } from "../pairs";
 import type { Proposal, Query, RelationKind, SceneObject } from "../scene";
 import { classes } from "./classes";
 import type { RoomsConfig } from "./config";
-import { floorDistance, relationsOf, type Named } from "./relations";
+import { floorDistance, type Named, relationsOf } from "./relations";
 import type { ClassName } from "./shapes";
 
 /** What can be said about a test question without a model. */
@@ -31,7 +31,10 @@ const blindRules: Partial<Record<RelationKind, Record<string, (o: Named, anchors
     "smallest mean distance to the anchors": (o, anchors) => -meanDistance(o, anchors),
   },
   support: { highest: (o) => o.box[2], lowest: (o) => -o.box[2] },
-  view: { "most peripheral": (o) => Math.hypot(o.box[0], o.box[1]), "most central": (o) => -Math.hypot(o.box[0], o.box[1]) },
+  view: {
+    "most peripheral": (o) => Math.hypot(o.box[0], o.box[1]),
+    "most central": (o) => -Math.hypot(o.box[0], o.box[1]),
+  },
 };
 
 function meanDistance(o: Named, anchors: readonly Named[]): number {
@@ -59,7 +62,11 @@ const isAnchor = (o: SceneObject): boolean => classes[o.label as ClassName]?.rol
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
 /** What each kind of question is worth without understanding it; fractions. */
-export function baselines(queries: readonly Query[], rooms: ReadonlyMap<string, Room>, margins: RoomsConfig["margins"]): KindBaseline[] {
+export function baselines(
+  queries: readonly Query[],
+  rooms: ReadonlyMap<string, Room>,
+  margins: RoomsConfig["margins"],
+): KindBaseline[] {
   const kinds = [...new Set(queries.map((q) => q.relation))].filter((k): k is RelationKind => k !== undefined).sort();
   return kinds.map((kind) => {
     const mine = queries.filter((q) => q.relation === kind);
@@ -77,7 +84,11 @@ export function baselines(queries: readonly Query[], rooms: ReadonlyMap<string, 
     const reachable = (q: Query): number => {
       const { shown } = rooms.get(q.sceneId)!;
       const may = (id: number): boolean => shown === undefined || shown.has(id);
-      const relations = relationsOf(groupOf(q), anchorsOf(q).filter((o) => may(o.id)), margins);
+      const relations = relationsOf(
+        groupOf(q),
+        anchorsOf(q).filter((o) => may(o.id)),
+        margins,
+      );
       return new Set(relations.filter((r) => r.kind === kind && may(r.answer)).map((r) => r.answer)).size;
     };
     return {
@@ -121,8 +132,12 @@ export interface ProposalBaseline {
 export function proposalBaseline(queries: readonly Query[], rooms: ReadonlyMap<string, Room>): ProposalBaseline {
   const each = queries.map((q) => {
     const room = rooms.get(q.sceneId)!;
-    const overlaps = room.proposals.map((p) => ({ iou: iou(p.box, room.objects[q.targetId]!.box), right: p.label === q.category }));
-    const hits = (list: typeof overlaps): number => (list.length === 0 ? 0 : list.filter((o) => o.iou >= 0.25).length / list.length);
+    const overlaps = room.proposals.map((p) => ({
+      iou: iou(p.box, room.objects[q.targetId]!.box),
+      right: p.label === q.category,
+    }));
+    const hits = (list: typeof overlaps): number =>
+      list.length === 0 ? 0 : list.filter((o) => o.iou >= 0.25).length / list.length;
     const best = Math.max(0, ...overlaps.map((o) => o.iou));
     return { best, random: hits(overlaps), oracle: hits(overlaps.filter((o) => o.right)) };
   });

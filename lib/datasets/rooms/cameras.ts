@@ -17,7 +17,9 @@ function lookAt(from: readonly number[], to: readonly number[], roll: number): F
     return v.map((x) => x / n);
   };
   const cross = (a: readonly number[], b: readonly number[]): number[] => [
-    a[1]! * b[2]! - a[2]! * b[1]!, a[2]! * b[0]! - a[0]! * b[2]!, a[0]! * b[1]! - a[1]! * b[0]!,
+    a[1]! * b[2]! - a[2]! * b[1]!,
+    a[2]! * b[0]! - a[0]! * b[2]!,
+    a[0]! * b[1]! - a[1]! * b[0]!,
   ];
   const forward = unit(to.map((x, i) => x - from[i]!));
   const right = unit(cross(forward, [0, 0, 1]));
@@ -55,7 +57,11 @@ export function walk(layout: Layout, count: number, rng: Rng): Float64Array[] {
     const r = 0.93 + radius(t);
     // a rounded rectangle: a circle pushed out towards the corners
     const stretch = 1 / Math.max(Math.abs(Math.cos(angle)), Math.abs(Math.sin(angle))) ** 0.6;
-    const from = [(w / 2) * r * Math.cos(angle) * stretch, (d / 2) * r * Math.sin(angle) * stretch, height + lift(t) + rng.uniform(-0.04, 0.04)];
+    const from = [
+      (w / 2) * r * Math.cos(angle) * stretch,
+      (d / 2) * r * Math.sin(angle) * stretch,
+      height + lift(t) + rng.uniform(-0.04, 0.04),
+    ];
     const limit = [w / 2 - 0.25, d / 2 - 0.25];
     from[0] = Math.min(Math.max(from[0]!, -limit[0]!), limit[0]!);
     from[1] = Math.min(Math.max(from[1]!, -limit[1]!), limit[1]!);

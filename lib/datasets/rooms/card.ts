@@ -5,10 +5,10 @@ import { UserError } from "../../core/errors";
 import { readProposals } from "../proposals";
 import { openScene, readSceneList } from "../scannet";
 import { readScanRefer } from "../scanrefer";
-import { relationKinds, type Query } from "../scene";
-import { baselines, proposalBaseline, type KindBaseline, type ProposalBaseline, type Room } from "./baselines";
-import { classes, classNames, classesOf, colourNames } from "./classes";
-import { readManifest, type RoomsManifest } from "./make";
+import { type Query, relationKinds } from "../scene";
+import { baselines, type KindBaseline, type ProposalBaseline, proposalBaseline, type Room } from "./baselines";
+import { classes, classesOf, classNames, colourNames } from "./classes";
+import { type RoomsManifest, readManifest } from "./make";
 import { sentencePhrases } from "./phrases";
 import { finishedRoom, shownBy } from "./scan";
 import { measureVisibility, type Visibility } from "./visibility";
@@ -19,7 +19,11 @@ export const ControlRow = z.looseObject({
   seed: z.int(),
   /** "gt" unless given. */
   proposals: z.string().optional(),
-  metrics: z.looseObject({ acc25: z.number(), byRelation: z.record(z.string(), z.number()).optional(), pairAccuracy: z.record(z.string(), z.number()).optional() }),
+  metrics: z.looseObject({
+    acc25: z.number(),
+    byRelation: z.record(z.string(), z.number()).optional(),
+    pairAccuracy: z.record(z.string(), z.number()).optional(),
+  }),
 });
 export type ControlRow = z.output<typeof ControlRow>;
 
@@ -29,13 +33,20 @@ export function readControlRows(file: string): ControlRow[] {
   const text = readFileSync(file, "utf8").trim();
   let values: unknown[];
   try {
-    values = text.startsWith("[") ? (JSON.parse(text) as unknown[]) : text.split("\n").map((line) => JSON.parse(line) as unknown);
+    values = text.startsWith("[")
+      ? (JSON.parse(text) as unknown[])
+      : text.split("\n").map((line) => JSON.parse(line) as unknown);
   } catch (error) {
-    throw new UserError(`${file}: not JSON (${(error as Error).message}); expected a list of result rows or one row a line`);
+    throw new UserError(
+      `${file}: not JSON (${(error as Error).message}); expected a list of result rows or one row a line`,
+    );
   }
   return values.map((value, i) => {
     const parsed = ControlRow.safeParse(value);
-    if (!parsed.success) throw new UserError(`${file}: row ${i}: ${parsed.error.issues[0]!.path.join(".")}: ${parsed.error.issues[0]!.message}`);
+    if (!parsed.success)
+      throw new UserError(
+        `${file}: row ${i}: ${parsed.error.issues[0]!.path.join(".")}: ${parsed.error.issues[0]!.message}`,
+      );
     return parsed.data;
   });
 }
@@ -57,10 +68,12 @@ export interface RoomsFacts {
 }
 
 function mixOf(queries: readonly Query[]): Map<string, number> {
-  return new Map(relationKinds.flatMap((kind) => {
-    const n = queries.filter((q) => q.relation === kind).length;
-    return n === 0 ? [] : [[kind, n / queries.length] as const];
-  }));
+  return new Map(
+    relationKinds.flatMap((kind) => {
+      const n = queries.filter((q) => q.relation === kind).length;
+      return n === 0 ? [] : [[kind, n / queries.length] as const];
+    }),
+  );
 }
 
 /**
@@ -74,12 +87,18 @@ export async function measureRooms(folder: string, views: number, patch: number)
   if (manifest === undefined) throw new UserError(`${folder} has no rooms.json; run "data make" to the end first`);
   const scenes = readSceneList(join(folder, "scannetv2_val.txt")).map((id) => openScene(folder, id));
   const { config } = manifest;
-  const rooms = new Map(scenes.map((s): [string, Room] => {
-    const record = finishedRoom(folder, s.id, config);
-    if (record === undefined) throw new UserError(`${s.folder} was not made with the settings in rooms.json; run "data make" again`);
-    const { relation: shown } = shownBy(record.objects.map((o) => o.pixels), config);
-    return [s.id, { objects: s.objects, proposals: readProposals(folder, s.id), shown }];
-  }));
+  const rooms = new Map(
+    scenes.map((s): [string, Room] => {
+      const record = finishedRoom(folder, s.id, config);
+      if (record === undefined)
+        throw new UserError(`${s.folder} was not made with the settings in rooms.json; run "data make" again`);
+      const { relation: shown } = shownBy(
+        record.objects.map((o) => o.pixels),
+        config,
+      );
+      return [s.id, { objects: s.objects, proposals: readProposals(folder, s.id), shown }];
+    }),
+  );
   const train = readScanRefer(join(folder, "ScanRefer_filtered_train.json"));
   const val = readScanRefer(join(folder, "ScanRefer_filtered_val.json"));
   const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
@@ -125,15 +144,24 @@ function controlSection(rows: readonly ControlRow[]): string[] {
   const kinds = [...new Set(rows.flatMap((r) => Object.keys(r.metrics.byRelation ?? {})))];
   const show = (x: number | undefined): string => (x === undefined ? "" : x.toFixed(1));
   return [
-    "## Trained controls", "",
-    "Models trained on this data set, percent right at IoU 0.25 on the test rooms (in brackets: both sentences of a pair right).", "",
-    ...table(["variant", "boxes", "seed", "all", ...kinds], rows.map((r) => [
-      r.variant, r.proposals === "detector" ? "detector-like" : "ground truth", String(r.seed), show(r.metrics.acc25),
-      ...kinds.map((k) => {
-        const pair = r.metrics.pairAccuracy?.[k];
-        return `${show(r.metrics.byRelation?.[k])}${pair === undefined ? "" : ` (${show(pair)})`}`;
-      }),
-    ])), "",
+    "## Trained controls",
+    "",
+    "Models trained on this data set, percent right at IoU 0.25 on the test rooms (in brackets: both sentences of a pair right).",
+    "",
+    ...table(
+      ["variant", "boxes", "seed", "all", ...kinds],
+      rows.map((r) => [
+        r.variant,
+        r.proposals === "detector" ? "detector-like" : "ground truth",
+        String(r.seed),
+        show(r.metrics.acc25),
+        ...kinds.map((k) => {
+          const pair = r.metrics.pairAccuracy?.[k];
+          return `${show(r.metrics.byRelation?.[k])}${pair === undefined ? "" : ` (${show(pair)})`}`;
+        }),
+      ]),
+    ),
+    "",
   ];
 }
 
@@ -143,48 +171,122 @@ export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = [])
   const { config } = manifest;
   const m = config.margins;
   const relational = (mixed: ReadonlyMap<string, number>): number => 1 - (mixed.get("attribute") ?? 0);
-  const ruleRows = kinds.flatMap((k) => Object.entries(k.rules).map(([rule, accuracy]) => [k.kind, rule, percent(accuracy)]));
+  const ruleRows = kinds.flatMap((k) =>
+    Object.entries(k.rules).map(([rule, accuracy]) => [k.kind, rule, percent(accuracy)]),
+  );
   return [
-    ...frontMatter(facts), "",
-    "# S2-Rooms", "",
-    "Synthetic rooms with posed RGB-D frames, object boxes and referring sentences, on disk in ScanNet's, ScanRefer's and ReferIt3D's own forms. Made so that position decides: several objects share class and colour, and only their place relative to a named anchor tells them apart.", "",
-    "## What a room is", "",
+    ...frontMatter(facts),
+    "",
+    "# S2-Rooms",
+    "",
+    "Synthetic rooms with posed RGB-D frames, object boxes and referring sentences, on disk in ScanNet's, ScanRefer's and ReferIt3D's own forms. Made so that position decides: several objects share class and colour, and only their place relative to a named anchor tells them apart.",
+    "",
+    "## What a room is",
+    "",
     `- ${facts.objects[0]} to ${facts.objects[2]} objects (${facts.objects[1].toFixed(1)} on average in the test rooms) of ${classNames.length} classes and ${colourNames.length} colours, in rooms with sides of ${config.side.join(" to ")} m.`,
     `- 4 or 5 anchors (${classesOf("anchor").join(", ")}), each with its own pair of class and colour; in about ${percent(config.anchorPairShare)}% of the rooms two of them share the class.`,
     `- 3 to 5 objects of one target class and 3 or 4 of another (${classesOf("target").join(", ")}), all of a class in one colour, all on the floor. In some rooms 2 or 3 small objects of one class (${classesOf("small").join(", ")}) stand on different furniture.`,
     `- One range of heights, ${config.furnitureHeight.join(" to ")} m, for every class on the floor: the height of a box tells nothing about its class.`,
     "- Every class has parts and a surface of its own (slats, quilt, books, leaves, ribs, ...) in the object's colour and a second tone, so that a patch can tell the class; the place of a pattern tells nothing about the place of the object.",
     `- ${config.frames} frames of ${config.image}x${config.image} pixels from a hand-held walk, field of view ${config.fieldOfView}°; depth noise ${percent(config.depthNoise)}%, holes ${percent(config.holeBlobs)}% in blobs and ${percent(config.holePixels)}% in single pixels; pose error ${config.poseShift} m and ${config.poseTurn}° (standard deviation an axis). ${config.lostPoseEvery === 0 ? "No frame has an infinite pose" : `Every ${config.lostPoseEvery}th room has one more frame with an infinite pose`} (${facts.framesLost} in the test rooms).`,
-    "- Poses and meshes are stored turned and shifted; `axisAlignment` in `<scene>.txt` brings them upright with the middle of the floor at the origin.", "",
-    "## Layout", "",
+    "- Poses and meshes are stored turned and shifted; `axisAlignment` in `<scene>.txt` brings them upright with the middle of the floor at the origin.",
+    "",
+    "## Layout",
+    "",
     "- `scans/<scene>/`: `<scene>.txt`, `.aggregation.json`, `_vh_clean_2.ply`, `_vh_clean_2.0.010000.segs.json`, frames in `color/ depth/ pose/ intrinsic/`; `proposals/<scene>.json` for test rooms.",
-    "- `scannetv2_train.txt`, `scannetv2_val.txt`, `ScanRefer_filtered_train.json`, `ScanRefer_filtered_val.json`, `nr3d_train.csv`, `nr3d_test.csv`, `scannetv2-labels.combined.tsv`, and `rooms.json`, which marks the folder as synthetic.", "",
-    "## Sentences", "",
-    `${facts.distinctSentences} different sentences among the ${manifest.sentences.train} of the training rooms, ${facts.wordsPerSentence.toFixed(1)} words on average, made of ${sentencePhrases.length} phrases. Share of each kind (relations: ${percent(relational(mix.train))}% train, ${percent(relational(mix.val))}% test):`, "",
-    ...table(["kind", "train %", "test %", "exactly one answer because"], kinds.map((k) => [k.kind, percent(mix.train.get(k.kind)), percent(mix.val.get(k.kind)), rulesOfKind(m)[k.kind] ?? ""])), "",
-    "Distances are between box centres in the floor plane. For each room, class and kind of relation the answers are drawn uniformly among those that can be reached, and a question with one reachable answer is not asked.", "",
-    `What a sentence asks for or names is shown by at least ${config.shown.frames} of the ${config.frames} frames on ${percent(config.shown.share)}% of the picture or more, and on ${percent(config.shown.attributeShare)}% in attribute sentences, which have nothing but the look of the object to go by. Objects that are shown less still count as wrong answers.`, "",
-    "## What can be had without understanding", "",
-    "Percent right on the test rooms with ground-truth boxes. Anchor-blind bound: one of the objects that a sentence of this class and kind could mean; no guess that ignores the anchor is expected to do better. Changes: two sentences of one room, class and kind with different anchors have different answers.", "",
-    ...table(["kind", "sentences", "random object", "right class at random", "anchor-blind bound", "best rule below", "answer changes", "pairs"],
+    "- `scannetv2_train.txt`, `scannetv2_val.txt`, `ScanRefer_filtered_train.json`, `ScanRefer_filtered_val.json`, `nr3d_train.csv`, `nr3d_test.csv`, `scannetv2-labels.combined.tsv`, and `rooms.json`, which marks the folder as synthetic.",
+    "",
+    "## Sentences",
+    "",
+    `${facts.distinctSentences} different sentences among the ${manifest.sentences.train} of the training rooms, ${facts.wordsPerSentence.toFixed(1)} words on average, made of ${sentencePhrases.length} phrases. Share of each kind (relations: ${percent(relational(mix.train))}% train, ${percent(relational(mix.val))}% test):`,
+    "",
+    ...table(
+      ["kind", "train %", "test %", "exactly one answer because"],
+      kinds.map((k) => [
+        k.kind,
+        percent(mix.train.get(k.kind)),
+        percent(mix.val.get(k.kind)),
+        rulesOfKind(m)[k.kind] ?? "",
+      ]),
+    ),
+    "",
+    "Distances are between box centres in the floor plane. For each room, class and kind of relation the answers are drawn uniformly among those that can be reached, and a question with one reachable answer is not asked.",
+    "",
+    `What a sentence asks for or names is shown by at least ${config.shown.frames} of the ${config.frames} frames on ${percent(config.shown.share)}% of the picture or more, and on ${percent(config.shown.attributeShare)}% in attribute sentences, which have nothing but the look of the object to go by. Objects that are shown less still count as wrong answers.`,
+    "",
+    "## What can be had without understanding",
+    "",
+    "Percent right on the test rooms with ground-truth boxes. Anchor-blind bound: one of the objects that a sentence of this class and kind could mean; no guess that ignores the anchor is expected to do better. Changes: two sentences of one room, class and kind with different anchors have different answers.",
+    "",
+    ...table(
+      [
+        "kind",
+        "sentences",
+        "random object",
+        "right class at random",
+        "anchor-blind bound",
+        "best rule below",
+        "answer changes",
+        "pairs",
+      ],
       kinds.map((k) => {
         const best = Object.values(k.rules).length === 0 ? undefined : Math.max(...Object.values(k.rules));
-        return [k.kind, String(k.n), percent(k.randomObject), percent(k.classOracle), percent(k.anchorBlindBound), percent(best), percent(k.changes), String(k.pairs)];
-      })), "",
-    "Rules that know class and kind but not the anchor:", "",
-    ...table(["kind", "rule", "percent right"], ruleRows), "",
-    "## Detector-like proposals (test rooms)", "",
-    `${percent(config.detector.miss)}% of the objects missed, centres off by ${config.detector.centre} m or 4% of the edge, edges by ${percent(config.detector.logSize)}%, ${percent(config.detector.duplicate)}% found twice, ${config.detector.falsePositives.join(" to ")} boxes that are no object.`, "",
-    ...table(["proposals a room", "upper bound Acc@.25", "upper bound Acc@.5", "random Acc@.25", "right class at random Acc@.25"], [[
-      proposals.perScene.toFixed(1), percent(proposals.upper25), percent(proposals.upper50), percent(proposals.random25), percent(proposals.classOracle25),
-    ]]), "",
-    "## Visibility", "",
-    `In ${facts.views} uniformly sampled frames of the test rooms (${seen.objects} objects, measured depth pixels inside the object's box, patches of ${facts.patch}x${facts.patch} pixels):`, "",
-    ...table(["at least 20 pixels", "a patch more than 50% inside", "a patch at least 5% inside"], [[percent(seen.seen), percent(seen.patch50), percent(seen.patch5)]]), "",
+        return [
+          k.kind,
+          String(k.n),
+          percent(k.randomObject),
+          percent(k.classOracle),
+          percent(k.anchorBlindBound),
+          percent(best),
+          percent(k.changes),
+          String(k.pairs),
+        ];
+      }),
+    ),
+    "",
+    "Rules that know class and kind but not the anchor:",
+    "",
+    ...table(["kind", "rule", "percent right"], ruleRows),
+    "",
+    "## Detector-like proposals (test rooms)",
+    "",
+    `${percent(config.detector.miss)}% of the objects missed, centres off by ${config.detector.centre} m or 4% of the edge, edges by ${percent(config.detector.logSize)}%, ${percent(config.detector.duplicate)}% found twice, ${config.detector.falsePositives.join(" to ")} boxes that are no object.`,
+    "",
+    ...table(
+      [
+        "proposals a room",
+        "upper bound Acc@.25",
+        "upper bound Acc@.5",
+        "random Acc@.25",
+        "right class at random Acc@.25",
+      ],
+      [
+        [
+          proposals.perScene.toFixed(1),
+          percent(proposals.upper25),
+          percent(proposals.upper50),
+          percent(proposals.random25),
+          percent(proposals.classOracle25),
+        ],
+      ],
+    ),
+    "",
+    "## Visibility",
+    "",
+    `In ${facts.views} uniformly sampled frames of the test rooms (${seen.objects} objects, measured depth pixels inside the object's box, patches of ${facts.patch}x${facts.patch} pixels):`,
+    "",
+    ...table(
+      ["at least 20 pixels", "a patch more than 50% inside", "a patch at least 5% inside"],
+      [[percent(seen.seen), percent(seen.patch50), percent(seen.patch5)]],
+    ),
+    "",
     ...(control.length === 0 ? [] : controlSection(control)),
-    "## Known defects", "",
-    "Box-shaped furniture, one surface pattern a class, eight colours, one light, no clutter, templated English: results here say nothing about ScanNet. All rooms come from one generator, so the test rooms measure new rooms, not a new domain.", "",
-    `Classes in ScanNet's label map (NYU40 numbers): ${classNames.map((c) => `${c} ${classes[c].nyu40}`).join(", ")}.`, "",
+    "## Known defects",
+    "",
+    "Box-shaped furniture, one surface pattern a class, eight colours, one light, no clutter, templated English: results here say nothing about ScanNet. All rooms come from one generator, so the test rooms measure new rooms, not a new domain.",
+    "",
+    `Classes in ScanNet's label map (NYU40 numbers): ${classNames.map((c) => `${c} ${classes[c].nyu40}`).join(", ")}.`,
+    "",
   ].join("\n");
 }
 

@@ -1,14 +1,14 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../core/errors";
-import { silent, type ProgressSink } from "../../core/progress";
+import { type ProgressSink, silent } from "../../core/progress";
 import { readProposals } from "../proposals";
 import { readReferIt3D } from "../referit3d";
 import { openScene, readSceneList, readViews, type ScanNetScene } from "../scannet";
 import { readScanRefer } from "../scanrefer";
 import type { Query } from "../scene";
 import { classes } from "./classes";
-import { readManifest, type RoomsManifest } from "./make";
+import { type RoomsManifest, readManifest } from "./make";
 import { sentencePhrases } from "./phrases";
 import { relationsOf } from "./relations";
 import type { ClassName } from "./shapes";
@@ -25,7 +25,12 @@ export interface CheckReport {
 }
 
 const splits = [
-  { list: "scannetv2_train.txt", scanRefer: "ScanRefer_filtered_train.json", nr3d: "nr3d_train.csv", sr3d: "sr3d_train.csv" },
+  {
+    list: "scannetv2_train.txt",
+    scanRefer: "ScanRefer_filtered_train.json",
+    nr3d: "nr3d_train.csv",
+    sr3d: "sr3d_train.csv",
+  },
   { list: "scannetv2_val.txt", scanRefer: "ScanRefer_filtered_val.json", nr3d: "nr3d_test.csv", sr3d: "sr3d_test.csv" },
 ] as const;
 
@@ -39,7 +44,8 @@ export function isPhrased(sentence: string): boolean {
   reached[0] = true;
   for (let i = 0; i < parts.length; i++) {
     if (!reached[i]) continue;
-    for (let j = i + 1; j <= Math.min(parts.length, i + longest); j++) if (phrases.has(parts.slice(i, j).join(" "))) reached[j] = true;
+    for (let j = i + 1; j <= Math.min(parts.length, i + longest); j++)
+      if (phrases.has(parts.slice(i, j).join(" "))) reached[j] = true;
   }
   return reached[parts.length]!;
 }
@@ -48,16 +54,28 @@ export function isPhrased(sentence: string): boolean {
 function problemOf(query: Query, scene: ScanNetScene, manifest: RoomsManifest): string | undefined {
   const where = `${query.dataset} ${query.id} "${query.description}"`;
   const target = scene.objects[query.targetId];
-  if (target === undefined) return `${where}: object ${query.targetId} is not in ${scene.id} (0 to ${scene.objects.length - 1})`;
+  if (target === undefined)
+    return `${where}: object ${query.targetId} is not in ${scene.id} (0 to ${scene.objects.length - 1})`;
   if (target.label !== query.category) return `${where}: object ${query.targetId} is a ${target.label}`;
   if (!isPhrased(query.description)) return `${where}: not made of the known phrases`;
   if (query.relation === undefined || query.relation === "attribute") return undefined;
   const named = query.anchorIds.map((id) => scene.objects[id]);
-  if (named.some((o) => o === undefined || classes[o.label as ClassName]?.role !== "anchor")) return `${where}: an anchor is not there`;
+  if (named.some((o) => o === undefined || classes[o.label as ClassName]?.role !== "anchor"))
+    return `${where}: an anchor is not there`;
   const group = scene.objects.filter((o) => o.label === query.category);
-  const answers = relationsOf(group, named.map((o) => o!), manifest.config.margins).filter((r) =>
-    r.kind === query.relation && r.anchors.length === query.anchorIds.length && (r.side === undefined || query.description.includes(r.side)));
-  return answers.length === 1 && answers[0]!.answer === query.targetId ? undefined : `${where}: the scene's geometry does not give object ${query.targetId} alone`;
+  const answers = relationsOf(
+    group,
+    named.map((o) => o!),
+    manifest.config.margins,
+  ).filter(
+    (r) =>
+      r.kind === query.relation &&
+      r.anchors.length === query.anchorIds.length &&
+      (r.side === undefined || query.description.includes(r.side)),
+  );
+  return answers.length === 1 && answers[0]!.answer === query.targetId
+    ? undefined
+    : `${where}: the scene's geometry does not give object ${query.targetId} alone`;
 }
 
 /**
@@ -66,11 +84,19 @@ function problemOf(query: Query, scene: ScanNetScene, manifest: RoomsManifest): 
  *
  * @throws UserError when the folder holds no finished S2-Rooms
  */
-export async function checkData(folder: string, imageSize: number, progress: ProgressSink = silent): Promise<CheckReport> {
+export async function checkData(
+  folder: string,
+  imageSize: number,
+  progress: ProgressSink = silent,
+): Promise<CheckReport> {
   const present = splits.filter((s) => existsSync(join(folder, s.list)));
-  if (present.length === 0) throw new UserError(`${folder} has neither ${splits[0].list} nor ${splits[1].list}; put ScanNet's split lists there, or run "data make"`);
+  if (present.length === 0)
+    throw new UserError(
+      `${folder} has neither ${splits[0].list} nor ${splits[1].list}; put ScanNet's split lists there, or run "data make"`,
+    );
   const manifest = readManifest(folder);
-  if (manifest === undefined) throw new UserError(`${folder} holds no finished S2-Rooms (no rooms.json); run "data make" to the end first`);
+  if (manifest === undefined)
+    throw new UserError(`${folder} holds no finished S2-Rooms (no rooms.json); run "data make" to the end first`);
   const problems: string[] = [];
   const note = (error: unknown): void => {
     if (!(error instanceof UserError)) throw error;
@@ -119,7 +145,8 @@ export async function checkData(folder: string, imageSize: number, progress: Pro
         const problem = problemOf(q, scene, manifest);
         if (problem !== undefined) problems.push(problem);
       }
-      if (existsSync(join(folder, "proposals", `${id}.json`)) && attempt(() => readProposals(folder, id)) !== undefined) proposalFiles++;
+      if (existsSync(join(folder, "proposals", `${id}.json`)) && attempt(() => readProposals(folder, id)) !== undefined)
+        proposalFiles++;
     }
   }
   return { scenes: opened, frames, skippedFrames: skipped, sentences, proposalFiles, problems };

@@ -21,7 +21,14 @@ export const classes: Record<ClassName, RoomClass> = {
   cabinet: { role: "anchor", plural: "cabinets", width: [0.7, 1.1], depth: [0.45, 0.6], flatTop: true, nyu40: 3 },
   bookshelf: { role: "anchor", plural: "bookshelves", width: [0.8, 1.2], depth: [0.35, 0.5], flatTop: true, nyu40: 10 },
   dresser: { role: "anchor", plural: "dressers", width: [0.8, 1.1], depth: [0.45, 0.55], flatTop: true, nyu40: 17 },
-  refrigerator: { role: "anchor", plural: "refrigerators", width: [0.6, 0.75], depth: [0.6, 0.75], flatTop: true, nyu40: 24 },
+  refrigerator: {
+    role: "anchor",
+    plural: "refrigerators",
+    width: [0.6, 0.75],
+    depth: [0.6, 0.75],
+    flatTop: true,
+    nyu40: 24,
+  },
   chair: { role: "target", plural: "chairs", width: [0.48, 0.62], depth: [0.48, 0.62], nyu40: 5 },
   stool: { role: "target", plural: "stools", width: [0.42, 0.55], depth: [0.42, 0.55], nyu40: 40 },
   lamp: { role: "target", plural: "lamps", width: [0.42, 0.55], depth: [0.42, 0.55], nyu40: 35 },
@@ -33,12 +40,19 @@ export const classes: Record<ClassName, RoomClass> = {
   bag: { role: "small", plural: "bags", width: [0.4, 0.5], depth: [0.28, 0.33], nyu40: 37 },
 };
 export const classNames = Object.keys(classes) as ClassName[];
-export const classesOf = (role: RoomClass["role"]): ClassName[] => classNames.filter((name) => classes[name].role === role);
+export const classesOf = (role: RoomClass["role"]): ClassName[] =>
+  classNames.filter((name) => classes[name].role === role);
 
 /** Colours of objects, 0..255. */
 export const colours = {
-  red: [205, 35, 40], orange: [240, 135, 25], yellow: [238, 222, 60], green: [45, 155, 60],
-  blue: [45, 90, 215], purple: [145, 55, 175], white: [240, 240, 238], black: [38, 38, 42],
+  red: [205, 35, 40],
+  orange: [240, 135, 25],
+  yellow: [238, 222, 60],
+  green: [45, 155, 60],
+  blue: [45, 90, 215],
+  purple: [145, 55, 175],
+  white: [240, 240, 238],
+  black: [38, 38, 42],
 } as const satisfies Record<string, readonly [number, number, number]>;
 export type ColourName = keyof typeof colours;
 export const colourNames = Object.keys(colours) as ColourName[];

@@ -39,34 +39,43 @@ export const RoomsConfig = z.strictObject({
   layouts: z.int().min(1).default(24),
   /** Aimed share of each kind of sentence; a kind without a fair question in a room gives its share to the others. */
   mix: z.partialRecord(z.enum(relationKinds), z.number().min(0)).default({
-    attribute: 0.26, closest: 0.27, farthest: 0.23, between: 0.18, support: 0.11, view: 0.05,
+    attribute: 0.26,
+    closest: 0.27,
+    farthest: 0.23,
+    between: 0.18,
+    support: 0.11,
+    view: 0.05,
   }),
   /**
    * What a sentence asks for or names is shown by at least `frames` frames on at least `share` of their pixels each.
    * `attributeShare` is the share for attribute sentences: they have no landmark to reason from, only the look of the object.
    */
-  shown: z.strictObject({
-    frames: z.int().min(0).default(2),
-    share: z.number().min(0).max(1).default(0.01),
-    attributeShare: z.number().min(0).max(1).default(0.06),
-  }).prefault({}),
+  shown: z
+    .strictObject({
+      frames: z.int().min(0).default(2),
+      share: z.number().min(0).max(1).default(0.01),
+      attributeShare: z.number().min(0).max(1).default(0.06),
+    })
+    .prefault({}),
   /** Margins that make an answer unmistakable. */
-  margins: z.strictObject({
-    /** closest: the second must be this much farther, in metres and as a share. */
-    closest: z.number().default(0.4),
-    closestShare: z.number().default(0.25),
-    /** farthest: the second must be this much nearer. */
-    farthest: z.number().default(0.4),
-    farthestShare: z.number().default(0.1),
-    /** between: (way over the answer) / (straight way) at most this; every other instance at least `detourGap` more. */
-    detour: z.number().default(1.15),
-    detourGap: z.number().default(0.2),
-    /** between: the two anchors are at least this far apart. */
-    anchorGap: z.number().default(1.5),
-    /** view: sideways distance from the second, and how far the anchor and the answer lie in front of the viewer. */
-    view: z.number().default(0.5),
-    viewAhead: z.number().default(0.3),
-  }).prefault({}),
+  margins: z
+    .strictObject({
+      /** closest: the second must be this much farther, in metres and as a share. */
+      closest: z.number().default(0.4),
+      closestShare: z.number().default(0.25),
+      /** farthest: the second must be this much nearer. */
+      farthest: z.number().default(0.4),
+      farthestShare: z.number().default(0.1),
+      /** between: (way over the answer) / (straight way) at most this; every other instance at least `detourGap` more. */
+      detour: z.number().default(1.15),
+      detourGap: z.number().default(0.2),
+      /** between: the two anchors are at least this far apart. */
+      anchorGap: z.number().default(1.5),
+      /** view: sideways distance from the second, and how far the anchor and the answer lie in front of the viewer. */
+      view: z.number().default(0.5),
+      viewAhead: z.number().default(0.3),
+    })
+    .prefault({}),
   /** Sensor: share of depth holes as blobs and as single pixels, depth noise as a share, colour noise in grey levels. */
   holeBlobs: z.number().min(0).max(1).default(0.04),
   holePixels: z.number().min(0).max(1).default(0.02),
@@ -76,13 +85,15 @@ export const RoomsConfig = z.strictObject({
   poseShift: z.number().min(0).default(0.005),
   poseTurn: z.number().min(0).default(0.15),
   /** Detector imitation: misses, jitter of the centre and of the log size, duplicates, false positives. */
-  detector: z.strictObject({
-    miss: z.number().default(0.06),
-    centre: z.number().default(0.04),
-    logSize: z.number().default(0.1),
-    duplicate: z.number().default(0.05),
-    falsePositives: z.tuple([z.int(), z.int()]).default([3, 6]),
-  }).prefault({}),
+  detector: z
+    .strictObject({
+      miss: z.number().default(0.06),
+      centre: z.number().default(0.04),
+      logSize: z.number().default(0.1),
+      duplicate: z.number().default(0.05),
+      falsePositives: z.tuple([z.int(), z.int()]).default([3, 6]),
+    })
+    .prefault({}),
 });
 export type RoomsConfig = z.output<typeof RoomsConfig>;
 
@@ -96,7 +107,10 @@ export const roomSets = {
 
 /** What identifies a config and the maker's version on disk. */
 export function configHash(config: RoomsConfig): string {
-  return createHash("sha256").update(JSON.stringify([roomsVersion, config])).digest("hex").slice(0, 16);
+  return createHash("sha256")
+    .update(JSON.stringify([roomsVersion, config]))
+    .digest("hex")
+    .slice(0, 16);
 }
 
 export interface RoomPlan {

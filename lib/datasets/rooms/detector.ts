@@ -1,5 +1,5 @@
 import type { Rng } from "../../core/rng";
-import { boundsOf, iou, type Box } from "../../geometry/box";
+import { type Box, boundsOf, iou } from "../../geometry/box";
 import type { Proposal } from "../scene";
 import { classes, classNames } from "./classes";
 import type { RoomsConfig } from "./config";

@@ -1,8 +1,8 @@
-import type { Box } from "../../geometry/box";
 import type { Rng } from "../../core/rng";
-import { classes, classesOf, colourNames, type ColourName } from "./classes";
+import type { Box } from "../../geometry/box";
+import { type ColourName, classes, classesOf, colourNames } from "./classes";
 import type { RoomsConfig } from "./config";
-import { placeParts, type ClassName, type Part } from "./shapes";
+import { type ClassName, type Part, placeParts } from "./shapes";
 
 export interface RoomObject {
   readonly id: number;
@@ -40,13 +40,19 @@ function compose(config: RoomsConfig, rng: Rng): Wanted[] {
     const colour = rng.pick(colourNames);
     return Array.from({ length: count }, () => ({ label, colour, role }));
   };
-  const wanted = [...anchors, ...group(targetClasses[0]!, 3 + rng.int(3), "target"), ...group(targetClasses[1]!, 3 + rng.int(2), "target")];
+  const wanted = [
+    ...anchors,
+    ...group(targetClasses[0]!, 3 + rng.int(3), "target"),
+    ...group(targetClasses[1]!, 3 + rng.int(2), "target"),
+  ];
 
   const smallClasses = rng.shuffle(classesOf("small"));
   const supports = anchors.filter((a) => classes[a.label].flatTop).length;
   if (rng.next() < config.supportShare && supports >= 2) {
     // fewer than two would be no question
-    wanted.push(...group(smallClasses[0]!, Math.min(supports, 2 + rng.int(2), Math.max(2, most - wanted.length)), "small"));
+    wanted.push(
+      ...group(smallClasses[0]!, Math.min(supports, 2 + rng.int(2), Math.max(2, most - wanted.length)), "small"),
+    );
   }
   // lone objects: plain attribute questions
   const singles = rng.shuffle([...targetClasses.slice(2), ...smallClasses.slice(1)]);
@@ -67,7 +73,13 @@ function draw(want: Wanted, config: RoomsConfig, rng: Rng): { size: [number, num
 }
 
 /** One object on the floor, clear of the others; undefined when no place was found. */
-function placeOnFloor(want: Wanted, room: readonly [number, number, number], others: readonly Placed[], config: RoomsConfig, rng: Rng): Placed | undefined {
+function placeOnFloor(
+  want: Wanted,
+  room: readonly [number, number, number],
+  others: readonly Placed[],
+  config: RoomsConfig,
+  rng: Rng,
+): Placed | undefined {
   for (let attempt = 0; attempt < 60; attempt++) {
     const { size, turns } = draw(want, config, rng);
     const [w, d] = turns % 2 === 0 ? [size[0], size[1]] : [size[1], size[0]];
@@ -100,7 +112,12 @@ function placeOnTop(want: Wanted, support: Placed, config: RoomsConfig, rng: Rng
     const x = support.box[0] + rng.uniform(-slackX, slackX) / 2;
     const y = support.box[1] + rng.uniform(-slackY, slackY) / 2;
     const box: Box = [x, y, support.top + size[2] / 2, w, d, size[2]];
-    return { ...want, box, top: support.top + size[2], parts: placeParts(want.label, size, turns, [x, y, support.top]) };
+    return {
+      ...want,
+      box,
+      top: support.top + size[2],
+      parts: placeParts(want.label, size, turns, [x, y, support.top]),
+    };
   }
   return undefined;
 }
@@ -132,6 +149,8 @@ export function drawLayout(config: RoomsConfig, rng: Rng): Layout | undefined {
     }
     if (placed === undefined) return undefined;
   }
-  const objects = rng.shuffle([...floor, ...onTop]).map(({ label, colour, role, box, parts }, id) => ({ id, label, colour, role, box, parts }));
+  const objects = rng
+    .shuffle([...floor, ...onTop])
+    .map(({ label, colour, role, box, parts }, id) => ({ id, label, colour, role, box, parts }));
   return { size: room, objects };
 }

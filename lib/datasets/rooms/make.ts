@@ -1,17 +1,17 @@
 import { fork } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { UserError } from "../../core/errors";
 import { writeFileAtomic } from "../../core/files";
-import { silent, type ProgressSink } from "../../core/progress";
+import { type ProgressSink, silent } from "../../core/progress";
 import { inProject } from "../../core/root";
-import { configHash, planRooms, roomsVersion, type RoomPlan, type RoomsConfig } from "./config";
+import { configHash, planRooms, type RoomPlan, type RoomsConfig, roomsVersion } from "./config";
 import { labelMapTsv, nr3dCsv, scanReferJson, sr3dCsv } from "./referring";
-import { finishedRoom, sceneFolder, writeRoom, type RoomRecord } from "./scan";
+import { finishedRoom, type RoomRecord, sceneFolder, writeRoom } from "./scan";
 import type { Job, Report } from "./worker";
 
 /** The manifest, written last: its presence says that the folder is complete. */
@@ -54,7 +54,12 @@ function spawnWorker(job: Job, onRoom: () => void): Promise<void> {
     child.on("error", reject);
     child.on("exit", (code, signal) => {
       if (left === 0 && failure === undefined) resolve();
-      else reject(new UserError(`making rooms stopped: ${failure ?? `a worker ended with ${signal ?? `status ${code}`}`}; run the same command again to go on where it stopped`));
+      else
+        reject(
+          new UserError(
+            `making rooms stopped: ${failure ?? `a worker ended with ${signal ?? `status ${code}`}`}; run the same command again to go on where it stopped`,
+          ),
+        );
     });
     child.send(job);
   });
@@ -70,7 +75,8 @@ export interface MakeOptions {
 function sweep(folder: string): void {
   const scans = join(folder, "scans");
   if (!existsSync(scans)) return;
-  for (const name of readdirSync(scans)) if (/^scene\d{4}_00\.\d+\.tmp$/.test(name)) rmSync(join(scans, name), { recursive: true });
+  for (const name of readdirSync(scans))
+    if (/^scene\d{4}_00\.\d+\.tmp$/.test(name)) rmSync(join(scans, name), { recursive: true });
 }
 
 /**
@@ -79,13 +85,20 @@ function sweep(folder: string): void {
  *
  * @throws UserError when the folder holds scans that are not this maker's
  */
-export async function makeRooms(folder: string, config: RoomsConfig, options: MakeOptions = {}): Promise<RoomsManifest> {
+export async function makeRooms(
+  folder: string,
+  config: RoomsConfig,
+  options: MakeOptions = {},
+): Promise<RoomsManifest> {
   const { workers = availableParallelism(), progress = silent } = options;
   const plans = planRooms(config);
   const ready = readManifest(folder);
   if (ready !== undefined && configHash(ready.config) === configHash(config) && ready.version === roomsVersion) {
     // the manifest vouches for the rooms; only their presence is looked at again
-    if (plans.every((plan) => statSync(sceneFolder(folder, plan.id), { throwIfNoEntry: false })?.isDirectory() === true)) return ready;
+    if (
+      plans.every((plan) => statSync(sceneFolder(folder, plan.id), { throwIfNoEntry: false })?.isDirectory() === true)
+    )
+      return ready;
   }
   rmSync(manifestFile(folder), { force: true });
   mkdirSync(join(folder, "scans"), { recursive: true });
@@ -110,7 +123,8 @@ export async function makeRooms(folder: string, config: RoomsConfig, options: Ma
 function writeIndex(folder: string, config: RoomsConfig, plans: readonly RoomPlan[]): RoomsManifest {
   const records = plans.map((plan): RoomRecord => {
     const record = finishedRoom(folder, plan.id, config);
-    if (record === undefined) throw new UserError(`${sceneFolder(folder, plan.id)} has gone while rooms were made; run the same command again`);
+    if (record === undefined)
+      throw new UserError(`${sceneFolder(folder, plan.id)} has gone while rooms were made; run the same command again`);
     return record;
   });
   const train = records.filter((r) => r.split === "train");
@@ -126,7 +140,9 @@ function writeIndex(folder: string, config: RoomsConfig, plans: readonly RoomPla
     ["nr3d_train.csv", nr3dCsv(train)],
     ["nr3d_test.csv", nr3dCsv(val)],
     ["scannetv2-labels.combined.tsv", labelMapTsv()],
-    ...val.map((r) => [`proposals/${r.id}.json`, `${JSON.stringify({ scene: r.id, proposals: r.proposals })}\n`] as const),
+    ...val.map(
+      (r) => [`proposals/${r.id}.json`, `${JSON.stringify({ scene: r.id, proposals: r.proposals })}\n`] as const,
+    ),
   ]);
   const hash = createHash("sha256");
   for (const record of records) hash.update(`${record.id} ${record.content}\n`);
@@ -136,7 +152,11 @@ function writeIndex(folder: string, config: RoomsConfig, plans: readonly RoomPla
   }
   const count = (rooms: readonly RoomRecord[]): number => rooms.reduce((n, r) => n + r.sentences.length, 0);
   const manifest: RoomsManifest = {
-    name: config.name, version: roomsVersion, seed: config.seed, config, fingerprint: hash.digest("hex"),
+    name: config.name,
+    version: roomsVersion,
+    seed: config.seed,
+    config,
+    fingerprint: hash.digest("hex"),
     rooms: { train: train.length, val: val.length },
     sentences: { train: count(train), val: count(val) },
   };

@@ -1,10 +1,10 @@
-import { transformPoints } from "../../geometry/rigid";
 import type { Bounds } from "../../geometry/box";
+import { transformPoints } from "../../geometry/rigid";
 import type { Mesh } from "../../io/ply";
 import { colours } from "./classes";
 import type { Layout } from "./layout";
-import type { Finish } from "./solid";
 import type { Part } from "./shapes";
+import type { Finish } from "./solid";
 
 export interface SegmentedMesh {
   readonly mesh: Mesh;
@@ -14,7 +14,9 @@ export interface SegmentedMesh {
   readonly objectSegments: number[][];
 }
 
-const boxFaces = [0, 2, 1, 1, 2, 3, 4, 5, 6, 5, 7, 6, 0, 1, 4, 1, 5, 4, 2, 6, 3, 3, 6, 7, 0, 4, 2, 2, 4, 6, 1, 3, 5, 3, 7, 5];
+const boxFaces = [
+  0, 2, 1, 1, 2, 3, 4, 5, 6, 5, 7, 6, 0, 1, 4, 1, 5, 4, 2, 6, 3, 3, 6, 7, 0, 4, 2, 2, 4, 6, 1, 3, 5, 3, 7, 5,
+];
 
 function boxCorners([x0, y0, z0, x1, y1, z1]: Bounds): number[] {
   const out: number[] = [];
@@ -67,14 +69,21 @@ export function meshOf(layout: Layout, finish: Finish, toScan: Float64Array): Se
     for (const f of shape === "box" ? boxFaces : ringFaces()) faces.push(first + f);
   };
   let segment = 0;
-  const objectSegments = layout.objects.map((object) => object.parts.map((part) => {
-    add(part.shape, part.bounds, colours[object.colour], segment);
-    return segment++;
-  }));
+  const objectSegments = layout.objects.map((object) =>
+    object.parts.map((part) => {
+      add(part.shape, part.bounds, colours[object.colour], segment);
+      return segment++;
+    }),
+  );
   const [w, d, h] = layout.size;
   add("box", [-w / 2, -d / 2, 0, w / 2, d / 2, h], finish.walls, segment);
   return {
-    mesh: { points: Float32Array.from(transformPoints(toScan, points)), colours: Uint8Array.from(rgb), faces: Int32Array.from(faces) },
-    segments, objectSegments,
+    mesh: {
+      points: Float32Array.from(transformPoints(toScan, points)),
+      colours: Uint8Array.from(rgb),
+      faces: Int32Array.from(faces),
+    },
+    segments,
+    objectSegments,
   };
 }

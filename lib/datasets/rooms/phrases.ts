@@ -1,6 +1,6 @@
 import type { Rng } from "../../core/rng";
 import type { RelationKind } from "../scene";
-import { classes, classNames, colourNames, type ColourName } from "./classes";
+import { type ColourName, classes, classNames, colourNames } from "./classes";
 import type { Side } from "./relations";
 import type { ClassName } from "./shapes";
 
@@ -69,7 +69,11 @@ const pluralPhrase = (label: ClassName): string => `${classes[label].plural},`;
  * pretrained one brings it along.
  */
 export const sentencePhrases: readonly string[] = [
-  ...new Set(Object.values(templates).flat(2).filter((word) => !isSlot(word))),
+  ...new Set(
+    Object.values(templates)
+      .flat(2)
+      .filter((word) => !isSlot(word)),
+  ),
   ...classNames,
   ...classNames.map(pluralPhrase),
   ...classNames.flatMap((label) => colourNames.map((colour) => `${colour} ${label}`)),
@@ -95,7 +99,12 @@ export const wordings = (set: TemplateSet): number => templates[set].length;
  *
  * @param anchors named in this order; for attributes the target itself
  */
-export function phrase(set: TemplateSet, wording: number, target: NamedObject, anchors: readonly NamedObject[]): string {
+export function phrase(
+  set: TemplateSet,
+  wording: number,
+  target: NamedObject,
+  anchors: readonly NamedObject[],
+): string {
   const [first, second] = anchors;
   const fill: Record<(typeof slots)[number], string> = {
     C: target.label,
@@ -127,7 +136,10 @@ export function quotas<K extends string>(n: number, weights: ReadonlyMap<K, numb
   }
   for (; left > 0; left--) {
     const keys = [...rests.keys()];
-    const key = rng.weighted(keys, keys.map((k) => rests.get(k)!));
+    const key = rng.weighted(
+      keys,
+      keys.map((k) => rests.get(k)!),
+    );
     out.set(key, out.get(key)! + 1);
     rests.delete(key);
   }

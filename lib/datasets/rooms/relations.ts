@@ -54,7 +54,9 @@ function byDistance(group: readonly Named[], anchor: Named, m: Margins): Relatio
 function byBetween(group: readonly Named[], a: Named, b: Named, m: Margins): Relation[] {
   const straight = floorDistance(a, b);
   if (straight < m.anchorGap) return [];
-  const sorted = group.map((o) => ({ id: o.id, ratio: (floorDistance(a, o) + floorDistance(o, b)) / straight })).sort((p, q) => p.ratio - q.ratio);
+  const sorted = group
+    .map((o) => ({ id: o.id, ratio: (floorDistance(a, o) + floorDistance(o, b)) / straight }))
+    .sort((p, q) => p.ratio - q.ratio);
   if (sorted[0]!.ratio > m.detour || sorted[1]!.ratio < sorted[0]!.ratio + m.detourGap) return [];
   return [{ kind: "between", answer: sorted[0]!.id, anchors: [a.id, b.id] }];
 }

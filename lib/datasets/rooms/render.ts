@@ -35,7 +35,10 @@ function screenRect(box: Box, k: Intrinsics, worldToCamera: Float64Array, size: 
   if (behind === 8) return undefined;
   if (behind > 0) return [0, size - 1, 0, size - 1];
   const rect: Rect = [
-    Math.max(0, Math.ceil(u0)), Math.min(size - 1, Math.floor(u1)), Math.max(0, Math.ceil(v0)), Math.min(size - 1, Math.floor(v1)),
+    Math.max(0, Math.ceil(u0)),
+    Math.min(size - 1, Math.floor(u1)),
+    Math.max(0, Math.ceil(v0)),
+    Math.min(size - 1, Math.floor(v1)),
   ];
   return rect[0] > rect[1] || rect[2] > rect[3] ? undefined : rect;
 }
@@ -69,14 +72,21 @@ function newFilm(k: Intrinsics, pose: Float64Array, size: number): Film {
     }
   }
   return {
-    size, rays, origin: [pose[3]!, pose[7]!, pose[11]!],
+    size,
+    rays,
+    origin: [pose[3]!, pose[7]!, pose[11]!],
     near: new Float64Array(size * size).fill(Infinity),
     part: new Int32Array(size * size).fill(-1),
     facing: new Uint8Array(size * size),
   };
 }
 
-function castBox({ size, origin, rays, near, part, facing }: Film, [u0, u1, v0, v1]: Rect, id: number, [bx0, by0, bz0, bx1, by1, bz1]: Solid["parts"][number]["bounds"]): void {
+function castBox(
+  { size, origin, rays, near, part, facing }: Film,
+  [u0, u1, v0, v1]: Rect,
+  id: number,
+  [bx0, by0, bz0, bx1, by1, bz1]: Solid["parts"][number]["bounds"],
+): void {
   const [ox, oy, oz] = origin;
   const [x0, x1, y0, y1, z0, z1] = [bx0 - ox, bx1 - ox, by0 - oy, by1 - oy, bz0 - oz, bz1 - oz];
   for (let v = v0; v <= v1; v++) {
@@ -98,7 +108,12 @@ function castBox({ size, origin, rays, near, part, facing }: Film, [u0, u1, v0, 
 }
 
 /** An upright cylinder; its lower end is never seen. */
-function castCylinder({ size, origin, rays, near, part, facing }: Film, [u0, u1, v0, v1]: Rect, id: number, [x0, y0, z0, x1, y1, z1]: Solid["parts"][number]["bounds"]): void {
+function castCylinder(
+  { size, origin, rays, near, part, facing }: Film,
+  [u0, u1, v0, v1]: Rect,
+  id: number,
+  [x0, y0, z0, x1, y1, z1]: Solid["parts"][number]["bounds"],
+): void {
   const oz = origin[2];
   const rx = (x1 - x0) / 2;
   const ry = (y1 - y0) / 2;
@@ -150,7 +165,10 @@ export function render(solid: Solid, k: Intrinsics, pose: Float64Array, size: nu
 }
 
 /** Colours of what the rays met. */
-function shaded({ layout, finish, parts, owners, palette }: Solid, { origin, rays, near, part, facing }: Film): Picture {
+function shaded(
+  { layout, finish, parts, owners, palette }: Solid,
+  { origin, rays, near, part, facing }: Film,
+): Picture {
   const pixels = near.length;
   const depth = new Float32Array(pixels);
   const objects = new Int16Array(pixels).fill(-1);
@@ -185,7 +203,7 @@ function shaded({ layout, finish, parts, owners, palette }: Solid, { origin, ray
           light = across[4]! * (tile === 0 ? 1 : 0.9);
         }
       } else {
-        t = tx < ty ? tx : ty;
+        t = Math.min(tx, ty);
         light = tx < ty ? across[dx > 0 ? 1 : 0]! : across[dy > 0 ? 3 : 2]!;
       }
     } else {

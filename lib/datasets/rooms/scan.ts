@@ -16,9 +16,9 @@ import { detect } from "./detector";
 import { drawLayout, type Layout, type RoomObject } from "./layout";
 import { meshOf } from "./mesh";
 import { render } from "./render";
-import { solidOf, type Finish } from "./solid";
 import { expose } from "./sensor";
-import { richness, writeSentences, type RoomSentence, type Shown } from "./sentences";
+import { type RoomSentence, richness, type Shown, writeSentences } from "./sentences";
+import { type Finish, solidOf } from "./solid";
 
 /** What the maker remembers of a room, beside the files that a scan has. */
 export interface RoomRecord {
@@ -54,7 +54,9 @@ export function finishedRoom(folder: string, id: string, config: RoomsConfig): R
   const file = recordFile(folder, id);
   if (!existsSync(file)) {
     if (existsSync(sceneFolder(folder, id))) {
-      throw new UserError(`${sceneFolder(folder, id)} exists and was not written by "data make" (no ${id}.rooms.json); name another folder with --folder`);
+      throw new UserError(
+        `${sceneFolder(folder, id)} exists and was not written by "data make" (no ${id}.rooms.json); name another folder with --folder`,
+      );
     }
     return undefined;
   }
@@ -66,7 +68,10 @@ function chooseLayout(config: RoomsConfig, rng: Rng): Layout {
   let best: Layout | undefined;
   let most = -1;
   for (let kept = 0, tried = 0; kept < config.layouts; tried++) {
-    if (tried > 200 * config.layouts) throw new UserError(`rooms config "${config.name}": objects do not fit into rooms of ${config.side.join(" to ")} m; allow larger sides or fewer objects`);
+    if (tried > 200 * config.layouts)
+      throw new UserError(
+        `rooms config "${config.name}": objects do not fit into rooms of ${config.side.join(" to ")} m; allow larger sides or fewer objects`,
+      );
     const layout = drawLayout(config, rng);
     if (layout === undefined) continue;
     kept++;
@@ -85,14 +90,24 @@ export function finishOf(rng: Rng): Finish {
     return [grey + rng.uniform(-14, 18), grey + rng.uniform(-12, 12), grey + rng.uniform(-18, 12)];
   };
   const angle = rng.uniform(0, 2 * Math.PI);
-  return { floor: tinted(105, 185), walls: tinted(165, 215), light: [0.5 * Math.cos(angle), 0.5 * Math.sin(angle), Math.sqrt(0.75)] };
+  return {
+    floor: tinted(105, 185),
+    walls: tinted(165, 215),
+    light: [0.5 * Math.cos(angle), 0.5 * Math.sin(angle), Math.sqrt(0.75)],
+  };
 }
 
 function matrixText(m: ArrayLike<number>): string {
-  return `${[0, 1, 2, 3].map((i) => [0, 1, 2, 3].map((j) => {
-    const x = m[4 * i + j]!;
-    return Number.isFinite(x) ? x.toFixed(6) : x > 0 ? "inf" : "-inf";
-  }).join(" ")).join("\n")}\n`;
+  return `${[0, 1, 2, 3]
+    .map((i) =>
+      [0, 1, 2, 3]
+        .map((j) => {
+          const x = m[4 * i + j]!;
+          return Number.isFinite(x) ? x.toFixed(6) : x > 0 ? "inf" : "-inf";
+        })
+        .join(" "),
+    )
+    .join("\n")}\n`;
 }
 
 /** Files of a room by their path inside its folder. */
@@ -111,7 +126,12 @@ export async function makeRoom(config: RoomsConfig, plan: RoomPlan): Promise<Roo
 
   // the scanner's own world is turned and shifted; axisAlignment undoes it
   const place = rng.fork("place");
-  const alignment = turnAndShift(place.uniform(-Math.PI, Math.PI), place.uniform(-4, 4), place.uniform(-4, 4), place.uniform(-0.5, 0.5));
+  const alignment = turnAndShift(
+    place.uniform(-Math.PI, Math.PI),
+    place.uniform(-4, 4),
+    place.uniform(-4, 4),
+    place.uniform(-0.5, 0.5),
+  );
   // as written: 6 decimals
   const written = alignment.map((x) => Number(x.toFixed(6)));
   const toScan = invertRigid(alignment);
@@ -149,29 +169,65 @@ export async function makeRoom(config: RoomsConfig, plan: RoomPlan): Promise<Roo
   const intrinsic = matrixText([k.fx, 0, k.cx, 0, 0, k.fy, k.cy, 0, 0, 0, 1, 0, 0, 0, 0, 1]);
   files.set("intrinsic/intrinsic_color.txt", intrinsic);
   files.set("intrinsic/intrinsic_depth.txt", intrinsic);
-  files.set(`${plan.id}.txt`, [
-    `axisAlignment = ${[...written].map((x) => x.toFixed(6)).join(" ")}`,
-    `colorHeight = ${size}`, `colorWidth = ${size}`, `depthHeight = ${size}`, `depthWidth = ${size}`,
-    `fx_color = ${k.fx.toFixed(6)}`, `fy_color = ${k.fy.toFixed(6)}`, `mx_color = ${k.cx.toFixed(6)}`, `my_color = ${k.cy.toFixed(6)}`,
-    `fx_depth = ${k.fx.toFixed(6)}`, `fy_depth = ${k.fy.toFixed(6)}`, `mx_depth = ${k.cx.toFixed(6)}`, `my_depth = ${k.cy.toFixed(6)}`,
-    `numColorFrames = ${poses.length}`, `numDepthFrames = ${poses.length}`, "sceneType = S2-Rooms", "",
-  ].join("\n"));
+  files.set(
+    `${plan.id}.txt`,
+    [
+      `axisAlignment = ${[...written].map((x) => x.toFixed(6)).join(" ")}`,
+      `colorHeight = ${size}`,
+      `colorWidth = ${size}`,
+      `depthHeight = ${size}`,
+      `depthWidth = ${size}`,
+      `fx_color = ${k.fx.toFixed(6)}`,
+      `fy_color = ${k.fy.toFixed(6)}`,
+      `mx_color = ${k.cx.toFixed(6)}`,
+      `my_color = ${k.cy.toFixed(6)}`,
+      `fx_depth = ${k.fx.toFixed(6)}`,
+      `fy_depth = ${k.fy.toFixed(6)}`,
+      `mx_depth = ${k.cx.toFixed(6)}`,
+      `my_depth = ${k.cy.toFixed(6)}`,
+      `numColorFrames = ${poses.length}`,
+      `numDepthFrames = ${poses.length}`,
+      "sceneType = S2-Rooms",
+      "",
+    ].join("\n"),
+  );
 
   const { mesh, segments, objectSegments } = meshOf(layout, finish, toScan);
   const meshName = `${plan.id}_vh_clean_2`;
   files.set(`${meshName}.ply`, writePly(mesh));
   files.set(`${meshName}.0.010000.segs.json`, JSON.stringify({ params: {}, sceneId: plan.id, segIndices: segments }));
-  files.set(`${plan.id}.aggregation.json`, JSON.stringify({
-    sceneId: `scannet.${plan.id}`, appId: "s2-rooms", segmentsFile: `scannet.${meshName}.0.010000.segs.json`,
-    segGroups: layout.objects.map((o, i) => ({ id: i, objectId: i, segments: objectSegments[i], label: o.label })),
-  }));
+  files.set(
+    `${plan.id}.aggregation.json`,
+    JSON.stringify({
+      sceneId: `scannet.${plan.id}`,
+      appId: "s2-rooms",
+      segmentsFile: `scannet.${meshName}.0.010000.segs.json`,
+      segGroups: layout.objects.map((o, i) => ({ id: i, objectId: i, segments: objectSegments[i], label: o.label })),
+    }),
+  );
 
   const content = createHash("sha256");
   for (const [name, data] of files) content.update(name).update("\0").update(data).update("\0");
-  const sentences = writeSentences(layout, shownBy(pixels, config), plan.split === "train" ? config.trainSentences : config.testSentences, config, rng.fork("sentences"));
+  const sentences = writeSentences(
+    layout,
+    shownBy(pixels, config),
+    plan.split === "train" ? config.trainSentences : config.testSentences,
+    config,
+    rng.fork("sentences"),
+  );
   const record: RoomRecord = {
-    id: plan.id, split: plan.split, config: configHash(config), content: content.digest("hex"), size: layout.size,
-    objects: layout.objects.map(({ label, colour, role, box }, i) => ({ label, colour, role, box, pixels: pixels[i]! })),
+    id: plan.id,
+    split: plan.split,
+    config: configHash(config),
+    content: content.digest("hex"),
+    size: layout.size,
+    objects: layout.objects.map(({ label, colour, role, box }, i) => ({
+      label,
+      colour,
+      role,
+      box,
+      pixels: pixels[i]!,
+    })),
     sentences,
     proposals: plan.split === "val" ? detect(layout, config.detector, rng.fork("detector")) : [],
   };
@@ -193,9 +249,14 @@ export async function writeRoom(folder: string, config: RoomsConfig, plan: RoomP
 }
 
 /** What sentences may speak of. @param pixels of each object, in each frame */
-export function shownBy(pixels: readonly (readonly number[])[], { image, shown: { frames, share, attributeShare } }: RoomsConfig): Shown {
+export function shownBy(
+  pixels: readonly (readonly number[])[],
+  { image, shown: { frames, share, attributeShare } }: RoomsConfig,
+): Shown {
   const on = (least: number): Set<number> =>
-    new Set(pixels.flatMap((each, id) => (each.filter((n) => n >= least * image * image).length >= frames ? [id] : [])));
+    new Set(
+      pixels.flatMap((each, id) => (each.filter((n) => n >= least * image * image).length >= frames ? [id] : [])),
+    );
   return { attribute: on(attributeShare), relation: on(share) };
 }
 

@@ -46,7 +46,10 @@ export function expose(picture: Picture, size: number, config: RoomsConfig, rng:
         colour[k] = value < 0 ? 0 : value > 255 ? 255 : value + 0.5;
       }
       z = (z + stepZ) & mask;
-      depth[i] = Math.min(65535, Math.max(1, Math.round(1000 * picture.depth[i]! * (1 + config.depthNoise * noise[z]!))));
+      depth[i] = Math.min(
+        65535,
+        Math.max(1, Math.round(1000 * picture.depth[i]! * (1 + config.depthNoise * noise[z]!))),
+      );
     }
   }
   const dots = Math.round(config.holePixels * pixels);

@@ -3,7 +3,7 @@ import type { RelationKind } from "../scene";
 import type { RoomsConfig } from "./config";
 import type { Layout, RoomObject } from "./layout";
 import { phrase, quotas, templateSet, wordings } from "./phrases";
-import { relationsOf, type Relation } from "./relations";
+import { type Relation, relationsOf } from "./relations";
 
 export interface RoomSentence {
   readonly kind: RelationKind;
@@ -32,22 +32,39 @@ export interface Shown {
  */
 export function questionsOf(layout: Layout, margins: RoomsConfig["margins"], shown: Shown): Question[] {
   const anchors = layout.objects.filter((o) => o.role === "anchor" && shown.relation.has(o.id));
-  const labels = [...new Set(layout.objects.filter((o) => o.role === "target" || o.role === "small").map((o) => o.label))];
+  const labels = [
+    ...new Set(layout.objects.filter((o) => o.role === "target" || o.role === "small").map((o) => o.label)),
+  ];
   const found: Question[] = [];
   const add = (kind: RelationKind, label: string, relations: readonly Relation[]): void => {
     const byAnswer = new Map<number, Relation[]>();
-    for (const r of relations) if (shown[kind === "attribute" ? kind : "relation"].has(r.answer)) byAnswer.set(r.answer, [...(byAnswer.get(r.answer) ?? []), r]);
+    for (const r of relations)
+      if (shown[kind === "attribute" ? kind : "relation"].has(r.answer))
+        byAnswer.set(r.answer, [...(byAnswer.get(r.answer) ?? []), r]);
     if (byAnswer.size >= 2) found.push({ kind, label, byAnswer });
   };
   for (const label of labels) {
     const group = layout.objects.filter((o) => o.label === label);
     const relations = relationsOf(group, anchors, margins);
     // objects on furniture are asked for by what they stand on only: their height would tell where they are
-    const kinds = group.some((o) => o.role === "small") ? (["support"] as const) : (["closest", "farthest", "between", "view"] as const);
-    for (const kind of kinds) add(kind, label, relations.filter((r) => r.kind === kind));
+    const kinds = group.some((o) => o.role === "small")
+      ? (["support"] as const)
+      : (["closest", "farthest", "between", "view"] as const);
+    for (const kind of kinds)
+      add(
+        kind,
+        label,
+        relations.filter((r) => r.kind === kind),
+      );
   }
-  const named = layout.objects.filter((o) => layout.objects.every((p) => p === o || p.label !== o.label || p.colour !== o.colour));
-  add("attribute", "", named.map((o) => ({ kind: "attribute", answer: o.id, anchors: [] })));
+  const named = layout.objects.filter((o) =>
+    layout.objects.every((p) => p === o || p.label !== o.label || p.colour !== o.colour),
+  );
+  add(
+    "attribute",
+    "",
+    named.map((o) => ({ kind: "attribute", answer: o.id, anchors: [] })),
+  );
   return found;
 }
 
@@ -72,7 +89,15 @@ function wordingsOf(relation: Relation, objects: readonly RoomObject[]): Wording
   const set = templateSet(relation.kind, relation.side, lone);
   const orders = relation.kind === "between" ? [relation.anchors, [...relation.anchors].reverse()] : [relation.anchors];
   return orders.flatMap((anchors) =>
-    Array.from({ length: wordings(set) }, (_, i) => ({ anchors, text: phrase(set, i, target, anchors.map((id) => objects[id]!)) })),
+    Array.from({ length: wordings(set) }, (_, i) => ({
+      anchors,
+      text: phrase(
+        set,
+        i,
+        target,
+        anchors.map((id) => objects[id]!),
+      ),
+    })),
   );
 }
 
@@ -81,9 +106,17 @@ class Drawer {
   private readonly left: Map<number, { uses: number; wordings: Wording[] }[]>;
   private round: number[] = [];
 
-  constructor(readonly question: Question, objects: readonly RoomObject[], private readonly rng: Rng) {
-    this.left = new Map([...question.byAnswer].map(([answer, relations]) =>
-      [answer, rng.shuffle(relations).map((r) => ({ uses: 0, wordings: rng.shuffle(wordingsOf(r, objects)) }))]));
+  constructor(
+    readonly question: Question,
+    objects: readonly RoomObject[],
+    private readonly rng: Rng,
+  ) {
+    this.left = new Map(
+      [...question.byAnswer].map(([answer, relations]) => [
+        answer,
+        rng.shuffle(relations).map((r) => ({ uses: 0, wordings: rng.shuffle(wordingsOf(r, objects)) })),
+      ]),
+    );
   }
 
   /** undefined when some answer has run out of wordings: going on would favour the others. */
@@ -95,7 +128,10 @@ class Drawer {
     }
     const target = this.round.pop()!;
     // the statement that was used least
-    const statement = this.left.get(target)!.filter((s) => s.wordings.length > 0).sort((a, b) => a.uses - b.uses)[0]!;
+    const statement = this.left
+      .get(target)!
+      .filter((s) => s.wordings.length > 0)
+      .sort((a, b) => a.uses - b.uses)[0]!;
     statement.uses++;
     const { text, anchors } = statement.wordings.pop()!;
     return { kind: this.question.kind, target, anchors, text };
@@ -106,14 +142,22 @@ class Drawer {
  * Sentences of a room: kinds near the config's mix; within each (class, kind) answers are drawn uniformly among those
  * that can be reached, so knowing the class and the kind alone favours no instance.
  */
-export function writeSentences(layout: Layout, shown: Shown, count: number, config: RoomsConfig, rng: Rng): RoomSentence[] {
+export function writeSentences(
+  layout: Layout,
+  shown: Shown,
+  count: number,
+  config: RoomsConfig,
+  rng: Rng,
+): RoomSentence[] {
   const drawers = new Map<RelationKind, Drawer[]>();
   for (const question of questionsOf(layout, config.margins, shown)) {
     const drawer = new Drawer(question, layout.objects, rng);
     drawers.set(question.kind, [...(drawers.get(question.kind) ?? []), drawer]);
   }
   const out: RoomSentence[] = [];
-  const weights = new Map([...drawers.keys()].map((kind) => [kind, config.mix[kind] ?? 0] as const).filter(([, w]) => w > 0));
+  const weights = new Map(
+    [...drawers.keys()].map((kind) => [kind, config.mix[kind] ?? 0] as const).filter(([, w]) => w > 0),
+  );
   while (out.length < count && weights.size > 0) {
     for (const [kind, quota] of quotas(count - out.length, weights, rng)) {
       const able = rng.shuffle(drawers.get(kind)!);

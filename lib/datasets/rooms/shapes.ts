@@ -54,51 +54,112 @@ function worked(kind: PatternKind, tone: Tone, period: number, parts: readonly P
 export const shapes = {
   table: [...worked("columns", "wood", 0.26, [box(full, full, [0.88, 1])]), ...legs(0.1, [0, 0.88], "dark")],
   desk: [
-    ...worked("slant", "contrast", 0.24, [box(full, full, [0.9, 1]), box([0.12, 0.48], around(0.46), [0, 0.9])]), box([0.11, 0.49], around(0.47), [0.42, 0.46], "dark"),
-    box([-0.5, -0.42], around(0.46), [0, 0.9], "dark"), ...worked("slant", "contrast", 0.24, [box([-0.42, 0.12], [0.38, 0.44], [0.35, 0.9])]),
+    ...worked("slant", "contrast", 0.24, [box(full, full, [0.9, 1]), box([0.12, 0.48], around(0.46), [0, 0.9])]),
+    box([0.11, 0.49], around(0.47), [0.42, 0.46], "dark"),
+    box([-0.5, -0.42], around(0.46), [0, 0.9], "dark"),
+    ...worked("slant", "contrast", 0.24, [box([-0.42, 0.12], [0.38, 0.44], [0.35, 0.9])]),
   ],
   bed: [
-    ...worked("checks", "contrast", 0.26, [box(full, [0.43, 0.5], [0, 1]), box(full, [-0.5, 0.43], [0.14, 0.45])]), box(around(0.46), [-0.46, 0.43], [0, 0.14], "dark"),
+    ...worked("checks", "contrast", 0.26, [box(full, [0.43, 0.5], [0, 1]), box(full, [-0.5, 0.43], [0.14, 0.45])]),
+    box(around(0.46), [-0.46, 0.43], [0, 0.14], "dark"),
     box(around(0.4), [0.18, 0.4], [0.45, 0.58], "light"),
   ],
   sofa: [
-    ...worked("columns", "contrast", 0.24, [box(full, [0.26, 0.5], [0, 1]), box(around(0.36), [-0.46, 0.26], [0.12, 0.5])]),
-    box(around(0.36), [-0.42, 0.26], [0, 0.12], "dark"), box([-0.5, -0.36], [-0.5, 0.26], [0, 0.7]), box([0.36, 0.5], [-0.5, 0.26], [0, 0.7]),
+    ...worked("columns", "contrast", 0.24, [
+      box(full, [0.26, 0.5], [0, 1]),
+      box(around(0.36), [-0.46, 0.26], [0.12, 0.5]),
+    ]),
+    box(around(0.36), [-0.42, 0.26], [0, 0.12], "dark"),
+    box([-0.5, -0.36], [-0.5, 0.26], [0, 0.7]),
+    box([0.36, 0.5], [-0.5, 0.26], [0, 0.7]),
   ],
   cabinet: [
-    box(around(0.45), around(0.45), [0, 0.09], "dark"), ...worked("grid", "contrast", 0.28, [box(around(0.48), around(0.47), [0.09, 0.93]), box(full, full, [0.93, 1])]),
-    box([-0.16, -0.08], [-0.5, -0.47], [0.5, 0.58], "metal"), box([0.08, 0.16], [-0.5, -0.47], [0.5, 0.58], "metal"),
+    box(around(0.45), around(0.45), [0, 0.09], "dark"),
+    ...worked("grid", "contrast", 0.28, [box(around(0.48), around(0.47), [0.09, 0.93]), box(full, full, [0.93, 1])]),
+    box([-0.16, -0.08], [-0.5, -0.47], [0.5, 0.58], "metal"),
+    box([0.08, 0.16], [-0.5, -0.47], [0.5, 0.58], "metal"),
   ],
   bookshelf: [
-    box([-0.5, -0.44], full, [0, 1]), box([0.44, 0.5], full, [0, 1]), box(around(0.44), full, [0.46, 0.53]), box(around(0.44), full, [0, 0.07]),
+    box([-0.5, -0.44], full, [0, 1]),
+    box([0.44, 0.5], full, [0, 1]),
+    box(around(0.44), full, [0.46, 0.53]),
+    box(around(0.44), full, [0, 0.07]),
     ...worked("books", "contrast", 0.16, [box(around(0.44), full, [0.93, 1]), box(around(0.44), [0.42, 0.5], [0, 1])]),
-    ...worked("books", "light", 0.16, [box([-0.42, -0.02], [-0.42, 0.42], [0.07, 0.38], "wood"), box([0.04, 0.42], [-0.42, 0.42], [0.07, 0.44], "dark")]),
-    ...worked("books", "wood", 0.16, [box([-0.42, 0.1], [-0.42, 0.42], [0.53, 0.88], "light"), box([0.12, 0.42], [-0.42, 0.42], [0.53, 0.82], "dark")]),
+    ...worked("books", "light", 0.16, [
+      box([-0.42, -0.02], [-0.42, 0.42], [0.07, 0.38], "wood"),
+      box([0.04, 0.42], [-0.42, 0.42], [0.07, 0.44], "dark"),
+    ]),
+    ...worked("books", "wood", 0.16, [
+      box([-0.42, 0.1], [-0.42, 0.42], [0.53, 0.88], "light"),
+      box([0.12, 0.42], [-0.42, 0.42], [0.53, 0.82], "dark"),
+    ]),
   ],
   dresser: [
-    ...legs(0.1, [0, 0.12], "wood"), box(around(0.45), around(0.45), [0.12, 0.97], "dark"),
-    ...worked("rows", "wood", 0.24, [box(full, full, [0.12, 0.36]), box(full, full, [0.42, 0.66]), box(full, full, [0.72, 1])]),
+    ...legs(0.1, [0, 0.12], "wood"),
+    box(around(0.45), around(0.45), [0.12, 0.97], "dark"),
+    ...worked("rows", "wood", 0.24, [
+      box(full, full, [0.12, 0.36]),
+      box(full, full, [0.42, 0.66]),
+      box(full, full, [0.72, 1]),
+    ]),
   ],
   refrigerator: [
-    box(full, [-0.44, 0.5], [0, 0.58]), box(around(0.45), around(0.4), [0.58, 0.64], "metal"), box(full, [-0.44, 0.5], [0.64, 1]),
-    box([0.28, 0.4], [-0.5, -0.44], [0.3, 0.56], "metal"), box([0.28, 0.4], [-0.5, -0.44], [0.66, 0.9], "metal"),
+    box(full, [-0.44, 0.5], [0, 0.58]),
+    box(around(0.45), around(0.4), [0.58, 0.64], "metal"),
+    box(full, [-0.44, 0.5], [0.64, 1]),
+    box([0.28, 0.4], [-0.5, -0.44], [0.3, 0.56], "metal"),
+    box([0.28, 0.4], [-0.5, -0.44], [0.66, 0.9], "metal"),
   ],
-  chair: [...worked("rows", "contrast", 0.18, [box(full, full, [0.4, 0.52]), box(full, [0.36, 0.5], [0.52, 1])]), ...legs(0.14, [0, 0.4], "wood")],
-  stool: [...worked("rings", "contrast", 0.14, [cylinder(0.5, [0.8, 1])]), cylinder(0.12, [0.07, 0.8], "metal"), cylinder(0.4, [0, 0.07], "metal")],
-  lamp: [cylinder(0.32, [0, 0.07], "dark"), cylinder(0.06, [0.07, 0.5], "dark"), cylinder(0.5, [0.5, 0.9], "glow"), cylinder(0.34, [0.9, 1], "light")],
+  chair: [
+    ...worked("rows", "contrast", 0.18, [box(full, full, [0.4, 0.52]), box(full, [0.36, 0.5], [0.52, 1])]),
+    ...legs(0.14, [0, 0.4], "wood"),
+  ],
+  stool: [
+    ...worked("rings", "contrast", 0.14, [cylinder(0.5, [0.8, 1])]),
+    cylinder(0.12, [0.07, 0.8], "metal"),
+    cylinder(0.4, [0, 0.07], "metal"),
+  ],
+  lamp: [
+    cylinder(0.32, [0, 0.07], "dark"),
+    cylinder(0.06, [0.07, 0.5], "dark"),
+    cylinder(0.5, [0.5, 0.9], "glow"),
+    cylinder(0.34, [0.9, 1], "light"),
+  ],
   plant: [
     cylinder(0.3, [0, 0.3], "wood"),
-    ...worked("speckle", "leaf", 0.18, [cylinder(0.5, [0.3, 0.66]), cylinder(0.36, [0.66, 0.86]), cylinder(0.2, [0.86, 1])]),
+    ...worked("speckle", "leaf", 0.18, [
+      cylinder(0.5, [0.3, 0.66]),
+      cylinder(0.36, [0.66, 0.86]),
+      cylinder(0.2, [0.86, 1]),
+    ]),
   ],
-  box: [...worked("checks", "wood", 0.2, [box(around(0.47), full, [0, 0.96])]), box(full, around(0.1), [0, 1], "light")],
-  "trash can": [cylinder(0.42, [0, 0.16], "dark"), ...worked("columns", "metal", 0.16, [cylinder(0.46, [0.16, 0.9])]), ...worked("grid", "metal", 0.2, [cylinder(0.5, [0.9, 1], "dark")])],
+  box: [
+    ...worked("checks", "wood", 0.2, [box(around(0.47), full, [0, 0.96])]),
+    box(full, around(0.1), [0, 1], "light"),
+  ],
+  "trash can": [
+    cylinder(0.42, [0, 0.16], "dark"),
+    ...worked("columns", "metal", 0.16, [cylinder(0.46, [0.16, 0.9])]),
+    ...worked("grid", "metal", 0.2, [cylinder(0.5, [0.9, 1], "dark")]),
+  ],
   monitor: [
-    ...worked("rows", "screen", 0.1, [box(full, [-0.3, 0.1], [0.28, 1])]), box(around(0.44), [-0.36, -0.3], [0.34, 0.94], "screen"),
-    box(around(0.08), [-0.1, 0.1], [0.09, 0.28]), box(around(0.32), full, [0, 0.09]),
+    ...worked("rows", "screen", 0.1, [box(full, [-0.3, 0.1], [0.28, 1])]),
+    box(around(0.44), [-0.36, -0.3], [0.34, 0.94], "screen"),
+    box(around(0.08), [-0.1, 0.1], [0.09, 0.28]),
+    box(around(0.32), full, [0, 0.09]),
   ],
-  vase: [...worked("dots", "contrast", 0.14, [cylinder(0.34, [0, 0.12]), cylinder(0.5, [0.12, 0.6]), cylinder(0.2, [0.6, 0.9])]), cylinder(0.34, [0.9, 1], "dark")],
+  vase: [
+    ...worked("dots", "contrast", 0.14, [
+      cylinder(0.34, [0, 0.12]),
+      cylinder(0.5, [0.12, 0.6]),
+      cylinder(0.2, [0.6, 0.9]),
+    ]),
+    cylinder(0.34, [0.9, 1], "dark"),
+  ],
   bag: [
-    ...worked("zigzag", "contrast", 0.16, [box(full, full, [0, 0.66])]), box([-0.34, -0.22], around(0.1), [0.66, 1], "dark"), box([0.22, 0.34], around(0.1), [0.66, 1], "dark"),
+    ...worked("zigzag", "contrast", 0.16, [box(full, full, [0, 0.66])]),
+    box([-0.34, -0.22], around(0.1), [0.66, 1], "dark"),
+    box([0.22, 0.34], around(0.1), [0.66, 1], "dark"),
     box([-0.22, 0.22], around(0.1), [0.88, 1], "dark"),
   ],
 } satisfies Record<string, Part[]>;
@@ -112,11 +173,17 @@ export type ClassName = keyof typeof shapes;
  * @param at x, y of the centre and z of the underside
  */
 export function placeParts(
-  name: ClassName, size: readonly [number, number, number], turns: number, at: readonly [number, number, number],
+  name: ClassName,
+  size: readonly [number, number, number],
+  turns: number,
+  at: readonly [number, number, number],
 ): Part[] {
   return shapes[name].map(({ bounds: [x0, y0, z0, x1, y1, z1], ...part }: Part): Part => {
     let [a0, b0, a1, b1] = [x0 * size[0], y0 * size[1], x1 * size[0], y1 * size[1]];
     for (let i = 0; i < turns; i++) [a0, b0, a1, b1] = [-b1, a0, -b0, a1];
-    return { ...part, bounds: [at[0] + a0, at[1] + b0, at[2] + z0 * size[2], at[0] + a1, at[1] + b1, at[2] + z1 * size[2]] };
+    return {
+      ...part,
+      bounds: [at[0] + a0, at[1] + b0, at[2] + z0 * size[2], at[0] + a1, at[1] + b1, at[2] + z1 * size[2]],
+    };
   });
 }

@@ -14,17 +14,27 @@ export interface Finish {
 }
 
 function toned(base: Rgb, tone: Tone): Rgb {
-  const mix = (other: Rgb, share: number): Rgb => [0, 1, 2].map((i) => base[i]! * (1 - share) + other[i]! * share) as unknown as Rgb;
+  const mix = (other: Rgb, share: number): Rgb =>
+    [0, 1, 2].map((i) => base[i]! * (1 - share) + other[i]! * share) as unknown as Rgb;
   switch (tone) {
-    case "main": return base;
-    case "dark": return mix([20, 20, 20], 0.55);
-    case "light": return mix([250, 250, 250], 0.5);
-    case "contrast": return base[0] * 0.3 + base[1] * 0.59 + base[2] * 0.11 > 140 ? toned(base, "dark") : toned(base, "light");
-    case "glow": return mix([255, 250, 225], 0.3);
-    case "leaf": return [62, 112, 48];
-    case "wood": return [150, 112, 72];
-    case "metal": return [150, 152, 158];
-    case "screen": return [30, 34, 44];
+    case "main":
+      return base;
+    case "dark":
+      return mix([20, 20, 20], 0.55);
+    case "light":
+      return mix([250, 250, 250], 0.5);
+    case "contrast":
+      return base[0] * 0.3 + base[1] * 0.59 + base[2] * 0.11 > 140 ? toned(base, "dark") : toned(base, "light");
+    case "glow":
+      return mix([255, 250, 225], 0.3);
+    case "leaf":
+      return [62, 112, 48];
+    case "wood":
+      return [150, 112, 72];
+    case "metal":
+      return [150, 152, 158];
+    case "screen":
+      return [30, 34, 44];
   }
 }
 
@@ -45,11 +55,16 @@ export interface Solid {
 export function solidOf(layout: Layout, finish: Finish): Solid {
   const parts = layout.objects.flatMap((o) => o.parts);
   const tints = layout.objects.flatMap((o) => o.parts.map((part) => toned(colours[o.colour], part.tone)));
-  const markTints = layout.objects.flatMap((o) => o.parts.map((part) => toned(colours[o.colour], part.pattern?.tone ?? part.tone)));
+  const markTints = layout.objects.flatMap((o) =>
+    o.parts.map((part) => toned(colours[o.colour], part.pattern?.tone ?? part.tone)),
+  );
   const starts = [0];
   for (const o of layout.objects) starts.push(starts[starts.length - 1]! + o.parts.length);
   return {
-    layout, finish, parts, starts,
+    layout,
+    finish,
+    parts,
+    starts,
     boxes: parts.map((p) => boxOfBounds(p.bounds)),
     owners: Int16Array.from(layout.objects.flatMap((o, id) => o.parts.map(() => id))),
     palette: Float64Array.from([...tints, ...markTints, finish.walls, finish.floor].flat()),

@@ -13,7 +13,12 @@ export interface Visibility {
 }
 
 /** How well objects show in `count` uniformly sampled views of each scene, measured from the files as the model reads them. */
-export async function measureVisibility(scenes: readonly ScanNetScene[], count: number, size: number, patch: number): Promise<Visibility> {
+export async function measureVisibility(
+  scenes: readonly ScanNetScene[],
+  count: number,
+  size: number,
+  patch: number,
+): Promise<Visibility> {
   let [objects, seen, patch50, patch5] = [0, 0, 0, 0];
   for (const scene of scenes) {
     const frames = uniformFrames(scene.frames.length, count).map((i) => scene.frames[i]!);
@@ -22,12 +27,19 @@ export async function measureVisibility(scenes: readonly ScanNetScene[], count: 
     const most = new Float64Array(scene.objects.length);
     for (const view of views) {
       const world = unproject(view.depth, size, size, view.intrinsics, view.pose);
-      const inside = pixelsInside(world, patchGrid(size, size, patch), scene.objects.map((o) => o.box));
+      const inside = pixelsInside(
+        world,
+        patchGrid(size, size, patch),
+        scene.objects.map((o) => o.box),
+      );
       const n = inside.length / scene.objects.length;
       scene.objects.forEach((_, o) => {
         const counts = inside.subarray(o * n, (o + 1) * n);
         best[o] = Math.max(best[o]!, ...counts);
-        most[o] = Math.max(most[o]!, counts.reduce((a, b) => a + b, 0));
+        most[o] = Math.max(
+          most[o]!,
+          counts.reduce((a, b) => a + b, 0),
+        );
       });
     }
     scene.objects.forEach((_, o) => {

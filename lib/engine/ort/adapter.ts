@@ -30,15 +30,20 @@ const SOFTWARE = /swiftshader|lvp|lavapipe|llvmpipe|mock/i;
 
 /** The manifests of Vulkan drivers that the Vulkan loader would read. */
 function vulkanDrivers({ environment, list }: Machine): string[] {
-  const named = environment["VK_DRIVER_FILES"] ?? environment["VK_ICD_FILENAMES"];
+  const named = environment.VK_DRIVER_FILES ?? environment.VK_ICD_FILENAMES;
   if (named !== undefined && named !== "") return named.split(delimiter);
-  const data = (environment["XDG_DATA_DIRS"] ?? "/usr/local/share:/usr/share").split(delimiter);
-  return ["/etc", "/usr/local/etc", ...data].map((top) => join(top, "vulkan", "icd.d")).flatMap((folder) => list(folder).map((name) => join(folder, name)));
+  const data = (environment.XDG_DATA_DIRS ?? "/usr/local/share:/usr/share").split(delimiter);
+  return ["/etc", "/usr/local/etc", ...data]
+    .map((top) => join(top, "vulkan", "icd.d"))
+    .flatMap((folder) => list(folder).map((name) => join(folder, name)));
 }
 
 /** Device files of GPUs: DRM render nodes, NVIDIA's driver, Windows' GPU inside WSL. */
 function hasGpu({ list }: Machine): boolean {
-  return list("/dev/dri").some((name) => name.startsWith("renderD")) || list("/dev").some((name) => name === "nvidiactl" || name === "dxg");
+  return (
+    list("/dev/dri").some((name) => name.startsWith("renderD")) ||
+    list("/dev").some((name) => name === "nvidiactl" || name === "dxg")
+  );
 }
 
 /** What WebGPU would run on. Other systems than Linux bring their GPU's driver along. */
@@ -47,14 +52,25 @@ export function findAdapter(machine: Machine = thisMachine): Adapter {
   const drivers = vulkanDrivers(machine);
   const real = drivers.filter((file) => !SOFTWARE.test(file));
   if (real.length > 0 && hasGpu(machine)) return { kind: "hardware", why: `a GPU with a Vulkan driver (${real[0]})` };
-  if (hasGpu(machine)) return { kind: drivers.length > 0 ? "software" : "none", why: "this machine has a GPU and no Vulkan driver for it; install the vendor's (Mesa or NVIDIA)" };
-  return drivers.length > 0 ? { kind: "software", why: "no GPU, only a software driver of Vulkan; S2_ENGINE=ort-webgpu takes it" } : { kind: "none", why: "no GPU in this machine" };
+  if (hasGpu(machine))
+    return {
+      kind: drivers.length > 0 ? "software" : "none",
+      why: "this machine has a GPU and no Vulkan driver for it; install the vendor's (Mesa or NVIDIA)",
+    };
+  return drivers.length > 0
+    ? { kind: "software", why: "no GPU, only a software driver of Vulkan; S2_ENGINE=ort-webgpu takes it" }
+    : { kind: "none", why: "no GPU in this machine" };
 }
 
 /** Chromium's own Vulkan: a loader and SwiftShader, a driver that computes on the processor. */
 function chromiumVulkan(): { loader: string; manifest: string } | undefined {
   const program = findChromium();
-  const folders = [...(program === undefined ? [] : [dirname(realpathSync(program))]), "/usr/lib/chromium", "/usr/lib/chromium-browser", "/opt/google/chrome"];
+  const folders = [
+    ...(program === undefined ? [] : [dirname(realpathSync(program))]),
+    "/usr/lib/chromium",
+    "/usr/lib/chromium-browser",
+    "/opt/google/chrome",
+  ];
   return folders
     .map((folder) => ({ loader: join(folder, "libvulkan.so.1"), manifest: join(folder, "vk_swiftshader_icd.json") }))
     .find(({ loader, manifest }) => existsSync(loader) && existsSync(manifest));
@@ -83,6 +99,6 @@ export function prepareVulkan(): boolean {
   if (!keepLoaded("libvulkan.so.1") && (chromium === undefined || !keepLoaded(chromium.loader))) return false;
   if (vulkanDrivers(thisMachine).length > 0) return true;
   if (chromium === undefined) return false;
-  process.env["VK_ICD_FILENAMES"] = chromium.manifest;
+  process.env.VK_ICD_FILENAMES = chromium.manifest;
   return true;
 }

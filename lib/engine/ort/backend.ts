@@ -1,14 +1,20 @@
-import type { backend_util, BackendTimingInfo, DataType, NamedTensorMap, Tensor, TensorInfo, Variable } from "@tensorflow/tfjs-core";
-import type { Freezes } from "./frozen";
-import type { RepeatsSteps, StepRunner } from "./step";
-import { tf } from "./tf";
+import type {
+  BackendTimingInfo,
+  backend_util,
+  DataType,
+  NamedTensorMap,
+  Tensor,
+  TensorInfo,
+  Variable,
+} from "@tensorflow/tfjs-core";
 import { UserError } from "../../core/errors";
 import { buildGraph } from "./build";
 import { DeviceMemory } from "./device-memory";
-import { HostMemory } from "./host-memory";
 import { firstNaN } from "./first-nan";
+import type { Freezes } from "./frozen";
 import type { Target } from "./graph";
 import { GraphCache } from "./graph-cache";
+import { HostMemory } from "./host-memory";
 import { EXPAND, type Inputs, type KernelDef, type RecordPlan, reshaped, sizeOf } from "./kernel";
 import type { Memory } from "./memory";
 import type { Provider } from "./provider";
@@ -17,7 +23,9 @@ import { StepReplay } from "./replay";
 import { withHalfProducts } from "./rules/half";
 import { type Compiled, compile } from "./session";
 import { defaultSettings, type OrtSettings, type OrtStats } from "./settings";
+import type { RepeatsSteps, StepRunner } from "./step";
 import { structureOf, type Taken } from "./structure";
+import { tf } from "./tf";
 import { Transfer } from "./transfer";
 import { isDtype, type Numbers, type Op, Val, valueOf, viewOf } from "./value";
 
@@ -37,7 +45,16 @@ class Slot {
 }
 
 const NOTHING_DONE: Omit<OrtStats, "fallbacks"> = {
-  opsRecorded: 0, opsRun: 0, runs: 0, repeats: 0, graphsCompiled: 0, graphsCached: 0, compileMs: 0, runMs: 0, uploads: 0, downloads: 0,
+  opsRecorded: 0,
+  opsRun: 0,
+  runs: 0,
+  repeats: 0,
+  graphsCompiled: 0,
+  graphsCached: 0,
+  compileMs: 0,
+  runMs: 0,
+  uploads: 0,
+  downloads: 0,
 };
 
 /** Settings that make other sessions of the same operations. */
@@ -66,7 +83,10 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, Freeze
 
   constructor(readonly provider: Provider) {
     super();
-    this.#memory = provider.memory === "host" ? new HostMemory(this.#settings.poolBytes) : new DeviceMemory(new Transfer(provider, () => this.#settings, this.#stats));
+    this.#memory =
+      provider.memory === "host"
+        ? new HostMemory(this.#settings.poolBytes)
+        : new DeviceMemory(new Transfer(provider, () => this.#settings, this.#stats));
   }
 
   // ── settings and statistics ──
@@ -103,7 +123,13 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, Freeze
     return slot;
   }
 
-  override move(dataId: object, values: backend_util.BackendValues, shape: number[], dtype: DataType, refCount: number): void {
+  override move(
+    dataId: object,
+    values: backend_util.BackendValues,
+    shape: number[],
+    dtype: DataType,
+    refCount: number,
+  ): void {
     const slot = dataId instanceof Slot ? dataId : new Slot(this, undefined, undefined, refCount);
     slot.owner = this;
     this.#fill(slot, values, shape, dtype);
@@ -119,7 +145,9 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, Freeze
       return slot;
     }
     if (!isDtype(dtype)) {
-      throw new UserError(`${this.provider.engine}: tensors of type ${dtype} are not supported (shape [${shape.join(", ")}]); use float32, int32 or bool, or run with S2_ENGINE=cpu`);
+      throw new UserError(
+        `${this.provider.engine}: tensors of type ${dtype} are not supported (shape [${shape.join(", ")}]); use float32, int32 or bool, or run with S2_ENGINE=cpu`,
+      );
     }
     const value = new Val(shape, dtype);
     this.#memory.write(value, values as Numbers);
@@ -224,12 +252,17 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, Freeze
       this.incRef(plan.share.dataId);
       return reshaped(plan.share, plan.shape);
     }
-    if ("values" in plan) return { dataId: this.write(plan.values, plan.shape, plan.dtype), shape: plan.shape, dtype: plan.dtype };
+    if ("values" in plan)
+      return { dataId: this.write(plan.values, plan.shape, plan.dtype), shape: plan.shape, dtype: plan.dtype };
     if ("fill" in plan) {
       // The number is data, not structure: another one must not mean another graph.
       const number = plan.dtype === "int32" ? Int32Array.of(plan.fill) : Float32Array.of(plan.fill);
       const one = { dataId: this.write(number, [], plan.dtype), shape: [], dtype: plan.dtype };
-      const filled = this.#recordPlan(EXPAND, { ins: [one], outs: [{ shape: plan.shape, dtype: plan.dtype }], attrs: { shape: plan.shape } });
+      const filled = this.#recordPlan(EXPAND, {
+        ins: [one],
+        outs: [{ shape: plan.shape, dtype: plan.dtype }],
+        attrs: { shape: plan.shape },
+      });
       this.disposeData(one.dataId);
       return filled;
     }
@@ -242,19 +275,29 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, Freeze
       value.live = true;
       return value;
     });
-    const infos = values.map((value): TensorInfo => ({ dataId: new Slot(this, value, undefined, 1), shape: value.shape, dtype: value.dtype }));
+    const infos = values.map(
+      (value): TensorInfo => ({ dataId: new Slot(this, value, undefined, 1), shape: value.shape, dtype: value.dtype }),
+    );
     this.#dataIds += infos.length;
     if (values.every((v) => sizeOf(v.shape) === 0)) {
       for (const v of values) v.data = viewOf(new ArrayBuffer(0), v.dtype);
     } else {
-      this.#pending.add(def, plan.attrs, plan.ins.map((info) => this.#valueOf(info)), values);
+      this.#pending.add(
+        def,
+        plan.attrs,
+        plan.ins.map((info) => this.#valueOf(info)),
+        values,
+      );
     }
     return infos.length === 1 && plan.list !== true ? infos[0]! : infos;
   }
 
   #valueOf(info: TensorInfo): Val {
     const { value } = this.#slot(info.dataId);
-    if (value === undefined) throw new UserError(`${this.provider.engine}: strings are not computed with (shape [${info.shape.join(", ")}]); use numbers, or run with S2_ENGINE=cpu`);
+    if (value === undefined)
+      throw new UserError(
+        `${this.provider.engine}: strings are not computed with (shape [${info.shape.join(", ")}]); use numbers, or run with S2_ENGINE=cpu`,
+      );
     if (value.error !== undefined) throw value.error;
     return this.#pending.shaped(value, info.shape);
   }
@@ -315,7 +358,9 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, Freeze
   #tellFirstNaN(ops: readonly Op[], taken: Taken, roots: readonly Val[]): void {
     const { engine } = this.provider;
     try {
-      const text = firstNaN(ops, taken, roots, this.#memory, (results) => compile(buildGraph(ops, taken, results, this.#target()), this.provider, this.#settings));
+      const text = firstNaN(ops, taken, roots, this.#memory, (results) =>
+        compile(buildGraph(ops, taken, results, this.#target()), this.provider, this.#settings),
+      );
       if (text !== undefined) process.stderr.write(`${engine}: ${text}\n`);
     } catch (error) {
       // the results are right all the same
@@ -350,7 +395,8 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, Freeze
     try {
       return f();
     } catch (error) {
-      for (const { variable, value } of before) if (!variable.isDisposed && this.valueAt(variable.dataId) !== value) this.assign(variable, value);
+      for (const { variable, value } of before)
+        if (!variable.isDisposed && this.valueAt(variable.dataId) !== value) this.assign(variable, value);
       throw error;
     } finally {
       for (const { value } of before) {
@@ -397,7 +443,11 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, Freeze
       return;
     }
     this.#dataIds++;
-    const tensor = tf.engine().makeTensorFromTensorInfo({ dataId: new Slot(this, value, undefined, 1), shape: variable.shape, dtype: variable.dtype });
+    const tensor = tf.engine().makeTensorFromTensorInfo({
+      dataId: new Slot(this, value, undefined, 1),
+      shape: variable.shape,
+      dtype: variable.dtype,
+    });
     variable.assign(tensor);
     tensor.dispose();
   }

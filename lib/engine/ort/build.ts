@@ -40,7 +40,12 @@ export interface BuiltGraph {
  * @param roots values to fetch
  * @param target what the graph will run on
  */
-export function buildGraph(ops: readonly Op[], { leaves, frozen }: Taken, roots: readonly Val[], target: Target): BuiltGraph {
+export function buildGraph(
+  ops: readonly Op[],
+  { leaves, frozen }: Taken,
+  roots: readonly Val[],
+  target: Target,
+): BuiltGraph {
   const builder = new GraphBuilder(target);
   const inputs = leaves.map((v, i): TensorSpec => {
     const name = `in:${i}`;
@@ -67,7 +72,9 @@ export function buildGraph(ops: readonly Op[], { leaves, frozen }: Taken, roots:
       const from = op.ins[0];
       broadcasts.set(
         op.outs[0]!,
-        from === undefined ? { name: op.def.emit(new Emission(builder, op, nameOf, looseOf, read), op.attrs) as string, shape: [] } : looseOf(from),
+        from === undefined
+          ? { name: op.def.emit(new Emission(builder, op, nameOf, looseOf, read), op.attrs) as string, shape: [] }
+          : looseOf(from),
       );
       op.outs[0]!.name = undefined;
       continue;

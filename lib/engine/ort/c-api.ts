@@ -9,7 +9,11 @@ import { ELEMENT, type ElementType } from "./onnx";
 // threads that sessions share.
 
 /** The library that the binding has loaded already, so that this process has one ONNX Runtime. */
-const LIBRARY: Readonly<Partial<Record<NodeJS.Platform, string>>> = { linux: "libonnxruntime.so.1", darwin: "libonnxruntime.1.dylib", win32: "onnxruntime.dll" };
+const LIBRARY: Readonly<Partial<Record<NodeJS.Platform, string>>> = {
+  linux: "libonnxruntime.so.1",
+  darwin: "libonnxruntime.1.dylib",
+  win32: "onnxruntime.dll",
+};
 
 /** A version of the table that has all of `FUNCTIONS`; later ones only append to it. */
 const API_VERSION = 8;
@@ -62,8 +66,13 @@ class CApi {
     if (name === undefined) throw new Error(`onnxruntime-node has no library for ${process.platform}`);
     const base = koffi.load(besideBinding(name)).func("OrtGetApiBase", "void *", [])() as Pointer;
     const table = koffi.call(koffi.decode(base, "void *"), koffi.proto("void *", ["uint32_t"]), API_VERSION) as Pointer;
-    const functions = Object.entries(FUNCTIONS).map(([key, [place, result, parameters]]) =>
-      [key, koffi.decode(koffi.decode(table, place * POINTER_BYTES, "void *"), koffi.proto(result, [...parameters]))] as const);
+    const functions = Object.entries(FUNCTIONS).map(
+      ([key, [place, result, parameters]]) =>
+        [
+          key,
+          koffi.decode(koffi.decode(table, place * POINTER_BYTES, "void *"), koffi.proto(result, [...parameters])),
+        ] as const,
+    );
     this.#functions = Object.fromEntries(functions) as Record<keyof typeof FUNCTIONS, (...args: Argument[]) => unknown>;
     // neither is released: sessions may live until the process ends
     this.env = this.#environment();
@@ -85,7 +94,10 @@ class CApi {
     return this.#out[0]!;
   }
 
-  release(name: "ReleaseSession" | "ReleaseValue" | "ReleaseSessionOptions" | "ReleaseThreadingOptions", pointer: Pointer): void {
+  release(
+    name: "ReleaseSession" | "ReleaseValue" | "ReleaseSessionOptions" | "ReleaseThreadingOptions",
+    pointer: Pointer,
+  ): void {
     this.#functions[name](pointer);
   }
 
@@ -148,7 +160,12 @@ export class HostSession {
    * @param model bytes of an ONNX file
    * @throws Error with ONNX Runtime's message
    */
-  constructor(model: Uint8Array, inputs: readonly string[], outputs: readonly string[], { threads, profile }: HostSessionOptions) {
+  constructor(
+    model: Uint8Array,
+    inputs: readonly string[],
+    outputs: readonly string[],
+    { threads, profile }: HostSessionOptions,
+  ) {
     this.#inputs = new Names(inputs);
     this.#outputs = new Names(outputs);
     this.#api = openLibrary(threads);
@@ -178,7 +195,17 @@ export class HostSession {
       for (const tensor of feeds) values[made++] = this.#value(api, tensor);
       for (const tensor of into) values[made++] = this.#value(api, tensor);
       const results = values.subarray(feeds.length);
-      api.call("Run", this.#session, null, this.#inputs.pointers, values, feeds.length, this.#outputs.pointers, into.length, results);
+      api.call(
+        "Run",
+        this.#session,
+        null,
+        this.#inputs.pointers,
+        values,
+        feeds.length,
+        this.#outputs.pointers,
+        into.length,
+        results,
+      );
     } finally {
       for (const value of values.subarray(0, made)) api.release("ReleaseValue", value);
     }
@@ -192,6 +219,14 @@ export class HostSession {
   #value(api: CApi, { type, dims, data }: OrtTensor): Pointer {
     dims.forEach((d, i) => (this.#dims[i] = BigInt(d)));
     const numbers = data as Float32Array;
-    return api.make("CreateTensorWithDataAsOrtValue", api.memory, numbers, numbers.byteLength, this.#dims, dims.length, ELEMENT[type as ElementType]);
+    return api.make(
+      "CreateTensorWithDataAsOrtValue",
+      api.memory,
+      numbers,
+      numbers.byteLength,
+      this.#dims,
+      dims.length,
+      ELEMENT[type as ElementType],
+    );
   }
 }

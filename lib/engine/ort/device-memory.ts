@@ -26,7 +26,9 @@ export class DeviceMemory implements Memory {
   }
 
   read(value: Val): Numbers {
-    return value.data === undefined ? this.transfer.download(value.tensor!, value.half ? "float16" : value.dtype, value) : value.data.slice();
+    return value.data === undefined
+      ? this.transfer.download(value.tensor!, value.half ? "float16" : value.dtype, value)
+      : value.data.slice();
   }
 
   free(value: Val): void {
@@ -53,7 +55,11 @@ export class DeviceMemory implements Memory {
 
   run(compiled: Compiled, leaves: readonly Val[], roots: readonly Val[]): void {
     const feeds = leaves.map((leaf) => this.#feed(leaf));
-    const results = execute(compiled, feeds, roots.map(() => null));
+    const results = execute(
+      compiled,
+      feeds,
+      roots.map(() => null),
+    );
     roots.forEach((root, i) => this.#own(root, results[i]!, compiled));
   }
 

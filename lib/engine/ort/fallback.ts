@@ -3,7 +3,12 @@ import { cpuBackend } from "./cpu";
 import { tf } from "./tf";
 
 /** Reads tensors of `backend`, runs the same kernel of tfjs' plain JavaScript backend, writes the results back. */
-export function runOnCpu(kernelName: string, backend: KernelBackend, inputs: unknown, attrs: NamedAttrMap): TensorInfo | TensorInfo[] {
+export function runOnCpu(
+  kernelName: string,
+  backend: KernelBackend,
+  inputs: unknown,
+  attrs: NamedAttrMap,
+): TensorInfo | TensorInfo[] {
   const cpu = cpuBackend();
   const kernel = tf.getKernel(kernelName, "cpu")!;
   const made: object[] = [];
@@ -37,7 +42,8 @@ export function completeFromCpu(backendName: string): void {
     tf.registerKernel({
       kernelName,
       backendName,
-      kernelFunc: ({ inputs, attrs, backend }) => runOnCpu(kernelName, backend as KernelBackend, inputs, (attrs ?? {}) as NamedAttrMap),
+      kernelFunc: ({ inputs, attrs, backend }) =>
+        runOnCpu(kernelName, backend as KernelBackend, inputs, (attrs ?? {}) as NamedAttrMap),
     });
   }
 }

@@ -40,8 +40,20 @@ export class Forms {
     return perm.every((p, i) => p === i) ? name : this.node("Transpose", [name], { perm });
   }
 
-  slice(name: string, axes: readonly number[], begin: readonly number[], end: readonly number[], step?: readonly number[]): string {
-    return this.node("Slice", [name, this.list(begin), this.list(end), this.list(axes), ...(step === undefined ? [] : [this.list(step)])]);
+  slice(
+    name: string,
+    axes: readonly number[],
+    begin: readonly number[],
+    end: readonly number[],
+    step?: readonly number[],
+  ): string {
+    return this.node("Slice", [
+      name,
+      this.list(begin),
+      this.list(end),
+      this.list(axes),
+      ...(step === undefined ? [] : [this.list(step)]),
+    ]);
   }
 
   /** `a` or `b` by `condition`. */
@@ -54,7 +66,14 @@ export class Forms {
    *
    * @param ranks of a and b; only a product of transposed operands needs them
    */
-  matmul(a: string, b: string, transA = false, transB = false, ranks: readonly [number, number] = [2, 2], alpha = 1): string {
+  matmul(
+    a: string,
+    b: string,
+    transA = false,
+    transB = false,
+    ranks: readonly [number, number] = [2, 2],
+    alpha = 1,
+  ): string {
     if (!transA && !transB && alpha === 1) return this.node("MatMul", [a, b]);
     const attributes = { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: alpha } };
     return this.graph.nodes("FusedMatMul", [a, b], attributes, 1, "com.microsoft", ranks)[0]!;

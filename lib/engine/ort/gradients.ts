@@ -38,7 +38,7 @@ function tile(tf: Core): Backward {
     x: () => {
       const split: number[] = [];
       const repetitions: number[] = [];
-      (attrs["reps"] as number[]).forEach((r, i) => {
+      (attrs.reps as number[]).forEach((r, i) => {
         if (r !== 1) repetitions.push(split.push(r) - 1);
         split.push(x!.shape[i]!);
       });
@@ -58,7 +58,10 @@ function choice(tf: Core, first: (a: Tensor, b: Tensor) => Tensor): Backward {
 function squaredDifference(tf: Core): Backward {
   return (dy, [a, b]) => {
     const half = (): Tensor => tf.mul(dy, tf.sub(a!, b!));
-    return { a: () => unbroadcast(tf, tf.mul(half(), 2), a!.shape), b: () => unbroadcast(tf, tf.mul(half(), -2), b!.shape) };
+    return {
+      a: () => unbroadcast(tf, tf.mul(half(), 2), a!.shape),
+      b: () => unbroadcast(tf, tf.mul(half(), -2), b!.shape),
+    };
   };
 }
 
@@ -68,7 +71,8 @@ function resizeBilinear(tf: Core): Backward {
     images: () => {
       const [b, y, x, c] = images!.shape as [number, number, number, number];
       const [, y2, x2] = dy.shape as [number, number, number, number];
-      const back = (from: number, to: number): Tensor => tf.transpose(tf.tensor2d(interpolation(from, to, attrs as unknown as Grid), [to, from]));
+      const back = (from: number, to: number): Tensor =>
+        tf.transpose(tf.tensor2d(interpolation(from, to, attrs as unknown as Grid), [to, from]));
       const rows = tf.reshape(tf.transpose(dy, [1, 0, 2, 3]), [y2, b * x2 * c]);
       const high = tf.reshape(tf.matMul(back(y, y2), rows), [y, b, x2, c]);
       const columns = tf.reshape(tf.transpose(high, [2, 1, 0, 3]), [x2, b * y * c]);
@@ -84,7 +88,8 @@ function relu(tf: Core): Backward {
 
 /** A kernel of the project's own, see lib/engine/ort/ops/plane-conv.ts; frozen filters ask for none of theirs. */
 function planeConv(tf: Core): Backward {
-  const run = (name: string, inputs: Record<string, Tensor>, attrs: Record<string, unknown>): Tensor => tf.engine().runKernel(name, inputs, attrs as core.NamedAttrMap);
+  const run = (name: string, inputs: Record<string, Tensor>, attrs: Record<string, unknown>): Tensor =>
+    tf.engine().runKernel(name, inputs, attrs as core.NamedAttrMap);
   return (dy, [x, filter], { stride }) => ({
     x: () => run("PlaneConvInputGrad", { dy, filter: filter! }, { stride, shape: x!.shape }),
     filter: () => run("PlaneConvFilterGrad", { x: x!, dy }, { stride, shape: filter!.shape }),
@@ -94,7 +99,8 @@ function planeConv(tf: Core): Backward {
 
 /** Replaces those of tfjs' gradients that are wrong or slow, on every engine, and adds those of the project's own kernels. */
 export function registerGradients(tf: Core): void {
-  const register = (kernelName: string, inputsToSave: string[], gradFunc: Backward): void => tf.registerGradient({ kernelName, inputsToSave, gradFunc: gradFunc as never });
+  const register = (kernelName: string, inputsToSave: string[], gradFunc: Backward): void =>
+    tf.registerGradient({ kernelName, inputsToSave, gradFunc: gradFunc as never });
   tf.registerGradient({ kernelName: "Relu", outputsToSave: [true], gradFunc: relu(tf) as never });
   register("Sum", ["x"], sum(tf));
   register("Mean", ["x"], mean(tf));

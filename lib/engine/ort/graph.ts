@@ -1,5 +1,13 @@
 import { Forms } from "./forms";
-import { type Attribute, type ConstantSpec, ELEMENT, type ElementType, type GraphSpec, type NodeSpec, type TensorSpec } from "./onnx";
+import {
+  type Attribute,
+  type ConstantSpec,
+  ELEMENT,
+  type ElementType,
+  type GraphSpec,
+  type NodeSpec,
+  type TensorSpec,
+} from "./onnx";
 import type { Rules } from "./rules/rule";
 
 export type Attributes = Readonly<Record<string, Attribute>>;
@@ -26,9 +34,24 @@ function rawBytes(type: ElementType, values: ArrayLike<number>): Uint8Array {
   return new Uint8Array(ARRAYS[type].from(values).buffer);
 }
 
-const ELEMENT_NAMES = Object.fromEntries(Object.entries(ELEMENT).map(([name, number]) => [number, name])) as Record<number, ElementType>;
+const ELEMENT_NAMES = Object.fromEntries(Object.entries(ELEMENT).map(([name, number]) => [number, name])) as Record<
+  number,
+  ElementType
+>;
 
-const TESTS = new Set(["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or", "Xor", "IsNaN", "IsInf"]);
+const TESTS = new Set([
+  "Equal",
+  "Greater",
+  "GreaterOrEqual",
+  "Less",
+  "LessOrEqual",
+  "Not",
+  "And",
+  "Or",
+  "Xor",
+  "IsNaN",
+  "IsInf",
+]);
 
 /** Collects the nodes of one graph. */
 export class GraphBuilder {
@@ -65,7 +88,14 @@ export class GraphBuilder {
     return this.#types.get(name)!;
   }
 
-  nodes(op: string, inputs: readonly string[], attributes: Attributes, outputs: number, domain = "", ranks?: readonly number[]): string[] {
+  nodes(
+    op: string,
+    inputs: readonly string[],
+    attributes: Attributes,
+    outputs: number,
+    domain = "",
+    ranks?: readonly number[],
+  ): string[] {
     const replaced = this.target.rules[op]?.(this.#forms, { inputs, attributes, outputs, ranks });
     if (replaced !== undefined) return typeof replaced === "string" ? [replaced] : [...replaced];
     const id = this.#counter++;
@@ -83,14 +113,17 @@ export class GraphBuilder {
   }
 
   #resultType(op: string, inputs: readonly string[], attributes: Attributes, output: number): ElementType {
-    if (op === "Cast") return ELEMENT_NAMES[attributes["to"] as number]!;
+    if (op === "Cast") return ELEMENT_NAMES[attributes.to as number]!;
     if (TESTS.has(op)) return "bool";
     if (op === "ArgMax" || op === "ArgMin" || ((op === "TopK" || op === "MaxPool") && output === 1)) return "int64";
     return this.typeOf(inputs[op === "Where" ? 1 : 0]!);
   }
 
   constant(type: ElementType, values: ArrayLike<number>, dims: readonly number[]): string {
-    const key = values.length <= 16 ? `${type}|${dims.join()}|${Array.prototype.map.call(values, (v) => (Object.is(v, -0) ? "-0" : v)).join()}` : `#${this.#counter++}`;
+    const key =
+      values.length <= 16
+        ? `${type}|${dims.join()}|${Array.prototype.map.call(values, (v) => (Object.is(v, -0) ? "-0" : v)).join()}`
+        : `#${this.#counter++}`;
     let c = this.#constants.get(key);
     if (c === undefined) {
       c = { name: `c:${this.#constants.size}`, type, dims, raw: rawBytes(type, values) };

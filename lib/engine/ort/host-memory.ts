@@ -66,7 +66,9 @@ export class HostMemory implements Memory {
       value.data = viewOf(this.#pool.take(bytes), value.dtype);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      throw new UserError(`out of memory: a ${value.dtype} tensor [${value.shape.join(", ")}] needs ${(bytes / 1e9).toFixed(2)} GB; use fewer scenes, frames or sentences in a batch, or training.recompute=true`);
+      throw new UserError(
+        `out of memory: a ${value.dtype} tensor [${value.shape.join(", ")}] needs ${(bytes / 1e9).toFixed(2)} GB; use fewer scenes, frames or sentences in a batch, or training.recompute=true`,
+      );
     }
   }
 }

@@ -7,7 +7,12 @@ import { Writer } from "protobufjs/minimal";
 export const ELEMENT = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10, float64: 11 } as const;
 export type ElementType = keyof typeof ELEMENT;
 
-export type Attribute = number | string | readonly number[] | { readonly float: number } | { readonly floats: readonly number[] };
+export type Attribute =
+  | number
+  | string
+  | readonly number[]
+  | { readonly float: number }
+  | { readonly floats: readonly number[] };
 
 export interface NodeSpec {
   readonly op: string;
@@ -116,7 +121,10 @@ export function encodeModel(graph: GraphSpec): Uint8Array {
     for (const i of graph.inputs) message(w, 11, () => valueInfo(w, i));
     for (const o of graph.outputs) message(w, 12, () => valueInfo(w, o));
   });
-  for (const [domain, version] of [["", 18], ["com.microsoft", 1]] as const) {
+  for (const [domain, version] of [
+    ["", 18],
+    ["com.microsoft", 1],
+  ] as const) {
     message(w, 8, () => {
       text(w, 1, domain);
       integer(w, 2, version);

@@ -19,12 +19,19 @@ export const PROBE = { input: [1, 2, 3, 4], result: [8, 11, 16, 23] } as const;
  * @param patienceMs a driver that hangs is given up after this many milliseconds
  * @throws Error saying in one line why the provider cannot be used
  */
-export async function probe(trial: Trial, module = inProject("lib", "engine", "ort", "probe-part.ts"), patienceMs = 120_000): Promise<void> {
+export async function probe(
+  trial: Trial,
+  module = inProject("lib", "engine", "ort", "probe-part.ts"),
+  patienceMs = 120_000,
+): Promise<void> {
   let numbers: number[];
   try {
     numbers = await runChild<Trial, never, number[]>(module, trial, { patienceMs });
   } catch (error) {
-    const text = (error as Error).message.split("\n")[0]!.trim().replace(/^Error: /, "");
+    const text = (error as Error).message
+      .split("\n")[0]!
+      .trim()
+      .replace(/^Error: /, "");
     const end = /ended without an answer \((.*)\)$/.exec(text)?.[1];
     const hung = /gave no answer within .*$/.exec(text)?.[0];
     if (hung !== undefined) throw new Error(`its driver ${hung}; update the driver`);

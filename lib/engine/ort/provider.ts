@@ -23,8 +23,32 @@ export interface Provider {
 
 export const PROVIDERS: Readonly<Record<OrtEngine, Provider>> = {
   // On several threads its ScatterND reads, adds and writes the same row at once and loses additions.
-  "ort-cpu": { engine: "ort-cpu", name: "cpu", memory: "host", rules: commonRules, without: [], scatterAdds: (threads) => threads === 1, turnsAgain: true },
-  "ort-webgpu": { engine: "ort-webgpu", name: "webgpu", memory: "device", rules: webgpuRules, without: ["TopK"], scatterAdds: () => true, turnsAgain: false },
+  "ort-cpu": {
+    engine: "ort-cpu",
+    name: "cpu",
+    memory: "host",
+    rules: commonRules,
+    without: [],
+    scatterAdds: (threads) => threads === 1,
+    turnsAgain: true,
+  },
+  "ort-webgpu": {
+    engine: "ort-webgpu",
+    name: "webgpu",
+    memory: "device",
+    rules: webgpuRules,
+    without: ["TopK"],
+    scatterAdds: () => true,
+    turnsAgain: false,
+  },
   // The binding of onnxruntime-node keeps results on a device for WebGPU only.
-  "ort-cuda": { engine: "ort-cuda", name: "cuda", memory: "host", rules: commonRules, without: [], scatterAdds: () => true, turnsAgain: false },
+  "ort-cuda": {
+    engine: "ort-cuda",
+    name: "cuda",
+    memory: "host",
+    rules: commonRules,
+    without: [],
+    scatterAdds: () => true,
+    turnsAgain: false,
+  },
 };

@@ -21,7 +21,10 @@ export class Recording {
   #batch = 0;
   readonly #signatures = new Signatures();
 
-  constructor(private readonly settings: () => Pick<OrtSettings, "debug">, private readonly stats: Pick<OrtStats, "opsRecorded">) {}
+  constructor(
+    private readonly settings: () => Pick<OrtSettings, "debug">,
+    private readonly stats: Pick<OrtStats, "opsRecorded">,
+  ) {}
 
   get length(): number {
     return this.#ops.length;

@@ -1,13 +1,12 @@
 import type { KernelBackend, NamedAttrMap, TensorInfo } from "@tensorflow/tfjs-core";
 import { UserError } from "../../core/errors";
+import { OrtBackend } from "./backend";
 import { cpuBackend } from "./cpu";
 import { runOnCpu } from "./fallback";
-import { tf } from "./tf";
-import { OrtBackend } from "./backend";
 import type { KernelDef, KernelTable } from "./kernel";
+import { attentionKernels } from "./kernels/attention";
 import { binaryKernels } from "./kernels/binary";
 import { convKernels } from "./kernels/conv";
-import { attentionKernels } from "./kernels/attention";
 import { fusedKernels } from "./kernels/fused";
 import { indexKernels } from "./kernels/index";
 import { matmulKernels } from "./kernels/matmul";
@@ -19,6 +18,7 @@ import { shapeKernels } from "./kernels/shape";
 import { unaryKernels } from "./kernels/unary";
 import { type OrtEngine, PROVIDERS } from "./provider";
 import type { OrtSettings, OrtStats } from "./settings";
+import { tf } from "./tf";
 
 /** Every kernel the backend runs in ONNX Runtime. */
 export const ortKernels: KernelTable = {
@@ -51,7 +51,9 @@ function fallBack(name: string, backend: OrtBackend, inputs: unknown, attrs: Nam
   backend.countFallback(name);
   if (!told.has(`${engine} ${name}`)) {
     told.add(`${engine} ${name}`);
-    process.stderr.write(`${engine}: ${name}(${describe(inputs)}) runs in plain JavaScript, which is slow in a training step\n`);
+    process.stderr.write(
+      `${engine}: ${name}(${describe(inputs)}) runs in plain JavaScript, which is slow in a training step\n`,
+    );
   }
   try {
     return runOnCpu(name, backend, inputs, attrs);
@@ -82,7 +84,10 @@ export function registerOrt(engine: OrtEngine = "ort-cpu"): OrtBackend {
   cpuBackend();
   const made = new OrtBackend(PROVIDERS[engine]);
   tf.registerBackend(engine, () => made as unknown as KernelBackend, 3);
-  const missing = tf.getKernelsForBackend("cpu").map((k) => k.kernelName).filter((name) => !(name in ortKernels));
+  const missing = tf
+    .getKernelsForBackend("cpu")
+    .map((k) => k.kernelName)
+    .filter((name) => !(name in ortKernels));
   for (const [name, def] of Object.entries(ortKernels)) registerKernel(engine, name, def);
   for (const name of missing) registerKernel(engine, name, undefined);
   instances.set(engine, made);

@@ -1,7 +1,7 @@
 import type { NamedTensorMap, Tensor, Variable } from "@tensorflow/tfjs-core";
-import { tf } from "./tf";
-import { runOnce, type StepNumbers, type StepRunner } from "./step";
 import type { OrtBackend, RanGraph } from "./backend";
+import { runOnce, type StepNumbers, type StepRunner } from "./step";
+import { tf } from "./tf";
 import type { Val } from "./value";
 
 /** Where a graph takes a leaf from: the step's inputs, a variable as it is now, or numbers that never change. */
@@ -29,7 +29,10 @@ const patience = 4;
 export class StepReplay implements StepRunner {
   readonly #known = new Map<string, { program: Program | undefined; agreed: boolean; tries: number }>();
 
-  constructor(private readonly backend: OrtBackend, private readonly body: (inputs: NamedTensorMap) => Tensor) {}
+  constructor(
+    private readonly backend: OrtBackend,
+    private readonly body: (inputs: NamedTensorMap) => Tensor,
+  ) {}
 
   run(inputs: NamedTensorMap): StepNumbers {
     // debugging needs the operations of each step
@@ -85,15 +88,24 @@ export class StepReplay implements StepRunner {
         sinkOf.set(value, variable);
       }
       const result = answer === undefined ? undefined : backend.valueAt(answer.dataId);
-      const whole = plain && result !== undefined && results.has(result) && !sinkOf.has(result) && roots.every((r) => r === result || sinkOf.has(r));
-      programs.push(!whole ? undefined : {
-        key,
-        sources: leaves.map((leaf) => sourceOf.get(leaf) ?? { constant: backend.copyOf(leaf) }),
-        frozen: kept,
-        forms: leaves.map(({ shape, half }) => ({ shape, half })),
-        sinks: roots.map((r) => (r === result ? undefined : sinkOf.get(r)!)),
-        results: roots.map(({ shape, dtype }) => ({ shape, dtype })),
-      });
+      const whole =
+        plain &&
+        result !== undefined &&
+        results.has(result) &&
+        !sinkOf.has(result) &&
+        roots.every((r) => r === result || sinkOf.has(r));
+      programs.push(
+        !whole
+          ? undefined
+          : {
+              key,
+              sources: leaves.map((leaf) => sourceOf.get(leaf) ?? { constant: backend.copyOf(leaf) }),
+              frozen: kept,
+              forms: leaves.map(({ shape, half }) => ({ shape, half })),
+              sinks: roots.map((r) => (r === result ? undefined : sinkOf.get(r)!)),
+              results: roots.map(({ shape, dtype }) => ({ shape, dtype })),
+            },
+      );
     };
     const numbers = backend.watched(seen, () => runOnce((given) => (answer = this.body(given)), inputs));
     return { numbers, program: programs.length === 1 ? programs[0] : undefined };
@@ -104,13 +116,23 @@ export class StepReplay implements StepRunner {
     const { backend } = this;
     if (program.sources.some((s) => "variable" in s && s.variable.isDisposed)) return undefined;
     if (program.sinks.some((s) => s?.isDisposed === true)) return undefined;
-    if (program.frozen.some(({ variable, value }) => variable.isDisposed || backend.valueAt(variable.dataId) !== value)) return undefined;
+    if (program.frozen.some(({ variable, value }) => variable.isDisposed || backend.valueAt(variable.dataId) !== value))
+      return undefined;
     backend.flush();
     const leaves: Val[] = [];
     for (const [i, source] of program.sources.entries()) {
-      const leaf = "constant" in source ? source.constant : backend.valueAt("input" in source ? inputs[source.input]!.dataId : source.variable.dataId);
+      const leaf =
+        "constant" in source
+          ? source.constant
+          : backend.valueAt("input" in source ? inputs[source.input]!.dataId : source.variable.dataId);
       const { shape, half } = program.forms[i]!;
-      if (leaf === undefined || leaf.half !== half || leaf.shape.length !== shape.length || leaf.shape.some((d, k) => d !== shape[k])) return undefined;
+      if (
+        leaf === undefined ||
+        leaf.half !== half ||
+        leaf.shape.length !== shape.length ||
+        leaf.shape.some((d, k) => d !== shape[k])
+      )
+        return undefined;
       leaves.push(leaf);
     }
     const results = backend.rerun(program.key, leaves, program.results);

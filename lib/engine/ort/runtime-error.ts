@@ -6,14 +6,24 @@ import type { Compiled } from "./session";
 
 /** What to do about failures that have a known cause, by what ONNX Runtime says. */
 const CURES: readonly (readonly [RegExp, string])[] = [
-  [/device (?:was |is )?lost|devicelost/i, "the GPU stopped answering (driver reset, sleep, or another program): start again, an interrupted training goes on from its checkpoint; S2_ENGINE=ort-cpu runs without the GPU"],
+  [
+    /device (?:was |is )?lost|devicelost/i,
+    "the GPU stopped answering (driver reset, sleep, or another program): start again, an interrupted training goes on from its checkpoint; S2_ENGINE=ort-cpu runs without the GPU",
+  ],
   // narrowing_error: more elements than the 32 bits that shaders count with
-  [/out ?of ?memory|narrowing_error|bad_alloc|failed to allocate|exceeds the max(?:imum)? .*size|larger than the maximum .*size/i, "not enough device memory: take smaller batches (training.scenes, training.sentences, data.frames), close other programs on the GPU, or run with S2_ENGINE=ort-cpu"],
+  [
+    /out ?of ?memory|narrowing_error|bad_alloc|failed to allocate|exceeds the max(?:imum)? .*size|larger than the maximum .*size/i,
+    "not enough device memory: take smaller batches (training.scenes, training.sentences, data.frames), close other programs on the GPU, or run with S2_ENGINE=ort-cpu",
+  ],
   [/requires f16/i, "the device has no half precision: unset S2_ENGINE_HALF"],
 ];
 
 /** Message of a failure inside ONNX Runtime, naming the tfjs kernel where the runtime names a node. */
-export function runtimeError(error: unknown, what: string, { provider, model, origins }: Pick<Compiled, "provider" | "model" | "origins">): Error {
+export function runtimeError(
+  error: unknown,
+  what: string,
+  { provider, model, origins }: Pick<Compiled, "provider" | "model" | "origins">,
+): Error {
   const text = (error instanceof Error ? error.message : String(error)).trim();
   const [node, kernel] = /([A-Za-z0-9_]+)#\d+/.exec(text) ?? [];
   const origin = node === undefined ? undefined : origins?.get(node);
@@ -23,7 +33,8 @@ export function runtimeError(error: unknown, what: string, { provider, model, or
     writeFileSync(file, model);
     where = `graph written to ${file}`;
   }
-  const subject = kernel === undefined ? "the program" : `tfjs op ${kernel}${origin === undefined ? "" : ` recorded at ${origin}`}`;
+  const subject =
+    kernel === undefined ? "the program" : `tfjs op ${kernel}${origin === undefined ? "" : ` recorded at ${origin}`}`;
   const cure = CURES.find(([pattern]) => pattern.test(text))?.[1];
   const message = `${provider.engine}: ${subject} failed ${what} in ONNX Runtime${cure === undefined ? "" : ` (${cure})`}: ${text} (${where})`;
   // a lost device or a full memory is no fault of the code: no stack is shown

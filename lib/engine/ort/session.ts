@@ -4,8 +4,8 @@ import { UserError } from "../../core/errors";
 import type { BuiltGraph } from "./build";
 import { HostSession, openLibrary } from "./c-api";
 import { encodeModel, type GraphSpec } from "./onnx";
-import { runtimeError } from "./runtime-error";
 import type { Provider } from "./provider";
+import { runtimeError } from "./runtime-error";
 import type { OrtSettings } from "./settings";
 import type { Val } from "./value";
 
@@ -39,19 +39,32 @@ export interface Compiled extends Omit<Program, "model"> {
 }
 
 /** @param results where they are wanted: "device" needs a provider that keeps them there */
-export function load(program: Program, provider: Provider, settings: OrtSettings, results: Provider["memory"] = provider.memory): Compiled {
+export function load(
+  program: Program,
+  provider: Provider,
+  settings: OrtSettings,
+  results: Provider["memory"] = provider.memory,
+): Compiled {
   const { model, ...rest } = program;
   // what loading a session reads may be changed by it
   const known = { ...rest, provider, model: settings.debug ? model.slice() : undefined };
   try {
-    const session = provider.name === "cpu" ? new HostSession(model, program.inputs, program.outputs, settings) : nativeSession(model, provider, settings, results);
+    const session =
+      provider.name === "cpu"
+        ? new HostSession(model, program.inputs, program.outputs, settings)
+        : nativeSession(model, provider, settings, results);
     return { ...known, session, lastMs: 0 };
   } catch (error) {
     throw runtimeError(error, "to load", known);
   }
 }
 
-function nativeSession(model: Uint8Array, provider: Provider, settings: OrtSettings, results: Provider["memory"]): NativeSession {
+function nativeSession(
+  model: Uint8Array,
+  provider: Provider,
+  settings: OrtSettings,
+  results: Provider["memory"],
+): NativeSession {
   openLibrary(settings.threads);
   initOrt();
   const session = new binding.InferenceSession();
@@ -73,13 +86,23 @@ function nativeSession(model: Uint8Array, provider: Provider, settings: OrtSetti
   return session;
 }
 
-export function compile({ graph, frozen, bytes, origins }: BuiltGraph, provider: Provider, settings: OrtSettings): Compiled {
+export function compile(
+  { graph, frozen, bytes, origins }: BuiltGraph,
+  provider: Provider,
+  settings: OrtSettings,
+): Compiled {
   const constants = graph.constants.reduce((sum, c) => sum + c.raw.byteLength, 0);
   if (constants > LARGEST) {
-    throw new UserError(`${provider.engine}: a program has ${(constants / 2 ** 30).toFixed(1)} GiB of constants in it, ONNX holds 2 GiB; resize smaller images, or run with S2_ENGINE=wasm`);
+    throw new UserError(
+      `${provider.engine}: a program has ${(constants / 2 ** 30).toFixed(1)} GiB of constants in it, ONNX holds 2 GiB; resize smaller images, or run with S2_ENGINE=wasm`,
+    );
   }
   const names = (list: GraphSpec["inputs"]): string[] => list.map(({ name }) => name);
-  return load({ model: encodeModel(graph), inputs: names(graph.inputs), outputs: names(graph.outputs), frozen, bytes, origins }, provider, settings);
+  return load(
+    { model: encodeModel(graph), inputs: names(graph.inputs), outputs: names(graph.outputs), frozen, bytes, origins },
+    provider,
+    settings,
+  );
 }
 
 /**
@@ -87,10 +110,17 @@ export function compile({ graph, frozen, bytes, origins }: BuiltGraph, provider:
  *
  * @param into tensors to fill in place, or null where ONNX Runtime shall make one, as it does for GPUs
  */
-export function execute(compiled: Compiled, feeds: readonly OrtTensor[], into: readonly (OrtTensor | null)[]): OrtTensor[] {
+export function execute(
+  compiled: Compiled,
+  feeds: readonly OrtTensor[],
+  into: readonly (OrtTensor | null)[],
+): OrtTensor[] {
   const start = performance.now();
   try {
-    const results = compiled.session instanceof HostSession ? filled(compiled.session, feeds, into as OrtTensor[]) : made(compiled.session, compiled, feeds, into);
+    const results =
+      compiled.session instanceof HostSession
+        ? filled(compiled.session, feeds, into as OrtTensor[])
+        : made(compiled.session, compiled, feeds, into);
     compiled.lastMs = performance.now() - start;
     return results;
   } catch (error) {
@@ -103,7 +133,12 @@ function filled(session: HostSession, feeds: readonly OrtTensor[], into: OrtTens
   return into;
 }
 
-function made(session: NativeSession, { inputs, outputs }: Compiled, feeds: readonly OrtTensor[], into: readonly (OrtTensor | null)[]): OrtTensor[] {
+function made(
+  session: NativeSession,
+  { inputs, outputs }: Compiled,
+  feeds: readonly OrtTensor[],
+  into: readonly (OrtTensor | null)[],
+): OrtTensor[] {
   const given: Record<string, OrtTensor> = {};
   const fetches: Record<string, OrtTensor | null> = {};
   inputs.forEach((name, i) => (given[name] = feeds[i]!));

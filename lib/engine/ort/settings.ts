@@ -21,11 +21,14 @@ export interface OrtSettings {
 }
 
 export function threadsFromEnvironment(): number | undefined {
-  const text = process.env["S2_ENGINE_THREADS"];
+  const text = process.env.S2_ENGINE_THREADS;
   if (text === undefined || text === "") return undefined;
   const threads = Number(text);
   if (!Number.isInteger(threads) || threads < 1) {
-    throw new UserError(`S2_ENGINE_THREADS must be a whole number of at least 1, got "${text}"; unset it to use all cores`, 2);
+    throw new UserError(
+      `S2_ENGINE_THREADS must be a whole number of at least 1, got "${text}"; unset it to use all cores`,
+      2,
+    );
   }
   return threads;
 }
@@ -36,7 +39,7 @@ export function defaultSettings(): OrtSettings {
     sessionBytes: Math.min(4 * 2 ** 30, Math.floor(totalmem() / 4)),
     poolBytes: Math.min(2 * 2 ** 30, Math.floor(totalmem() / 8)),
     maxPending: 20_000,
-    debug: process.env["S2_ENGINE_DEBUG"] === "1",
+    debug: process.env.S2_ENGINE_DEBUG === "1",
     strict: false,
     half: false,
     profile: undefined,

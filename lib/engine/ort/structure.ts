@@ -3,7 +3,9 @@ import type { Op, Val } from "./value";
 
 /** JSON writes infinities and NaN as null and -0 as 0; operations that differ in one of them are not the same. */
 function exactNumber(_key: string, value: unknown): unknown {
-  return typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)) ? `number ${Object.is(value, -0) ? "-0" : value}` : value;
+  return typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))
+    ? `number ${Object.is(value, -0) ? "-0" : value}`
+    : value;
 }
 
 /** Numbers for operations: equal where kernel, attributes and the outputs' types and shapes are. */
@@ -54,7 +56,12 @@ export function structureOf(ops: readonly Op[], roots: readonly Val[], batch: nu
   code.push(leaves.length);
   for (const v of leaves) {
     if (v.error !== undefined) throw v.error;
-    code.push(v.half ? 3 : v.dtype === "float32" ? 0 : v.dtype === "int32" ? 1 : 2, v.frozen, v.shape.length, ...v.shape);
+    code.push(
+      v.half ? 3 : v.dtype === "float32" ? 0 : v.dtype === "int32" ? 1 : 2,
+      v.frozen,
+      v.shape.length,
+      ...v.shape,
+    );
   }
   for (const v of roots) code.push(v.number);
   const key = Buffer.from(Uint32Array.from(code).buffer).toString("latin1");

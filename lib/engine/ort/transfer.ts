@@ -1,10 +1,10 @@
 import type { Tensor as OrtTensor } from "onnxruntime-node";
 import { GraphBuilder } from "./graph";
 import { ELEMENT, type ElementType, encodeModel } from "./onnx";
+import type { Provider } from "./provider";
 import { type Compiled, execute, load } from "./session";
 import type { OrtSettings, OrtStats } from "./settings";
 import { type Numbers, type Val, viewOf } from "./value";
-import type { Provider } from "./provider";
 
 /**
  * Moves numbers between host and device by sessions of one node, Identity or Cast, which take any shape. ONNX Runtime's own way

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import type { ConverterSet, Executor } from "tslab/dist/executor";
-import { type Failure, compileFailure, failureOf } from "./failure";
+import { compileFailure, type Failure, failureOf } from "./failure";
 
 export interface CellResult {
   readonly failure?: Failure;

@@ -31,7 +31,7 @@ const bundler = 100; // ts.ModuleResolutionKind.Bundler
 export function prepareCompiler(root: string): void {
   const path = require.resolve("@tslab/typescript-for-tslab");
   const compiler = require(path) as Record<string, unknown>;
-  const createHost = compiler["createWatchCompilerHost"] as CreateHost;
+  const createHost = compiler.createWatchCompilerHost as CreateHost;
   const lib = `${join(root, "lib").replaceAll("\\", "/")}/`;
 
   const adapted: CreateHost = (roots, options, ...rest) => {
@@ -39,7 +39,8 @@ export function prepareCompiler(root: string): void {
     const { watchFile } = host;
     const readFile = host.readFile.bind(host);
     host.readFile = (file, encoding) => (inner.test(file) ? "export {};" : readFile(file, encoding));
-    host.watchFile = (file, ...rest) => (/\/__(tslab__|prev__\.d)\.ts$/.test(file) ? watchFile(file, ...rest) : unwatched);
+    host.watchFile = (file, ...rest) =>
+      /\/__(tslab__|prev__\.d)\.ts$/.test(file) ? watchFile(file, ...rest) : unwatched;
     host.watchDirectory = () => unwatched;
     let created: ((builder: Builder) => void) | undefined;
     Object.defineProperty(host, "afterProgramCreate", {

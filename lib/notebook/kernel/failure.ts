@@ -27,7 +27,10 @@ export function failureOf(thrown: unknown, root: string): Failure {
     const evalue = String(thrown);
     return { ename: "Thrown", evalue, traceback: [`Thrown: ${evalue}`] };
   }
-  if ("code" in thrown && thrown.code === "ERR_SCRIPT_EXECUTION_INTERRUPTED" || thrown.message === "Interrupted asynchronously") {
+  if (
+    ("code" in thrown && thrown.code === "ERR_SCRIPT_EXECUTION_INTERRUPTED") ||
+    thrown.message === "Interrupted asynchronously"
+  ) {
     return { ename: "Interrupted", evalue: "the cell was stopped", traceback: ["Interrupted: the cell was stopped"] };
   }
   const head = `${thrown.name}: ${thrown.message}`;

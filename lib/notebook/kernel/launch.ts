@@ -15,7 +15,8 @@ function exitWithParent(): void {
 
 /** Starts the kernel in the current folder, which must be the project root. */
 export function launch(connectionFile: string | undefined): void {
-  if (connectionFile === undefined) throw new UserError("the kernel needs the connection file that Jupyter gives it", 2);
+  if (connectionFile === undefined)
+    throw new UserError("the kernel needs the connection file that Jupyter gives it", 2);
   const connection = JSON.parse(readFileSync(connectionFile, "utf8")) as Connection;
   const root = process.cwd();
   prepareCompiler(root);

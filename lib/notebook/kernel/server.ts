@@ -1,7 +1,7 @@
 import { Publisher, Reply, Router } from "zeromq";
 import { interrupt } from "../../core/interrupt";
 import { type MimeBundle, setDisplaySink } from "../mime";
-import { type Connection, type Message, SendQueue, addressOf, decode, encode, newHeader } from "../wire";
+import { addressOf, type Connection, decode, encode, type Message, newHeader, SendQueue } from "../wire";
 import type { Cells } from "./cells";
 import { StreamBuffer } from "./streams";
 
@@ -19,7 +19,11 @@ export class KernelServer {
   readonly #control = new Router();
   readonly #stdin = new Router();
   readonly #heartbeat = new Reply();
-  readonly #queues = { iopub: new SendQueue(this.#iopub), shell: new SendQueue(this.#shell), control: new SendQueue(this.#control) };
+  readonly #queues = {
+    iopub: new SendQueue(this.#iopub),
+    shell: new SendQueue(this.#shell),
+    control: new SendQueue(this.#control),
+  };
   readonly #streams = new StreamBuffer((name, text) => this.#publish("stream", { name, text }));
   readonly #pending: ExecuteRequest[] = [];
   /** The request that output belongs to: the running cell, or the last one when work goes on after it. */
@@ -89,22 +93,26 @@ export class KernelServer {
   #publish(type: string, content: Record<string, unknown>, parent = this.#owner): void {
     if (parent === undefined) return;
     const header = newHeader(type, parent.header.session);
-    this.#queues.iopub.send(encode({ identities: [Buffer.from(type)], header, parent: parent.header, content }, this.connection.key));
+    this.#queues.iopub.send(
+      encode({ identities: [Buffer.from(type)], header, parent: parent.header, content }, this.connection.key),
+    );
   }
 
   #reply(channel: "shell" | "control", to: Message, type: string, content: Record<string, unknown>): void {
     const header = newHeader(type, to.header.session);
-    this.#queues[channel].send(encode({ identities: to.identities, header, parent: to.header, content }, this.connection.key));
+    this.#queues[channel].send(
+      encode({ identities: to.identities, header, parent: to.header, content }, this.connection.key),
+    );
   }
 
   async #handle(channel: "shell" | "control", message: Message): Promise<void> {
     const { content } = message;
     const type = message.header.msg_type;
-    const code = String(content["code"] ?? "");
-    const cursor = Number(content["cursor_pos"] ?? code.length);
+    const code = String(content.code ?? "");
+    const cursor = Number(content.cursor_pos ?? code.length);
     if (type === "execute_request") {
-      const stopOnError = content["stop_on_error"] !== false;
-      this.#pending.push({ message, code, silent: content["silent"] === true, stopOnError });
+      const stopOnError = content.stop_on_error !== false;
+      this.#pending.push({ message, code, silent: content.silent === true, stopOnError });
       void this.#runPending();
       return;
     }
@@ -115,7 +123,12 @@ export class KernelServer {
         break;
       case "is_complete_request": {
         const { completed, indent = "" } = this.cells.isComplete(code);
-        this.#reply(channel, message, "is_complete_reply", completed ? { status: "complete" } : { status: "incomplete", indent });
+        this.#reply(
+          channel,
+          message,
+          "is_complete_reply",
+          completed ? { status: "complete" } : { status: "incomplete", indent },
+        );
         break;
       }
       case "inspect_request": {
@@ -141,7 +154,7 @@ export class KernelServer {
         this.#reply(channel, message, "interrupt_reply", { status: "ok" });
         break;
       case "shutdown_request":
-        this.#reply(channel, message, "shutdown_reply", { status: "ok", restart: content["restart"] === true });
+        this.#reply(channel, message, "shutdown_reply", { status: "ok", restart: content.restart === true });
         break;
     }
     this.#publish("status", { execution_state: "idle" }, message);
@@ -180,7 +193,8 @@ export class KernelServer {
     } else if (value !== undefined && !silent) {
       this.#publish("execute_result", { data: { "text/plain": value }, metadata: {}, execution_count: this.#count });
     }
-    const status = failure === undefined ? { status: "ok", user_expressions: {}, payload: [] } : { status: "error", ...failure };
+    const status =
+      failure === undefined ? { status: "ok", user_expressions: {}, payload: [] } : { status: "error", ...failure };
     this.#reply("shell", message, "execute_reply", { execution_count: this.#count, ...status });
     this.#publish("status", { execution_state: "idle" }, message);
     for (const { message: unrun } of dropped) {

@@ -1,17 +1,27 @@
-import type { ComparisonRow } from "../compare";
 import { noEffect } from "../../studies/effects";
-import { type Figure, colours, emptyFigure, layoutOf } from "./theme";
+import type { ComparisonRow } from "../compare";
+import { colours, emptyFigure, type Figure, layoutOf } from "./theme";
 
 function bars(lines: readonly ComparisonRow[], name: string, color: string): Figure["data"][number] {
   return {
-    type: "bar", orientation: "h", name, y: lines.map((l) => l.setting), x: lines.map((l) => l.delta!), marker: { color },
+    type: "bar",
+    orientation: "h",
+    name,
+    y: lines.map((l) => l.setting),
+    x: lines.map((l) => l.delta!),
+    marker: { color },
     error_x: {
-      type: "data", symmetric: false, color: colours.grey, thickness: 1.5, width: 4,
+      type: "data",
+      symmetric: false,
+      color: colours.grey,
+      thickness: 1.5,
+      width: 4,
       array: lines.map((l) => (l.deltaHigh ?? l.delta!) - l.delta!),
       arrayminus: lines.map((l) => l.delta! - (l.deltaLow ?? l.delta!)),
     },
     customdata: lines.map((l) => [l.effect ?? "no interval", l.seeds, l.n]),
-    hovertemplate: "%{y}: %{x:+.1f} points<br>%{customdata[0]}, %{customdata[1]} seed(s), n = %{customdata[2]}<extra></extra>",
+    hovertemplate:
+      "%{y}: %{x:+.1f} points<br>%{customdata[0]}, %{customdata[1]} seed(s), n = %{customdata[2]}<extra></extra>",
   };
 }
 
@@ -21,7 +31,11 @@ function bars(lines: readonly ComparisonRow[], name: string, color: string): Fig
  * @param lines of one preset and data set, from `compareRows`
  * @param source what was measured, from `dataLabel`
  */
-export function ablationFigure(lines: readonly ComparisonRow[], source: string, metric: "acc25" | "acc50" = "acc25"): Figure {
+export function ablationFigure(
+  lines: readonly ComparisonRow[],
+  source: string,
+  metric: "acc25" | "acc50" = "acc25",
+): Figure {
   const title = "What each component contributes";
   const name = `ablation-${metric}`;
   const shown = lines.filter((l) => l.metric === metric && (l.delta !== undefined || l.paperDelta !== undefined));
@@ -33,19 +47,34 @@ export function ablationFigure(lines: readonly ComparisonRow[], source: string, 
     name,
     alt: `Difference to the full model in Acc@${threshold}, ${source}: ${ours.map((l) => `${l.setting} ${l.delta!.toFixed(1)}`).join(", ")} percentage points.`,
     data: [
-      bars(ours.filter((l) => l.effect !== noEffect), "ours, with 95 % interval", colours.blue),
-      bars(ours.filter((l) => l.effect === noEffect), "ours, no measurable effect", "#A9CBE2"),
+      bars(
+        ours.filter((l) => l.effect !== noEffect),
+        "ours, with 95 % interval",
+        colours.blue,
+      ),
+      bars(
+        ours.filter((l) => l.effect === noEffect),
+        "ours, no measurable effect",
+        "#A9CBE2",
+      ),
       {
-        type: "scatter", mode: "markers", name: "paper, on ScanRefer",
-        y: paper.map((l) => l.setting), x: paper.map((l) => l.paperDelta!),
+        type: "scatter",
+        mode: "markers",
+        name: "paper, on ScanRefer",
+        y: paper.map((l) => l.setting),
+        x: paper.map((l) => l.paperDelta!),
         marker: { symbol: "diamond-open", size: 11, color: colours.red, line: { width: 2 } },
         hovertemplate: "%{y}: %{x:+.2f} points in the paper<extra></extra>",
       },
     ],
     layout: layoutOf(title, source, {
       height: 170 + 44 * shown.length,
-      bargap: 0.35, barmode: "overlay",
-      xaxis: { title: { text: `difference to the full model, Acc@${threshold} (percentage points)` }, zerolinewidth: 2 },
+      bargap: 0.35,
+      barmode: "overlay",
+      xaxis: {
+        title: { text: `difference to the full model, Acc@${threshold} (percentage points)` },
+        zerolinewidth: 2,
+      },
       yaxis: { autorange: "reversed", categoryorder: "array", categoryarray: shown.map((l) => l.setting) },
       legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom" },
       margin: { l: 60, r: 24, t: 118, b: 64 },

@@ -1,5 +1,5 @@
 import { UserError } from "../../core/errors";
-import { type Figure, colours, emptyFigure, layoutOf, scale, syntheticLabel } from "./theme";
+import { colours, emptyFigure, type Figure, layoutOf, scale, syntheticLabel } from "./theme";
 
 /** Inter-view attention of one patch: who looks at whom across the views of a scene. */
 export interface AttentionData {
@@ -20,7 +20,9 @@ export interface AttentionData {
 export function meanOverHeads({ weights, heads, views }: AttentionData): number[][] {
   const V = views.length;
   if (weights.length !== heads * V * V) {
-    throw new UserError(`attention map: ${heads} heads and ${V} views need ${heads * V * V} weights, got ${weights.length}`);
+    throw new UserError(
+      `attention map: ${heads} heads and ${V} views need ${heads * V * V} weights, got ${weights.length}`,
+    );
   }
   return Array.from({ length: V }, (_, q) =>
     Array.from({ length: V }, (_, k) => {
@@ -53,24 +55,59 @@ export function attentionFramesFigure(data: AttentionData, asking = 0): Figure {
     alt: `Attention of patch ${data.patch} in view ${data.views[asking]!.frame} of ${data.sceneId} to the same patch in the other views.`,
     data: [
       {
-        type: "scatter", mode: "text", x: data.views.map((_, i) => left(i) + 0.02), y: data.views.map((_, i) => top(i) - 1 + gap + 0.05),
+        type: "scatter",
+        mode: "text",
+        x: data.views.map((_, i) => left(i) + 0.02),
+        y: data.views.map((_, i) => top(i) - 1 + gap + 0.05),
         text: row.map((w, i) => `${data.views[i]!.frame}: ${(100 * w).toFixed(0)} %${i === asking ? " (asks)" : ""}`),
-        textposition: "middle right", textfont: { color: "#FFFFFF", size: 13, shadow: "0 0 4px #000, 0 0 4px #000" }, hoverinfo: "skip", showlegend: false,
+        textposition: "middle right",
+        textfont: { color: "#FFFFFF", size: 13, shadow: "0 0 4px #000, 0 0 4px #000" },
+        hoverinfo: "skip",
+        showlegend: false,
       } as Figure["data"][number],
     ],
-    layout: layoutOf("Where a patch looks across views", `${syntheticLabel}, ${data.sceneId}, ${data.variant}, seed ${data.seed}; frame width: share of attention`, {
-      height: 120 + rows * 220,
-      xaxis: { visible: false, range: [0, columns], fixedrange: true },
-      yaxis: { visible: false, range: [0, rows], scaleanchor: "x", fixedrange: true },
-      images: data.views.map((v, i) => ({
-        source: v.image, xref: "x", yref: "y", x: left(i), y: top(i), sizex: 1 - gap, sizey: 1 - gap, sizing: "stretch", layer: "below",
-      })),
-      shapes: data.views.flatMap((_, i) => [
-        { type: "rect" as const, x0: left(i), x1: left(i) + 1 - gap, y0: top(i), y1: top(i) - 1 + gap, line: { color: i === asking ? colours.red : colours.blue, width: i === asking ? 3 : 1 + (7 * row[i]!) / strongest } },
-        { type: "rect" as const, x0: px(i), x1: px(i) + cell, y0: py(i), y1: py(i) - cell, line: { color: colours.orange, width: 2 } },
-      ]),
-      margin: { l: 24, r: 10, t: 84, b: 10 },
-    }),
+    layout: layoutOf(
+      "Where a patch looks across views",
+      `${syntheticLabel}, ${data.sceneId}, ${data.variant}, seed ${data.seed}; frame width: share of attention`,
+      {
+        height: 120 + rows * 220,
+        xaxis: { visible: false, range: [0, columns], fixedrange: true },
+        yaxis: { visible: false, range: [0, rows], scaleanchor: "x", fixedrange: true },
+        images: data.views.map((v, i) => ({
+          source: v.image,
+          xref: "x",
+          yref: "y",
+          x: left(i),
+          y: top(i),
+          sizex: 1 - gap,
+          sizey: 1 - gap,
+          sizing: "stretch",
+          layer: "below",
+        })),
+        shapes: data.views.flatMap((_, i) => [
+          {
+            type: "rect" as const,
+            x0: left(i),
+            x1: left(i) + 1 - gap,
+            y0: top(i),
+            y1: top(i) - 1 + gap,
+            line: {
+              color: i === asking ? colours.red : colours.blue,
+              width: i === asking ? 3 : 1 + (7 * row[i]!) / strongest,
+            },
+          },
+          {
+            type: "rect" as const,
+            x0: px(i),
+            x1: px(i) + cell,
+            y0: py(i),
+            y1: py(i) - cell,
+            line: { color: colours.orange, width: 2 },
+          },
+        ]),
+        margin: { l: 24, r: 10, t: 84, b: 10 },
+      },
+    ),
   };
 }
 
@@ -83,14 +120,23 @@ export function attentionMatrixFigure(data: AttentionData): Figure {
     alt: `Inter-view attention of patch ${data.patch} in ${data.sceneId}, mean of ${data.heads} heads.`,
     data: [
       {
-        type: "heatmap", z, x: frames, y: frames, colorscale: scale, zmin: 0,
+        type: "heatmap",
+        z,
+        x: frames,
+        y: frames,
+        colorscale: scale,
+        zmin: 0,
         colorbar: { title: { text: "attention (%)" }, thickness: 14 },
         hovertemplate: "view %{y} looks at %{x}: %{z:.1f} %<extra></extra>",
       },
     ],
-    layout: layoutOf("Inter-view attention of one patch", `${syntheticLabel}, ${data.sceneId}, patch ${data.patch}, mean of ${data.heads} heads; even attention would be ${(100 / Math.max(1, frames.length)).toFixed(1)} %`, {
-      xaxis: { title: { text: "view looked at (frame)" }, type: "category" },
-      yaxis: { title: { text: "asking view (frame)" }, type: "category", autorange: "reversed", scaleanchor: "x" },
-    }),
+    layout: layoutOf(
+      "Inter-view attention of one patch",
+      `${syntheticLabel}, ${data.sceneId}, patch ${data.patch}, mean of ${data.heads} heads; even attention would be ${(100 / Math.max(1, frames.length)).toFixed(1)} %`,
+      {
+        xaxis: { title: { text: "view looked at (frame)" }, type: "category" },
+        yaxis: { title: { text: "asking view (frame)" }, type: "category", autorange: "reversed", scaleanchor: "x" },
+      },
+    ),
   };
 }

@@ -1,5 +1,5 @@
 import { type ErrorKind, errorKinds } from "../../eval/errors";
-import { type Figure, colours, emptyFigure, layoutOf } from "./theme";
+import { colours, emptyFigure, type Figure, layoutOf } from "./theme";
 
 export const errorMeaning: Readonly<Record<ErrorKind, string>> = {
   spatial: "right class, wrong object",
@@ -17,12 +17,19 @@ export function errorFigure(counts: Readonly<Record<ErrorKind, number>>, source:
     alt: `${total} wrong answers, ${source}: ${errorKinds.map((k) => `${k} ${counts[k]}`).join(", ")}.`,
     data: [
       {
-        type: "pie", hole: 0.5, sort: false, direction: "clockwise",
-        labels: errorKinds.map((k) => `${k}: ${errorMeaning[k]}`), values: errorKinds.map((k) => counts[k]),
+        type: "pie",
+        hole: 0.5,
+        sort: false,
+        direction: "clockwise",
+        labels: errorKinds.map((k) => `${k}: ${errorMeaning[k]}`),
+        values: errorKinds.map((k) => counts[k]),
         marker: { colors: [colours.blue, colours.orange, colours.purple], line: { color: "#FFFFFF", width: 2 } },
-        textinfo: "value+percent", hovertemplate: "%{label}<br>%{value} of the wrong answers (%{percent})<extra></extra>",
+        textinfo: "value+percent",
+        hovertemplate: "%{label}<br>%{value} of the wrong answers (%{percent})<extra></extra>",
       },
     ],
-    layout: layoutOf(title, `${source}; ${total} wrong answers at IoU 0.25`, { legend: { orientation: "v", x: 1.02, y: 0.5, yanchor: "middle" } }),
+    layout: layoutOf(title, `${source}; ${total} wrong answers at IoU 0.25`, {
+      legend: { orientation: "v", x: 1.02, y: 0.5, yanchor: "middle" },
+    }),
   };
 }

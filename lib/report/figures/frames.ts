@@ -1,6 +1,6 @@
 import type { ResultRow } from "../../runs/row";
 import { seedHalfWidth } from "../../studies/intervals";
-import { type Figure, colours, dataLabel, emptyFigure, layoutOf } from "./theme";
+import { colours, dataLabel, emptyFigure, type Figure, layoutOf } from "./theme";
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
@@ -9,12 +9,18 @@ export function frameCountFigure(rows: readonly ResultRow[]): Figure {
   const title = "Accuracy and the number of views";
   const used = rows.filter((r) => r.variant === "full" || /^frames-\d+$/.test(r.variant));
   const counts = [...new Set(used.map((r) => r.frames))].sort((a, b) => a - b);
-  if (counts.length < 2) return emptyFigure("frame-counts", title, "needs finished runs with at least two frame counts");
+  if (counts.length < 2)
+    return emptyFigure("frame-counts", title, "needs finished runs with at least two frame counts");
   const curve = (metric: "acc25" | "acc50", name: string, color: string): Figure["data"][number] => {
     const values = counts.map((c) => used.filter((r) => r.frames === c).map((r) => r.metrics[metric]));
     return {
-      type: "scatter", mode: "lines+markers", name, x: counts, y: values.map(mean),
-      line: { color, width: 2.5 }, marker: { size: 9, color },
+      type: "scatter",
+      mode: "lines+markers",
+      name,
+      x: counts,
+      y: values.map(mean),
+      line: { color, width: 2.5 },
+      marker: { size: 9, color },
       error_y: { type: "data", array: values.map((v) => seedHalfWidth(v) ?? 0), color, thickness: 1.5, width: 4 },
       hovertemplate: `%{x} views: %{y:.1f} %<extra>${name}</extra>`,
     };
@@ -29,11 +35,24 @@ export function frameCountFigure(rows: readonly ResultRow[]): Figure {
       curve("acc50", "Acc@0.5", colours.orange),
       ...(random.length === 0
         ? []
-        : [{ type: "scatter" as const, mode: "lines" as const, name: "random proposal", x: counts, y: counts.map(() => mean(random)), line: { color: colours.grey, dash: "dot" as const } }]),
+        : [
+            {
+              type: "scatter" as const,
+              mode: "lines" as const,
+              name: "random proposal",
+              x: counts,
+              y: counts.map(() => mean(random)),
+              line: { color: colours.grey, dash: "dot" as const },
+            },
+          ]),
     ],
-    layout: layoutOf(title, `${dataLabel(used)}${severalSeeds ? "; bars: 95 % over seeds" : "; one seed, no interval"}`, {
-      xaxis: { title: { text: "views a scene" }, tickvals: counts },
-      yaxis: { title: { text: "accuracy (%)" }, rangemode: "tozero" },
-    }),
+    layout: layoutOf(
+      title,
+      `${dataLabel(used)}${severalSeeds ? "; bars: 95 % over seeds" : "; one seed, no interval"}`,
+      {
+        xaxis: { title: { text: "views a scene" }, tickvals: counts },
+        yaxis: { title: { text: "accuracy (%)" }, rangemode: "tozero" },
+      },
+    ),
   };
 }

@@ -1,7 +1,7 @@
 import { relationKinds } from "../../datasets/scene";
 import type { ResultRow } from "../../runs/row";
 import { seedHalfWidth } from "../../studies/intervals";
-import { type Figure, colours, dataLabel, emptyFigure, layoutOf, sequence } from "./theme";
+import { colours, dataLabel, emptyFigure, type Figure, layoutOf, sequence } from "./theme";
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
@@ -11,23 +11,38 @@ export function relationFigure(rows: readonly ResultRow[], variants: readonly st
   const used = rows.filter((r) => variants.includes(r.variant) && r.metrics.byRelation !== undefined);
   if (used.length === 0) return emptyFigure("by-relation", title, `needs finished runs of ${variants.join(", ")}`);
   const present = new Set(used.flatMap((r) => Object.keys(r.metrics.byRelation!)));
-  const kinds = [...relationKinds.filter((k) => present.has(k)), ...[...present].filter((k) => !(relationKinds as readonly string[]).includes(k)).sort()];
+  const kinds = [
+    ...relationKinds.filter((k) => present.has(k)),
+    ...[...present].filter((k) => !(relationKinds as readonly string[]).includes(k)).sort(),
+  ];
   const shown = variants.filter((v) => used.some((r) => r.variant === v));
   return {
     name: "by-relation",
     alt: `Acc@0.25 of ${shown.join(", ")} for ${kinds.join(", ")} sentences, ${dataLabel(used)}.`,
     data: shown.map((variant, i) => {
-      const values = kinds.map((k) => used.filter((r) => r.variant === variant).flatMap((r) => r.metrics.byRelation![k] ?? []));
+      const values = kinds.map((k) =>
+        used.filter((r) => r.variant === variant).flatMap((r) => r.metrics.byRelation![k] ?? []),
+      );
       return {
-        type: "bar", name: variant, x: kinds,
+        type: "bar",
+        name: variant,
+        x: kinds,
         y: values.map((v) => (v.length === 0 ? null : mean(v))),
         marker: { color: sequence[i % sequence.length]! },
-        error_y: { type: "data", array: values.map((v) => seedHalfWidth(v) ?? 0), color: colours.grey, thickness: 1.5, width: 4 },
+        error_y: {
+          type: "data",
+          array: values.map((v) => seedHalfWidth(v) ?? 0),
+          color: colours.grey,
+          thickness: 1.5,
+          width: 4,
+        },
         hovertemplate: `%{x}: %{y:.1f} %<extra>${variant}</extra>`,
       };
     }),
     layout: layoutOf(title, dataLabel(used), {
-      barmode: "group", bargap: 0.25, bargroupgap: 0.06,
+      barmode: "group",
+      bargap: 0.25,
+      bargroupgap: 0.06,
       xaxis: { title: { text: "kind of sentence" } },
       yaxis: { title: { text: "Acc@0.25 (%)" }, range: [0, 100] },
     }),

@@ -1,5 +1,5 @@
 import type { Box } from "../../geometry/box";
-import { type Figure, colours, layoutOf, syntheticLabel } from "./theme";
+import { colours, type Figure, layoutOf, syntheticLabel } from "./theme";
 
 export type BoxRole = "target" | "predicted" | "anchor" | "other";
 
@@ -32,7 +32,11 @@ const roles: Readonly<Record<BoxRole, { colour: string; name: string; width: num
 };
 
 /** The twelve edges of an axis-aligned box as one line with gaps. */
-export function boxEdges([cx, cy, cz, sx, sy, sz]: Box): { x: (number | null)[]; y: (number | null)[]; z: (number | null)[] } {
+export function boxEdges([cx, cy, cz, sx, sy, sz]: Box): {
+  x: (number | null)[];
+  y: (number | null)[];
+  z: (number | null)[];
+} {
   const corner = (i: number): [number, number, number] => [
     cx + ((i & 1) === 0 ? -sx : sx) / 2,
     cy + ((i & 2) === 0 ? -sy : sy) / 2,
@@ -54,11 +58,29 @@ export function boxEdges([cx, cy, cz, sx, sy, sz]: Box): { x: (number | null)[];
 }
 
 /** A point cloud as a plotly trace. */
-export function pointsTrace({ positions, colours: rgb }: Points, name: string, fallback: string): Figure["data"][number] {
+export function pointsTrace(
+  { positions, colours: rgb }: Points,
+  name: string,
+  fallback: string,
+): Figure["data"][number] {
   const count = Math.floor(positions.length / 3);
-  const at = (k: number): number[] => Array.from({ length: count }, (_, i) => Math.round(positions[3 * i + k]! * 1000) / 1000);
-  const colour = rgb === undefined ? fallback : Array.from({ length: count }, (_, i) => `rgb(${rgb[3 * i]},${rgb[3 * i + 1]},${rgb[3 * i + 2]})`);
-  return { type: "scatter3d", mode: "markers", name, x: at(0), y: at(1), z: at(2), marker: { size: 1.8, color: colour, opacity: 0.9 }, hoverinfo: "skip", showlegend: false };
+  const at = (k: number): number[] =>
+    Array.from({ length: count }, (_, i) => Math.round(positions[3 * i + k]! * 1000) / 1000);
+  const colour =
+    rgb === undefined
+      ? fallback
+      : Array.from({ length: count }, (_, i) => `rgb(${rgb[3 * i]},${rgb[3 * i + 1]},${rgb[3 * i + 2]})`);
+  return {
+    type: "scatter3d",
+    mode: "markers",
+    name,
+    x: at(0),
+    y: at(1),
+    z: at(2),
+    marker: { size: 1.8, color: colour, opacity: 0.9 },
+    hoverinfo: "skip",
+    showlegend: false,
+  };
 }
 
 export const sceneLayout = {
@@ -74,23 +96,52 @@ export function sceneFigure(drawing: SceneDrawing): Figure {
   const order: BoxRole[] = ["other", "anchor", "target", "predicted"];
   const named = new Set<BoxRole>();
   const traces = order.flatMap((role) =>
-    drawing.boxes.filter((b) => b.role === role).flatMap((b): Figure["data"] => {
-      const { colour, name, width } = roles[role];
-      const first = !named.has(role);
-      named.add(role);
-      const [cx, cy, cz, , , sz] = b.box;
-      const edges = { type: "scatter3d" as const, mode: "lines" as const, name, legendgroup: role, showlegend: first, ...boxEdges(b.box), line: { color: colour, width }, hovertext: b.label, hoverinfo: "text" as const };
-      const text = { type: "scatter3d" as const, mode: "text" as const, x: [cx], y: [cy], z: [cz + sz / 2 + 0.12], text: [b.label], textfont: { color: colour, size: 12 }, legendgroup: role, showlegend: false, hoverinfo: "skip" as const };
-      return role === "other" ? [edges] : [edges, text];
-    }),
+    drawing.boxes
+      .filter((b) => b.role === role)
+      .flatMap((b): Figure["data"] => {
+        const { colour, name, width } = roles[role];
+        const first = !named.has(role);
+        named.add(role);
+        const [cx, cy, cz, , , sz] = b.box;
+        const edges = {
+          type: "scatter3d" as const,
+          mode: "lines" as const,
+          name,
+          legendgroup: role,
+          showlegend: first,
+          ...boxEdges(b.box),
+          line: { color: colour, width },
+          hovertext: b.label,
+          hoverinfo: "text" as const,
+        };
+        const text = {
+          type: "scatter3d" as const,
+          mode: "text" as const,
+          x: [cx],
+          y: [cy],
+          z: [cz + sz / 2 + 0.12],
+          text: [b.label],
+          textfont: { color: colour, size: 12 },
+          legendgroup: role,
+          showlegend: false,
+          hoverinfo: "skip" as const,
+        };
+        return role === "other" ? [edges] : [edges, text];
+      }),
   );
   const cloud = drawing.points === undefined ? [] : [pointsTrace(drawing.points, "room", colours.grey)];
   return {
     name: `scene-${drawing.sceneId}`,
-    alt: `${drawing.sceneId}: “${drawing.sentence}”; ${drawing.boxes.filter((b) => b.role !== "other").map((b) => `${roles[b.role].name}: ${b.label}`).join(", ")}.`,
+    alt: `${drawing.sceneId}: “${drawing.sentence}”; ${drawing.boxes
+      .filter((b) => b.role !== "other")
+      .map((b) => `${roles[b.role].name}: ${b.label}`)
+      .join(", ")}.`,
     data: [...cloud, ...traces],
     layout: layoutOf(`“${drawing.sentence}”`, `${syntheticLabel}, ${drawing.sceneId}`, {
-      scene: sceneLayout, height: 560, margin: { l: 24, r: 8, t: 84, b: 8 }, legend: { orientation: "h", x: 0, y: 0, yanchor: "bottom" },
+      scene: sceneLayout,
+      height: 560,
+      margin: { l: 24, r: 8, t: 84, b: 8 },
+      legend: { orientation: "h", x: 0, y: 0, yanchor: "bottom" },
     }),
   };
 }
@@ -102,10 +153,16 @@ export function pointmapFigure(sceneId: string, predicted: Points, truth: Points
     alt: `Predicted and measured points of ${sceneId}.`,
     data: [
       { ...pointsTrace(truth, "measured depth", colours.grey), showlegend: true } as Figure["data"][number],
-      { ...pointsTrace(predicted, "reconstruction branch", colours.orange), showlegend: true } as Figure["data"][number],
+      {
+        ...pointsTrace(predicted, "reconstruction branch", colours.orange),
+        showlegend: true,
+      } as Figure["data"][number],
     ],
     layout: layoutOf("Reconstruction branch", `${syntheticLabel}, ${sceneId}; metres`, {
-      scene: sceneLayout, height: 560, margin: { l: 24, r: 8, t: 84, b: 8 }, legend: { orientation: "h", x: 0, y: 0, yanchor: "bottom", itemsizing: "constant" },
+      scene: sceneLayout,
+      height: 560,
+      margin: { l: 24, r: 8, t: 84, b: 8 },
+      legend: { orientation: "h", x: 0, y: 0, yanchor: "bottom", itemsizing: "constant" },
     }),
   };
 }

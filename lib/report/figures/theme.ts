@@ -23,12 +23,33 @@ export const colours = {
   ink: "#222222",
 } as const;
 
-export const sequence = [colours.blue, colours.orange, colours.green, colours.purple, colours.sky, colours.red, colours.grey] as const;
+export const sequence = [
+  colours.blue,
+  colours.orange,
+  colours.green,
+  colours.purple,
+  colours.sky,
+  colours.red,
+  colours.grey,
+] as const;
 
 /** Weak to strong, one hue, readable in grey. */
-export const scale: [number, string][] = [[0, "#F7FBFF"], [0.25, "#C6DBEF"], [0.5, "#6BAED6"], [0.75, "#2171B5"], [1, "#08306B"]];
+export const scale: [number, string][] = [
+  [0, "#F7FBFF"],
+  [0.25, "#C6DBEF"],
+  [0.5, "#6BAED6"],
+  [0.75, "#2171B5"],
+  [1, "#08306B"],
+];
 
-const axis = { gridcolor: "#E4E4E4", zerolinecolor: "#9A9A9A", linecolor: "#9A9A9A", ticks: "outside", tickcolor: "#9A9A9A", automargin: true } as const;
+const axis = {
+  gridcolor: "#E4E4E4",
+  zerolinecolor: "#9A9A9A",
+  linecolor: "#9A9A9A",
+  ticks: "outside",
+  tickcolor: "#9A9A9A",
+  automargin: true,
+} as const;
 
 function styled(given: Partial<Layout["xaxis"]> = {}): Partial<Layout["xaxis"]> {
   const title = typeof given.title === "object" ? { title: { font: { size: 13 }, standoff: 14, ...given.title } } : {};
@@ -42,7 +63,13 @@ export const drawing: Partial<Config> = { responsive: true, displaylogo: false }
 export function layoutOf(title: string, subtitle: string, more: Partial<Layout> = {}): Partial<Layout> {
   const { xaxis, yaxis, ...rest } = more;
   return {
-    title: { text: `<b>${title}</b><br><span style="font-size:13px;color:#6A6A6A">${subtitle}</span>`, x: 0, xref: "paper", xanchor: "left", font: { size: 17 } },
+    title: {
+      text: `<b>${title}</b><br><span style="font-size:13px;color:#6A6A6A">${subtitle}</span>`,
+      x: 0,
+      xref: "paper",
+      xanchor: "left",
+      font: { size: 17 },
+    },
     font: { family: "Inter, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif", size: 13, color: colours.ink },
     colorway: [...sequence],
     paper_bgcolor: "#FFFFFF",
@@ -59,11 +86,15 @@ export function layoutOf(title: string, subtitle: string, more: Partial<Layout> 
 export const boxNames = { gt: "true boxes", detector: "detected boxes" } as const;
 
 /** What the numbers were measured on; synthetic data always says so. */
-export function dataLabel(rows: readonly Pick<ResultRow, "data" | "synthetic" | "preset" | "seed" | "proposals">[]): string {
+export function dataLabel(
+  rows: readonly Pick<ResultRow, "data" | "synthetic" | "preset" | "seed" | "proposals">[],
+): string {
   const unique = (values: readonly string[]): string => [...new Set(values)].join(", ");
   const data = unique(rows.map((r) => (r.synthetic ? "S2-Rooms (synthetic)" : r.data)));
   const seeds = new Set(rows.map((r) => r.seed)).size;
-  return rows.length === 0 ? "no finished run yet" : `${data}, preset ${unique(rows.map((r) => r.preset))}, ${unique(rows.map((r) => boxNames[r.proposals]))}, ${seeds} seed${seeds === 1 ? "" : "s"}`;
+  return rows.length === 0
+    ? "no finished run yet"
+    : `${data}, preset ${unique(rows.map((r) => r.preset))}, ${unique(rows.map((r) => boxNames[r.proposals]))}, ${seeds} seed${seeds === 1 ? "" : "s"}`;
 }
 
 export const syntheticLabel = "S2-Rooms (synthetic)";
@@ -76,7 +107,8 @@ export function emptyFigure(name: string, title: string, message: string): Figur
     data: [],
     layout: layoutOf(title, syntheticLabel, {
       height: 200,
-      xaxis: { visible: false }, yaxis: { visible: false },
+      xaxis: { visible: false },
+      yaxis: { visible: false },
       annotations: [{ text: message, showarrow: false, x: 0.5, y: 0.5, xref: "paper", yref: "paper" }],
     }),
   };

@@ -40,7 +40,15 @@ export function groundingLoss(
     const none = constant(`ground/none/${J}`, () => tf.tensor3d(new Float32Array(J).fill(1, J - 1), [1, 1, J]));
     const empty = tf.sub(1, positives.max(-1, true));
     const right = positives.add(empty.mul(none));
-    const candidates = objectMask.pad([[0, 0], [0, 1]], 1).reshape([B, 1, J]);
+    const candidates = objectMask
+      .pad(
+        [
+          [0, 0],
+          [0, 1],
+        ],
+        1,
+      )
+      .reshape([B, 1, J]);
     return weightedMean(negativeLogShare(scores.div(temperature), right, candidates), sentenceMask);
   });
 }
@@ -71,7 +79,11 @@ export function groundingBce(
     const weight = tf.add(1, right.mul(count.sub(hits).div(hits.maximum(1)).sub(1)));
     // log(1 + e^s) - y s, in the form that does not overflow
     const entropy = scores.relu().sub(scores.mul(right)).add(scores.abs().neg().exp().add(1).log());
-    const each = entropy.mul(weight).mul(mask).sum(-1).div(count.squeeze([2]).maximum(1));
+    const each = entropy
+      .mul(weight)
+      .mul(mask)
+      .sum(-1)
+      .div(count.squeeze([2]).maximum(1));
     return weightedMean(each, sentenceMask);
   });
 }

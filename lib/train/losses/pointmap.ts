@@ -61,7 +61,9 @@ export function pointmapTerms(
   expectShape("pointmapTerms", "truth", truth.shape, "S V Y X 3", sizes);
   expectShape("pointmapTerms", "valid", valid.shape, "S V Y X", sizes);
   return tf.tidy(() => {
-    const e = lengths(normalised(asPlanes(predicted.points), valid, scaling).sub(normalised(asPlanes(truth), valid, scaling)));
+    const e = lengths(
+      normalised(asPlanes(predicted.points), valid, scaling).sub(normalised(asPlanes(truth), valid, scaling)),
+    );
     const weighted = predicted.confidence.mul(e).sub(predicted.confidence.log().mul(alpha));
     const count = valid.sum([0, 2, 3]).maximum(1);
     const mean = (x: tf.Tensor): tf.Tensor1D => x.mul(valid).sum([0, 2, 3]).div(count);
@@ -90,11 +92,15 @@ export function reconstructionLoss(
 ): tf.Scalar {
   return tf.tidy(() => {
     const terms: tf.Tensor1D[] = [];
-    for (const [name, scaling] of [["global", "joint"], ["local", "each"]] as const) {
+    for (const [name, scaling] of [
+      ["global", "joint"],
+      ["local", "each"],
+    ] as const) {
       const map = predicted[name];
       if (map === undefined) continue;
       const truth = targets[name];
-      if (truth === undefined) throw new Error(`reconstructionLoss: a ${name} pointmap is predicted, but targets.${name} is missing`);
+      if (truth === undefined)
+        throw new Error(`reconstructionLoss: a ${name} pointmap is predicted, but targets.${name} is missing`);
       terms.push(pointmapTerms(map, truth, targets.valid, scaling, alpha).confidence);
     }
     if (terms.length === 0) throw new Error("reconstructionLoss: no pointmap is predicted");

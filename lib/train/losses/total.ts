@@ -28,15 +28,17 @@ export function lossParts(
 ): LossParts {
   const { lossWeights: weights, grounding, reconstruction } = config;
   const { positives, sentenceMask, anchorRows, anchorScenes, anchorObjects, anchorWeights } = targets;
-  const ground = grounding.head === "mlp"
-    ? groundingBce(outputs.scores, positives, inputs.objectMask, sentenceMask)
-    : groundingLoss(outputs.scores, positives, inputs.objectMask, sentenceMask, grounding.temperature);
+  const ground =
+    grounding.head === "mlp"
+      ? groundingBce(outputs.scores, positives, inputs.objectMask, sentenceMask)
+      : groundingLoss(outputs.scores, positives, inputs.objectMask, sentenceMask, grounding.temperature);
   const parts: { -readonly [K in keyof LossParts]: LossParts[K] } = { ground };
   if (weights.language > 0) {
     parts.language = languageLoss(outputs.logitsAt(targets.labelRows), targets.labelIds, targets.labelWeights);
   }
   if (weights.recon > 0 && outputs.reconstruction !== undefined) {
-    if (targets.validPoints === undefined) throw new Error("lossParts: pointmaps are predicted, but targets.validPoints is missing");
+    if (targets.validPoints === undefined)
+      throw new Error("lossParts: pointmaps are predicted, but targets.validPoints is missing");
     parts.recon = reconstructionLoss(
       outputs.reconstruction,
       {
@@ -48,8 +50,19 @@ export function lossParts(
     );
   }
   if (weights.anchor > 0 && anchorRows !== undefined) {
-    const scores = anchorScores(modelScope(parameters, config), gatherRows(outputs.anchorStates, anchorRows), outputs.boxPositions);
-    parts.anchor = anchorLoss(scores, inputs.objectMask, anchorScenes!, anchorObjects!, anchorWeights!, grounding.temperature);
+    const scores = anchorScores(
+      modelScope(parameters, config),
+      gatherRows(outputs.anchorStates, anchorRows),
+      outputs.boxPositions,
+    );
+    parts.anchor = anchorLoss(
+      scores,
+      inputs.objectMask,
+      anchorScenes!,
+      anchorObjects!,
+      anchorWeights!,
+      grounding.temperature,
+    );
   }
   if (weights.anchorAttention > 0 && outputs.sentenceAttention !== undefined && targets.anchorTextRows !== undefined) {
     const rows = gatherRows(outputs.sentenceAttention, targets.anchorTextRows);

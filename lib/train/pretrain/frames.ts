@@ -5,9 +5,9 @@ import { classNames, colourNames } from "../../datasets/rooms/classes";
 import type { RoomsConfig } from "../../datasets/rooms/config";
 import { drawLayout, type Layout } from "../../datasets/rooms/layout";
 import { render } from "../../datasets/rooms/render";
-import { solidOf } from "../../datasets/rooms/solid";
 import { finishOf } from "../../datasets/rooms/scan";
 import { expose } from "../../datasets/rooms/sensor";
+import { solidOf } from "../../datasets/rooms/solid";
 import type { LabelledFrames } from "./vision";
 
 function someLayout(config: RoomsConfig, rng: Rng): Layout {
@@ -22,12 +22,20 @@ function someLayout(config: RoomsConfig, rng: Rng): Layout {
  *
  * @param patch side of a patch, pixels
  */
-export function labelledFrames(config: RoomsConfig, rooms: number, framesPerRoom: number, patch: number, rng: Rng, progress: ProgressSink): LabelledFrames {
+export function labelledFrames(
+  config: RoomsConfig,
+  rooms: number,
+  framesPerRoom: number,
+  patch: number,
+  rng: Rng,
+  progress: ProgressSink,
+): LabelledFrames {
   const size = config.image;
   const side = Math.floor(size / patch);
   const count = rooms * framesPerRoom;
   const colour = new Uint8Array(count * size * size * 3);
-  const classOf = new Uint8Array(count * side * side), colourOf = new Uint8Array(count * side * side);
+  const classOf = new Uint8Array(count * side * side),
+    colourOf = new Uint8Array(count * side * side);
   const k = cameraOf(config);
   for (let room = 0; room < rooms; room++) {
     const own = rng.fork(`room-${room}`);
@@ -55,7 +63,8 @@ function mostFrequent(ids: Int16Array, size: number, top: number, left: number, 
   for (let y = top; y < top + patch; y++) {
     for (let x = left; x < left + patch; x++) counts.set(ids[y * size + x]!, (counts.get(ids[y * size + x]!) ?? 0) + 1);
   }
-  let best = -1, most = 0;
+  let best = -1,
+    most = 0;
   for (const [id, n] of counts) {
     if (n > most || (n === most && id > best)) {
       best = id;

@@ -1,8 +1,10 @@
 import type { S2Config } from "../../config/schema";
 import { TrainingConfig } from "../../config/schema";
-import type { ProgressSink } from "../../core/progress";
 import { takeMessages } from "../../core/interrupt";
+import type { ProgressSink } from "../../core/progress";
 import { Rng } from "../../core/rng";
+import { pointmapsOf } from "../../dataloader/pointmaps";
+import type { PreparedScene, SceneCache } from "../../dataloader/scene-cache";
 import { RepeatedStep, tf } from "../../engine/tf";
 import { initParameters } from "../../model/initialise";
 import { decodePointmaps, fast3rPrefix, reconstructionParameters } from "../../model/reconstruction";
@@ -10,8 +12,6 @@ import { Scope } from "../../nn/scope";
 import { pointmapTerms } from "../losses/pointmap";
 import type { MetricsLine } from "../metrics-log";
 import { AdamW, type UpdateNumbers } from "../optimizer";
-import { pointmapsOf } from "../../dataloader/pointmaps";
-import type { PreparedScene, SceneCache } from "../../dataloader/scene-cache";
 import { learningRate } from "../schedule";
 
 export interface ReconstructionPretraining {
@@ -30,31 +30,58 @@ export interface PretrainedReconstruction {
 }
 
 /** Features of neighbouring views and the pointmaps behind them. */
-type Examples = { readonly x: tf.Tensor4D; readonly global: tf.Tensor5D; readonly local: tf.Tensor5D; readonly valid: tf.Tensor4D };
+type Examples = {
+  readonly x: tf.Tensor4D;
+  readonly global: tf.Tensor5D;
+  readonly local: tf.Tensor5D;
+  readonly valid: tf.Tensor4D;
+};
 
 /**
  * Pretraining of the reconstruction decoder and its heads on the features of the frozen vision tower, with Fast3R's own
  * loss (spec 4.2). Stands in for Fast3R's checkpoint at sizes where none exists.
  */
 export async function pretrainReconstruction(
-  config: S2Config, cache: SceneCache, options: ReconstructionPretraining, log: (line: MetricsLine) => void, progress: ProgressSink,
+  config: S2Config,
+  cache: SceneCache,
+  options: ReconstructionPretraining,
+  log: (line: MetricsLine) => void,
+  progress: ProgressSink,
 ): Promise<PretrainedReconstruction> {
   const rng = new Rng(options.seed, "pretrain-reconstruction");
   const specs = reconstructionParameters(config).filter((s) => s.name.startsWith(`${fast3rPrefix}.`));
   const parameters = initParameters(specs, rng.fork("init"));
-  const plan = new Map(specs.map((s) => [s.name, { training: "train" as const, label: "reconstruction pretraining", rate: 1 }]));
+  const plan = new Map(
+    specs.map((s) => [s.name, { training: "train" as const, label: "reconstruction pretraining", rate: 1 }]),
+  );
   const training = TrainingConfig.parse({
-    steps: options.steps, scenes: 1, sentences: 1, learningRate: options.learningRate, beta2: 0.98, weightDecay: 0.02, warmup: 0.03, finalRate: 0.02,
+    steps: options.steps,
+    scenes: 1,
+    sentences: 1,
+    learningRate: options.learningRate,
+    beta2: 0.98,
+    weightDecay: 0.02,
+    warmup: 0.03,
+    finalRate: 0.02,
   });
   const optimizer = new AdamW(parameters, plan, training);
   const { N, C, pool } = cache.dims;
-  const whole: S2Config = { ...config, reconstruction: { ...config.reconstruction, scenesPerStep: 0, viewsPerStep: 0 } };
+  const whole: S2Config = {
+    ...config,
+    reconstruction: { ...config.reconstruction, scenesPerStep: 0, viewsPerStep: 0 },
+  };
   const order = Int32Array.from({ length: options.scenes * options.views }, (_, i) => i % options.views);
 
   const tensors = (scenes: readonly PreparedScene[], first: readonly number[]): Examples => {
-    const items = scenes.map((scene, s) => ({ scene, views: Array.from({ length: options.views }, (_, v) => first[s]! + v), draw: 0 }));
+    const items = scenes.map((scene, s) => ({
+      scene,
+      views: Array.from({ length: options.views }, (_, v) => first[s]! + v),
+      draw: 0,
+    }));
     const features = new Float32Array(scenes.length * options.views * N * C);
-    items.forEach(({ scene, views }, s) => views.forEach((view, v) => features.set(scene.features(view), (s * options.views + v) * N * C)));
+    items.forEach(({ scene, views }, s) =>
+      views.forEach((view, v) => features.set(scene.features(view), (s * options.views + v) * N * C)),
+    );
     const points = pointmapsOf(items, cache, whole);
     for (const scene of scenes) scene.release();
     return {
@@ -73,7 +100,10 @@ export async function pretrainReconstruction(
       ...(maps.local === undefined ? [] : [pointmapTerms(maps.local, batch.local, batch.valid, "each", alpha)]),
     ];
     return {
-      loss: tf.concat(all.map((t) => t.confidence)).mean().asScalar(),
+      loss: tf
+        .concat(all.map((t) => t.confidence))
+        .mean()
+        .asScalar(),
       global: all[0]!.distance.mean().asScalar(),
       local: all[all.length - 1]!.distance.mean().asScalar(),
     };
@@ -86,12 +116,16 @@ export async function pretrainReconstruction(
       parts = [t.global, t.local].map((part) => tf.keep(part.reshape([1])));
       return t.loss;
     }, [...parameters.values()]);
-    optimizer.apply(Object.fromEntries([...parameters].map(([name, v]) => [name, grads[v.name] ?? tf.zerosLike(v)])), numbers);
+    optimizer.apply(
+      Object.fromEntries([...parameters].map(([name, v]) => [name, grads[v.name] ?? tf.zerosLike(v)])),
+      numbers,
+    );
     const all = tf.concat([value.reshape([1]), ...parts]);
     tf.dispose(parts);
     return all;
   });
-  const train = cache.scenes("train"), held = cache.scenes("val");
+  const train = cache.scenes("train"),
+    held = cache.scenes("val");
   const started = Date.now();
   for (let step = 0; step < options.steps; step++) {
     await takeMessages();
@@ -103,21 +137,36 @@ export async function pretrainReconstruction(
     const numbers = update.run(given);
     tf.dispose(given);
     const [loss, globalError, localError] = numbers as unknown as [number, number, number];
-    if (step % 20 === 0 || step + 1 === options.steps) log({ step, seconds: (Date.now() - started) / 1000, loss, globalError, localError, rate });
-    progress({ task: "pretrain reconstruction", done: step + 1, total: options.steps, note: `loss ${loss.toFixed(3)} global ${globalError.toFixed(3)} local ${localError.toFixed(3)}` });
+    if (step % 20 === 0 || step + 1 === options.steps)
+      log({ step, seconds: (Date.now() - started) / 1000, loss, globalError, localError, rate });
+    progress({
+      task: "pretrain reconstruction",
+      done: step + 1,
+      total: options.steps,
+      note: `loss ${loss.toFixed(3)} global ${globalError.toFixed(3)} local ${localError.toFixed(3)}`,
+    });
   }
-  let globalError = 0, localError = 0, rounds = 0;
+  let globalError = 0,
+    localError = 0,
+    rounds = 0;
   for (let at = 0; at + options.scenes <= held.length; at += options.scenes) {
-    const [g, l] = tf.tidy(() => {
-      const t = terms(tensors(held.slice(at, at + options.scenes), new Array<number>(options.scenes).fill(0)));
-      return tf.concat([t.global.reshape([1]), t.local.reshape([1])]);
-    }).dataSync() as unknown as [number, number];
+    const [g, l] = tf
+      .tidy(() => {
+        const t = terms(tensors(held.slice(at, at + options.scenes), new Array<number>(options.scenes).fill(0)));
+        return tf.concat([t.global.reshape([1]), t.local.reshape([1])]);
+      })
+      .dataSync() as unknown as [number, number];
     globalError += g;
     localError += l;
     rounds += 1;
   }
   const heldOut = { globalError: globalError / rounds, localError: localError / rounds };
-  log({ step: options.steps, seconds: (Date.now() - started) / 1000, heldOutGlobal: heldOut.globalError, heldOutLocal: heldOut.localError });
+  log({
+    step: options.steps,
+    seconds: (Date.now() - started) / 1000,
+    heldOutGlobal: heldOut.globalError,
+    heldOutLocal: heldOut.localError,
+  });
   optimizer.dispose();
   return { weights: parameters, heldOut };
 }

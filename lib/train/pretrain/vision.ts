@@ -1,10 +1,10 @@
 import type { S2Config } from "../../config/schema";
 import { TrainingConfig } from "../../config/schema";
-import type { ProgressSink } from "../../core/progress";
 import { takeMessages } from "../../core/interrupt";
-import { Rng } from "../../core/rng";
 import type { ParameterSpec } from "../../core/parameters";
-import { RepeatedStep, crossEntropy, tf } from "../../engine/tf";
+import type { ProgressSink } from "../../core/progress";
+import { Rng } from "../../core/rng";
+import { crossEntropy, RepeatedStep, tf } from "../../engine/tf";
 import { initParameters } from "../../model/initialise";
 import { patchSide, visionParameters, visionPrefix, visionTower } from "../../model/vision";
 import { linear, linearParameters } from "../../nn/linear";
@@ -77,15 +77,30 @@ const meanCrossEntropy = (logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scalar =
  * SigLIP's pretraining at sizes where no public weights exist.
  */
 export async function pretrainVision(
-  config: S2Config, train: LabelledFrames, held: LabelledFrames, options: VisionPretraining, log: (line: MetricsLine) => void, progress: ProgressSink,
+  config: S2Config,
+  train: LabelledFrames,
+  held: LabelledFrames,
+  options: VisionPretraining,
+  log: (line: MetricsLine) => void,
+  progress: ProgressSink,
 ): Promise<PretrainedVision> {
   const { vision } = config;
   const rng = new Rng(options.seed, "pretrain-vision");
   const limit = Math.sqrt(6 / (vision.hiddenSize + train.classes));
   const specs: ParameterSpec[] = [
     ...visionParameters({ ...config, lora: { ...config.lora, vision: false } }),
-    ...linearParameters({ name: `${heads}.class`, in: vision.hiddenSize, out: train.classes, weightInit: { kind: "uniform", limit } }),
-    ...linearParameters({ name: `${heads}.colour`, in: vision.hiddenSize, out: train.colours, weightInit: { kind: "uniform", limit } }),
+    ...linearParameters({
+      name: `${heads}.class`,
+      in: vision.hiddenSize,
+      out: train.classes,
+      weightInit: { kind: "uniform", limit },
+    }),
+    ...linearParameters({
+      name: `${heads}.colour`,
+      in: vision.hiddenSize,
+      out: train.colours,
+      weightInit: { kind: "uniform", limit },
+    }),
   ];
   const parameters = initParameters(specs, rng.fork("init"));
   if (options.from === undefined) {
@@ -93,10 +108,24 @@ export async function pretrainVision(
     const waves = tf.tensor(gridWaves(patchSide(vision), vision.hiddenSize), positions.shape);
     positions.assign(waves);
     waves.dispose();
-  } else loadWeights(options.from, parameters, [...parameters.keys()].filter((name) => !name.startsWith(heads)));
-  const plan = new Map([...parameters.keys()].map((name) => [name, { training: "train" as const, label: "dense pretraining", rate: 1 }]));
+  } else
+    loadWeights(
+      options.from,
+      parameters,
+      [...parameters.keys()].filter((name) => !name.startsWith(heads)),
+    );
+  const plan = new Map(
+    [...parameters.keys()].map((name) => [name, { training: "train" as const, label: "dense pretraining", rate: 1 }]),
+  );
   const training = TrainingConfig.parse({
-    steps: options.steps, scenes: 1, sentences: 1, learningRate: options.learningRate, beta2: 0.98, weightDecay: 0.02, warmup: 0.03, finalRate: 0.02,
+    steps: options.steps,
+    scenes: 1,
+    sentences: 1,
+    learningRate: options.learningRate,
+    beta2: 0.98,
+    weightDecay: 0.02,
+    warmup: 0.03,
+    finalRate: 0.02,
   });
   const optimizer = new AdamW(parameters, plan, training);
   const p = new Scope(parameters);
@@ -104,9 +133,11 @@ export async function pretrainVision(
   const patches = train.classOf.length / train.count;
 
   const tensors = (frames: LabelledFrames, picks: readonly number[], flips: readonly boolean[]): Examples => {
-    const S = config.vision.imageSize, side = Math.round(Math.sqrt(patches));
+    const S = config.vision.imageSize,
+      side = Math.round(Math.sqrt(patches));
     const x = new Float32Array(picks.length * pixels);
-    const classes = new Int32Array(picks.length * patches), colours = new Int32Array(picks.length * patches);
+    const classes = new Int32Array(picks.length * patches),
+      colours = new Int32Array(picks.length * patches);
     picks.forEach((pick, n) => {
       const mirrored = flips[n] === true;
       for (let row = 0, to = n * pixels; row < S; row++) {
@@ -132,10 +163,15 @@ export async function pretrainVision(
   const logits = (x: tf.Tensor4D): [tf.Tensor2D, tf.Tensor2D] => {
     const states = visionTower(p.at(visionPrefix), x, vision);
     const rows = states.reshape([-1, vision.hiddenSize]);
-    return [linear(p.at(heads).at("class"), rows) as tf.Tensor2D, linear(p.at(heads).at("colour"), rows) as tf.Tensor2D];
+    return [
+      linear(p.at(heads).at("class"), rows) as tf.Tensor2D,
+      linear(p.at(heads).at("colour"), rows) as tf.Tensor2D,
+    ];
   };
   const evaluate = (): { classAccuracy: number; colourAccuracy: number } => {
-    let objects = 0, classHits = 0, colourHits = 0;
+    let objects = 0,
+      classHits = 0,
+      colourHits = 0;
     for (let at = 0; at + options.batch <= held.count; at += options.batch) {
       const picks = Array.from({ length: options.batch }, (_, i) => at + i);
       const [classes, colours] = tf.tidy(() => {
@@ -169,21 +205,40 @@ export async function pretrainVision(
   for (let step = 0; step < options.steps; step++) {
     await takeMessages();
     const draw = rng.fork(`step-${step}`);
-    if (epoch.length < options.batch) epoch = draw.fork("epoch").shuffle(Array.from({ length: train.count }, (_, i) => i));
+    if (epoch.length < options.batch)
+      epoch = draw.fork("epoch").shuffle(Array.from({ length: train.count }, (_, i) => i));
     const picks = epoch.splice(0, options.batch);
     const rate = learningRate(step, training);
-    const given = { ...tensors(train, picks, picks.map(() => draw.next() < 0.5)), ...optimizer.begin(rate) };
+    const given = {
+      ...tensors(
+        train,
+        picks,
+        picks.map(() => draw.next() < 0.5),
+      ),
+      ...optimizer.begin(rate),
+    };
     const loss = update.run(given)[0]!;
     tf.dispose(given);
-    if (step % 20 === 0 || step + 1 === options.steps) log({ step, seconds: (Date.now() - started) / 1000, loss, rate });
+    if (step % 20 === 0 || step + 1 === options.steps)
+      log({ step, seconds: (Date.now() - started) / 1000, loss, rate });
     if ((step + 1) % 250 === 0 && step + 1 < options.steps) {
       const now = evaluate();
-      log({ step, seconds: (Date.now() - started) / 1000, heldOutClass: now.classAccuracy, heldOutColour: now.colourAccuracy });
+      log({
+        step,
+        seconds: (Date.now() - started) / 1000,
+        heldOutClass: now.classAccuracy,
+        heldOutColour: now.colourAccuracy,
+      });
     }
     progress({ task: "pretrain vision", done: step + 1, total: options.steps, note: `loss ${loss.toFixed(3)}` });
   }
   const heldOut = evaluate();
-  log({ step: options.steps, seconds: (Date.now() - started) / 1000, heldOutClass: heldOut.classAccuracy, heldOutColour: heldOut.colourAccuracy });
+  log({
+    step: options.steps,
+    seconds: (Date.now() - started) / 1000,
+    heldOutClass: heldOut.classAccuracy,
+    heldOutColour: heldOut.colourAccuracy,
+  });
   optimizer.dispose();
   for (const name of [...parameters.keys()].filter((n) => n.startsWith(heads))) {
     parameters.get(name)!.dispose();

@@ -1,11 +1,21 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { roomsConfig, run } from "../../../lib/cli/data";
-import { inProject } from "../../../lib/core/root";
 import type { Progress } from "../../../lib/core/progress";
+import { inProject } from "../../../lib/core/root";
 import { readReferIt3D } from "../../../lib/datasets/referit3d";
 import { baselines } from "../../../lib/datasets/rooms/baselines";
 import { cardText, measureRooms, readControlRows } from "../../../lib/datasets/rooms/card";
@@ -13,8 +23,8 @@ import { checkData } from "../../../lib/datasets/rooms/check";
 import { configHash, planRooms, RoomsConfig, roomSets } from "../../../lib/datasets/rooms/config";
 import { makeRooms, readManifest } from "../../../lib/datasets/rooms/make";
 import { finishedRoom, makeRoom } from "../../../lib/datasets/rooms/scan";
-import { readScanRefer } from "../../../lib/datasets/scanrefer";
 import { openScene } from "../../../lib/datasets/scannet";
+import { readScanRefer } from "../../../lib/datasets/scanrefer";
 import { printed } from "../../setup/printed";
 
 const config = RoomsConfig.parse(roomSets.tiny);
@@ -29,10 +39,19 @@ afterAll(() => rmSync(top, { recursive: true }));
 
 /** sha256 of every file below a folder, by path. */
 function hashes(at: string, below = ""): Record<string, string> {
-  return Object.assign({}, ...readdirSync(join(at, below), { withFileTypes: true }).map((entry) => {
-    const path = join(below, entry.name);
-    return entry.isDirectory() ? hashes(at, path) : { [path]: createHash("sha256").update(readFileSync(join(at, path))).digest("hex") };
-  })) as Record<string, string>;
+  return Object.assign(
+    {},
+    ...readdirSync(join(at, below), { withFileTypes: true }).map((entry) => {
+      const path = join(below, entry.name);
+      return entry.isDirectory()
+        ? hashes(at, path)
+        : {
+            [path]: createHash("sha256")
+              .update(readFileSync(join(at, path)))
+              .digest("hex"),
+          };
+    }),
+  ) as Record<string, string>;
 }
 
 /** Runs `s2mllm data` and returns what it printed. */
@@ -82,7 +101,9 @@ describe("making rooms", () => {
   test("a scan that the maker did not write is never replaced", async () => {
     const real = join(top, "real");
     mkdirSync(join(real, "scans", "scene0000_00"), { recursive: true });
-    await expect(makeRooms(real, config)).rejects.toThrow(/scene0000_00 exists and was not written by "data make".*name another folder/);
+    await expect(makeRooms(real, config)).rejects.toThrow(
+      /scene0000_00 exists and was not written by "data make".*name another folder/,
+    );
     expect(existsSync(join(real, "scans", "scene0000_00"))).toBe(true);
   });
 
@@ -96,7 +117,9 @@ describe("making rooms", () => {
 
   test("impossible rooms are an error that says why", async () => {
     const cramped = RoomsConfig.parse({ ...roomSets.tiny, side: [2, 2.1], layouts: 1 });
-    await expect(makeRoom(cramped, planRooms(cramped)[0]!)).rejects.toThrow("objects do not fit into rooms of 2 to 2.1 m; allow larger sides or fewer objects");
+    await expect(makeRoom(cramped, planRooms(cramped)[0]!)).rejects.toThrow(
+      "objects do not fit into rooms of 2 to 2.1 m; allow larger sides or fewer objects",
+    );
   });
 });
 
@@ -106,11 +129,17 @@ describe("the files", () => {
     const sr3d = readReferIt3D(join(folder, "sr3d_test.csv"), "sr3d");
     const nr3d = readReferIt3D(join(folder, "nr3d_test.csv"), "nr3d");
     expect(all.length).toBe(36);
-    const key = (q: { sceneId: string; targetId: number; description: string }): string => `${q.sceneId} ${q.targetId} ${q.description}`;
+    const key = (q: { sceneId: string; targetId: number; description: string }): string =>
+      `${q.sceneId} ${q.targetId} ${q.description}`;
     expect([...sr3d, ...nr3d].map(key).sort()).toEqual(all.map(key).sort());
     for (const q of sr3d) {
       const same = all.find((a) => key(a) === key(q))!;
-      expect([q.relation, q.anchorIds, q.anchorWords, q.tokens]).toEqual([same.relation, same.anchorIds, same.anchorWords, same.tokens]);
+      expect([q.relation, q.anchorIds, q.anchorWords, q.tokens]).toEqual([
+        same.relation,
+        same.anchorIds,
+        same.anchorWords,
+        same.tokens,
+      ]);
     }
     expect(nr3d.every((q) => ["attribute", "view"].includes(all.find((a) => key(a) === key(q))!.relation!))).toBe(true);
     expect(new Set(all.map((q) => q.id)).size).toBe(36);
@@ -123,14 +152,19 @@ describe("the files", () => {
   });
 
   test("the label map has ScanNet's columns", () => {
-    const [header, ...rows] = readFileSync(join(folder, "scannetv2-labels.combined.tsv"), "utf8").split("\n").filter((l) => l !== "").map((l) => l.split("\t"));
+    const [header, ...rows] = readFileSync(join(folder, "scannetv2-labels.combined.tsv"), "utf8")
+      .split("\n")
+      .filter((l) => l !== "")
+      .map((l) => l.split("\t"));
     expect([header![1], header![4]]).toEqual(["raw_category", "nyu40id"]);
     expect(rows.find((r) => r[1] === "chair")![4]).toBe("5");
     expect(rows.every((r) => r.length === header!.length)).toBe(true);
   });
 
   test("every third room of this size has a frame without a pose", () => {
-    expect(planRooms(config).map((p) => openScene(folder, p.id).skippedFrames.length)).toEqual([0, 0, 1, 0, 0, 1, 0, 0, 1]);
+    expect(planRooms(config).map((p) => openScene(folder, p.id).skippedFrames.length)).toEqual([
+      0, 0, 1, 0, 0, 1, 0, 0, 1,
+    ]);
     expect(finishedRoom(folder, "scene0002_00", config)!.objects.every((o) => o.pixels.length === 12)).toBe(true);
   });
 });
@@ -140,11 +174,13 @@ describe("what a sentence speaks of", () => {
     let hidden = 0;
     for (const { id } of planRooms(config)) {
       const room = finishedRoom(folder, id, config)!;
-      const frames = (share: number): number[] => room.objects.map((o) => o.pixels.filter((n) => n >= share * 112 * 112).length);
+      const frames = (share: number): number[] =>
+        room.objects.map((o) => o.pixels.filter((n) => n >= share * 112 * 112).length);
       const [plain, some] = [frames(0.06), frames(0.01)];
       hidden += some.filter((n) => n < 2).length;
       for (const s of room.sentences) {
-        for (const o of [s.target, ...s.anchors]) expect((s.kind === "attribute" ? plain : some)[o], `${id} "${s.text}"`).toBeGreaterThanOrEqual(2);
+        for (const o of [s.target, ...s.anchors])
+          expect((s.kind === "attribute" ? plain : some)[o], `${id} "${s.text}"`).toBeGreaterThanOrEqual(2);
       }
     }
     expect(hidden).toBeGreaterThan(0);
@@ -160,12 +196,24 @@ describe("checking", () => {
 
   test("finds a wrong answer, a missing scene and a broken picture", async () => {
     const broken = join(top, "broken");
-    await makeRooms(broken, { ...config, trainRooms: 2, testRooms: 1, shown: { frames: 0, share: 0, attributeShare: 0 }, frames: 2 });
+    await makeRooms(broken, {
+      ...config,
+      trainRooms: 2,
+      testRooms: 1,
+      shown: { frames: 0, share: 0, attributeShare: 0 },
+      frames: 2,
+    });
     const file = join(broken, "ScanRefer_filtered_train.json");
-    const entries = JSON.parse(readFileSync(file, "utf8")) as { object_id: string; scene_id: string; s2_rooms: { kind: string } }[];
+    const entries = JSON.parse(readFileSync(file, "utf8")) as {
+      object_id: string;
+      scene_id: string;
+      s2_rooms: { kind: string };
+    }[];
     const changed = entries.find((e) => e.s2_rooms.kind === "closest" && e.scene_id === "scene0000_00")!;
     const scene = openScene(broken, changed.scene_id);
-    const like = scene.objects.find((o) => o.label === scene.objects[Number(changed.object_id)]!.label && o.id !== Number(changed.object_id))!;
+    const like = scene.objects.find(
+      (o) => o.label === scene.objects[Number(changed.object_id)]!.label && o.id !== Number(changed.object_id),
+    )!;
     changed.object_id = String(like.id);
     writeFileSync(file, JSON.stringify(entries));
     rmSync(join(broken, "scans", "scene0002_00"), { recursive: true });
@@ -178,30 +226,58 @@ describe("checking", () => {
   });
 
   test("needs a split list", async () => {
-    await expect(checkData(join(top, "nowhere"), 112)).rejects.toThrow("has neither scannetv2_train.txt nor scannetv2_val.txt");
+    await expect(checkData(join(top, "nowhere"), 112)).rejects.toThrow(
+      "has neither scannetv2_train.txt nor scannetv2_val.txt",
+    );
     const scans = join(top, "scans-only");
     mkdirSync(scans);
     writeFileSync(join(scans, "scannetv2_val.txt"), "scene0000_00\n");
-    await expect(checkData(scans, 112)).rejects.toThrow(`${scans} holds no finished S2-Rooms (no rooms.json); run "data make" to the end first`);
+    await expect(checkData(scans, 112)).rejects.toThrow(
+      `${scans} holds no finished S2-Rooms (no rooms.json); run "data make" to the end first`,
+    );
   });
 });
 
 describe("baselines", () => {
   const object = (id: number, label: string, x: number) => ({ id, label, box: [x, 0, 0.5, 0.5, 0.5, 1] as const });
   // a table at x = 0, chairs at 1, 2.5 and -3, a bed at 4
-  const objects = [object(0, "table", 0), object(1, "chair", 1), object(2, "chair", 2.5), object(3, "chair", -3), object(4, "bed", 4)];
+  const objects = [
+    object(0, "table", 0),
+    object(1, "chair", 1),
+    object(2, "chair", 2.5),
+    object(3, "chair", -3),
+    object(4, "bed", 4),
+  ];
   const query = (targetId: number, anchorIds: number[]) => ({
-    id: "", dataset: "scanrefer" as const, sceneId: "a", category: "chair", description: "", tokens: [], relation: "closest" as const, anchorWords: [], sameClass: 3, targetId, anchorIds,
+    id: "",
+    dataset: "scanrefer" as const,
+    sceneId: "a",
+    category: "chair",
+    description: "",
+    tokens: [],
+    relation: "closest" as const,
+    anchorWords: [],
+    sameClass: 3,
+    targetId,
+    anchorIds,
   });
 
   test("worked by hand", () => {
-    const [row] = baselines([query(1, [0]), query(2, [4])], new Map([["a", { objects, proposals: [] }]]), config.margins);
+    const [row] = baselines(
+      [query(1, [0]), query(2, [4])],
+      new Map([["a", { objects, proposals: [] }]]),
+      config.margins,
+    );
     expect(row).toMatchObject({ kind: "closest", n: 2, randomObject: 0.2, pairs: 1, changes: 1 });
     expect(row!.classOracle).toBeCloseTo(1 / 3, 12);
     // chairs 1 and 2 can be meant: 1 is closest to the table, 2 to the bed
     expect(row!.anchorBlindBound).toBe(0.5);
     // nobody is asked for chair 2 when it is hidden
-    const [hidden] = baselines([query(1, [0])], new Map([["a", { objects, proposals: [], shown: new Set([0, 1, 3, 4]) }]]), config.margins);
+    const [hidden] = baselines(
+      [query(1, [0])],
+      new Map([["a", { objects, proposals: [], shown: new Set([0, 1, 3, 4]) }]]),
+      config.margins,
+    );
     expect(hidden!.anchorBlindBound).toBe(1);
     // chair 1 lies 1 m from the table, chair 2 1.5 m from the bed
     expect(row!.rules["nearest to any anchor"]).toBe(0.5);
@@ -217,9 +293,15 @@ describe("the card", () => {
     expect(text).toContain("6 training rooms with 96 sentences, 3 test rooms with 36 sentences");
     expect(text).not.toContain("Trained controls");
     expect(text).not.toMatch(/NaN|undefined|null/);
-    for (const k of facts.kinds) expect(text).toContain(`| ${k.kind} | ${k.n} | ${(100 * k.randomObject).toFixed(1)} | ${(100 * k.classOracle).toFixed(1)} |`);
+    for (const k of facts.kinds)
+      expect(text).toContain(
+        `| ${k.kind} | ${k.n} | ${(100 * k.randomObject).toFixed(1)} | ${(100 * k.classOracle).toFixed(1)} |`,
+      );
     const rows = join(top, "rows.jsonl");
-    writeFileSync(rows, `${JSON.stringify({ variant: "no-mpe", seed: 2, proposals: "detector", metrics: { acc25: 51.26, byRelation: { closest: 38.2 }, pairAccuracy: { closest: 12.4 } } })}\n`);
+    writeFileSync(
+      rows,
+      `${JSON.stringify({ variant: "no-mpe", seed: 2, proposals: "detector", metrics: { acc25: 51.26, byRelation: { closest: 38.2 }, pairAccuracy: { closest: 12.4 } } })}\n`,
+    );
     expect(cardText(facts, readControlRows(rows))).toContain("| no-mpe | detector-like | 2 | 51.3 | 38.2 (12.4) |");
   });
 
@@ -238,7 +320,11 @@ describe("the command", () => {
     const card = join(top, "card.md");
     const made = await cli("make", "--size", "tiny", "--folder", folder, "--json");
     expect(made.status).toBe(0);
-    expect(JSON.parse(made.out)).toMatchObject({ folder, rooms: { train: 6, val: 3 }, fingerprint: readManifest(folder)!.fingerprint });
+    expect(JSON.parse(made.out)).toMatchObject({
+      folder,
+      rooms: { train: 6, val: 3 },
+      fingerprint: readManifest(folder)!.fingerprint,
+    });
     const checked = await cli("check", "--folder", folder, "--json");
     expect(checked.status).toBe(0);
     expect(JSON.parse(checked.out)).toMatchObject({ ok: true, scenes: 9, problems: [] });
@@ -270,21 +356,41 @@ describe("the command", () => {
   });
 
   test("a card needs finished rooms", async () => {
-    await expect(cli("card", "--folder", join(top, "nowhere"))).rejects.toThrow("holds no finished S2-Rooms (no rooms.json)");
+    await expect(cli("card", "--folder", join(top, "nowhere"))).rejects.toThrow(
+      "holds no finished S2-Rooms (no rooms.json)",
+    );
   });
 
-  test.each(readdirSync(inProject("data", "cards")))("the card %s has source, terms, size, layout and known defects, and is printed by its name", async (file) => {
-    const { out, status } = await cli("card", file.replace(/\.md$/, ""));
-    expect(status).toBe(0);
-    for (const part of [/^name: \S/m, /^source: \S/m, /^terms: \S/m, /^size: \S/m, /^## Layout.*\n\n\S/m, /^## Known defects\n\n\S/m]) expect(out).toMatch(part);
-  });
+  test.each(readdirSync(inProject("data", "cards")))(
+    "the card %s has source, terms, size, layout and known defects, and is printed by its name",
+    async (file) => {
+      const { out, status } = await cli("card", file.replace(/\.md$/, ""));
+      expect(status).toBe(0);
+      for (const part of [
+        /^name: \S/m,
+        /^source: \S/m,
+        /^terms: \S/m,
+        /^size: \S/m,
+        /^## Layout.*\n\n\S/m,
+        /^## Known defects\n\n\S/m,
+      ])
+        expect(out).toMatch(part);
+    },
+  );
 
   test("a card of a set that nobody knows is refused with the names", async () => {
-    await expect(cli("card", "scanet")).rejects.toThrow(/^data card "scanet" is unknown \(did you mean "scannet"\?\); known: .*multiscan/);
+    await expect(cli("card", "scanet")).rejects.toThrow(
+      /^data card "scanet" is unknown \(did you mean "scannet"\?\); known: .*multiscan/,
+    );
   });
 
   test("changes reach the config", () => {
-    expect(roomsConfig("tiny", ["margins.view=0.7", "trainRooms=4"], 5)).toMatchObject({ name: "tiny", seed: 5, trainRooms: 4, margins: { view: 0.7, closest: 0.4 } });
+    expect(roomsConfig("tiny", ["margins.view=0.7", "trainRooms=4"], 5)).toMatchObject({
+      name: "tiny",
+      seed: 5,
+      trainRooms: 4,
+      margins: { view: 0.7, closest: 0.4 },
+    });
   });
 
   test("nano rooms go to a folder that git ignores", () => {

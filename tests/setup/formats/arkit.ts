@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import sharp from "sharp";
-import { put, plyFile } from "./scan";
+import { plyFile, put } from "./scan";
 
 /** Written by hand from ARKitScenes' documentation (DATA.md, threedod/README.md); shares nothing with the reader. */
 export const video = "41069021";
@@ -39,25 +39,66 @@ export interface ArkitSpec {
 }
 
 /** One capture below a data folder. */
-export async function writeCapture(folder: string, { fold = "Validation", id = video, annotation, trajectory }: ArkitSpec = {}): Promise<string> {
+export async function writeCapture(
+  folder: string,
+  { fold = "Validation", id = video, annotation, trajectory }: ArkitSpec = {},
+): Promise<string> {
   const capture = join(folder, fold, id);
   const frames = join(capture, `${id}_frames`);
   for (const [i, time] of times.entries()) {
     const [cols, rows] = size;
     const depth = new Uint16Array(cols * rows).fill(depthOf(i));
-    put(join(frames, "lowres_wide", `${id}_${time}.png`), await sharp(new Uint8Array(cols * rows * 3).fill(40 + 40 * i), { raw: { width: cols, height: rows, channels: 3 } }).png().toBuffer());
-    put(join(frames, "lowres_depth", `${id}_${time}.png`), await sharp(depth, { raw: { width: cols, height: rows, channels: 1 } }).toColourspace("grey16").png().toBuffer());
+    put(
+      join(frames, "lowres_wide", `${id}_${time}.png`),
+      await sharp(new Uint8Array(cols * rows * 3).fill(40 + 40 * i), {
+        raw: { width: cols, height: rows, channels: 3 },
+      })
+        .png()
+        .toBuffer(),
+    );
+    put(
+      join(frames, "lowres_depth", `${id}_${time}.png`),
+      await sharp(depth, { raw: { width: cols, height: rows, channels: 1 } })
+        .toColourspace("grey16")
+        .png()
+        .toBuffer(),
+    );
     // the second frame's intrinsics are named a thousandth of a second off
-    put(join(frames, "lowres_wide_intrinsics", `${id}_${i === 1 ? "305.476" : time}.pincam`), `${cols} ${rows} ${pincamOf(i).join(" ")}\n`);
+    put(
+      join(frames, "lowres_wide_intrinsics", `${id}_${i === 1 ? "305.476" : time}.pincam`),
+      `${cols} ${rows} ${pincamOf(i).join(" ")}\n`,
+    );
   }
   put(join(frames, "lowres_wide.traj"), `${(trajectory ?? times.map((_, i) => trajectoryLine(i))).join("\n")}\n`);
-  put(join(capture, `${id}_3dod_annotation.json`), JSON.stringify(annotation ?? {
-    skipped: false, stats: {},
-    data: [
-      { uid: "a", label: "tv_monitor", segments: { obbAligned: { centroid: [0, 0, 1], axesLengths: [1, 0.5, 0.25], normalizedAxes: [1, 0, 0, 0, 1, 0, 0, 0, 1] } } },
-      { uid: "b", label: "sofa", segments: { obbAligned: { centroid: turned.centroid, axesLengths: turned.axesLengths, normalizedAxes: axes } } },
-    ],
-  }));
+  put(
+    join(capture, `${id}_3dod_annotation.json`),
+    JSON.stringify(
+      annotation ?? {
+        skipped: false,
+        stats: {},
+        data: [
+          {
+            uid: "a",
+            label: "tv_monitor",
+            segments: {
+              obbAligned: {
+                centroid: [0, 0, 1],
+                axesLengths: [1, 0.5, 0.25],
+                normalizedAxes: [1, 0, 0, 0, 1, 0, 0, 0, 1],
+              },
+            },
+          },
+          {
+            uid: "b",
+            label: "sofa",
+            segments: {
+              obbAligned: { centroid: turned.centroid, axesLengths: turned.axesLengths, normalizedAxes: axes },
+            },
+          },
+        ],
+      },
+    ),
+  );
   put(join(capture, `${id}_3dod_mesh.ply`), plyFile(corners));
   return capture;
 }

@@ -44,28 +44,83 @@ export interface ScanSpec {
 /** Vertices of the scan in its own world: eight corners an object, then one of the floor. */
 export function scanVertices(): [number, number, number][] {
   const corners = objects.flatMap(({ box: [x, y, z, dx, dy, dz] }) =>
-    [0, 1, 2, 3, 4, 5, 6, 7].map((i): [number, number, number] => [x + (i & 1 ? dx : -dx) / 2, y + (i & 2 ? dy : -dy) / 2, z + (i & 4 ? dz : -dz) / 2]));
+    [0, 1, 2, 3, 4, 5, 6, 7].map((i): [number, number, number] => [
+      x + (i & 1 ? dx : -dx) / 2,
+      y + (i & 2 ? dy : -dy) / 2,
+      z + (i & 4 ? dz : -dz) / 2,
+    ]),
+  );
   return [...corners, [0, 0, 0] as [number, number, number]].map(toScan);
 }
 
 /** ScanNet's *_vh_clean_2.ply: floats, four bytes of colour, faces of a byte and three ints. */
 export function plyFile(vertices: readonly (readonly [number, number, number])[], newline = "\n"): Buffer {
   const header = [
-    "ply", "format binary_little_endian 1.0", "comment VCGLIB generated", `element vertex ${vertices.length}`,
-    "property float x", "property float y", "property float z", "property uchar red", "property uchar green", "property uchar blue", "property uchar alpha",
-    "element face 1", "property list uchar int vertex_indices", "end_header", "",
+    "ply",
+    "format binary_little_endian 1.0",
+    "comment VCGLIB generated",
+    `element vertex ${vertices.length}`,
+    "property float x",
+    "property float y",
+    "property float z",
+    "property uchar red",
+    "property uchar green",
+    "property uchar blue",
+    "property uchar alpha",
+    "element face 1",
+    "property list uchar int vertex_indices",
+    "end_header",
+    "",
   ].join(newline);
-  return Buffer.concat([Buffer.from(header, "latin1"), ...vertices.map((v) => Buffer.concat([f32(...v), Buffer.from([90, 80, 70, 255])])), Buffer.from([3]), u32(0), u32(1), u32(2)]);
+  return Buffer.concat([
+    Buffer.from(header, "latin1"),
+    ...vertices.map((v) => Buffer.concat([f32(...v), Buffer.from([90, 80, 70, 255])])),
+    Buffer.from([3]),
+    u32(0),
+    u32(1),
+    u32(2),
+  ]);
 }
 
 const lines = (m: readonly number[]): string =>
-  `${[0, 1, 2, 3].map((r) => m.slice(4 * r, 4 * r + 4).map((x) => (Number.isFinite(x) ? x.toFixed(6) : x > 0 ? "inf" : "-inf")).join(" ")).join("\n")}\n`;
-const matrix = ([fx, fy, cx, cy]: readonly number[]): number[] => [fx!, 0, cx!, 0, 0, fy!, cy!, 0, 0, 0, 1, 0, 0, 0, 0, 1];
+  `${[0, 1, 2, 3]
+    .map((r) =>
+      m
+        .slice(4 * r, 4 * r + 4)
+        .map((x) => (Number.isFinite(x) ? x.toFixed(6) : x > 0 ? "inf" : "-inf"))
+        .join(" "),
+    )
+    .join("\n")}\n`;
+const matrix = ([fx, fy, cx, cy]: readonly number[]): number[] => [
+  fx!,
+  0,
+  cx!,
+  0,
+  0,
+  fy!,
+  cy!,
+  0,
+  0,
+  0,
+  1,
+  0,
+  0,
+  0,
+  0,
+  1,
+];
 
 async function images(frame: number): Promise<{ jpeg: Buffer; png: Buffer; depth: Uint16Array }> {
   const depth = new Uint16Array(rows * columns).fill(depthOf(frame));
-  const jpeg = await sharp(new Uint8Array(2 * rows * 2 * columns * 3).fill(greyOf(frame)), { raw: { width: 2 * columns, height: 2 * rows, channels: 3 } }).jpeg({ quality: 100 }).toBuffer();
-  const png = await sharp(depth, { raw: { width: columns, height: rows, channels: 1 } }).toColourspace("grey16").png().toBuffer();
+  const jpeg = await sharp(new Uint8Array(2 * rows * 2 * columns * 3).fill(greyOf(frame)), {
+    raw: { width: 2 * columns, height: 2 * rows, channels: 3 },
+  })
+    .jpeg({ quality: 100 })
+    .toBuffer();
+  const png = await sharp(depth, { raw: { width: columns, height: rows, channels: 1 } })
+    .toColourspace("grey16")
+    .png()
+    .toBuffer();
   return { jpeg, png, depth };
 }
 
@@ -76,13 +131,22 @@ export function put(path: string, content: string | Uint8Array): void {
 }
 
 /** Writes one small scan of ScanNet's form into a data folder, by hand from the formats' descriptions. */
-export async function writeScan(folder: string, { id = "scene0011_00", layout = "exported folders", frames = 4, lost = [], facts = true }: ScanSpec = {}): Promise<void> {
+export async function writeScan(
+  folder: string,
+  { id = "scene0011_00", layout = "exported folders", frames = 4, lost = [], facts = true }: ScanSpec = {},
+): Promise<void> {
   const scan = join(folder, "scans", id);
   const numbers = Array.from({ length: frames }, (_, i) => i);
   const poses = numbers.map((i) => (lost.includes(i) ? new Array<number>(16).fill(-Infinity) : poseOf(i)));
   const pictures = await Promise.all(numbers.map(images));
   if (layout === "sens") {
-    put(join(scan, `${id}.sens`), sensFile(pictures.map(({ jpeg, depth }, i) => ({ pose: poses[i]!, jpeg, depth })), { colour: [2 * columns, 2 * rows], depth: [columns, rows], depthIntrinsics }));
+    put(
+      join(scan, `${id}.sens`),
+      sensFile(
+        pictures.map(({ jpeg, depth }, i) => ({ pose: poses[i]!, jpeg, depth })),
+        { colour: [2 * columns, 2 * rows], depth: [columns, rows], depthIntrinsics },
+      ),
+    );
   }
   for (const [i, { jpeg, png }] of layout === "sens" ? [] : pictures.entries()) {
     // EmbodiedScan keeps every tenth frame under five digits
@@ -100,24 +164,45 @@ export async function writeScan(folder: string, { id = "scene0011_00", layout = 
     put(join(folder, "posed_images", id, "depth_intrinsic.txt"), lines(matrix(depthIntrinsics)));
   }
   const [fx, fy, cx, cy] = depthIntrinsics;
-  put(join(scan, `${id}.txt`), facts
-    ? `appVersionId = 1.1\naxisAlignment = ${alignment.join(" ")} \ncolorHeight = 12\nfx_depth = ${fx}\nfy_depth = ${fy}\nmx_depth = ${cx}\nmy_depth = ${cy}\nsceneType = Office\n`
-    : "appVersionId = 1.1\n");
+  put(
+    join(scan, `${id}.txt`),
+    facts
+      ? `appVersionId = 1.1\naxisAlignment = ${alignment.join(" ")} \ncolorHeight = 12\nfx_depth = ${fx}\nfy_depth = ${fy}\nmx_depth = ${cx}\nmy_depth = ${cy}\nsceneType = Office\n`
+      : "appVersionId = 1.1\n",
+  );
   put(join(scan, `${id}_vh_clean_2.ply`), plyFile(scanVertices()));
   // segment numbers have gaps and no order, an object may have several
   const segments = [[40, 7], [3], [900]];
-  put(join(scan, `${id}_vh_clean_2.0.010000.segs.json`), JSON.stringify({
-    params: { kThresh: "0.0001" }, sceneId: id, segIndices: [...objects.flatMap((_, o) => [0, 1, 2, 3, 4, 5, 6, 7].map((v) => segments[o]![v % segments[o]!.length]!)), 55],
-  }));
+  put(
+    join(scan, `${id}_vh_clean_2.0.010000.segs.json`),
+    JSON.stringify({
+      params: { kThresh: "0.0001" },
+      sceneId: id,
+      segIndices: [
+        ...objects.flatMap((_, o) => [0, 1, 2, 3, 4, 5, 6, 7].map((v) => segments[o]![v % segments[o]!.length]!)),
+        55,
+      ],
+    }),
+  );
   // groups in no order; "id" is not the object's id
-  put(join(scan, `${id}.aggregation.json`), JSON.stringify({
-    sceneId: `scannet.${id}`, appId: "Aggregator.v2", segmentsFile: `scannet.${id}_vh_clean_2.0.010000.segs.json`,
-    segGroups: [2, 0, 1].map((o, i) => ({ id: i, objectId: o, segments: segments[o], label: objects[o]!.label })),
-  }));
+  put(
+    join(scan, `${id}.aggregation.json`),
+    JSON.stringify({
+      sceneId: `scannet.${id}`,
+      appId: "Aggregator.v2",
+      segmentsFile: `scannet.${id}_vh_clean_2.0.010000.segs.json`,
+      segGroups: [2, 0, 1].map((o, i) => ({ id: i, objectId: o, segments: segments[o], label: objects[o]!.label })),
+    }),
+  );
 }
 
 /** A temporary data folder; `remove` it in the end. */
-export function dataFolder(): { folder: string; file: (name: string, content: unknown) => string; edit: (name: string, change: (text: string) => string) => void; remove: () => void } {
+export function dataFolder(): {
+  folder: string;
+  file: (name: string, content: unknown) => string;
+  edit: (name: string, change: (text: string) => string) => void;
+  remove: () => void;
+} {
   const folder = mkdtempSync(join(tmpdir(), "s2-scans-"));
   const file = (name: string, content: unknown): string => {
     const path = join(folder, name);
@@ -125,7 +210,8 @@ export function dataFolder(): { folder: string; file: (name: string, content: un
     return path;
   };
   return {
-    folder, file,
+    folder,
+    file,
     edit: (name, change) => {
       const path = join(folder, name);
       if (!existsSync(path)) throw new Error(`${path} is not there to be edited`);

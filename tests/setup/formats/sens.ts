@@ -27,7 +27,24 @@ export interface SensSpec {
 }
 
 const unit = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
-const intrinsics = (fx: number, fy: number, cx: number, cy: number): number[] => [fx, 0, cx, 0, 0, fy, cy, 0, 0, 0, 1, 0, 0, 0, 0, 1];
+const intrinsics = (fx: number, fy: number, cx: number, cy: number): number[] => [
+  fx,
+  0,
+  cx,
+  0,
+  0,
+  fy,
+  cy,
+  0,
+  0,
+  0,
+  1,
+  0,
+  0,
+  0,
+  0,
+  1,
+];
 
 /** What stands before the frames: version, name, two cameras, compressions, sizes, depth units, number of frames. */
 export function sensHeader(spec: SensSpec, frames: number): Buffer {
@@ -35,9 +52,21 @@ export function sensHeader(spec: SensSpec, frames: number): Buffer {
   const [cw, ch] = spec.colour ?? [8, 6];
   const [dw, dh] = spec.depth ?? [8, 6];
   return Buffer.concat([
-    u32(spec.version ?? 4), u64(name.length), name,
-    f32(...intrinsics(1170, 1170, 647, 483)), f32(...unit), f32(...intrinsics(...(spec.depthIntrinsics ?? [7, 7, 3.5, 2.5]))), f32(...unit),
-    u32(spec.colourKind ?? 2), u32(spec.depthKind ?? 1), u32(cw), u32(ch), u32(dw), u32(dh), f32(spec.shift ?? 1000), u64(spec.count ?? frames),
+    u32(spec.version ?? 4),
+    u64(name.length),
+    name,
+    f32(...intrinsics(1170, 1170, 647, 483)),
+    f32(...unit),
+    f32(...intrinsics(...(spec.depthIntrinsics ?? [7, 7, 3.5, 2.5]))),
+    f32(...unit),
+    u32(spec.colourKind ?? 2),
+    u32(spec.depthKind ?? 1),
+    u32(cw),
+    u32(ch),
+    u32(dw),
+    u32(dh),
+    f32(spec.shift ?? 1000),
+    u64(spec.count ?? frames),
   ]);
 }
 
@@ -50,7 +79,9 @@ export function sensFile(frames: readonly SensFrame[], spec: SensSpec = {}): Buf
   return Buffer.concat([
     sensHeader(spec, frames.length),
     ...frames.flatMap(({ pose, jpeg, depth }) => {
-      const packed = Buffer.isBuffer(depth) ? depth : deflateSync(Buffer.from(depth.buffer, depth.byteOffset, depth.byteLength));
+      const packed = Buffer.isBuffer(depth)
+        ? depth
+        : deflateSync(Buffer.from(depth.buffer, depth.byteOffset, depth.byteLength));
       return [sensFrameHeader(pose, jpeg.length, packed.length), jpeg, packed];
     }),
     spec.tail ?? u64(0),
@@ -62,7 +93,13 @@ export function sensFile(frames: readonly SensFrame[], spec: SensSpec = {}): Buf
  *
  * @returns size in bytes
  */
-export function sparseSens(path: string, frames: number, imageBytes: readonly [colour: number, depth: number], last: SensFrame, spec: SensSpec): number {
+export function sparseSens(
+  path: string,
+  frames: number,
+  imageBytes: readonly [colour: number, depth: number],
+  last: SensFrame,
+  spec: SensSpec,
+): number {
   const file = openSync(path, "w");
   let at = writeSync(file, sensHeader(spec, frames));
   for (let i = 0; i < frames - 1; i++) {

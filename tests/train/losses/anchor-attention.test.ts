@@ -7,8 +7,14 @@ import { expectTensorClose, numericGrad } from "../../setup/tensors";
 beforeAll(() => tf.setBackend("cpu"));
 
 // two nouns over a prefix of 3 and a sentence of 1 token; the second noun is padding
-const attention = [[0.1, 0.2, 0.3, 0.4], [0.25, 0.25, 0.25, 0.25]];
-const tokens = tf.tensor2d([[0, 1, 1], [1, 0, 0]]);
+const attention = [
+  [0.1, 0.2, 0.3, 0.4],
+  [0.25, 0.25, 0.25, 0.25],
+];
+const tokens = tf.tensor2d([
+  [0, 1, 1],
+  [1, 0, 0],
+]);
 
 test("-ln of the attention on the anchor's tokens, padding left out", () => {
   const loss = anchorAttentionLoss(tf.tensor2d(attention), tokens, tf.tensor1d([1, 0]));
@@ -16,8 +22,14 @@ test("-ln of the attention on the anchor's tokens, padding left out", () => {
 });
 
 test("a noun whose anchor no token shows counts as padding; none at all gives 0", () => {
-  const nowhere = tf.tensor2d([[0, 1, 1], [0, 0, 0]]);
-  expect(anchorAttentionLoss(tf.tensor2d(attention), nowhere, tf.tensor1d([1, 1])).dataSync()[0]).toBeCloseTo(-Math.log(0.5), 5);
+  const nowhere = tf.tensor2d([
+    [0, 1, 1],
+    [0, 0, 0],
+  ]);
+  expect(anchorAttentionLoss(tf.tensor2d(attention), nowhere, tf.tensor1d([1, 1])).dataSync()[0]).toBeCloseTo(
+    -Math.log(0.5),
+    5,
+  );
   expect(anchorAttentionLoss(tf.tensor2d(attention), tokens, tf.tensor1d([0, 0])).dataSync()[0]).toBe(0);
 });
 
@@ -29,5 +41,7 @@ test("gradient agrees with central differences", () => {
 });
 
 test("sizes that disagree are named", () => {
-  expect(() => anchorAttentionLoss(tf.tensor2d(attention), tokens, tf.tensor1d([1]))).toThrow(/anchorAttentionLoss: weights must be \[A=2\], got \[1\]/);
+  expect(() => anchorAttentionLoss(tf.tensor2d(attention), tokens, tf.tensor1d([1]))).toThrow(
+    /anchorAttentionLoss: weights must be \[A=2\], got \[1\]/,
+  );
 });

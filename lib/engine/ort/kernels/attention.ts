@@ -1,7 +1,7 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import { MASKED } from "../ops/attention";
 import type { Emission } from "../emission";
 import { define, type KernelTable } from "../kernel";
+import { MASKED } from "../ops/attention";
 
 /** Tokens a block of causal attention has at most: smaller ones skip more and compute slower. */
 const BLOCK = 128;
@@ -68,7 +68,10 @@ class Products {
       const more = blocks[i]!.keys - blocks[i - 1]!.keys;
       return e.node("Add", [e.node("Pad", [seen, e.list([...zeros, ...zeros.slice(1), more]), e.scalar(0)]), part]);
     });
-    return e.transpose(sum, Array.from({ length: this.#rank }, (_, axis) => (axis < this.#rank - 2 ? axis : 2 * this.#rank - 3 - axis)));
+    return e.transpose(
+      sum,
+      Array.from({ length: this.#rank }, (_, axis) => (axis < this.#rank - 2 ? axis : 2 * this.#rank - 3 - axis)),
+    );
   }
 }
 
@@ -76,8 +79,19 @@ const upTo = (n: number, f: (i: number) => number): number[] => Array.from({ len
 
 /** [rows, keys] MASKED where a row would see a later key. Made in the graph: long ones would be most of its file. */
 function mask(e: Emission, { first, rows, keys }: Block, group: number): string {
-  const last = e.constant(upTo(rows, (r) => Math.floor((first + r) / group)), [rows, 1], "int32");
-  const later = e.node("Greater", [e.constant(upTo(keys, (key) => key), [1, keys], "int32"), last]);
+  const last = e.constant(
+    upTo(rows, (r) => Math.floor((first + r) / group)),
+    [rows, 1],
+    "int32",
+  );
+  const later = e.node("Greater", [
+    e.constant(
+      upTo(keys, (key) => key),
+      [1, keys],
+      "int32",
+    ),
+    last,
+  ]);
   return e.node("Mul", [e.cast(later, "float32"), e.scalar(MASKED)]);
 }
 
@@ -118,10 +132,22 @@ const like = (t: TensorInfo): { shape: number[]; dtype: "float32" } => ({ shape:
 export const attentionKernels: KernelTable = {
   /** Outputs the mixed values, then the weights of each block. */
   Attention: define<AttentionAttrs, AttentionAttrs>(({ q, k, v, bias }, { scale, causal }) => {
-    const weights = blocksOf(q!.shape, k!.shape, causal).map(({ rows, keys }) => ({ shape: [...q!.shape.slice(0, -2), rows, keys], dtype: "float32" as const }));
-    return { ins: [q!, k!, v!, ...(bias == null ? [] : [bias])], outs: [like(q!), ...weights], attrs: { scale, causal } };
+    const weights = blocksOf(q!.shape, k!.shape, causal).map(({ rows, keys }) => ({
+      shape: [...q!.shape.slice(0, -2), rows, keys],
+      dtype: "float32" as const,
+    }));
+    return {
+      ins: [q!, k!, v!, ...(bias == null ? [] : [bias])],
+      outs: [like(q!), ...weights],
+      attrs: { scale, causal },
+    };
   }, forward),
-  AttentionGrad: define<AttentionAttrs, AttentionAttrs>(({ dy, q, k, v, out, ...weights }, { scale, causal }) => (
-    { ins: [dy!, q!, k!, v!, out!, ...Object.values(weights)], outs: [like(q!), like(k!), like(v!)], attrs: { scale, causal } }
-  ), backward),
+  AttentionGrad: define<AttentionAttrs, AttentionAttrs>(
+    ({ dy, q, k, v, out, ...weights }, { scale, causal }) => ({
+      ins: [dy!, q!, k!, v!, out!, ...Object.values(weights)],
+      outs: [like(q!), like(k!), like(v!)],
+      attrs: { scale, causal },
+    }),
+    backward,
+  ),
 };

@@ -1,8 +1,8 @@
-import { tf } from "../tf";
-import { define, dtypeOf, type KernelDef, type KernelTable, reshaped, sizeOf } from "../kernel";
-import type { Emission } from "../emission";
-import type { Dtype } from "../value";
 import type { TensorInfo } from "@tensorflow/tfjs-core";
+import type { Emission } from "../emission";
+import { define, dtypeOf, type KernelDef, type KernelTable, reshaped, sizeOf } from "../kernel";
+import { tf } from "../tf";
+import type { Dtype } from "../value";
 
 function common(a: TensorInfo, b: TensorInfo): Dtype {
   return tf.upcastType(a.dtype, b.dtype) as Dtype;
@@ -31,7 +31,10 @@ function binary(formula: Formula, result?: Dtype, computed: (dtype: Dtype) => Dt
   );
 }
 
-const node = (op: string): Formula => (e, a, b) => e.node(op, [a, b]);
+const node =
+  (op: string): Formula =>
+  (e, a, b) =>
+    e.node(op, [a, b]);
 // ONNX adds, multiplies and orders numbers only; tfjs also takes booleans.
 const number = (d: Dtype): Dtype => (d === "bool" ? "int32" : d);
 
@@ -72,10 +75,14 @@ export const binaryKernels: KernelTable = {
   FloorDiv: binary(floorDiv, "int32", number),
   Mod: binary(mod, undefined, number),
   Atan2: binary(atan2, "float32", () => "float32"),
-  SquaredDifference: binary((e, a, b) => {
-    const d = e.node("Sub", [a, b]);
-    return e.node("Mul", [d, d]);
-  }, undefined, number),
+  SquaredDifference: binary(
+    (e, a, b) => {
+      const d = e.node("Sub", [a, b]);
+      return e.node("Mul", [d, d]);
+    },
+    undefined,
+    number,
+  ),
   Prelu: define<object, object>(
     ({ x, alpha }) => ({ ins: [x!, alpha!], outs: [{ shape: x!.shape, dtype: "float32" }], attrs: {} }),
     (e) => {
@@ -99,7 +106,9 @@ export const binaryKernels: KernelTable = {
     },
     (e) => {
       const names = e.ins();
-      return names.length > 2 && e.out.dtype === "float32" ? e.node("Sum", names) : names.reduce((a, b) => e.node("Add", [a, b]));
+      return names.length > 2 && e.out.dtype === "float32"
+        ? e.node("Sum", names)
+        : names.reduce((a, b) => e.node("Add", [a, b]));
     },
   ),
   Select: define<object, { dtype: Dtype }>(

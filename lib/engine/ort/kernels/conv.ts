@@ -1,8 +1,8 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import { tf } from "../tf";
 import type { Emission } from "../emission";
 import { define, type KernelTable, sizeOf } from "../kernel";
-import { activate, type Activation } from "./matmul";
+import { tf } from "../tf";
+import { type Activation, activate } from "./matmul";
 import { farMargin, unreached } from "./window";
 
 interface ConvAttrs {
@@ -15,9 +15,15 @@ interface ConvAttrs {
 
 /** Sizes of one convolution, NHWC: B batch, Y X image, C channels in, P Q image out, D channels out, K L filter. */
 interface Sizes {
-  B: number; Y: number; X: number; C: number;
-  P: number; Q: number; D: number;
-  K: number; L: number;
+  B: number;
+  Y: number;
+  X: number;
+  C: number;
+  P: number;
+  Q: number;
+  D: number;
+  K: number;
+  L: number;
   stride: [number, number];
   dilation: [number, number];
   /** top, left, bottom, right */
@@ -26,15 +32,30 @@ interface Sizes {
 
 function sizesOf(x: readonly number[], filter: readonly number[], a: ConvAttrs): Sizes | undefined {
   if ((a.dataFormat ?? "NHWC") !== "NHWC") return undefined;
-  const i = tf.backend_util.computeConv2DInfo(x as never, filter as never, a.strides, a.dilations ?? 1, a.pad as never, a.dimRoundingMode, false, "channelsLast");
+  const i = tf.backend_util.computeConv2DInfo(
+    x as never,
+    filter as never,
+    a.strides,
+    a.dilations ?? 1,
+    a.pad as never,
+    a.dimRoundingMode,
+    false,
+    "channelsLast",
+  );
   if (i.inChannels !== filter[2]) return undefined;
   const { top, left } = i.padInfo;
   const bottom = farMargin(i.outHeight, i.strideHeight, i.effectiveFilterHeight, i.inHeight, top);
   const right = farMargin(i.outWidth, i.strideWidth, i.effectiveFilterWidth, i.inWidth, left);
   return {
-    B: i.batchSize, Y: i.inHeight, X: i.inWidth, C: i.inChannels,
-    P: i.outHeight, Q: i.outWidth, D: i.outChannels,
-    K: i.filterHeight, L: i.filterWidth,
+    B: i.batchSize,
+    Y: i.inHeight,
+    X: i.inWidth,
+    C: i.inChannels,
+    P: i.outHeight,
+    Q: i.outWidth,
+    D: i.outChannels,
+    K: i.filterHeight,
+    L: i.filterWidth,
     stride: [i.strideHeight, i.strideWidth],
     dilation: [i.dilationHeight, i.dilationWidth],
     pads: [top, left, bottom, right],
@@ -44,8 +65,13 @@ function sizesOf(x: readonly number[], filter: readonly number[], a: ConvAttrs):
 /** The filter tiles the image without overlap or rest (patch embedding, 1x1): the convolution is one matrix product. */
 function tiles(s: Sizes): boolean {
   return (
-    s.stride[0] === s.K && s.stride[1] === s.L && s.dilation[0] === 1 && s.dilation[1] === 1 &&
-    s.pads.every((p) => p === 0) && s.P * s.K === s.Y && s.Q * s.L === s.X
+    s.stride[0] === s.K &&
+    s.stride[1] === s.L &&
+    s.dilation[0] === 1 &&
+    s.dilation[1] === 1 &&
+    s.pads.every((p) => p === 0) &&
+    s.P * s.K === s.Y &&
+    s.Q * s.L === s.X
   );
 }
 
@@ -82,12 +108,20 @@ function forward(e: Emission, x: string, filter: string, s: Sizes): string {
 function uncovered(s: Sizes): number[] {
   const [top, left, bottom, right] = s.pads;
   const field = (k: number, axis: 0 | 1): number => (k - 1) * s.dilation[axis] + 1;
-  return [unreached(s.P, s.stride[0], field(s.K, 0), s.Y, top, bottom), unreached(s.Q, s.stride[1], field(s.L, 1), s.X, left, right)];
+  return [
+    unreached(s.P, s.stride[0], field(s.K, 0), s.Y, top, bottom),
+    unreached(s.Q, s.stride[1], field(s.L, 1), s.X, left, right),
+  ];
 }
 
 function inputGradient(e: Emission, dy: string, filter: string, s: Sizes): string {
   if (tiles(s)) {
-    const rows = e.matmul(e.reshape(dy, [s.B * s.P * s.Q, s.D]), e.reshape(filter, [s.K * s.L * s.C, s.D]), false, true);
+    const rows = e.matmul(
+      e.reshape(dy, [s.B * s.P * s.Q, s.D]),
+      e.reshape(filter, [s.K * s.L * s.C, s.D]),
+      false,
+      true,
+    );
     return fromRows(e, rows, s);
   }
   const dx = e.node("ConvTranspose", [e.transpose(dy, [0, 3, 1, 2]), e.transpose(filter, [3, 2, 0, 1])], {
@@ -133,7 +167,8 @@ function depthwiseOf(x: readonly number[], filter: readonly number[], a: ConvAtt
   return s && { ...s, D: filter[2]! * filter[3]!, M: filter[3]! };
 }
 
-const depthwiseFilter = (e: Emission, filter: string, s: Depthwise): string => e.reshape(e.transpose(filter, [2, 3, 0, 1]), [s.D, 1, s.K, s.L]);
+const depthwiseFilter = (e: Emission, filter: string, s: Depthwise): string =>
+  e.reshape(e.transpose(filter, [2, 3, 0, 1]), [s.D, 1, s.K, s.L]);
 
 export const convKernels: KernelTable = {
   Conv2D: define<ConvAttrs, Sizes>(
@@ -147,7 +182,8 @@ export const convKernels: KernelTable = {
     ({ x, filter, bias, preluActivationWeights }, attrs) => {
       const s = sizesOf(x!.shape, filter!.shape, attrs);
       // A slope of another layout than per channel is left to the fallback.
-      if (s === undefined || (preluActivationWeights != null && sizeOf(preluActivationWeights.shape) !== s.D)) return undefined;
+      if (s === undefined || (preluActivationWeights != null && sizeOf(preluActivationWeights.shape) !== s.D))
+        return undefined;
       const extra = [bias, preluActivationWeights].filter((t): t is TensorInfo => t != null);
       return {
         ins: [x!, filter!, ...extra],
@@ -183,7 +219,10 @@ export const convKernels: KernelTable = {
       return s && { ins: [x!, filter!], outs: [{ shape: [s.B, s.P, s.Q, s.D], dtype: "float32" }], attrs: s };
     },
     (e, s) => {
-      const y = e.node("Conv", [e.transpose(e.in(0), [0, 3, 1, 2]), depthwiseFilter(e, e.in(1), s)], { ...window(s), group: s.C });
+      const y = e.node("Conv", [e.transpose(e.in(0), [0, 3, 1, 2]), depthwiseFilter(e, e.in(1), s)], {
+        ...window(s),
+        group: s.C,
+      });
       return e.transpose(y, [0, 2, 3, 1]);
     },
   ),
@@ -199,9 +238,16 @@ export const convKernels: KernelTable = {
       const parts = Array.from({ length: s.M }, (_, m) => {
         const own = e.reshape(e.slice(dy, [4], [m], [m + 1]), [s.B, s.P, s.Q, s.C]);
         const taps = e.reshape(e.slice(filter, [1], [m], [m + 1]), [s.C, 1, s.K, s.L]);
-        return e.node("ConvTranspose", [e.transpose(own, [0, 3, 1, 2]), taps], { ...window(s), group: s.C, output_padding: uncovered(s) });
+        return e.node("ConvTranspose", [e.transpose(own, [0, 3, 1, 2]), taps], {
+          ...window(s),
+          group: s.C,
+          output_padding: uncovered(s),
+        });
       });
-      return e.transpose(parts.reduce((a, b) => e.node("Add", [a, b])), [0, 2, 3, 1]);
+      return e.transpose(
+        parts.reduce((a, b) => e.node("Add", [a, b])),
+        [0, 2, 3, 1],
+      );
     },
   ),
   DepthwiseConv2dNativeBackpropFilter: define<ConvAttrs & { filterShape: number[] }, Depthwise>(
@@ -211,7 +257,11 @@ export const convKernels: KernelTable = {
     },
     (e, s) => {
       const dy = e.reshape(e.in(1), [s.B * s.P * s.Q, s.C, s.M]);
-      const all = seenByTaps(e, e.in(0), s).map((seen) => e.node("ReduceSum", [e.node("Mul", [e.reshape(seen, [s.B * s.P * s.Q, s.C, 1]), dy]), e.list([0])], { keepdims: 1 }));
+      const all = seenByTaps(e, e.in(0), s).map((seen) =>
+        e.node("ReduceSum", [e.node("Mul", [e.reshape(seen, [s.B * s.P * s.Q, s.C, 1]), dy]), e.list([0])], {
+          keepdims: 1,
+        }),
+      );
       return e.reshape(all.length === 1 ? all[0]! : e.node("Concat", all, { axis: 0 }), [s.K, s.L, s.C, s.M]);
     },
   ),

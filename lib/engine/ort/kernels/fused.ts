@@ -2,7 +2,8 @@ import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { Emission } from "../emission";
 import { define, type KernelTable } from "../kernel";
 
-const given = (...tensors: (TensorInfo | undefined)[]): TensorInfo[] => tensors.filter((t): t is TensorInfo => t != null);
+const given = (...tensors: (TensorInfo | undefined)[]): TensorInfo[] =>
+  tensors.filter((t): t is TensorInfo => t != null);
 const perRow = (x: TensorInfo): number[] => [...x.shape.slice(0, -1), 1];
 
 function rowMean(e: Emission, x: string): string {
@@ -11,7 +12,9 @@ function rowMean(e: Emission, x: string): string {
 
 /** Sum over every axis but the last. */
 function overRows(e: Emission, x: string, rank: number): string {
-  return rank === 1 ? x : e.node("ReduceSum", [x, e.list(Array.from({ length: rank - 1 }, (_, i) => i))], { keepdims: 0 });
+  return rank === 1
+    ? x
+    : e.node("ReduceSum", [x, e.list(Array.from({ length: rank - 1 }, (_, i) => i))], { keepdims: 0 });
 }
 
 /** Gradients of ŷ·γ + β with ŷ the normalised rows: at x without the rows' means when `centred`, at γ and at β. */
@@ -43,8 +46,19 @@ function rotary(e: Emission, { back }: { back: boolean }): string {
   // the sine's first half is that of the opposite turn
   const halfOf = (i: number, first: boolean): string =>
     e.reshape(e.slice(e.in(i), [3], [first ? 0 : half], [first ? half : K]), [tables * L, half]);
-  const rows = tables === 1 ? e.list([0]) : e.constant(Array.from({ length: B * L }, (_, i) => i), [B, L], "int64");
-  const turned = e.contrib("RotaryEmbedding", [e.reshape(e.in(0), [B, L, H * K]), rows, halfOf(1, true), halfOf(2, back)], { interleaved: 0 });
+  const rows =
+    tables === 1
+      ? e.list([0])
+      : e.constant(
+          Array.from({ length: B * L }, (_, i) => i),
+          [B, L],
+          "int64",
+        );
+  const turned = e.contrib(
+    "RotaryEmbedding",
+    [e.reshape(e.in(0), [B, L, H * K]), rows, halfOf(1, true), halfOf(2, back)],
+    { interleaved: 0 },
+  );
   return e.reshape(turned, [B, L, H, K]);
 }
 
@@ -53,7 +67,10 @@ type GeluForm = "exact" | "tanh";
 /** Φ(x) + x φ(x); HardSigmoid is (1 + erf)/2 in one pass, since erf stays between -1 and 1. */
 function geluSlope(e: Emission, x: string): string {
   const times = (factor: number): string => e.node("Mul", [x, e.scalar(factor)]);
-  const cdf = e.node("HardSigmoid", [e.node("Erf", [times(Math.SQRT1_2)])], { alpha: { float: 0.5 }, beta: { float: 0.5 } });
+  const cdf = e.node("HardSigmoid", [e.node("Erf", [times(Math.SQRT1_2)])], {
+    alpha: { float: 0.5 },
+    beta: { float: 0.5 },
+  });
   const bell = e.node("Exp", [e.node("Mul", [x, times(-0.5)])]);
   return e.node("Add", [cdf, e.node("Mul", [bell, times(1 / Math.sqrt(2 * Math.PI))])]);
 }
@@ -64,7 +81,10 @@ function tanhGeluSlope(e: Emission, x: string): string {
   const square = e.node("Mul", [x, x]);
   const poly = (cubic: number): string => e.node("Add", [e.node("Mul", [square, e.scalar(cubic)]), e.scalar(c)]);
   const t = e.node("Tanh", [e.node("Mul", [x, poly(0.044715 * c)])]);
-  const rise = e.node("Mul", [e.node("Mul", [x, poly(3 * 0.044715 * c)]), e.node("Sub", [e.scalar(1), e.node("Mul", [t, t])])]);
+  const rise = e.node("Mul", [
+    e.node("Mul", [x, poly(3 * 0.044715 * c)]),
+    e.node("Sub", [e.scalar(1), e.node("Mul", [t, t])]),
+  ]);
   return e.node("Mul", [e.node("Add", [e.node("Add", [t, e.scalar(1)]), rise]), e.scalar(0.5)]);
 }
 
@@ -87,7 +107,18 @@ interface AdamWAttrs {
  */
 function adamw(e: Emission, { decays, scaled }: AdamWAttrs): string[] {
   const names = e.ins();
-  const [param, grad, m, v, lr, beta1, beta2, eps, correction1, correction2] = names as [string, string, string, string, string, string, string, string, string, string];
+  const [param, grad, m, v, lr, beta1, beta2, eps, correction1, correction2] = names as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
   const node = (op: string, a: string, b: string): string => e.node(op, [a, b]);
   const one = e.scalar(1);
   const scale = scaled ? names.at(-1)! : undefined;
@@ -96,7 +127,11 @@ function adamw(e: Emission, { decays, scaled }: AdamWAttrs): string[] {
     return factor === undefined ? share : node("Mul", share, factor);
   };
   const m2 = node("Add", node("Mul", m, beta1), node("Mul", grad, fresh(beta1, scale)));
-  const v2 = node("Add", node("Mul", v, beta2), node("Mul", node("Mul", grad, grad), fresh(beta2, scale && node("Mul", scale, scale))));
+  const v2 = node(
+    "Add",
+    node("Mul", v, beta2),
+    node("Mul", node("Mul", grad, grad), fresh(beta2, scale && node("Mul", scale, scale))),
+  );
   const q = e.node("Sqrt", [correction2]);
   const rate = node("Div", node("Mul", lr, q), correction1);
   const step = node("Div", node("Mul", m2, rate), node("Add", e.node("Sqrt", [v2]), node("Mul", eps, q)));
@@ -116,7 +151,14 @@ function crossEntropy(e: Emission): string[] {
 function crossEntropyGradient(e: Emission): string {
   const [dy, logs, ids, weights] = e.ins() as [string, string, string, string];
   const [n, W] = e.shape(1) as [number, number];
-  const hot = e.node("Equal", [e.reshape(ids, [n, 1]), e.constant(Array.from({ length: W }, (_, i) => i), [1, W], "int32")]);
+  const hot = e.node("Equal", [
+    e.reshape(ids, [n, 1]),
+    e.constant(
+      Array.from({ length: W }, (_, i) => i),
+      [1, W],
+      "int32",
+    ),
+  ]);
   const surplus = e.node("Sub", [e.node("Exp", [logs]), e.cast(hot, "float32")]);
   return e.node("Mul", [surplus, e.reshape(e.node("Mul", [weights, dy]), [n, 1])]);
 }
@@ -151,7 +193,11 @@ export const fusedKernels: KernelTable = {
     ({ dy, x, mean, inverse, gamma }) => {
       const out = { shape: x!.shape, dtype: "float32" as const };
       const weight = { shape: x!.shape.slice(-1), dtype: "float32" as const };
-      return { ins: given(dy, x, mean, inverse, gamma), outs: gamma == null ? [out] : [out, weight, weight], attrs: { scaled: gamma != null } };
+      return {
+        ins: given(dy, x, mean, inverse, gamma),
+        outs: gamma == null ? [out] : [out, weight, weight],
+        attrs: { scaled: gamma != null },
+      };
     },
     (e, { scaled }) => {
       const hat = e.node("Mul", [e.node("Sub", [e.in(1), e.in(2)]), e.in(3)]);
@@ -160,22 +206,42 @@ export const fusedKernels: KernelTable = {
   ),
   /** Outputs y and 1/√(mean square + eps). */
   RmsNorm: define<NormAttrs, NormAttrs>(
-    ({ x, gamma }, { eps }) => ({ ins: given(x, gamma), outs: [{ shape: x!.shape, dtype: "float32" }, { shape: perRow(x!), dtype: "float32" }], attrs: { eps } }),
+    ({ x, gamma }, { eps }) => ({
+      ins: given(x, gamma),
+      outs: [
+        { shape: x!.shape, dtype: "float32" },
+        { shape: perRow(x!), dtype: "float32" },
+      ],
+      attrs: { eps },
+    }),
     (e, { eps }) => {
       const [x, gamma] = e.ins();
-      return e.graph.nodes("SimplifiedLayerNormalization", [x!, gamma ?? ones(e)], { axis: -1, epsilon: { float: eps }, stash_type: 1 }, 2);
+      return e.graph.nodes(
+        "SimplifiedLayerNormalization",
+        [x!, gamma ?? ones(e)],
+        { axis: -1, epsilon: { float: eps }, stash_type: 1 },
+        2,
+      );
     },
   ),
   RmsNormGrad: define<object, { scaled: boolean }>(
     ({ dy, x, inverse, gamma }) => {
       const out = { shape: x!.shape, dtype: "float32" as const };
-      return { ins: given(dy, x, inverse, gamma), outs: gamma == null ? [out] : [out, { shape: x!.shape.slice(-1), dtype: "float32" as const }], attrs: { scaled: gamma != null } };
+      return {
+        ins: given(dy, x, inverse, gamma),
+        outs: gamma == null ? [out] : [out, { shape: x!.shape.slice(-1), dtype: "float32" as const }],
+        attrs: { scaled: gamma != null },
+      };
     },
     (e, { scaled }) => normGradient(e, e.node("Mul", [e.in(1), e.in(2)]), e.in(2), false, scaled),
   ),
   /** See lib/engine/ort/ops/rotary.ts. */
   Rotary: define<{ back: boolean }, { back: boolean }>(
-    ({ x, cos, sin }, { back }) => ({ ins: [x!, cos!, sin!], outs: [{ shape: x!.shape, dtype: "float32" }], attrs: { back } }),
+    ({ x, cos, sin }, { back }) => ({
+      ins: [x!, cos!, sin!],
+      outs: [{ shape: x!.shape, dtype: "float32" }],
+      attrs: { back },
+    }),
     rotary,
   ),
   Gelu: define<{ form: GeluForm }, { form: GeluForm }>(
@@ -188,24 +254,41 @@ export const fusedKernels: KernelTable = {
   ),
   /** Outputs y and SiLU(gate). */
   SwiGlu: define<object, object>(
-    ({ gate, up }) => ({ ins: [gate!, up!], outs: [gate!, gate!].map(({ shape }) => ({ shape, dtype: "float32" })), attrs: {} }),
+    ({ gate, up }) => ({
+      ins: [gate!, up!],
+      outs: [gate!, gate!].map(({ shape }) => ({ shape, dtype: "float32" })),
+      attrs: {},
+    }),
     (e) => {
       const silu = e.node("Mul", [e.in(0), e.node("Sigmoid", [e.in(0)])]);
       return [e.node("Mul", [silu, e.in(1)]), silu];
     },
   ),
   SwiGluGrad: define<object, object>(
-    ({ dy, gate, up, y, silu }) => ({ ins: [dy!, gate!, up!, y!, silu!], outs: [gate!, gate!].map(({ shape }) => ({ shape, dtype: "float32" })), attrs: {} }),
+    ({ dy, gate, up, y, silu }) => ({
+      ins: [dy!, gate!, up!, y!, silu!],
+      outs: [gate!, gate!].map(({ shape }) => ({ shape, dtype: "float32" })),
+      attrs: {},
+    }),
     swiGluGradient,
   ),
   /** Outputs the loss and the logarithms of the probabilities. */
   CrossEntropy: define<object, object>(
-    ({ logits, ids, weights }) => ({ ins: [logits!, ids!, weights!], outs: [{ shape: [], dtype: "float32" }, { shape: logits!.shape, dtype: "float32" }], attrs: {} }),
+    ({ logits, ids, weights }) => ({
+      ins: [logits!, ids!, weights!],
+      outs: [
+        { shape: [], dtype: "float32" },
+        { shape: logits!.shape, dtype: "float32" },
+      ],
+      attrs: {},
+    }),
     crossEntropy,
   ),
   CrossEntropyGrad: define<object, object>(
     ({ dy, logProbabilities, ids, weights }) => ({
-      ins: [dy!, logProbabilities!, ids!, weights!], outs: [{ shape: logProbabilities!.shape, dtype: "float32" }], attrs: {},
+      ins: [dy!, logProbabilities!, ids!, weights!],
+      outs: [{ shape: logProbabilities!.shape, dtype: "float32" }],
+      attrs: {},
     }),
     crossEntropyGradient,
   ),

@@ -1,7 +1,7 @@
 import type { DataType } from "@tensorflow/tfjs-core";
-import { tf } from "../tf";
 import type { Emission } from "../emission";
 import { define, dtypeOf, type KernelTable, reshaped, sizeOf } from "../kernel";
+import { tf } from "../tf";
 import { type Dtype, isDtype } from "../value";
 
 function range(n: number): number[] {
@@ -18,7 +18,8 @@ export function addRows(e: Emission, ids: string, updates: string, count: number
   const dtype = e.out.dtype;
   const zeros = e.node("Expand", [e.scalar(0, dtype), e.list([rows, width])]);
   const column = (name: string): string => e.reshape(name, [count, 1]);
-  if (e.graph.target.scatterAdds) return e.node("ScatterND", [zeros, column(e.cast(ids, "int64")), updates], { reduction: "add" });
+  if (e.graph.target.scatterAdds)
+    return e.node("ScatterND", [zeros, column(e.cast(ids, "int64")), updates], { reduction: "add" });
   // With several threads ONNX Runtime's ScatterND loses additions to the same row (two threads read, add and
   // write at once). A product is exact and as fast for few rows; ScatterElements runs on one thread.
   if (rows <= 256 && dtype === "float32") {
@@ -40,7 +41,10 @@ export const indexKernels: KernelTable = {
       if (batchSize === 1) return { ins: [x!, indices!], outs: [out], attrs: { axis, batches: 1, count: dimSize } };
       if (outerSize !== 1) return undefined;
       // Rows of all batches in one table, indices moved by the batch's first row.
-      const ins = [reshaped(x!, [batchSize * dimSize, sliceSize]), reshaped(indices!, [batchSize, sizeOf(indices!.shape) / batchSize])];
+      const ins = [
+        reshaped(x!, [batchSize * dimSize, sliceSize]),
+        reshaped(indices!, [batchSize, sizeOf(indices!.shape) / batchSize]),
+      ];
       return { ins, outs: [out], attrs: { axis: 0, batches: batchSize, count: dimSize } };
     },
     (e, { axis, batches, count }) => {
@@ -48,7 +52,11 @@ export const indexKernels: KernelTable = {
         // A leading batch axis of size 1 on both sides is not part of ONNX's Gather.
         return e.reshape(e.node("Gather", [e.in(0), e.in(1)], { axis }), e.out.shape);
       }
-      const first = e.constant(range(batches).map((b) => b * count), [batches, 1], "int32");
+      const first = e.constant(
+        range(batches).map((b) => b * count),
+        [batches, 1],
+        "int32",
+      );
       return e.reshape(e.node("Gather", [e.in(0), e.node("Add", [e.in(1), first])], { axis: 0 }), e.out.shape);
     },
   ),
@@ -69,12 +77,21 @@ export const indexKernels: KernelTable = {
       const [count, rank] = e.shape(0) as [number, number];
       const rows = sizeOf(shape.slice(0, rank));
       const strides = range(rank).map((i) => sizeOf(shape.slice(i + 1, rank)));
-      const ids = rank === 1 ? e.reshape(e.in(0), [count]) : e.node("ReduceSum", [e.node("Mul", [e.in(0), e.constant(strides, [rank], "int32")]), e.list([1])], { keepdims: 0 });
+      const ids =
+        rank === 1
+          ? e.reshape(e.in(0), [count])
+          : e.node("ReduceSum", [e.node("Mul", [e.in(0), e.constant(strides, [rank], "int32")]), e.list([1])], {
+              keepdims: 0,
+            });
       return e.reshape(addRows(e, ids, e.in(1), count, rows, e.shape(1)[1]!), shape);
     },
   ),
   TensorScatterUpdate: define<object, object>(
-    ({ tensor, indices, updates }) => ({ ins: [tensor!, indices!, updates!], outs: [{ shape: tensor!.shape, dtype: dtypeOf(tensor!) }], attrs: {} }),
+    ({ tensor, indices, updates }) => ({
+      ins: [tensor!, indices!, updates!],
+      outs: [{ shape: tensor!.shape, dtype: dtypeOf(tensor!) }],
+      attrs: {},
+    }),
     (e) => e.node("ScatterND", [e.in(0), e.cast(e.in(1), "int64"), e.in(2)]),
   ),
   /** Rows of x added into the row their id names; ids outside are dropped, as in tfjs. */
@@ -83,22 +100,36 @@ export const indexKernels: KernelTable = {
       if (segmentIds!.shape.length !== 1) return undefined;
       const count = segmentIds!.shape[0]!;
       const ins = [reshaped(x!, [count, sizeOf(x!.shape.slice(1))]), segmentIds!];
-      return { ins, outs: [{ shape: [numSegments, ...x!.shape.slice(1)], dtype: dtypeOf(x!) }], attrs: { rows: numSegments, shape: x!.shape.slice(1) } };
+      return {
+        ins,
+        outs: [{ shape: [numSegments, ...x!.shape.slice(1)], dtype: dtypeOf(x!) }],
+        attrs: { rows: numSegments, shape: x!.shape.slice(1) },
+      };
     },
     (e, { rows }) => {
       const ids = e.in(1);
       const zero = e.scalar(0, "int32");
       const [count, width] = e.shape(0) as [number, number];
-      const inside = e.node("And", [e.node("GreaterOrEqual", [ids, zero]), e.node("Less", [ids, e.scalar(rows, "int32")])]);
+      const inside = e.node("And", [
+        e.node("GreaterOrEqual", [ids, zero]),
+        e.node("Less", [ids, e.scalar(rows, "int32")]),
+      ]);
       const updates = e.select(e.reshape(inside, [count, 1]), e.in(0), e.scalar(0, e.out.dtype));
       return e.reshape(addRows(e, e.select(inside, ids, zero), updates, count, rows, width), e.out.shape);
     },
   ),
-  OneHot: define<{ depth: number; onValue: number; offValue: number; dtype?: DataType }, { depth: number; on: number; off: number; dtype: Dtype }>(
+  OneHot: define<
+    { depth: number; onValue: number; offValue: number; dtype?: DataType },
+    { depth: number; on: number; off: number; dtype: Dtype }
+  >(
     ({ indices }, { depth, onValue, offValue, dtype }) => {
       const type = dtype ?? "int32";
       if (!isDtype(type)) return undefined;
-      return { ins: [indices!], outs: [{ shape: [...indices!.shape, depth], dtype: type }], attrs: { depth, on: onValue, off: offValue, dtype: type } };
+      return {
+        ins: [indices!],
+        outs: [{ shape: [...indices!.shape, depth], dtype: type }],
+        attrs: { depth, on: onValue, off: offValue, dtype: type },
+      };
     },
     (e, { depth, on, off, dtype }) => {
       const ids = e.reshape(e.cast(e.in(0), "int32"), [...e.shape(0), 1]);
@@ -110,14 +141,22 @@ export const indexKernels: KernelTable = {
     plan: (_, { start, stop, step, dtype }: { start: number; stop: number; step: number; dtype: Dtype }) => {
       const count = Math.max(0, Math.ceil((stop - start) / step));
       const values = Array.from({ length: count }, (_, i) => start + i * step);
-      return { values: dtype === "int32" ? Int32Array.from(values) : Float32Array.from(values), shape: [count], dtype: dtype === "int32" ? "int32" : "float32" };
+      return {
+        values: dtype === "int32" ? Int32Array.from(values) : Float32Array.from(values),
+        shape: [count],
+        dtype: dtype === "int32" ? "int32" : "float32",
+      };
     },
     emit: () => [],
   },
   LinSpace: {
     plan: (_, { start, stop, num }: { start: number; stop: number; num: number }) => {
       const step = (stop - start) / (num - 1);
-      return { values: Float32Array.from({ length: num }, (_, i) => (i === 0 ? start : start + i * step)), shape: [num], dtype: "float32" };
+      return {
+        values: Float32Array.from({ length: num }, (_, i) => (i === 0 ? start : start + i * step)),
+        shape: [num],
+        dtype: "float32",
+      };
     },
     emit: () => [],
   },

@@ -1,8 +1,8 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { UserError } from "../../../core/errors";
-import { tf } from "../tf";
 import type { Emission } from "../emission";
 import { define, type KernelTable } from "../kernel";
+import { tf } from "../tf";
 import type { Dtype } from "../value";
 
 export interface Activation {
@@ -46,7 +46,8 @@ function productShape(a: TensorInfo, b: TensorInfo, { transposeA, transposeB }: 
   const [innerB, columns] = transposeB ? [b.shape.at(-1)!, b.shape.at(-2)!] : [b.shape.at(-2)!, b.shape.at(-1)!];
   tf.util.assert(
     innerA === innerB,
-    () => `matMul: inner sizes ${innerA} and ${innerB} differ for [${a.shape.join(", ")}]${transposeA ? "ᵀ" : ""} x [${b.shape.join(", ")}]${transposeB ? "ᵀ" : ""}`,
+    () =>
+      `matMul: inner sizes ${innerA} and ${innerB} differ for [${a.shape.join(", ")}]${transposeA ? "ᵀ" : ""} x [${b.shape.join(", ")}]${transposeB ? "ᵀ" : ""}`,
   );
   return [...tf.broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2)), rows!, columns!];
 }
@@ -65,8 +66,15 @@ function product(e: Emission, { transposeA, transposeB }: MatMulAttrs): string {
   // FusedMatMul knows floats only.
   if (e.dtype(0) !== "float32") return e.node("MatMul", [swap(0, transposeA), swap(1, transposeB)]);
   // The transpose of a row or a column is a reshape.
-  if (transposeB && trivial(e.shape(1), -2) && e.shape(1).length === 2 && !transposeA) return e.matmul(e.in(0), e.reshape(e.in(1), [e.shape(1)[1]!, 1]));
-  if (transposeA && e.graph.target.turnsAgain && e.shape(0).length === 2 && e.shape(1).length === 2 && e.out.shape[1]! >= WIDE) {
+  if (transposeB && trivial(e.shape(1), -2) && e.shape(1).length === 2 && !transposeA)
+    return e.matmul(e.in(0), e.reshape(e.in(1), [e.shape(1)[1]!, 1]));
+  if (
+    transposeA &&
+    e.graph.target.turnsAgain &&
+    e.shape(0).length === 2 &&
+    e.shape(1).length === 2 &&
+    e.out.shape[1]! >= WIDE
+  ) {
     const [K, M] = e.shape(0) as [number, number];
     // as a stack of one: ONNX Runtime takes a plain transpose back into the product
     const turned = e.reshape(e.transpose(e.reshape(e.in(0), [1, K, M]), [0, 2, 1]), [M, K]);
@@ -76,18 +84,20 @@ function product(e: Emission, { transposeA, transposeB }: MatMulAttrs): string {
 }
 
 export const matmulKernels: KernelTable = {
-  BatchMatMul: define<MatMulAttrs, MatMulAttrs>(
-    ({ a, b }, { transposeA, transposeB }) => {
-      if (a!.dtype !== b!.dtype || a!.dtype === "bool") return undefined;
-      const attrs = { transposeA, transposeB };
-      return { ins: [a!, b!], outs: [{ shape: productShape(a!, b!, attrs), dtype: a!.dtype as Dtype }], attrs };
-    },
-    product,
-  ),
+  BatchMatMul: define<MatMulAttrs, MatMulAttrs>(({ a, b }, { transposeA, transposeB }) => {
+    if (a!.dtype !== b!.dtype || a!.dtype === "bool") return undefined;
+    const attrs = { transposeA, transposeB };
+    return { ins: [a!, b!], outs: [{ shape: productShape(a!, b!, attrs), dtype: a!.dtype as Dtype }], attrs };
+  }, product),
   _FusedMatMul: define<MatMulAttrs & Activation, MatMulAttrs & Activation & { bias: boolean }>(
     ({ a, b, bias, preluActivationWeights }, { transposeA, transposeB, activation, leakyreluAlpha }) => {
       const attrs = { transposeA, transposeB, activation, leakyreluAlpha, bias: bias != null };
-      const ins = [a!, b!, ...(bias == null ? [] : [bias]), ...(preluActivationWeights == null ? [] : [preluActivationWeights])];
+      const ins = [
+        a!,
+        b!,
+        ...(bias == null ? [] : [bias]),
+        ...(preluActivationWeights == null ? [] : [preluActivationWeights]),
+      ];
       return { ins, outs: [{ shape: productShape(a!, b!, attrs), dtype: "float32" }], attrs };
     },
     (e, attrs) => {
@@ -104,7 +114,10 @@ export const matmulKernels: KernelTable = {
       tf.backend_util.checkEinsumDimSizes(allDims.length, idDims, all as never);
       const sizes = new Map<number, number>();
       all.forEach((t, i) => idDims[i]!.forEach((d, axis) => sizes.set(d, t.shape[axis]!)));
-      const shape = allDims.map((_, d) => d).filter((d) => !summedDims.includes(d)).map((d) => sizes.get(d)!);
+      const shape = allDims
+        .map((_, d) => d)
+        .filter((d) => !summedDims.includes(d))
+        .map((d) => sizes.get(d)!);
       return { ins: all, outs: [{ shape, dtype: "float32" }], attrs: { equation } };
     },
     (e, { equation }) => e.node("Einsum", e.ins(), { equation }),

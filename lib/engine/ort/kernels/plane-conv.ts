@@ -18,7 +18,10 @@ type Planes = [n: number, channels: number, rows: number, columns: number];
 const windowOf = (side: number, stride: number): Window => ({ stride, side, pad: (side - 1) / 2 });
 const steps = (size: number, { stride, side, pad }: Window): number => Math.floor((size + 2 * pad - side) / stride) + 1;
 const attributes = ({ stride, side, pad }: Window): Record<string, number[]> => ({
-  strides: [stride, stride], pads: [pad, pad, pad, pad], dilations: [1, 1], kernel_shape: [side, side],
+  strides: [stride, stride],
+  pads: [pad, pad, pad, pad],
+  dilations: [1, 1],
+  kernel_shape: [side, side],
 });
 
 /** The filter that takes an output's gradient back to the input at stride 1: channels swapped, turned by half a turn. */
@@ -45,7 +48,13 @@ function filterGradient(e: Emission, [n, C, Y, X]: Planes, D: number, w: Window)
     return side === 1 && stride === 1 ? padded : e.slice(padded, [2, 3], begin, end, [stride, stride]);
   });
   const seen = taps.length === 1 ? taps[0]! : e.node("Concat", taps, { axis: 1 });
-  const each = e.matmul(e.reshape(e.in(1), [n, D, P * Q]), e.reshape(seen, [n, side * side * C, P * Q]), false, true, [3, 3]);
+  const each = e.matmul(
+    e.reshape(e.in(1), [n, D, P * Q]),
+    e.reshape(seen, [n, side * side * C, P * Q]),
+    false,
+    true,
+    [3, 3],
+  );
   const sum = e.node("ReduceSum", [each, e.list([0])], { keepdims: 0 });
   return e.reshape(e.transpose(e.reshape(sum, [D, side * side, C]), [0, 2, 1]), [D, C, side, side]);
 }
@@ -63,12 +72,18 @@ export const planeConvKernels: KernelTable = {
   ),
   PlaneConvInputGrad: define<PlaneConvAttrs & { shape: Planes }, Window & { shape: Planes }>(
     ({ dy, filter }, { stride, shape }) => ({
-      ins: [dy!, filter!], outs: [{ shape, dtype: "float32" }], attrs: { ...windowOf(filter!.shape[2]!, stride), shape },
+      ins: [dy!, filter!],
+      outs: [{ shape, dtype: "float32" }],
+      attrs: { ...windowOf(filter!.shape[2]!, stride), shape },
     }),
     (e, w) => inputGradient(e, w.shape, w),
   ),
   PlaneConvFilterGrad: define<PlaneConvAttrs & { shape: Planes }, Window>(
-    ({ x, dy }, { stride, shape }) => ({ ins: [x!, dy!], outs: [{ shape, dtype: "float32" }], attrs: windowOf(shape[2], stride) }),
+    ({ x, dy }, { stride, shape }) => ({
+      ins: [x!, dy!],
+      outs: [{ shape, dtype: "float32" }],
+      attrs: windowOf(shape[2], stride),
+    }),
     (e, w) => filterGradient(e, e.shape(0) as Planes, e.out.shape[0]!, w),
   ),
 };

@@ -1,5 +1,5 @@
-import { tf } from "../tf";
 import { define, dtypeOf, type KernelDef, type KernelTable, sizeOf } from "../kernel";
+import { tf } from "../tf";
 import type { Dtype } from "../value";
 
 interface Reduction {
@@ -12,7 +12,11 @@ function outShape(shape: readonly number[], axes: readonly number[], keep: boole
 }
 
 /** Reductions whose float32 sum ONNX Runtime adds up one by one: 8 in 1,000 off for 68 million numbers. And what joins the rows' results. */
-const ROWWISE: Readonly<Record<string, string>> = { ReduceSum: "ReduceSum", ReduceMean: "ReduceMean", ReduceSumSquare: "ReduceSum" };
+const ROWWISE: Readonly<Record<string, string>> = {
+  ReduceSum: "ReduceSum",
+  ReduceMean: "ReduceMean",
+  ReduceSumSquare: "ReduceSum",
+};
 const MANY = 1 << 20;
 
 /** How long the rows are that many numbers are first reduced by; undefined where they are few or do not divide. */
@@ -31,7 +35,11 @@ function reduction(op: string, result: (d: Dtype) => Dtype, computed: (d: Dtype)
     ({ x }, attrs) => {
       const axes = tf.util.parseAxisParam((attrs.axis ?? attrs.reductionIndices) as number[], x!.shape);
       const keep = attrs.keepDims ?? false;
-      return { ins: [x!], outs: [{ shape: outShape(x!.shape, axes, keep), dtype: result(dtypeOf(x!)) }], attrs: { axes, keep } };
+      return {
+        ins: [x!],
+        outs: [{ shape: outShape(x!.shape, axes, keep), dtype: result(dtypeOf(x!)) }],
+        attrs: { axes, keep },
+      };
     },
     (e, { axes, keep }) => {
       const from = e.dtype(0) as Dtype;
@@ -74,11 +82,22 @@ export const reduceKernels: KernelTable = {
   Mean: reduction("ReduceMean", () => "float32"),
   Max: reduction("ReduceMax", same, number),
   Min: reduction("ReduceMin", same, number),
-  Any: reduction("ReduceMax", () => "bool", () => "int32"),
-  All: reduction("ReduceMin", () => "bool", () => "int32"),
+  Any: reduction(
+    "ReduceMax",
+    () => "bool",
+    () => "int32",
+  ),
+  All: reduction(
+    "ReduceMin",
+    () => "bool",
+    () => "int32",
+  ),
   ArgMax: arg("ArgMax"),
   ArgMin: arg("ArgMin"),
-  Cumsum: define<{ axis: number; exclusive: boolean; reverse: boolean }, { axis: number; exclusive: boolean; reverse: boolean }>(
+  Cumsum: define<
+    { axis: number; exclusive: boolean; reverse: boolean },
+    { axis: number; exclusive: boolean; reverse: boolean }
+  >(
     ({ x }, { axis, exclusive, reverse }) => ({
       ins: [x!],
       outs: [{ shape: x!.shape, dtype: number(dtypeOf(x!)) }],
@@ -90,20 +109,40 @@ export const reduceKernels: KernelTable = {
     },
   ),
   Softmax: define<{ dim: number }, { axis: number }>(
-    ({ logits }, { dim }) => ({ ins: [logits!], outs: [{ shape: logits!.shape, dtype: "float32" }], attrs: { axis: tf.util.parseAxisParam(dim, logits!.shape)[0]! } }),
+    ({ logits }, { dim }) => ({
+      ins: [logits!],
+      outs: [{ shape: logits!.shape, dtype: "float32" }],
+      attrs: { axis: tf.util.parseAxisParam(dim, logits!.shape)[0]! },
+    }),
     (e, { axis }) => e.node("Softmax", [e.in(0)], { axis }),
   ),
   LogSoftmax: define<{ axis: number }, { axis: number }>(
-    ({ logits }, { axis }) => ({ ins: [logits!], outs: [{ shape: logits!.shape, dtype: "float32" }], attrs: { axis: tf.util.parseAxisParam(axis, logits!.shape)[0]! } }),
+    ({ logits }, { axis }) => ({
+      ins: [logits!],
+      outs: [{ shape: logits!.shape, dtype: "float32" }],
+      attrs: { axis: tf.util.parseAxisParam(axis, logits!.shape)[0]! },
+    }),
     (e, { axis }) => e.node("LogSoftmax", [e.in(0)], { axis }),
   ),
   TopK: define<{ k: number; sorted: boolean }, { k: number; sorted: boolean }>(
     ({ x }, { k, sorted }) => {
       const shape = [...x!.shape.slice(0, -1), k];
-      return { ins: [x!], outs: [{ shape, dtype: dtypeOf(x!) }, { shape, dtype: "int32" }], attrs: { k, sorted } };
+      return {
+        ins: [x!],
+        outs: [
+          { shape, dtype: dtypeOf(x!) },
+          { shape, dtype: "int32" },
+        ],
+        attrs: { k, sorted },
+      };
     },
     (e, { k, sorted }) => {
-      const [values, indices] = e.graph.nodes("TopK", [e.in(0), e.list([k])], { axis: -1, largest: 1, sorted: sorted ? 1 : 0 }, 2) as [string, string];
+      const [values, indices] = e.graph.nodes(
+        "TopK",
+        [e.in(0), e.list([k])],
+        { axis: -1, largest: 1, sorted: sorted ? 1 : 0 },
+        2,
+      ) as [string, string];
       return [values, e.cast(indices, "int32")];
     },
   ),

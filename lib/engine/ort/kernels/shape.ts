@@ -1,6 +1,6 @@
 import type { DataType, TensorInfo } from "@tensorflow/tfjs-core";
-import { tf } from "../tf";
 import { define, dtypeOf, EXPAND, type KernelDef, type KernelTable, reshaped, sizeOf } from "../kernel";
+import { tf } from "../tf";
 import { type Dtype, isDtype } from "../value";
 
 interface Bounds {
@@ -32,7 +32,10 @@ export const shapeKernels: KernelTable = {
     plan: ({ x }, attrs: { shape: number[] }) => {
       const size = sizeOf(x!.shape);
       const shape = tf.util.inferFromImplicitShape(attrs.shape, size);
-      tf.util.assert(sizeOf(shape) === size, () => `Reshape: [${x!.shape.join(", ")}] has ${size} values, [${shape.join(", ")}] needs ${sizeOf(shape)}`);
+      tf.util.assert(
+        sizeOf(shape) === size,
+        () => `Reshape: [${x!.shape.join(", ")}] has ${size} values, [${shape.join(", ")}] needs ${sizeOf(shape)}`,
+      );
       return { share: x!, shape };
     },
     emit: () => [],
@@ -79,24 +82,60 @@ export const shapeKernels: KernelTable = {
   ),
   Slice: define<{ begin: number | number[]; size: number | number[] }, Bounds>(
     ({ x }, attrs) => {
-      const [begin, size] = tf.slice_util.parseSliceParams({ ...x!, rank: x!.shape.length } as never, attrs.begin, attrs.size);
+      const [begin, size] = tf.slice_util.parseSliceParams(
+        { ...x!, rank: x!.shape.length } as never,
+        attrs.begin,
+        attrs.size,
+      );
       tf.slice_util.assertParamsValid({ ...x!, rank: x!.shape.length } as never, begin!, size!);
       if (size!.every((d, i) => d === x!.shape[i])) return { share: x!, shape: x!.shape };
-      return { ins: [x!], outs: [{ shape: size!, dtype: dtypeOf(x!) }], attrs: { begin: begin!, end: begin!.map((b, i) => b + size![i]!) } };
+      return {
+        ins: [x!],
+        outs: [{ shape: size!, dtype: dtypeOf(x!) }],
+        attrs: { begin: begin!, end: begin!.map((b, i) => b + size![i]!) },
+      };
     },
     (e, { begin, end }) => {
       const cut = axesOf(begin).filter((i) => begin[i] !== 0 || end[i] !== e.shape(0)[i]);
-      return e.slice(e.in(0), cut, cut.map((i) => begin[i]!), cut.map((i) => end[i]!));
+      return e.slice(
+        e.in(0),
+        cut,
+        cut.map((i) => begin[i]!),
+        cut.map((i) => end[i]!),
+      );
     },
   ),
   StridedSlice: define<
-    { begin: number[]; end: number[]; strides: number[]; beginMask: number; endMask: number; ellipsisMask: number; newAxisMask: number; shrinkAxisMask: number },
+    {
+      begin: number[];
+      end: number[];
+      strides: number[];
+      beginMask: number;
+      endMask: number;
+      ellipsisMask: number;
+      newAxisMask: number;
+      shrinkAxisMask: number;
+    },
     Bounds & { shape: number[] }
   >(
     ({ x }, a) => {
-      const info = tf.slice_util.sliceInfo(x!.shape, a.begin, a.end, a.strides, a.beginMask, a.endMask, a.ellipsisMask, a.newAxisMask, a.shrinkAxisMask);
+      const info = tf.slice_util.sliceInfo(
+        x!.shape,
+        a.begin,
+        a.end,
+        a.strides,
+        a.beginMask,
+        a.endMask,
+        a.ellipsisMask,
+        a.newAxisMask,
+        a.shrinkAxisMask,
+      );
       if (info.isIdentity) return { share: x!, shape: info.finalShape };
-      return { ins: [x!], outs: [{ shape: info.finalShape, dtype: dtypeOf(x!) }], attrs: { begin: info.begin, end: info.end, step: info.strides, shape: info.finalShape } };
+      return {
+        ins: [x!],
+        outs: [{ shape: info.finalShape, dtype: dtypeOf(x!) }],
+        attrs: { begin: info.begin, end: info.end, step: info.strides, shape: info.finalShape },
+      };
     },
     (e, { begin, end, step, shape }) => {
       // An end before the first element is -1 in tfjs, which ONNX would read as the last one.
@@ -110,14 +149,27 @@ export const shapeKernels: KernelTable = {
       if (axes.length === 0) return { share: x!, shape: x!.shape };
       return { ins: [x!], outs: [{ shape: x!.shape, dtype: dtypeOf(x!) }], attrs: { axes } };
     },
-    (e, { axes }) => e.slice(e.in(0), axes, axes.map(() => -1), axes.map(() => -(2 ** 31)), axes.map(() => -1)),
+    (e, { axes }) =>
+      e.slice(
+        e.in(0),
+        axes,
+        axes.map(() => -1),
+        axes.map(() => -(2 ** 31)),
+        axes.map(() => -1),
+      ),
   ),
   Concat: define<{ axis: number }, { axis: number }>(
     (inputs, attrs) => {
       const all = inputs as unknown as TensorInfo[];
       const axis = tf.util.parseAxisParam(attrs.axis, all[0]!.shape)[0]!;
-      tf.backend_util.assertParamsConsistent(all.map((t) => t.shape), axis);
-      const shape = tf.backend_util.computeOutShape(all.map((t) => t.shape), axis);
+      tf.backend_util.assertParamsConsistent(
+        all.map((t) => t.shape),
+        axis,
+      );
+      const shape = tf.backend_util.computeOutShape(
+        all.map((t) => t.shape),
+        axis,
+      );
       const ins = all.filter((t) => sizeOf(t.shape) > 0);
       if (ins.length === 1) return { share: ins[0]!, shape };
       return { ins, outs: [{ shape, dtype: dtypeOf(all[0]!) }], attrs: { axis } };
@@ -140,33 +192,54 @@ export const shapeKernels: KernelTable = {
     ({ x }, attrs) => {
       const axis = tf.util.parseAxisParam(attrs.axis, x!.shape)[0]!;
       const sizes = splitSizes(x!, attrs.numOrSizeSplits, axis);
-      const outs = sizes.map((size) => ({ shape: x!.shape.map((d, i) => (i === axis ? size : d)), dtype: dtypeOf(x!) }));
+      const outs = sizes.map((size) => ({
+        shape: x!.shape.map((d, i) => (i === axis ? size : d)),
+        dtype: dtypeOf(x!),
+      }));
       return { ins: [x!], outs, list: true, attrs: { axis, sizes } };
     },
-    (e, { axis, sizes }) => (sizes.length === 1 ? e.in(0) : e.graph.nodes("Split", [e.in(0), e.list(sizes)], { axis }, sizes.length)),
+    (e, { axis, sizes }) =>
+      sizes.length === 1 ? e.in(0) : e.graph.nodes("Split", [e.in(0), e.list(sizes)], { axis }, sizes.length),
   ),
   Unpack: define<{ axis: number }, { axis: number; count: number }>(
     ({ value }, attrs) => {
       const axis = attrs.axis < 0 ? attrs.axis + value!.shape.length : attrs.axis;
       const shape = value!.shape.filter((_, i) => i !== axis);
       const count = value!.shape[axis]!;
-      return { ins: [value!], outs: Array.from({ length: count }, () => ({ shape, dtype: dtypeOf(value!) })), list: true, attrs: { axis, count } };
+      return {
+        ins: [value!],
+        outs: Array.from({ length: count }, () => ({ shape, dtype: dtypeOf(value!) })),
+        list: true,
+        attrs: { axis, count },
+      };
     },
     (e, { axis, count }) => {
-      const parts = count === 1 ? [e.in(0)] : e.graph.nodes("Split", [e.in(0), e.list(Array<number>(count).fill(1))], { axis }, count);
+      const parts =
+        count === 1
+          ? [e.in(0)]
+          : e.graph.nodes("Split", [e.in(0), e.list(Array<number>(count).fill(1))], { axis }, count);
       return parts.map((p) => e.reshape(p, e.out.shape));
     },
   ),
-  PadV2: define<{ paddings: [number, number][]; constantValue: number }, { before: number[]; after: number[]; value: number }>(
+  PadV2: define<
+    { paddings: [number, number][]; constantValue: number },
+    { before: number[]; after: number[]; value: number }
+  >(
     ({ x }, { paddings, constantValue }) => {
       if (paddings.every(([l, r]) => l === 0 && r === 0)) return { share: x!, shape: x!.shape };
       const shape = x!.shape.map((d, i) => d + paddings[i]![0] + paddings[i]![1]);
-      return { ins: [x!], outs: [{ shape, dtype: dtypeOf(x!) }], attrs: { before: paddings.map((p) => p[0]), after: paddings.map((p) => p[1]), value: constantValue } };
+      return {
+        ins: [x!],
+        outs: [{ shape, dtype: dtypeOf(x!) }],
+        attrs: { before: paddings.map((p) => p[0]), after: paddings.map((p) => p[1]), value: constantValue },
+      };
     },
     (e, { before, after, value }) => {
       const dtype = e.dtype(0) as Dtype;
       const x = dtype === "bool" ? e.cast(e.in(0), "int32") : e.in(0);
-      const y = e.node("Pad", [x, e.list([...before, ...after]), e.scalar(value, dtype === "bool" ? "int32" : dtype)], { mode: "constant" });
+      const y = e.node("Pad", [x, e.list([...before, ...after]), e.scalar(value, dtype === "bool" ? "int32" : dtype)], {
+        mode: "constant",
+      });
       return dtype === "bool" ? e.cast(y, "bool") : y;
     },
   ),
@@ -174,7 +247,11 @@ export const shapeKernels: KernelTable = {
     ({ x }, { paddings, mode }) => {
       if (mode !== "reflect") return undefined;
       const shape = x!.shape.map((d, i) => d + paddings[i]![0] + paddings[i]![1]);
-      return { ins: [x!], outs: [{ shape, dtype: dtypeOf(x!) }], attrs: { pads: [...paddings.map((p) => p[0]), ...paddings.map((p) => p[1])] } };
+      return {
+        ins: [x!],
+        outs: [{ shape, dtype: dtypeOf(x!) }],
+        attrs: { pads: [...paddings.map((p) => p[0]), ...paddings.map((p) => p[1])] },
+      };
     },
     (e, { pads }) => e.node("Pad", [e.in(0), e.list(pads)], { mode: "reflect" }),
   ),

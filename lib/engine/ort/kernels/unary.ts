@@ -1,5 +1,5 @@
-import { define, dtypeOf, type KernelDef, type KernelTable } from "../kernel";
 import type { Emission } from "../emission";
+import { define, dtypeOf, type KernelDef, type KernelTable } from "../kernel";
 import type { Dtype } from "../value";
 
 type Formula<A> = (e: Emission, x: string, attrs: A) => string;
@@ -55,7 +55,29 @@ const test = (formula: (e: Emission, x: string) => string): KernelDef =>
 
 export const unaryKernels: KernelTable = {
   ...Object.fromEntries(
-    ["Exp", "Log", "Sqrt", "Reciprocal", "Tanh", "Erf", "Sigmoid", "Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "Softplus", "Elu", "Selu"].map((name) => [name, plain(name)]),
+    [
+      "Exp",
+      "Log",
+      "Sqrt",
+      "Reciprocal",
+      "Tanh",
+      "Erf",
+      "Sigmoid",
+      "Sin",
+      "Cos",
+      "Tan",
+      "Asin",
+      "Acos",
+      "Atan",
+      "Sinh",
+      "Cosh",
+      "Asinh",
+      "Acosh",
+      "Atanh",
+      "Softplus",
+      "Elu",
+      "Selu",
+    ].map((name) => [name, plain(name)]),
   ),
   Floor: plain("Floor"),
   Ceil: plain("Ceil"),
@@ -73,7 +95,9 @@ export const unaryKernels: KernelTable = {
     e.node("Clip", [x, e.scalar(clipValueMin), e.scalar(clipValueMax)]),
   ),
   // ONNX Runtime joins Relu, not Max, to the convolution before it
-  Relu: keeping((e, x) => (e.dtype(0) === "float32" ? e.node("Relu", [x]) : e.node("Max", [x, e.scalar(0, e.dtype(0))]))),
+  Relu: keeping((e, x) =>
+    e.dtype(0) === "float32" ? e.node("Relu", [x]) : e.node("Max", [x, e.scalar(0, e.dtype(0))]),
+  ),
   Relu6: keeping((e, x) => e.node("Min", [e.node("Max", [x, e.scalar(0, e.dtype(0))]), e.scalar(6, e.dtype(0))])),
   Neg: keeping((e, x) => e.node("Neg", [x])),
   Abs: keeping((e, x) => e.node("Abs", [x])),

@@ -26,7 +26,13 @@ export interface AdamWScalars {
  *
  * A pure function; the caller assigns the results. On ort-cpu it is one recorded operation.
  */
-export function adamw(param: Tensor, grad: Tensor, m: Tensor, v: Tensor, scalars: AdamWScalars): [param: Tensor, m: Tensor, v: Tensor] {
+export function adamw(
+  param: Tensor,
+  grad: Tensor,
+  m: Tensor,
+  v: Tensor,
+  scalars: AdamWScalars,
+): [param: Tensor, m: Tensor, v: Tensor] {
   if (hasKernel("AdamW")) return runFused("AdamW", { param, grad, m, v, ...scalars }) as [Tensor, Tensor, Tensor];
   const { lr, beta1, beta2, eps, weightDecay, correction1, correction2, gradScale } = scalars;
   return tf.tidy(() => {

@@ -16,7 +16,10 @@ export interface AttentionForm {
 
 /** float32[T, S] MASKED where a row of the queries would see a later key; T/S rows a token. Made on the engine: for long sequences it is large. */
 function causalMask(T: number, S: number): Tensor {
-  const tokens = tf.range(0, T, 1, "int32").floorDiv(tf.scalar(T / S, "int32")).reshape([T, 1]);
+  const tokens = tf
+    .range(0, T, 1, "int32")
+    .floorDiv(tf.scalar(T / S, "int32"))
+    .reshape([T, 1]);
   return tf.range(0, S, 1, "int32").greater(tokens).toFloat().mul(MASKED);
 }
 
@@ -42,17 +45,28 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, form: AttentionForm):
   const { scale, bias, causal } = form;
   if (causal === true && bias !== undefined) throw new Error("attention: causal attention takes no bias");
   const [T, S] = [q.shape.at(-2)!, k.shape.at(-2)!];
-  if (causal === true && T % S !== 0) throw new Error(`attention: causal attention needs the same number of query rows for each key, got ${T} rows for ${S} keys`);
+  if (causal === true && T % S !== 0)
+    throw new Error(
+      `attention: causal attention needs the same number of query rows for each key, got ${T} rows for ${S} keys`,
+    );
   if (!hasKernel("Attention")) return tf.tidy(() => plain(q, k, v, form));
   const op = tf.customGrad((...given) => {
     const save = given.pop() as unknown as GradSaveFunc;
     const [q0, k0, v0] = given as [Tensor, Tensor, Tensor];
-    const [out, ...weights] = runFused("Attention", { q: q0, k: k0, v: v0, bias }, { scale, causal: causal === true }) as [Tensor, ...Tensor[]];
+    const [out, ...weights] = runFused(
+      "Attention",
+      { q: q0, k: k0, v: v0, bias },
+      { scale, causal: causal === true },
+    ) as [Tensor, ...Tensor[]];
     save([q0, k0, v0, out, ...weights]);
     return {
       value: out,
       gradFunc: (dy: Tensor, [qs, ks, vs, o, ...ws]: Tensor[]) =>
-        runFused("AttentionGrad", { dy, q: qs, k: ks, v: vs, out: o, ...Object.fromEntries(ws.map((w, i) => [`weights${i}`, w])) }, { scale, causal: causal === true }),
+        runFused(
+          "AttentionGrad",
+          { dy, q: qs, k: ks, v: vs, out: o, ...Object.fromEntries(ws.map((w, i) => [`weights${i}`, w])) },
+          { scale, causal: causal === true },
+        ),
     };
   });
   return op(q, k, v);

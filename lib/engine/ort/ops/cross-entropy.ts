@@ -17,11 +17,15 @@ export function crossEntropy(logits: Tensor2D, ids: Tensor1D, weights: Tensor1D)
     });
   }
   const op = tf.customGrad((x, save) => {
-    const [loss, logProbabilities] = runFused("CrossEntropy", { logits: x as Tensor, ids, weights }) as [Tensor, Tensor];
+    const [loss, logProbabilities] = runFused("CrossEntropy", { logits: x as Tensor, ids, weights }) as [
+      Tensor,
+      Tensor,
+    ];
     (save as GradSaveFunc)([logProbabilities, ids, weights]);
     return {
       value: loss,
-      gradFunc: (dy: Tensor, [p, i, w]: Tensor[]) => runFused("CrossEntropyGrad", { dy, logProbabilities: p, ids: i, weights: w })[0]!,
+      gradFunc: (dy: Tensor, [p, i, w]: Tensor[]) =>
+        runFused("CrossEntropyGrad", { dy, logProbabilities: p, ids: i, weights: w })[0]!,
     };
   });
   return op(logits).asScalar();

@@ -9,7 +9,19 @@ function plain(x: Tensor, form: GeluForm): Tensor {
   return tf.tidy(() => {
     if (form === "exact") return x.mul(x.mul(Math.SQRT1_2).erf().add(1)).mul(0.5);
     const c = Math.sqrt(2 / Math.PI);
-    return x.mul(x.mul(x.square().mul(0.044715 * c).add(c)).tanh().add(1)).mul(0.5);
+    return x
+      .mul(
+        x
+          .mul(
+            x
+              .square()
+              .mul(0.044715 * c)
+              .add(c),
+          )
+          .tanh()
+          .add(1),
+      )
+      .mul(0.5);
   });
 }
 

@@ -25,9 +25,14 @@ export function layerNorm(x: Tensor, gamma: Tensor | undefined, beta: Tensor | u
   const op = tf.customGrad((...args) => {
     const save = args.pop() as GradSaveFunc;
     const [input, weight, shift] = args as Tensor[];
-    const [y, mean, inverse] = runFused("LayerNorm", { x: input, gamma: weight, beta: shift }, { eps }) as [Tensor, Tensor, Tensor];
+    const [y, mean, inverse] = runFused("LayerNorm", { x: input, gamma: weight, beta: shift }, { eps }) as [
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
     save([input!, mean, inverse, ...(weight === undefined ? [] : [weight])]);
-    const gradFunc = (dy: Tensor, [s, m, r, w]: Tensor[]): Tensor[] => runFused("LayerNormGrad", { dy, x: s, mean: m, inverse: r, gamma: w });
+    const gradFunc = (dy: Tensor, [s, m, r, w]: Tensor[]): Tensor[] =>
+      runFused("LayerNormGrad", { dy, x: s, mean: m, inverse: r, gamma: w });
     return { value: y, gradFunc };
   });
   return gamma === undefined ? op(x) : op(x, gamma, beta!);

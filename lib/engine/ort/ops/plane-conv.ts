@@ -17,7 +17,12 @@ export const halo = (side: number): number => (side - 1) / 2;
 export function planeConv(x: Tensor4D, filter: Tensor4D, bias: Tensor | undefined, stride = 1): Tensor4D {
   if (hasKernel("PlaneConv")) return runFused("PlaneConv", { x, filter, bias }, { stride })[0] as Tensor4D;
   return tf.tidy(() => {
-    const y = tf.conv2d(x.transpose([0, 2, 3, 1]) as Tensor4D, filter.transpose([2, 3, 1, 0]) as Tensor4D, stride, halo(filter.shape[2]));
+    const y = tf.conv2d(
+      x.transpose([0, 2, 3, 1]) as Tensor4D,
+      filter.transpose([2, 3, 1, 0]) as Tensor4D,
+      stride,
+      halo(filter.shape[2]),
+    );
     return (bias === undefined ? y : y.add(bias)).transpose([0, 3, 1, 2]) as Tensor4D;
   });
 }

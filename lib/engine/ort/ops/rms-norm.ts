@@ -22,7 +22,8 @@ export function rmsNorm(x: Tensor, gamma: Tensor | undefined, eps: number): Tens
     const [input, weight] = args as Tensor[];
     const [y, inverse] = runFused("RmsNorm", { x: input, gamma: weight }, { eps }) as [Tensor, Tensor];
     save([input!, inverse, ...(weight === undefined ? [] : [weight])]);
-    const gradFunc = (dy: Tensor, [s, r, w]: Tensor[]): Tensor[] => runFused("RmsNormGrad", { dy, x: s, inverse: r, gamma: w });
+    const gradFunc = (dy: Tensor, [s, r, w]: Tensor[]): Tensor[] =>
+      runFused("RmsNormGrad", { dy, x: s, inverse: r, gamma: w });
     return { value: y, gradFunc };
   });
   return gamma === undefined ? op(x) : op(x, gamma);

@@ -10,7 +10,8 @@ export function swiGlu(gate: Tensor, up: Tensor): Tensor {
     (save as GradSaveFunc)([g as Tensor, u as Tensor, y, silu]);
     return {
       value: y,
-      gradFunc: (dy: Tensor, [g0, u0, out, s]: Tensor[]) => runFused("SwiGluGrad", { dy, gate: g0, up: u0, y: out, silu: s }),
+      gradFunc: (dy: Tensor, [g0, u0, out, s]: Tensor[]) =>
+        runFused("SwiGluGrad", { dy, gate: g0, up: u0, y: out, silu: s }),
     };
   });
   return op(gate, up);

@@ -13,25 +13,33 @@ function through(op: string, type: ElementType, instead: ElementType): Rule {
   return (f, { inputs, attributes, outputs }) => {
     if (typeOf(f, inputs[0]!) !== type) return undefined;
     const names = inputs.map((name) => (typeOf(f, name) === type ? f.cast(name, instead) : name));
-    return f.graph.nodes(op, names, attributes, outputs).map((name) => (typeOf(f, name) === instead ? f.cast(name, type) : name));
+    return f.graph
+      .nodes(op, names, attributes, outputs)
+      .map((name) => (typeOf(f, name) === instead ? f.cast(name, type) : name));
   };
 }
 
 /** Rules of one operation, the first that applies. */
-const first = (...rules: Rule[]): Rule => (f, call) => {
-  for (const rule of rules) {
-    const result = rule(f, call);
-    if (result !== undefined) return result;
-  }
-  return undefined;
-};
+const first =
+  (...rules: Rule[]): Rule =>
+  (f, call) => {
+    for (const rule of rules) {
+      const result = rule(f, call);
+      if (result !== undefined) return result;
+    }
+    return undefined;
+  };
 
 /** alpha · a bᵀ and the like: Gemm takes transposed matrices, stacks of them are transposed first. */
 const transposedProduct: Rule = (f, { inputs: [unscaled, b], attributes: { transA, transB, alpha }, ranks }) => {
   const { float: factor } = alpha as { float: number };
   const a = factor === 1 ? unscaled : f.node("Mul", [unscaled!, f.scalar(factor)]);
   if (ranks!.every((rank) => rank === 2)) return f.node("Gemm", [a!, b!], { transA: transA!, transB: transB! });
-  const swapped = (name: string, rank: number): string => f.transpose(name, Array.from({ length: rank }, (_, i) => (i < rank - 2 ? i : 2 * rank - 3 - i)));
+  const swapped = (name: string, rank: number): string =>
+    f.transpose(
+      name,
+      Array.from({ length: rank }, (_, i) => (i < rank - 2 ? i : 2 * rank - 3 - i)),
+    );
   return f.node("MatMul", [transA === 1 ? swapped(a!, ranks![0]!) : a!, transB === 1 ? swapped(b!, ranks![1]!) : b!]);
 };
 
@@ -61,7 +69,8 @@ const round: Rule = (f, { inputs: [x] }) => {
 };
 
 /** Neither side of 0: compilers of shaders may take x = x for true. */
-const isNaN: Rule = (f, { inputs: [x] }) => and(f, not(f, f.node("LessOrEqual", [x!, f.scalar(0)])), not(f, f.node("Greater", [x!, f.scalar(0)])));
+const isNaN: Rule = (f, { inputs: [x] }) =>
+  and(f, not(f, f.node("LessOrEqual", [x!, f.scalar(0)])), not(f, f.node("Greater", [x!, f.scalar(0)])));
 
 const isInf: Rule = (f, { inputs: [x] }) => f.node("Equal", [f.node("Abs", [x!]), f.scalar(Infinity)]);
 
@@ -69,12 +78,21 @@ const or: Rule = (f, { inputs: [a, b] }) => not(f, and(f, not(f, a!), not(f, b!)
 
 const xor: Rule = (f, { inputs }) => not(f, f.node("Equal", inputs));
 
-const equalBools: Rule = (f, { inputs }) => (typeOf(f, inputs[0]!) === "bool" ? f.node("Equal", inputs.map((name) => f.cast(name, "int32"))) : undefined);
+const equalBools: Rule = (f, { inputs }) =>
+  typeOf(f, inputs[0]!) === "bool"
+    ? f.node(
+        "Equal",
+        inputs.map((name) => f.cast(name, "int32")),
+      )
+    : undefined;
 
 /** a − b·trunc(a/b): the sign of a. */
 function truncated(f: Forms, a: string, b: string): string {
   const quotient = f.node("Div", [a, b]);
-  const whole = typeOf(f, a) === "int32" ? quotient : f.select(less(f, quotient, f.scalar(0)), f.node("Ceil", [quotient]), f.node("Floor", [quotient]));
+  const whole =
+    typeOf(f, a) === "int32"
+      ? quotient
+      : f.select(less(f, quotient, f.scalar(0)), f.node("Ceil", [quotient]), f.node("Floor", [quotient]));
   return f.node("Sub", [a, f.node("Mul", [b, whole])]);
 }
 
@@ -95,9 +113,11 @@ const intFloorDiv: Rule = (f, { inputs: [a, b] }) => {
   return f.select(opposed(f, truncated(f, a!, b!), b!), f.node("Sub", [quotient, f.scalar(1, "int32")]), quotient);
 };
 
-const negInt: Rule = (f, { inputs: [x] }) => (typeOf(f, x!) === "int32" ? f.node("Sub", [f.scalar(0, "int32"), x!]) : undefined);
+const negInt: Rule = (f, { inputs: [x] }) =>
+  typeOf(f, x!) === "int32" ? f.node("Sub", [f.scalar(0, "int32"), x!]) : undefined;
 
-const absInt: Rule = (f, { inputs: [x] }) => (typeOf(f, x!) === "int32" ? f.node("Max", [x!, f.node("Neg", [x!])]) : undefined);
+const absInt: Rule = (f, { inputs: [x] }) =>
+  typeOf(f, x!) === "int32" ? f.node("Max", [x!, f.node("Neg", [x!])]) : undefined;
 
 /** Two halves of 16 bits as floats, which hold 24 bits exactly. */
 const sliceInts: Rule = (f, { inputs: [x, ...bounds], attributes }) => {
@@ -105,7 +125,9 @@ const sliceInts: Rule = (f, { inputs: [x, ...bounds], attributes }) => {
   const half = f.scalar(65536, "int32");
   const high = f.node("Div", [x!, half]);
   const low = f.node("Sub", [x!, f.node("Mul", [high, half])]);
-  const [h, l] = [high, low].map((part) => f.cast(f.node("Slice", [f.cast(part, "float32"), ...bounds], attributes), "int32")) as [string, string];
+  const [h, l] = [high, low].map((part) =>
+    f.cast(f.node("Slice", [f.cast(part, "float32"), ...bounds], attributes), "int32"),
+  ) as [string, string];
   return f.node("Add", [f.node("Mul", [h, half]), l]);
 };
 
@@ -123,12 +145,17 @@ const acosh: Rule = (f, { inputs: [x] }) => {
 };
 
 /** The provider's own gives int64, which it cannot cast: the number of elements before the first extreme. */
-const firstExtreme = (reduce: string): Rule => (f, { inputs: [x], attributes: { axis, keepdims } }) => {
-  const axes = f.list([axis as number]);
-  const hits = f.cast(f.node("Equal", [x!, f.node(reduce, [x!, axes], { keepdims: 1 })]), "int32");
-  const before = f.node("Equal", [f.node("CumSum", [hits, f.scalar(axis as number, "int64")], { exclusive: 0, reverse: 0 }), f.scalar(0, "int32")]);
-  return f.node("ReduceSum", [f.cast(before, "int32"), axes], { keepdims: keepdims! });
-};
+const firstExtreme =
+  (reduce: string): Rule =>
+  (f, { inputs: [x], attributes: { axis, keepdims } }) => {
+    const axes = f.list([axis as number]);
+    const hits = f.cast(f.node("Equal", [x!, f.node(reduce, [x!, axes], { keepdims: 1 })]), "int32");
+    const before = f.node("Equal", [
+      f.node("CumSum", [hits, f.scalar(axis as number, "int64")], { exclusive: 0, reverse: 0 }),
+      f.scalar(0, "int32"),
+    ]);
+    return f.node("ReduceSum", [f.cast(before, "int32"), axes], { keepdims: keepdims! });
+  };
 
 /** int64 only exists as the last step before an operation that demands it. */
 const reshape64: Rule = (f, { inputs: [x, shape], attributes }) =>
@@ -143,8 +170,11 @@ const rmsNorm: Rule = (f, { inputs, attributes, outputs }) => {
   if (outputs === 1) return undefined;
   const [x] = inputs as [string];
   const square = f.node("ReduceMean", [f.node("Mul", [x, x]), f.list([-1])], { keepdims: 1 });
-  const { float: eps } = attributes["epsilon"] as { float: number };
-  return [f.node("SimplifiedLayerNormalization", inputs, attributes), f.node("Reciprocal", [f.node("Sqrt", [f.node("Add", [square, f.scalar(eps)])])])];
+  const { float: eps } = attributes.epsilon as { float: number };
+  return [
+    f.node("SimplifiedLayerNormalization", inputs, attributes),
+    f.node("Reciprocal", [f.node("Sqrt", [f.node("Add", [square, f.scalar(eps)])])]),
+  ];
 };
 
 const prelu: Rule = (f, { inputs: [x, slope] }) => f.select(less(f, x!, f.scalar(0)), f.node("Mul", [slope!, x!]), x!);
