@@ -1,4 +1,6 @@
+import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { inProject } from "../../lib/core/root";
 import { projectFiles, textOf } from "../setup/project-files";
 
 const files = projectFiles();
@@ -71,6 +73,21 @@ describe("the texts", () => {
   test("have no leftover markers", () => {
     const code = texts.filter(({ path }) => /^(lib|tests|\.ci)\//.test(path));
     expect(linesWith(/\b(?:TO[D]O|FIX[M]E|XX[X]|not impl[e]mented|unimpl[e]mented)\b/, code)).toEqual([]);
+  });
+
+  test("of the project name files that are there", () => {
+    const pages = texts.filter(
+      ({ path }) => /^[A-Z]+\.md$|^lib\/.*\.md$/.test(path) && !/^(LOG|CHANGELOG)\.md$/.test(path),
+    );
+    const named = pages.flatMap(({ path, text }) => {
+      const folder = path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : ".";
+      return [...text.matchAll(/`((?:[a-z0-9-]+\/)+[a-z0-9.-]+(?:\.[a-z]+)?)`/g)]
+        .map((match) => match[1]!)
+        .filter((name) => /^(lib|tests)\//.test(name) || (folder !== "." && /\.\w+$/.test(name)))
+        .filter((name) => ![name, `${folder}/${name}`].some((place) => existsSync(inProject(place))))
+        .map((name) => `${path}: ${name}`);
+    });
+    expect(named).toEqual([]);
   });
 
   test("skip and narrow no test", () => {
