@@ -27,7 +27,10 @@ const flags = [
 ];
 
 export interface Painter {
-  /** PNG at twice the figure's size, or at the one that it asks for, in 256 colours: a third of the bytes, and no difference to be seen. */
+  /**
+   * PNG at twice the figure's size, or at the one that it asks for, in 256 colours: a third of the bytes, and no
+   * difference to be seen.
+   */
   png(figure: Figure): Promise<Buffer>;
   close(): Promise<void>;
 }

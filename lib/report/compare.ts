@@ -14,7 +14,7 @@ import { boxNames } from "./figures/theme";
 import { type PaperRow, type PaperTable, paperName } from "./paper";
 import { type Column, decimal, signed, type Table } from "./table";
 
-/** One line of a comparison, numbers unrounded; undefined where nothing was measured or the paper's figure is unknown. */
+/** One line of a comparison, unrounded; undefined where nothing was measured or the paper's figure is unknown. */
 export interface ComparisonRow {
   readonly preset: string;
   readonly data: string;
@@ -34,7 +34,10 @@ export interface ComparisonRow {
   readonly deltaLow?: number;
   readonly deltaHigh?: number;
   readonly paperDelta?: number;
-  /** "lower", "higher", marked when it rests on one seed, or "no measurable effect" where the interval of the difference contains 0. */
+  /**
+   * "lower", "higher", marked when it rests on one seed, or "no measurable effect" where the interval of the difference
+   * contains 0.
+   */
   readonly effect?: string;
   readonly n: number;
   readonly seeds: number;
@@ -181,7 +184,8 @@ function notesOf(lines: readonly ComparisonRow[], rows: readonly ResultRow[], pa
   if (measured.length === 0) notes.push("Nothing has been run yet: run the study first.");
   if (measured.some((l) => l.synthetic)) {
     notes.push(
-      `Rows marked "synthetic" were measured on S2-Rooms, the paper's on ${paper.data}: their accuracies are not comparable (differences in brackets); differences between variants are.`,
+      `Rows marked "synthetic" were measured on S2-Rooms, the paper's on ${paper.data}: their accuracies are not ` +
+        "comparable (differences in brackets); differences between variants are.",
     );
   }
   const seeds = new Set(measured.map((l) => l.seeds));

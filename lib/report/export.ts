@@ -15,7 +15,7 @@ export function scriptJson(value: unknown): string {
 }
 
 function sortKeys(value: unknown): unknown {
-  if (ArrayBuffer.isView(value)) return Array.from(value as unknown as ArrayLike<number>);
+  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return Array.from(value as Float64Array);
   if (Array.isArray(value)) return value.map(sortKeys);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(
@@ -33,7 +33,8 @@ export function figureJson({ data, layout }: Figure): string {
 /** The element of one figure, and its entry in the list that `plotlyScript` draws. */
 export function figureElement(figure: Figure, id: string): string {
   const { data, layout } = figure;
-  return `<figure><div id="${id}" class="plot" style="height:${layout.height ?? 440}px" role="img" aria-label="${escapeHtml(figure.alt)}"></div></figure>
+  const attributes = `class="plot" style="height:${layout.height ?? 440}px" role="img"`;
+  return `<figure><div id="${id}" ${attributes} aria-label="${escapeHtml(figure.alt)}"></div></figure>
 <script>(window.figures ??= []).push(${scriptJson([id, data, layout, drawing])});</script>`;
 }
 
@@ -64,7 +65,8 @@ export function plotlyScript(after = ""): string {
 export function figureHtml(figure: Figure): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(figure.name)}</title><link rel="icon" href="data:,"><style>body{margin:0;font-family:sans-serif}figure{margin:0}</style>
+<title>${escapeHtml(figure.name)}</title><link rel="icon" href="data:,">
+<style>body{margin:0;font-family:sans-serif}figure{margin:0}</style>
 </head><body>
 ${figureElement(figure, "figure")}
 ${plotlyScript()}

@@ -66,8 +66,8 @@ export function compareWithAnswers(
 }
 
 /**
- * The lab's figures, from finished rows and what they left behind. A figure shows one group of runs (preset, data, boxes),
- * never an average over several; its title says which.
+ * The lab's figures, from finished rows and what they left behind. A figure shows one group of runs (preset, data,
+ * boxes), never an average over several; its title says which.
  */
 export const figures = {
   ablation: (rows: readonly ResultRow[], paper: PaperTable = table5): Figure => {

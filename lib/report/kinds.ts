@@ -40,7 +40,9 @@ export function kindTable(rows: readonly ResultRow[]): Table {
   );
   const number = (key: string, label: string): Table["columns"][number] => ({ key, label, numeric: true });
   return {
-    title: `Acc@0.25 by kind of sentence, in brackets pair accuracy${rows.some((r) => r.synthetic) ? " (synthetic data)" : ""}`,
+    title:
+      "Acc@0.25 by kind of sentence, in brackets pair accuracy" +
+      (rows.some((r) => r.synthetic) ? " (synthetic data)" : ""),
     columns: [
       { key: "boxes", label: "boxes" },
       { key: "variant", label: "variant" },
@@ -51,7 +53,8 @@ export function kindTable(rows: readonly ResultRow[]): Table {
     ],
     rows: lines,
     notes: [
-      "Pair accuracy: share of the pairs of sentences (same room, class and kind, other landmarks, other answers) of which both are answered right.",
+      "Pair accuracy: share of the pairs of sentences (same room, class and kind, other landmarks, other answers) " +
+        "of which both are answered right.",
     ],
   };
 }

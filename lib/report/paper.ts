@@ -154,7 +154,8 @@ export const table8: PaperTable = {
   ],
   notes: [
     "What the paper's base model keeps is not known; ours lacks the four components of Table 5.",
-    "5.31 is close to a head that picks among 50 proposals without looking: probably a collapsed head, not an effect of attention.",
+    "5.31 is close to a head that picks among 50 proposals without looking: probably a collapsed head, " +
+      "not an effect of attention.",
   ],
 };
 

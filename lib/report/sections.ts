@@ -136,7 +136,9 @@ export function reportSections({ rows, answersOf, training, warnings, extra }: R
       heading: "Failure signatures",
       text:
         warnings.length === 0
-          ? "Training watches for the paper's failure signatures (reconstruction that does not converge early, wrong categories from the language head, weak accuracy among several of a kind, collapse on transfer, a collapsed grounding head). No log at hand reports one."
+          ? "Training watches for the paper's failure signatures (reconstruction that does not converge early, wrong " +
+            "categories from the language head, weak accuracy among several of a kind, collapse on transfer, a " +
+            "collapsed grounding head). No log at hand reports one."
           : warnings.join("\n"),
       tables: [],
       figures: [],

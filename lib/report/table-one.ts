@@ -39,7 +39,8 @@ export function tableOne({ label, metrics, n, synthetic, upperBound }: OwnLine):
       ),
     ],
     notes: [
-      `Ours on ${n} sentences; the boxes offered allow at most ${decimal(upperBound.acc25)} at 0.25 and ${decimal(upperBound.acc50)} at 0.5.`,
+      `Ours on ${n} sentences; the boxes offered allow at most ${decimal(upperBound.acc25)} at 0.25 and ` +
+        `${decimal(upperBound.acc50)} at 0.5.`,
       "An empty cell of the paper's is not known.",
       ...(synthetic ? [`Ours was measured on S2-Rooms, the paper's on ${table1.data}: not comparable.`] : []),
       ...table1.notes,

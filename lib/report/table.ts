@@ -70,5 +70,6 @@ export function toHtml(table: Table): string {
   );
   const notes =
     table.notes.length === 0 ? "" : `<ul>${table.notes.map((n) => `<li>${escapeHtml(n)}</li>`).join("")}</ul>`;
-  return `<table><caption>${escapeHtml(table.title)}</caption><thead><tr>${head}</tr></thead><tbody>${body.join("")}</tbody></table>${notes}`;
+  const caption = `<caption>${escapeHtml(table.title)}</caption>`;
+  return `<table>${caption}<thead><tr>${head}</tr></thead><tbody>${body.join("")}</tbody></table>${notes}`;
 }

@@ -3,7 +3,9 @@ import type { Prediction, ResultRow } from "../runs/row";
 /** Gives the single answers of a finished run, where they were kept. */
 export type AnswersOf = (row: ResultRow) => readonly Prediction[] | undefined;
 
-/** Runs that may be averaged: the same preset on the same data with the same proposals. The last row of a seed counts. */
+/**
+ * Runs that may be averaged: the same preset on the same data with the same proposals. The last row of a seed counts.
+ */
 export function groupRows(rows: readonly ResultRow[]): ResultRow[][] {
   const groups = new Map<string, Map<string, ResultRow>>();
   for (const row of rows) {

@@ -47,7 +47,10 @@ function quantile(sorted: Float64Array, q: number): number {
   return sorted[below]! + (at - below) * (sorted[above]! - sorted[below]!);
 }
 
-/** Draws seeds and scenes with replacement; a draw of scenes is the same for all its seeds, since all answer the same sentences. */
+/**
+ * Draws seeds and scenes with replacement; a draw of scenes is the same for all its seeds, since all answer the same
+ * sentences.
+ */
 function bootstrap({ sums, counts, n }: Cells, label: string): Interval {
   const seeds = sums.length;
   const scenes = sums[0]!.length;
@@ -127,7 +130,8 @@ export function pairedDifference(first: Runs, second: Runs, threshold: number): 
   const seeds = [...first.keys()].filter((s) => second.has(s)).sort((a, b) => a - b);
   if (seeds.length === 0) {
     throw new UserError(
-      `the two variants share no seed (${[...first.keys()].join(", ")} against ${[...second.keys()].join(", ")}); run both with the same seeds`,
+      `the two variants share no seed (${[...first.keys()].join(", ")} against ${[...second.keys()].join(", ")}); ` +
+        "run both with the same seeds",
     );
   }
   const perSeed = seeds.map((seed) => {
@@ -135,7 +139,8 @@ export function pairedDifference(first: Runs, second: Runs, threshold: number): 
     const mine = first.get(seed)!;
     if (mine.length !== other.size || mine.some((a) => !other.has(a.queryId))) {
       throw new UserError(
-        `seed ${seed}: the two variants answered different sentences (${mine.length} and ${other.size}); run both on the same data`,
+        `seed ${seed}: the two variants answered different sentences (${mine.length} and ${other.size}); ` +
+          "run both on the same data",
       );
     }
     return mine.map((a) => ({

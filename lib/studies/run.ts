@@ -1,4 +1,5 @@
 import { appendFileSync, mkdirSync } from "node:fs";
+import pLimit from "p-limit";
 import { resolveConfig } from "../config/resolve";
 import { runChild } from "../core/child";
 import { UserError, unknownName } from "../core/errors";
@@ -49,27 +50,27 @@ export async function runStudy(name: string, options: StudyRunOptions): Promise<
 async function runJobs(jobs: readonly Job[], processes: number, progress: ProgressSink): Promise<void> {
   const stop = new AbortController();
   const forget = onInterrupt(() => stop.abort());
-  const waiting = [...jobs];
   let kept = 0;
   const failures: string[] = [];
-  const work = async (): Promise<void> => {
-    for (let job = waiting.shift(); job !== undefined && !stop.signal.aborted; job = waiting.shift()) {
-      try {
-        const rows = await runChild<Job, Progress, ResultRow[]>(inProject("lib", "studies", "worker.ts"), job, {
-          onProgress: progress,
-          signal: stop.signal,
-          environment: processes > 1 ? { S2_ENGINE_THREADS: "1" } : {},
-        });
-        mkdirSync(resultsFolder(), { recursive: true });
-        appendFileSync(localRowsFile(), rowLines(rows));
-        kept += 1;
-      } catch (error) {
-        failures.push(`${jobName(job)}: ${(error as Error).message}`);
-      }
+  // own child processes rather than a pool's: they write a checkpoint before they end
+  const work = async (job: Job): Promise<void> => {
+    if (stop.signal.aborted) return;
+    try {
+      const rows = await runChild<Job, Progress, ResultRow[]>(inProject("lib", "studies", "worker.ts"), job, {
+        onProgress: progress,
+        signal: stop.signal,
+        environment: processes > 1 ? { S2_ENGINE_THREADS: "1" } : {},
+      });
+      mkdirSync(resultsFolder(), { recursive: true });
+      appendFileSync(localRowsFile(), rowLines(rows));
+      kept += 1;
+    } catch (error) {
+      failures.push(`${jobName(job)}: ${(error as Error).message}`);
     }
   };
+  const turn = pLimit(processes);
   try {
-    await Promise.all(Array.from({ length: Math.min(processes, jobs.length) }, work));
+    await Promise.all(jobs.map((job) => turn(work, job)));
   } finally {
     forget();
   }

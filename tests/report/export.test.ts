@@ -104,7 +104,7 @@ describe.skipIf(path === undefined && process.env.CI !== "true")(
       expect(readdirSync(folder).filter((f) => f.endsWith(".tmp"))).toEqual([]);
     }, 600_000);
 
-    test("the report and a figure's own page draw everything without an error, on a laptop and on a phone", async () => {
+    test("the report and a figure's own page draw everything without an error, on laptop and phone", async () => {
       const { writeFileAtomic } = await import("../../lib/core/files");
       writeFileAtomic(join(folder, "report.html"), reportPage(input));
       writeFileAtomic(join(folder, "figure.html"), figureHtml(flat));
@@ -124,7 +124,8 @@ describe.skipIf(path === undefined && process.env.CI !== "true")(
           const errors: string[] = [];
           page.on("pageerror", (error) => errors.push(error.message));
           page.on("console", (message) => void (message.type() === "error" && errors.push(message.text())));
-          await page.goto(pathToFileURL(join(folder, file)).href, { timeout: 120_000 }); // software drawing on a busy machine
+          // software drawing on a busy machine
+          await page.goto(pathToFileURL(join(folder, file)).href, { timeout: 120_000 });
           await page.waitForSelector("html[data-drawn=yes]", { timeout: 120_000 });
           const expected = file === "figure.html" ? 1 : await page.locator(".plot").count();
           expect(expected).toBeGreaterThan(file === "figure.html" ? 0 : 3);

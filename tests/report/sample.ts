@@ -96,7 +96,8 @@ export function sampleRows(
 }
 
 const tinyPng =
-  "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+  "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk" +
+  "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
 export function sampleAttention(views = 4, heads = 2): object {
   const weights = Array.from({ length: heads * views * views }, (_, i) => (i % views === 0 ? 0.4 : 0.6 / (views - 1)));

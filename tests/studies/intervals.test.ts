@@ -22,7 +22,8 @@ describe("accuracyInterval", () => {
   test("one sentence a scene and one seed: the binomial's normal interval", () => {
     const interval = accuracyInterval(new Map([[0, answers(400, 240)]]), 0.25);
     expect(interval).toMatchObject({ value: 60, over: "scenes", seeds: 1, n: 400 });
-    // 1.96 * sqrt(0.6 * 0.4 / 400) = 4.80 points; 2000 draws put a quantile within about 4 % of it, ends lie on a grid of 0.25
+    // 1.96 * sqrt(0.6 * 0.4 / 400) = 4.80 points; 2000 draws put a quantile within about 4 % of it, ends lie on a grid
+    // of 0.25
     expect(halfWidth(interval)).toBeGreaterThan(4.4);
     expect(halfWidth(interval)).toBeLessThan(5.2);
     expect(interval.low + interval.high).toBeCloseTo(120, 0);

@@ -45,7 +45,9 @@ export function ablationFigure(
   const paper = shown.filter((l) => l.paperDelta !== undefined);
   return {
     name,
-    alt: `Difference to the full model in Acc@${threshold}, ${source}: ${ours.map((l) => `${l.setting} ${l.delta!.toFixed(1)}`).join(", ")} percentage points.`,
+    alt:
+      `Difference to the full model in Acc@${threshold}, ${source}: ` +
+      `${ours.map((l) => `${l.setting} ${l.delta!.toFixed(1)}`).join(", ")} percentage points.`,
     data: [
       bars(
         ours.filter((l) => l.effect !== noEffect),

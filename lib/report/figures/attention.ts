@@ -52,7 +52,9 @@ export function attentionFramesFigure(data: AttentionData, asking = 0): Figure {
     name: "attention-frames",
     // the views are small pictures: more pixels would show nothing more
     pngScale: 1,
-    alt: `Attention of patch ${data.patch} in view ${data.views[asking]!.frame} of ${data.sceneId} to the same patch in the other views.`,
+    alt:
+      `Attention of patch ${data.patch} in view ${data.views[asking]!.frame} of ${data.sceneId} ` +
+      "to the same patch in the other views.",
     data: [
       {
         type: "scatter",
@@ -132,7 +134,8 @@ export function attentionMatrixFigure(data: AttentionData): Figure {
     ],
     layout: layoutOf(
       "Inter-view attention of one patch",
-      `${syntheticLabel}, ${data.sceneId}, patch ${data.patch}, mean of ${data.heads} heads; even attention would be ${(100 / Math.max(1, frames.length)).toFixed(1)} %`,
+      `${syntheticLabel}, ${data.sceneId}, patch ${data.patch}, mean of ${data.heads} heads; ` +
+        `even attention would be ${(100 / Math.max(1, frames.length)).toFixed(1)} %`,
       {
         xaxis: { title: { text: "view looked at (frame)" }, type: "category" },
         yaxis: { title: { text: "asking view (frame)" }, type: "category", autorange: "reversed", scaleanchor: "x" },

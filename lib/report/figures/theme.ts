@@ -92,9 +92,9 @@ export function dataLabel(
   const unique = (values: readonly string[]): string => [...new Set(values)].join(", ");
   const data = unique(rows.map((r) => (r.synthetic ? "S2-Rooms (synthetic)" : r.data)));
   const seeds = new Set(rows.map((r) => r.seed)).size;
-  return rows.length === 0
-    ? "no finished run yet"
-    : `${data}, preset ${unique(rows.map((r) => r.preset))}, ${unique(rows.map((r) => boxNames[r.proposals]))}, ${seeds} seed${seeds === 1 ? "" : "s"}`;
+  if (rows.length === 0) return "no finished run yet";
+  const boxes = unique(rows.map((r) => boxNames[r.proposals]));
+  return `${data}, preset ${unique(rows.map((r) => r.preset))}, ${boxes}, ${seeds} seed${seeds === 1 ? "" : "s"}`;
 }
 
 export const syntheticLabel = "S2-Rooms (synthetic)";
