@@ -11,7 +11,7 @@ export function digest(output: ArrayLike<number>): number[] {
 }
 
 /**
- * Largest difference between two contenders' first numbers. Of a step: relative, number by number. Of an inference:
+ * Largest difference between two workers' first numbers. Of a step: relative, number by number. Of an inference:
  * relative to the output's root mean square, the last number. Infinity for different counts and for what is not finite.
  */
 export function difference(
@@ -31,7 +31,7 @@ export function difference(
   return worst;
 }
 
-/** Largest difference that contenders may have: float32 sums in another order; TF32 and half precision keep fewer digits. */
+/** Largest difference allowed: float32 sums in another order; TF32 and half precision keep fewer digits. */
 export function tolerance(engine: string): number {
   if (engine.endsWith("-half")) return 5e-2;
   return engine.endsWith("-cuda") || engine === "tensorflow" ? 5e-3 : 1e-4;

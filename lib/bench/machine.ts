@@ -1,25 +1,29 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem } from "node:os";
-import type { Torch } from "./entrants";
+import { z } from "zod";
+import type { Torch } from "./engines";
 
 /** What the rows were measured on. */
-export interface MachineCard {
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memoryGB: number;
-  readonly vectors: string | null;
+export const MachineCard = z.object({
+  cpu: z.string(),
+  cores: z.number(),
+  memoryGB: z.number(),
+  vectors: z.string().nullable(),
   /** NVIDIA's name and driver. */
-  readonly gpu: string | null;
-  readonly system: string;
-  readonly node: string;
-  readonly onnxruntime: string;
-  readonly tfjs: string;
-  readonly torch: string | null;
-}
+  gpu: z.string().nullable(),
+  system: z.string(),
+  node: z.string(),
+  onnxruntime: z.string(),
+  tfjs: z.string(),
+  torch: z.string().nullable(),
+});
+export type MachineCard = z.infer<typeof MachineCard>;
 
-const versionOf = (name: string): string =>
-  (JSON.parse(readFileSync(require.resolve(`${name}/package.json`), "utf8")) as { version: string }).version;
+/** Version of an installed npm package. */
+export const versionOf = (name: string): string =>
+  z.object({ version: z.string() }).parse(JSON.parse(readFileSync(require.resolve(`${name}/package.json`), "utf8")))
+    .version;
 
 /** The widest vector instructions, which set the peak of a core; virtual machines hide the processor's own name. */
 function vectors(): string | null {

@@ -1,56 +1,63 @@
-import type { Kind, Size } from "./task";
+import { z } from "zod";
+import { KINDS, SIZES } from "./task";
 
-/** What the parent asks of a contender, one JSON object a line; the contender answers each with one line. */
-export type Request =
-  | ({ readonly do: "prepare" } & Preparation)
-  | { readonly do: "turn"; readonly steps: number }
-  | { readonly do: "peak" }
-  | { readonly do: "sgemm"; readonly sides: readonly number[] }
-  | { readonly do: "profile"; readonly steps: number };
-
-export interface Preparation {
-  readonly task: string;
-  readonly size: Size;
-  readonly kind: Kind;
-  readonly engine: string;
+/** What a worker needs to set a task up. */
+const Preparation = z.object({
+  do: z.literal("prepare"),
+  task: z.string(),
+  size: z.enum(SIZES),
+  kind: z.enum(KINDS),
+  engine: z.string(),
   /** Compute matrix products in half precision. */
-  readonly half: boolean;
-  readonly threads: number;
+  half: z.boolean(),
+  threads: z.number(),
   /** How many steps' numbers are compared. */
-  readonly comparedSteps: number;
+  comparedSteps: z.number(),
   /** Holds weights.safetensors, inputs.safetensors and settings.json. */
-  readonly folder: string;
-}
+  folder: z.string(),
+});
+export type Preparation = z.infer<typeof Preparation>;
 
-/** Readiness: the numbers that every contender must agree on, and how it runs. */
-export interface Prepared {
-  readonly numbers: readonly number[];
-  /** One line: version, device, settings. */
-  readonly about: string;
-}
+/** What the parent asks of a worker, one JSON object a line; the worker answers each with one line. */
+export const Request = z.discriminatedUnion("do", [
+  Preparation,
+  z.object({ do: z.literal("time"), steps: z.number() }),
+  z.object({ do: z.literal("peak") }),
+  z.object({ do: z.literal("sgemm"), sides: z.array(z.number()).readonly() }),
+  z.object({ do: z.literal("profile"), steps: z.number() }),
+]);
+export type Request = z.infer<typeof Request>;
 
-export interface Turn {
-  /** Milliseconds of each step. */
-  readonly ms: readonly number[];
-  /** Milliseconds of all of them spent inside ONNX Runtime, where it is used. */
-  readonly runMs?: number;
-}
-
-export interface Operation {
-  readonly op: string;
-  readonly ms: number;
+/** An operation of an engine in the mean of some steps. */
+const Operation = z.object({
+  op: z.string(),
+  ms: z.number(),
   /** Floating-point operations of matrix products. */
-  readonly flops: number;
-}
+  flops: z.number(),
+});
+export type Operation = z.infer<typeof Operation>;
 
-export interface Answers {
-  readonly prepare: Prepared;
-  readonly turn: Turn;
-  readonly peak: { readonly MB: number; readonly deviceMB?: number };
+/** The answer to each request. */
+export const ANSWERS = {
+  prepare: z.object({
+    /** What every worker must agree on. */
+    numbers: z.array(z.number()).readonly(),
+    /** One line: version, device, settings. */
+    about: z.string(),
+  }),
+  time: z.object({
+    /** Milliseconds of each step. */
+    ms: z.array(z.number()).readonly(),
+    /** Milliseconds of all of them spent inside ONNX Runtime, where it is used. */
+    runMs: z.number().optional(),
+  }),
+  peak: z.object({ MB: z.number(), deviceMB: z.number().optional() }),
   /** Best of several products of square matrices. */
-  readonly sgemm: { readonly gflops: number };
+  sgemm: z.object({ gflops: z.number() }),
   /** Mean of one step by operation, longest first. */
-  readonly profile: { readonly operations: readonly Operation[] };
-}
+  profile: z.object({ operations: z.array(Operation).readonly() }),
+} as const satisfies Record<Request["do"], z.ZodType>;
+export type Answers = { readonly [Name in Request["do"]]: z.infer<(typeof ANSWERS)[Name]> };
 
-export type Answer = { readonly ok: unknown } | { readonly error: string };
+export const Answer = z.union([z.object({ ok: z.unknown() }), z.object({ error: z.string() })]);
+export type Answer = z.infer<typeof Answer>;

@@ -1,18 +1,18 @@
+import { z } from "zod";
 import type { Operation } from "./messages";
 
+const Shapes = z.array(z.record(z.string(), z.array(z.number()))).optional();
+
 /** An event of ONNX Runtime's trace, as far as it is read here. */
-interface TraceEvent {
-  readonly cat: string;
-  readonly name: string;
+const TraceEvent = z.object({
+  cat: z.string(),
+  name: z.string(),
   /** Microseconds. */
-  readonly ts: number;
-  readonly dur: number;
-  readonly args?: {
-    readonly op_name?: string;
-    readonly input_type_shape?: readonly Readonly<Record<string, readonly number[]>>[];
-    readonly output_type_shape?: readonly Readonly<Record<string, readonly number[]>>[];
-  };
-}
+  ts: z.number(),
+  dur: z.number(),
+  args: z.object({ op_name: z.string().optional(), input_type_shape: Shapes, output_type_shape: Shapes }).optional(),
+});
+type TraceEvent = z.infer<typeof TraceEvent>;
 
 const PRODUCTS: readonly string[] = ["MatMul", "FusedMatMul", "Gemm", "FusedGemm"];
 
@@ -30,14 +30,14 @@ function flopsOf({ args }: TraceEvent): number {
 export const isProduct = (op: string): boolean => PRODUCTS.includes(op);
 
 /**
- * Mean time of one run by operation, longest first. Of several sessions the one that ran longest counts, and of its runs
- * all but the first.
+ * Mean time of one run by operation, longest first. Of several sessions the one that ran longest counts, and of its
+ * runs all but the first.
  *
  * @param traces contents of ONNX Runtime's profile files
  */
 export function operationsOf(traces: readonly string[]): Operation[] {
   const sessions = traces.map((text) => {
-    const events = JSON.parse(text) as TraceEvent[];
+    const events = z.array(TraceEvent).parse(JSON.parse(text));
     const runs = events.filter((e) => e.cat === "Session" && e.name === "model_run").sort((a, b) => a.ts - b.ts);
     return { events, runs, time: runs.reduce((sum, { dur }) => sum + dur, 0) };
   });

@@ -1,50 +1,65 @@
-import type { Entrant } from "./entrants";
-import type { Operation } from "./messages";
-import type { Kind } from "./task";
+import { z } from "zod";
+import { BENCH_ENGINES } from "./engines";
+import { MachineCard } from "./machine";
+import { KINDS } from "./task";
 
-/** One contender at one task. What was not measured is null. */
-export interface BenchRow {
-  readonly task: string;
-  readonly kind: Kind;
-  readonly engine: Entrant;
-  readonly threads: number;
-  readonly medianMs: number;
-  readonly minMs: number;
-  readonly maxMs: number;
+const measured = {
+  task: z.string(),
+  kind: z.enum(KINDS),
+  engine: z.enum(BENCH_ENGINES),
+  threads: z.number(),
+};
+
+/** One engine at one task. What was not measured is null. */
+export const BenchRow = z.object({
+  ...measured,
+  medianMs: z.number(),
+  minMs: z.number(),
+  maxMs: z.number(),
   /** Timed steps. */
-  readonly runs: number;
+  runs: z.number(),
   /** Median over the rounds of own time / PyTorch's; below 1 is faster than PyTorch. */
-  readonly ratioToTorch: number | null;
+  ratioToTorch: z.number().nullable(),
   /** Least and most of those ratios. */
-  readonly ratioSpread: readonly [number, number] | null;
+  ratioSpread: z.tuple([z.number(), z.number()]).nullable(),
   /** Which of PyTorch's rows that is. */
-  readonly ratioTo: Entrant | null;
+  ratioTo: z.enum(BENCH_ENGINES).nullable(),
   /** Most resident memory of the process from the first step on. */
-  readonly peakMB: number;
+  peakMB: z.number(),
   /** Most device memory, where PyTorch tells it. */
-  readonly deviceMB: number | null;
+  deviceMB: z.number().nullable(),
   /** Share of a step's time outside ONNX Runtime: recording, feeding and reading in JavaScript. */
-  readonly jsShare: number | null;
+  jsShare: z.number().nullable(),
   /** Share of ONNX Runtime's kernel time in matrix products. */
-  readonly matmulShare: number | null;
-  readonly matmulGflops: number | null;
+  matmulShare: z.number().nullable(),
+  matmulGflops: z.number().nullable(),
   /** Best plain product measured in the same run with the same threads, by ONNX Runtime or PyTorch. */
-  readonly sgemmGflops: number | null;
-  /** Largest relative difference from the reference in the first numbers; null for the reference itself and where there is none. */
-  readonly difference: number | null;
+  sgemmGflops: z.number().nullable(),
+  /** Largest relative difference from the reference in the first numbers; null for the reference and where none is. */
+  difference: z.number().nullable(),
   /** Mean milliseconds of a step by ONNX operation, longest first. */
-  readonly operations: readonly Pick<Operation, "op" | "ms">[] | null;
+  operations: z.array(z.object({ op: z.string(), ms: z.number() })).nullable(),
   /** Versions and settings. */
-  readonly about: string;
-}
+  about: z.string(),
+});
+export type BenchRow = z.infer<typeof BenchRow>;
 
-/** A contender without a row, and why. */
-export interface Refusal {
-  readonly task: string;
-  readonly kind: Kind;
-  readonly engine: Entrant;
-  readonly threads: number;
-  readonly why: string;
+/** An engine without a row, and why. */
+export const Refusal = z.object({
+  ...measured,
+  why: z.string(),
   /** It computes something else than the reference. */
-  readonly differs: boolean;
-}
+  differs: z.boolean(),
+});
+export type Refusal = z.infer<typeof Refusal>;
+
+export const BenchResult = z.object({
+  machine: MachineCard,
+  /** What each task is. */
+  tasks: z.record(z.string(), z.string()),
+  rows: z.array(BenchRow),
+  refused: z.array(Refusal),
+  /** What is not measured, and what to do. */
+  notes: z.array(z.string()),
+});
+export type BenchResult = z.infer<typeof BenchResult>;

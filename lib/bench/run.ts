@@ -6,12 +6,12 @@ import { onInterrupt } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
 import { findAdapter } from "../engine/ort/adapter";
 import { cudaProvider } from "../engine/ort/cuda";
-import { ENTRANTS, type Entrant, findTorch, isTorch, launchOf, type Torch, usesThreads } from "./entrants";
-import { writeExchange } from "./exchange";
-import { type Effort, Group, type Member } from "./group";
-import { type MachineCard, machineCard } from "./machine";
-import type { BenchRow, Refusal } from "./rows";
+import { Comparison, type Effort, type Member } from "./comparison";
+import { BENCH_ENGINES, type BenchEngine, findTorch, isTorch, launchOf, type Torch, usesThreads } from "./engines";
+import { machineCard } from "./machine";
+import type { BenchResult, BenchRow, Refusal } from "./rows";
 import { KINDS, type Size } from "./task";
+import { writeTaskFiles } from "./task-files";
 import { TASK_NAMES, TASKS, type TaskName } from "./tasks";
 
 export interface BenchOptions extends Effort {
@@ -21,16 +21,6 @@ export interface BenchOptions extends Effort {
   readonly threads: readonly number[];
   readonly size: Size;
   readonly progress: ProgressSink;
-}
-
-export interface BenchResult {
-  readonly machine: MachineCard;
-  /** What each task is. */
-  readonly tasks: Readonly<Record<string, string>>;
-  readonly rows: readonly BenchRow[];
-  readonly refused: readonly Refusal[];
-  /** What is not measured, and what to do. */
-  readonly notes: readonly string[];
 }
 
 /** tfjs wasm takes minutes for a step of the others' seconds; here it is shown once. */
@@ -45,9 +35,9 @@ function isInstalled(name: string): boolean {
 }
 
 /** Whatever this machine has. */
-function present(torch: Torch | undefined): Entrant[] {
+function present(torch: Torch | undefined): BenchEngine[] {
   const gpu = findAdapter().kind === "hardware";
-  return ENTRANTS.filter((name) => {
+  return BENCH_ENGINES.filter((name) => {
     if (name === "tensorflow") return isInstalled("@tensorflow/tfjs-node-gpu");
     if (name === "ort-cuda") return cudaProvider() !== undefined;
     if (name.startsWith("ort-webgpu")) return gpu;
@@ -67,20 +57,20 @@ function checkNames(kind: string, names: readonly string[], known: readonly stri
  */
 export async function runBench(options: BenchOptions): Promise<BenchResult> {
   checkNames("task", options.tasks, TASK_NAMES);
-  checkNames("engine", options.engines ?? [], ENTRANTS);
+  checkNames("engine", options.engines ?? [], BENCH_ENGINES);
   const notes: string[] = [];
   let torch: Torch | undefined;
-  if (options.engines === undefined || (options.engines as readonly Entrant[]).some(isTorch)) {
+  if (options.engines === undefined || (options.engines as readonly BenchEngine[]).some(isTorch)) {
     try {
       torch = findTorch();
     } catch (error) {
       notes.push((error as Error).message);
     }
   }
-  const wanted = options.engines as readonly Entrant[] | undefined;
+  const wanted = options.engines as readonly BenchEngine[] | undefined;
   const engines = (wanted ?? present(torch)).filter((name) => !isTorch(name) || torch !== undefined);
   const most = Math.max(...options.threads);
-  /** Which contenders a group of this task and number of threads has. */
+  /** Which workers a comparison of this task and number of threads has. */
   const members = (task: TaskName, threads: number): Member[] =>
     engines.flatMap((engine): Member[] => {
       if (engine === "wasm" && (threads !== options.threads[0] || (wanted === undefined && !WASM_TASKS.includes(task))))
@@ -107,7 +97,7 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
       about[name] = task.about;
       const folder = mkdtempSync(join(tmpdir(), "s2-bench-"));
       try {
-        writeExchange(folder, task);
+        writeTaskFiles(folder, task);
         for (const threads of options.threads) {
           for (const kind of KINDS) {
             const before = done;
@@ -119,13 +109,13 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
               comparedSteps: task.comparedSteps,
               members: members(name, threads),
             };
-            const group = new Group(plan, options, stop.signal, () =>
+            const comparison = new Comparison(plan, options, stop.signal, () =>
               options.progress({ task: "bench", done: ++done, total, note: `${name} ${kind}, ${threads} threads` }),
             );
-            await group.run();
+            await comparison.run();
             done = before + plan.members.length * options.rounds;
-            rows.push(...group.rows);
-            for (const refusal of group.refusals) {
+            rows.push(...comparison.rows);
+            for (const refusal of comparison.refusals) {
               // what was not asked for by name may be unable to start
               if (wanted === undefined && !usesThreads(refusal.engine) && !refusal.differs)
                 notes.push(`${refusal.engine} left out of ${name} ${kind}: ${refusal.why}`);

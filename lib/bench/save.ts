@@ -1,17 +1,35 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
+import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
 import { inProject } from "../core/root";
 import { toMarkdown } from "../report/table";
-import type { BenchRow } from "./rows";
-import type { BenchResult } from "./run";
+import { BenchResult, type BenchRow } from "./rows";
 import { benchTable } from "./table";
 
 /** Rows of one machine: data/results/bench/<machine>.json. */
-export interface SavedBench extends BenchResult {
+export const SavedBench = BenchResult.extend({
   /** Commands that measured the rows, with the commit of each. */
-  readonly commands: readonly string[];
+  commands: z.array(z.string()),
+});
+export type SavedBench = z.infer<typeof SavedBench>;
+
+/** @throws UserError for a file that is no bench result */
+export function readBench(file: string): SavedBench {
+  const unreadable = (why: string): UserError =>
+    new UserError(`${file}: no rows of s2mllm bench (${why}); restore it with git or move it away`);
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw unreadable((error as Error).message);
+  }
+  const parsed = SavedBench.safeParse(content);
+  if (parsed.success) return parsed.data;
+  const { path, message } = parsed.error.issues[0]!;
+  throw unreadable(`${path.join(".") || "top level"}: ${message}`);
 }
 
 function commit(): string {
@@ -48,7 +66,7 @@ export function saveBench(
     .replace(/[^a-z0-9.]+/g, "-")
     .replace(/^-|-$/g, "");
   const file = join(folder, `${name}.json`);
-  const before = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as SavedBench) : undefined;
+  const before = existsSync(file) ? readBench(file) : undefined;
   const same =
     before !== undefined && JSON.stringify(before.machine) === JSON.stringify(result.machine) ? before : undefined;
   const fresh = new Set(result.rows.map(key));
@@ -62,10 +80,9 @@ export function saveBench(
   const all = readdirSync(folder)
     .filter((n) => n.endsWith(".json"))
     .sort()
-    .map((n) => JSON.parse(readFileSync(join(folder, n), "utf8")) as SavedBench);
-  writeFileAtomic(
-    table,
-    `${["# Engines and PyTorch side by side", ...all.map((s) => `${toMarkdown(benchTable(s))}\n\nMeasured by ${s.commands.map((c) => `\`${c}\``).join(", ")}.`)].join("\n\n")}\n`,
-  );
+    .map((n) => readBench(join(folder, n)));
+  const section = (saved: SavedBench): string =>
+    `${toMarkdown(benchTable(saved))}\n\nMeasured by ${saved.commands.map((c) => `\`${c}\``).join(", ")}.`;
+  writeFileAtomic(table, `${["# Engines and PyTorch side by side", ...all.map(section)].join("\n\n")}\n`);
   return [file, table];
 }

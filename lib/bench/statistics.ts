@@ -5,7 +5,7 @@ export function median(numbers: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
 }
 
-/** Steps of one contender by round; an empty list where it did not take part. */
+/** Steps of one worker by round; an empty list where it did not take part. */
 export type Rounds = readonly (readonly number[])[];
 
 export interface Ratio {
@@ -14,7 +14,7 @@ export interface Ratio {
   readonly most: number;
 }
 
-/** How the times of two contenders compare: a ratio of medians for each round in which both ran, so that drift of the machine cancels. */
+/** How the times of two workers compare: a ratio of medians a round in which both ran, so that drift cancels. */
 export function ratioOf(own: Rounds, other: Rounds): Ratio | undefined {
   const ratios = own.flatMap((steps, round) => {
     const others = other[round] ?? [];

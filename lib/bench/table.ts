@@ -1,7 +1,6 @@
 import { decimal, type Table } from "../report/table";
-import { ENTRANTS } from "./entrants";
-import type { BenchRow } from "./rows";
-import type { BenchResult } from "./run";
+import { BENCH_ENGINES } from "./engines";
+import type { BenchResult, BenchRow } from "./rows";
 import { KINDS } from "./task";
 import { TASK_NAMES, type TaskName } from "./tasks";
 
@@ -20,7 +19,7 @@ function inOrder(rows: readonly BenchRow[]): BenchRow[] {
     TASK_NAMES.indexOf(task as TaskName),
     KINDS.indexOf(kind),
     threads,
-    ENTRANTS.indexOf(engine),
+    BENCH_ENGINES.indexOf(engine),
   ];
   return [...rows].sort((a, b) => {
     const [x, y] = [place(a), place(b)];
@@ -38,9 +37,7 @@ function wasmNotes(rows: readonly BenchRow[]): string[] {
       );
       return ort === undefined
         ? []
-        : [
-            `${wasm.task} ${wasm.kind}: wasm takes ${(wasm.medianMs / ort.medianMs).toFixed(0)} times as long as ort-cpu.`,
-          ];
+        : [`${wasm.task} ${wasm.kind}: wasm takes ${Math.round(wasm.medianMs / ort.medianMs)} times ort-cpu's time.`];
     });
 }
 
@@ -48,7 +45,10 @@ function wasmNotes(rows: readonly BenchRow[]): string[] {
 export function benchTable({ machine, tasks, rows, refused, notes }: BenchResult): Table {
   const { cpu, cores, memoryGB, vectors, gpu, node, onnxruntime, tfjs, torch } = machine;
   return {
-    title: `${cpu}, ${cores} cores${vectors === null ? "" : ` (${vectors})`}, ${memoryGB} GB${gpu === null ? "" : `, ${gpu}`}; Node ${node}, onnxruntime-node ${onnxruntime}, tfjs ${tfjs}, PyTorch ${torch ?? "none"}`,
+    title:
+      `${cpu}, ${cores} cores${vectors === null ? "" : ` (${vectors})`}, ${memoryGB} GB` +
+      `${gpu === null ? "" : `, ${gpu}`}; Node ${node}, onnxruntime-node ${onnxruntime}, tfjs ${tfjs}, ` +
+      `PyTorch ${torch ?? "none"}`,
     columns: [
       { key: "task", label: "task" },
       { key: "kind", label: "kind" },
@@ -74,11 +74,14 @@ export function benchTable({ machine, tasks, rows, refused, notes }: BenchResult
       gflops:
         row.matmulGflops === null || row.sgemmGflops === null
           ? number(row.sgemmGflops)
-          : `${number(row.matmulGflops)} of ${number(row.sgemmGflops)} (${percent(row.matmulGflops / row.sgemmGflops)})`,
+          : `${number(row.matmulGflops)} of ${number(row.sgemmGflops)} ` +
+            `(${percent(row.matmulGflops / row.sgemmGflops)})`,
     })),
     notes: [
-      "ms: median of all steps. time / PyTorch: median (least–most) of the ratios of rounds in which both took turns; below 1 is faster than PyTorch on the same kind of device.",
-      "JavaScript: share of a step outside ONNX Runtime. matmul: share of ONNX Runtime's kernel time in matrix products, and their speed against the best plain product measured in the same run.",
+      "ms: median of all steps. time / PyTorch: median (least–most) of the ratios of rounds in which both ran; " +
+        "below 1 is faster than PyTorch on the same kind of device.",
+      "JavaScript: share of a step outside ONNX Runtime. matmul: share of ONNX Runtime's kernel time in matrix " +
+        "products, and their speed against the best plain product measured in the same run.",
       ...wasmNotes(rows),
       ...Object.entries(tasks).map(([name, about]) => `${name}: ${about}.`),
       ...new Set(inOrder(rows).map(({ about }) => about)),

@@ -1,4 +1,5 @@
-import type { ParameterSpec } from "../core/parameters";
+import { type ParameterSpec, sizeOf } from "../core/parameters";
+import type { Rng } from "../core/rng";
 import type { tf } from "../engine/tf";
 
 /** "step": forward, losses, gradients and, where the task has one, the update. "inference": forward alone. */
@@ -6,16 +7,32 @@ export const KINDS = ["step", "inference"] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** "tiny" shows that everything works; it measures nothing. */
-export type Size = "full" | "tiny";
+export const SIZES = ["full", "tiny"] as const;
+export type Size = (typeof SIZES)[number];
 
 export interface NamedArray {
   readonly shape: readonly number[];
   readonly data: Float32Array | Int32Array;
 }
 
+/** Normal numbers. */
+export function normals(rng: Rng, shape: readonly number[], scale = 1): NamedArray {
+  return reals(shape, () => scale * rng.normal());
+}
+
+/** Whole numbers as `next` gives them, for index `i` of the flattened shape. */
+export function integers(shape: readonly number[], next: (i: number) => number): NamedArray {
+  return { shape, data: Int32Array.from({ length: sizeOf(shape) }, (_, i) => next(i)) };
+}
+
+/** Real numbers as `next` gives them. */
+export function reals(shape: readonly number[], next: (i: number) => number): NamedArray {
+  return { shape, data: Float32Array.from({ length: sizeOf(shape) }, (_, i) => next(i)) };
+}
+
 /** A task on the current engine. */
 export interface Program {
-  /** Does the first `compared` steps and gives the numbers that every contender must agree on, such as losses and gradient norms. */
+  /** Does the first `compared` steps and gives what every worker must agree on: losses, gradient norms. */
   firstSteps(compared: number): number[];
   /** One more step up to reading its loss. */
   step(): void;

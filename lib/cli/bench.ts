@@ -1,4 +1,4 @@
-import { ENTRANTS } from "../bench/entrants";
+import { BENCH_ENGINES } from "../bench/engines";
 import { defaultThreads, runBench } from "../bench/run";
 import { saveBench } from "../bench/save";
 import { benchTable } from "../bench/table";
@@ -18,10 +18,10 @@ const spec = {
     engines: {
       type: "string",
       value: "A,B",
-      help: `of ${ENTRANTS.join(", ")}; those that this machine has unless given`,
+      help: `of ${BENCH_ENGINES.join(", ")}; those that this machine has unless given`,
     },
     threads: { type: "string", value: "1,2", help: "numbers of threads; 1 and all cores unless given" },
-    rounds: { type: "string", value: "N", help: "rounds; in each one every contender has a turn (9)" },
+    rounds: { type: "string", value: "N", help: "rounds; in each one every worker has a turn (9)" },
     seconds: { type: "string", value: "S", help: "seconds that a turn aims at; one step at least (1.5)" },
     tiny: { type: "boolean", help: "tiny sizes: shows that everything works and measures nothing" },
     save: { type: "boolean", help: "keep the rows in data/results/bench and their table in figures" },
@@ -31,7 +31,7 @@ const spec = {
 
 const names = (text: string): string[] => text.split(",").map((name) => name.trim());
 
-/** `bench [--json] [--save]`: 1 when a contender has no row, 2 for wrong usage. */
+/** `bench [--json] [--save]`: 1 when a worker has no row, 2 for wrong usage. */
 export async function run(args: string[]): Promise<number> {
   const { values } = parseOptions(spec, args);
   const seconds = Number(values.seconds ?? "1.5");

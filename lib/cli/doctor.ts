@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import { relative } from "node:path";
 import { promisify } from "node:util";
-import { findTorch } from "../bench/entrants";
+import { findTorch } from "../bench/engines";
 import { resolveConfig } from "../config/resolve";
 import { findChromium, findProgram } from "../core/programs";
 import { inProject, projectRoot } from "../core/root";

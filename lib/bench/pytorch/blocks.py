@@ -1,4 +1,5 @@
 """Layers over a dictionary of weights, named as in the lab's model."""
+
 import time
 
 import torch
@@ -67,7 +68,7 @@ def products(q, k, v, scale, mask):
 
 
 def fused(q, k, v, scale, mask):
-    """PyTorch's own attention. Masks are causal here; rows of several query heads become heads again, with their keys repeated."""
+    """PyTorch's own attention. Masks are causal here; rows of several query heads become heads, their keys repeated."""
     groups = 1 if mask is None else mask.shape[0] // mask.shape[1]
     if groups == 1:
         return F.scaled_dot_product_attention(q, k, v, is_causal=mask is not None, scale=scale)
@@ -79,8 +80,8 @@ def fused(q, k, v, scale, mask):
 
 def attend(q, k, v, scale, mask=None):
     """
-    Attention of q [..., T, K] over k and v [..., S, K]; mask is causal_mask(…) or None. Of the forms that this version has, the one that is
-    quicker forward and backward on tensors of this shape.
+    Attention of q [..., T, K] over k and v [..., S, K]; mask is causal_mask(…) or None. Of the forms that this version
+    has, the one that is quicker forward and backward on tensors of this shape.
     """
     key = (q.shape, k.shape, q.dtype, mask is None, torch.is_autocast_enabled())
     if key not in chosen:

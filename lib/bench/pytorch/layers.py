@@ -1,4 +1,5 @@
 """Single layers at true width: Qwen2's decoder layer with the final norm, SigLIP's encoder layer."""
+
 import torch
 import torch.nn.functional as F
 
@@ -37,7 +38,9 @@ class Qwen2(Layer):
         tokens, device = settings["tokens"], self.x.device
         self.groups = settings["heads"] // settings["kvHeads"]
         self.mask = causal_mask(tokens, device, self.groups)
-        self.table = rotary_table(torch.arange(tokens), settings["hiddenSize"] // settings["heads"], settings["ropeTheta"], device)
+        self.table = rotary_table(
+            torch.arange(tokens), settings["hiddenSize"] // settings["heads"], settings["ropeTheta"], device
+        )
 
     def run(self, x):
         w, at, eps = self.w, "layers.0", self.s["rmsNormEps"]
@@ -49,10 +52,12 @@ class Qwen2(Layer):
         v = linear(w, at + ".self_attn.v_proj", h).view(B, T, H, K).transpose(1, 2)
         # query heads of one key head are rows of one product, so that keys are never repeated
         q = q.view(B, T, H, G, K).permute(0, 2, 3, 1, 4).reshape(B, H, G * T, K)
-        mixed = attend(q, k, v, K ** -0.5, self.mask).view(B, H, G, T, K).permute(0, 3, 1, 2, 4).reshape(B, T, D)
+        mixed = attend(q, k, v, K**-0.5, self.mask).view(B, H, G, T, K).permute(0, 3, 1, 2, 4).reshape(B, T, D)
         x = x + linear(w, at + ".self_attn.o_proj", mixed)
         h = rms_norm(w, at + ".post_attention_layernorm", x, eps)
-        x = x + linear(w, at + ".mlp.down_proj", swiglu(linear(w, at + ".mlp.gate_proj", h), linear(w, at + ".mlp.up_proj", h)))
+        x = x + linear(
+            w, at + ".mlp.down_proj", swiglu(linear(w, at + ".mlp.gate_proj", h), linear(w, at + ".mlp.up_proj", h))
+        )
         return rms_norm(w, "norm", x, eps)
 
 
@@ -61,7 +66,11 @@ class Siglip(Layer):
         w, eps, heads = self.w, self.s["layerNormEps"], self.s["heads"]
         B, T, C = x.shape
         h = layer_norm(w, "layer_norm1", x, eps)
-        q, k, v = (linear(w, f"self_attn.{name}_proj", h).view(B, T, heads, C // heads).transpose(1, 2) for name in "qkv")
+        q, k, v = (
+            linear(w, f"self_attn.{name}_proj", h).view(B, T, heads, C // heads).transpose(1, 2) for name in "qkv"
+        )
         mixed = attend(q, k, v, (C // heads) ** -0.5).transpose(1, 2).reshape(B, T, C)
         x = x + linear(w, "self_attn.out_proj", mixed)
-        return x + linear(w, "mlp.fc2", F.gelu(linear(w, "mlp.fc1", layer_norm(w, "layer_norm2", x, eps)), approximate="tanh"))
+        return x + linear(
+            w, "mlp.fc2", F.gelu(linear(w, "mlp.fc1", layer_norm(w, "layer_norm2", x, eps)), approximate="tanh")
+        )

@@ -1,4 +1,5 @@
 """S2-MLLM at preset nano, from the same formulas as lib/model and lib/train/losses, named as their parameters."""
+
 import math
 
 import torch
@@ -60,7 +61,12 @@ class Program:
         x = features + linear(w, at + ".temporal_fc", mixed)
         first = features[:, :1, :1].expand(B, V, 1, C)
         groups = torch.cat([first, x], 2).view(B * V, N + 1, C)
-        x = x + self.group_attention(at + ".attn", layer_norm(w, at + ".norm1", groups, eps)).view(B, V, N + 1, C)[:, :, 1:]
+        x = (
+            x
+            + self.group_attention(at + ".attn", layer_norm(w, at + ".norm1", groups, eps)).view(B, V, N + 1, C)[
+                :, :, 1:
+            ]
+        )
         return x + linear(w, at + ".mlp.fc2", F.gelu(linear(w, at + ".mlp.fc1", layer_norm(w, at + ".norm2", x, eps))))
 
     def phi(self, voxels):
@@ -104,12 +110,21 @@ class Program:
     def attention(self, at, h, want_weights):
         w, (B, Q, T, P, G) = self.w, (self.B, self.Q, self.T, self.P, self.groups)
         H, K = self.config["language"]["kvHeads"], self.D // self.config["language"]["heads"]
-        L, scale = P + Q * T, K ** -0.5
+        L, scale = P + Q * T, K**-0.5
         q = rotary(linear(w, at + ".q_proj", h).view(B, L, H * G, K), self.table)
         k = rotary(linear(w, at + ".k_proj", h).view(B, L, H, K), self.table)
         v = linear(w, at + ".v_proj", h).view(B, L, H, K)
-        qp, kp, vp = q[:, :P].reshape(B, P, H, G, K).permute(0, 2, 3, 1, 4).reshape(B, H, G * P, K), k[:, :P].transpose(1, 2), v[:, :P].transpose(1, 2)
-        prefix = attend(qp, kp, vp, scale, self.prefix_mask).view(B, H, G, P, K).permute(0, 3, 1, 2, 4).reshape(B, P, H * G * K)
+        qp, kp, vp = (
+            q[:, :P].reshape(B, P, H, G, K).permute(0, 2, 3, 1, 4).reshape(B, H, G * P, K),
+            k[:, :P].transpose(1, 2),
+            v[:, :P].transpose(1, 2),
+        )
+        prefix = (
+            attend(qp, kp, vp, scale, self.prefix_mask)
+            .view(B, H, G, P, K)
+            .permute(0, 3, 1, 2, 4)
+            .reshape(B, P, H * G * K)
+        )
         qt = q[:, P:].reshape(B, Q, T, H, G, K).permute(0, 3, 1, 4, 2, 5).reshape(B, H, Q, G * T, K)
         ko, vo = (x[:, P:].reshape(B, Q, T, H, K).permute(0, 3, 1, 2, 4) for x in (k, v))
         mixed, weights = self.sentence_attention(qt, kp, vp, ko, vo, scale)
@@ -122,7 +137,9 @@ class Program:
         w = self.w
         x = x + linear(w, at + ".self_attn.o_proj", mixed)
         h = rms_norm(w, at + ".post_attention_layernorm", x, self.config["language"]["rmsNormEps"])
-        return x + linear(w, at + ".mlp.down_proj", swiglu(linear(w, at + ".mlp.gate_proj", h), linear(w, at + ".mlp.up_proj", h)))
+        return x + linear(
+            w, at + ".mlp.down_proj", swiglu(linear(w, at + ".mlp.gate_proj", h), linear(w, at + ".mlp.up_proj", h))
+        )
 
     def language(self, image, rows, training):
         """States after the final norm at `rows`, the stream after the anchor layer, and the attention before it."""
@@ -135,7 +152,11 @@ class Program:
             at = f"model.layers.{layer}"
             if layer == anchor_layer:
                 stream = x
-            mixed, weights = self.attention(at + ".self_attn", rms_norm(w, at + ".input_layernorm", x, config["rmsNormEps"]), training and layer == anchor_layer - 1)
+            mixed, weights = self.attention(
+                at + ".self_attn",
+                rms_norm(w, at + ".input_layernorm", x, config["rmsNormEps"]),
+                training and layer == anchor_layer - 1,
+            )
             seen = weights if weights is not None else seen
             if layer == config["layers"] - 1:
                 # behind its attention the last layer treats each row by itself: only these rows pay for it
@@ -152,7 +173,10 @@ class Program:
 
     def scores(self, objects, queries):
         none = self.w["ground_head_zero_target"].expand(self.B, 1, self.D)
-        return torch.bmm(self.vector("ground_head_query", queries), self.vector("ground_head_obj", torch.cat([objects, none.to(objects.dtype)], 1)).transpose(1, 2))
+        return torch.bmm(
+            self.vector("ground_head_query", queries),
+            self.vector("ground_head_obj", torch.cat([objects, none.to(objects.dtype)], 1)).transpose(1, 2),
+        )
 
     # -- losses --
 
@@ -168,7 +192,9 @@ class Program:
         positives = i["positives"].clone()
         positives[..., -1] += 1 - positives.amax(-1)
         candidates = F.pad(i["objectMask"], (0, 1), value=1.0).unsqueeze(1)
-        return self.share_loss(scores / self.config["grounding"]["temperature"], positives, candidates, i["sentenceMask"])
+        return self.share_loss(
+            scores / self.config["grounding"]["temperature"], positives, candidates, i["sentenceMask"]
+        )
 
     def language_loss(self, states):
         i = self.inputs
@@ -186,7 +212,7 @@ class Program:
     def anchor_attention_loss(self, seen):
         i = self.inputs
         rows = seen.index_select(0, i["anchorTextRows"]).float()
-        share = (rows[:, :self.P] * i["anchorTokens"]).sum(1) + 1e-6
+        share = (rows[:, : self.P] * i["anchorTokens"]).sum(1) + 1e-6
         weights = i["anchorWeights"] * i["anchorTokens"].amax(1)
         return (-share.log() * weights).sum() / weights.sum().clamp(min=1e-8)
 
@@ -203,10 +229,17 @@ class Program:
         states, stream, seen = self.language(image, torch.cat([i["groundRows"], i["labelRows"]]), True)
         queries, labelled = states.split([self.B * self.Q, i["labelRows"].shape[0]])
         scores = self.scores(objects, queries.view(self.B, self.Q, self.D))
-        chosen = visual.view(self.B * self.V, self.N * self.D).index_select(0, i["reconRows"].flatten()).view(*i["reconRows"].shape, self.N, self.D)
+        chosen = (
+            visual.view(self.B * self.V, self.N * self.D)
+            .index_select(0, i["reconRows"].flatten())
+            .view(*i["reconRows"].shape, self.N, self.D)
+        )
         parts = {
-            "ground": self.ground_loss(scores), "language": self.language_loss(labelled), "recon": self.pointmaps.loss(chosen, i),
-            "anchor": self.anchor_loss(stream, boxes), "anchorAttention": self.anchor_attention_loss(seen),
+            "ground": self.ground_loss(scores),
+            "language": self.language_loss(labelled),
+            "recon": self.pointmaps.loss(chosen, i),
+            "anchor": self.anchor_loss(stream, boxes),
+            "anchorAttention": self.anchor_attention_loss(seen),
         }
         hits = i["positives"].gather(-1, scores.detach().argmax(-1, keepdim=True)).flatten()
         return parts, hits

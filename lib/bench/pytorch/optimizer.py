@@ -1,10 +1,11 @@
 """AdamW with clipping by the global norm, by PyTorch's quickest means."""
+
 import torch
 
 
 class AdamW:
     """
-    weights: name -> parameter; rates: name -> factor on the learning rate of those that train; training: the lab's numbers.
+    weights: name -> parameter; rates: name -> factor on the learning rate, of those that train; training: the config.
     Matrices decay, single vectors do not.
     """
 
@@ -16,7 +17,9 @@ class AdamW:
             decays = training["weightDecay"] if weights[name].dim() > 1 else 0.0
             groups.setdefault((factor, decays), []).append(weights[name])
         settings = {"lr": 1.0, "betas": (training["beta1"], training["beta2"]), "eps": training["epsilon"]}
-        lists = [{"params": list_, "weight_decay": decay, "factor": factor} for (factor, decay), list_ in groups.items()]
+        lists = [
+            {"params": list_, "weight_decay": decay, "factor": factor} for (factor, decay), list_ in groups.items()
+        ]
         self.optimizer = quickest(lists, settings)
 
     def step(self, rate):

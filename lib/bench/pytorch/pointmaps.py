@@ -1,4 +1,5 @@
 """The reconstruction branch: projection, Fast3R's fusion decoder, DPT heads, and the loss on pointmaps."""
+
 import torch
 import torch.nn.functional as F
 
@@ -10,7 +11,9 @@ TABLE_ROWS = 1000
 def image_table(width, device):
     """Embeddings of image indices: sines, then cosines."""
     half = width // 2
-    angle = torch.arange(TABLE_ROWS, dtype=torch.float64).unsqueeze(1) * 10000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
+    angle = torch.arange(TABLE_ROWS, dtype=torch.float64).unsqueeze(1) * 10000.0 ** (
+        -torch.arange(half, dtype=torch.float64) / half
+    )
     return torch.cat([angle.sin(), angle.cos()], 1).float().to(device)
 
 
@@ -22,7 +25,11 @@ class Pointmaps:
     def block(self, at, x):
         w, heads = self.w, self.config["heads"]
         S, L, D = x.shape
-        q, k, v = linear(w, at + ".attn.qkv", layer_norm(w, at + ".norm1", x, 1e-5)).view(S, L, 3, heads, D // heads).permute(2, 0, 3, 1, 4)
+        q, k, v = (
+            linear(w, at + ".attn.qkv", layer_norm(w, at + ".norm1", x, 1e-5))
+            .view(S, L, 3, heads, D // heads)
+            .permute(2, 0, 3, 1, 4)
+        )
         x = x + linear(w, at + ".attn.proj", attend(q, k, v, (D // heads) ** -0.5).transpose(1, 2).reshape(S, L, D))
         return x + linear(w, at + ".mlp.fc2", F.gelu(linear(w, at + ".mlp.fc1", layer_norm(w, at + ".norm2", x, 1e-5))))
 
@@ -67,10 +74,18 @@ class Pointmaps:
         """Points [S, V, 3, Y, X] and confidences [S, V, Y, X]."""
         depth, n, side = len(states) - 1, S * V, rows * self.config["patchSize"]
         post, scratch = at + ".act_postprocess", at + ".scratch"
-        taps = [self.tap(f"{post}.{level}.0", states[layer], n, rows) for level, layer in enumerate((0, depth // 2, 3 * depth // 4, depth))]
-        maps = [self.upconv(f"{post}.0.1", taps[0]), self.upconv(f"{post}.1.1", taps[1]), taps[2], self.conv(f"{post}.3.1", taps[3], 2)]
+        taps = [
+            self.tap(f"{post}.{level}.0", states[layer], n, rows)
+            for level, layer in enumerate((0, depth // 2, 3 * depth // 4, depth))
+        ]
+        maps = [
+            self.upconv(f"{post}.0.1", taps[0]),
+            self.upconv(f"{post}.1.1", taps[1]),
+            taps[2],
+            self.conv(f"{post}.3.1", taps[3], 2),
+        ]
         one, two, three, four = (self.conv(f"{scratch}.layer{level + 1}_rn", map_) for level, map_ in enumerate(maps))
-        path = self.fuse(scratch + ".refinenet4", four)[:, :, :three.shape[2], :three.shape[3]]
+        path = self.fuse(scratch + ".refinenet4", four)[:, :, : three.shape[2], : three.shape[3]]
         path = self.fuse(scratch + ".refinenet3", path, three)
         path = self.fuse(scratch + ".refinenet2", path, two)
         path = self.fuse(scratch + ".refinenet1", path, one)
@@ -87,7 +102,9 @@ class Pointmaps:
     def normalised(planes, valid, joint):
         axes = (1, 2, 3) if joint else (2, 3)
         length = (planes.square().sum(2) + 1e-20).sqrt()
-        mean = ((length * valid).sum(axes, keepdim=True) / valid.sum(axes, keepdim=True).clamp(min=1e-8)).clamp(min=1e-8)
+        mean = ((length * valid).sum(axes, keepdim=True) / valid.sum(axes, keepdim=True).clamp(min=1e-8)).clamp(
+            min=1e-8
+        )
         return planes / mean.unsqueeze(2)
 
     def terms(self, points, confidence, truth, valid, joint):
@@ -100,10 +117,13 @@ class Pointmaps:
     def loss(self, tokens, inputs):
         """tokens [S, V, N, D] before any position encoding."""
         S, V, N, _ = tokens.shape
-        rows = round(N ** 0.5)
+        rows = round(N**0.5)
         states = self.decoder(linear(self.w, "encoder_to_decoder_proj", tokens), inputs["reconImageIds"])
         terms = []
-        for name, truth, joint in (("downstream_head", "globalPoints", True), ("downstream_head_local", "localPoints", False)):
+        for name, truth, joint in (
+            ("downstream_head", "globalPoints", True),
+            ("downstream_head_local", "localPoints", False),
+        ):
             points, confidence = self.head(f"fast3r.{name}.dpt", states, S, V, rows)
             terms.append(self.terms(points, confidence, inputs[truth], inputs["validPoints"], joint))
         return torch.cat(terms).mean()

@@ -1,4 +1,5 @@
 """The causal transformer of lib/bench/tasks/transformer.ts."""
+
 import torch
 import torch.nn.functional as F
 
@@ -19,8 +20,10 @@ class Program:
         w, eps, heads = self.w, self.s["eps"], self.s["heads"]
         B, T, D = x.shape
         K = D // heads
-        q, k, v = linear(w, at + ".qkv", layer_norm(w, at + ".norm1", x, eps)).view(B, T, 3, heads, K).permute(2, 0, 3, 1, 4)
-        mixed = attend(q, k, v, K ** -0.5, self.mask)
+        q, k, v = (
+            linear(w, at + ".qkv", layer_norm(w, at + ".norm1", x, eps)).view(B, T, 3, heads, K).permute(2, 0, 3, 1, 4)
+        )
+        mixed = attend(q, k, v, K**-0.5, self.mask)
         x = x + linear(w, at + ".proj", mixed.transpose(1, 2).reshape(B, T, D))
         return x + linear(w, at + ".fc2", F.gelu(linear(w, at + ".fc1", layer_norm(w, at + ".norm2", x, eps))))
 

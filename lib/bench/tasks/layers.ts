@@ -7,17 +7,16 @@ import { encoderLayer } from "../../model/vision";
 import { linearParameters } from "../../nn/linear";
 import { layerNormParameters } from "../../nn/norms";
 import { Scope } from "../../nn/scope";
-import type { Size, Task } from "../task";
-import { normals } from "./arrays";
+import { normals, type Size, type Task } from "../task";
 
 const weights = { kind: "normal", std: 0.02 } as const;
 const linearOf = (name: string, width: number, out: number, bias = true): ParameterSpec[] =>
   linearParameters({ name, in: width, out, bias, weightInit: weights });
 
 /**
- * Forward and backward of one layer, as inside a deeper model: gradients of its weights and of its input are kept, nothing is
- * updated. The loss is the mean square of the product with random numbers: nearly free, and no sum that cancels, whose last
- * digits would be another in each engine.
+ * Forward and backward of one layer, as inside a deeper model: gradients of its weights and of its input are kept,
+ * nothing is updated. The loss is the mean square of the product with random numbers: nearly free, and no sum that
+ * cancels, whose last digits would be another in each engine.
  */
 function layerTask(
   about: string,
@@ -96,7 +95,9 @@ export function qwen2Layer(size: Size): Task {
     ...linearOf(`${at}.mlp.up_proj`, D, M, false),
     ...linearOf(`${at}.mlp.down_proj`, M, D, false),
   ];
-  const about = `one layer of Qwen2-7B (width ${D}, ${heads} heads, ${kvHeads} key heads, ffn ${M}) and its final norm, ${tokens} tokens`;
+  const about =
+    `one layer of Qwen2-7B (width ${D}, ${heads} heads, ${kvHeads} key heads, ffn ${M}) and its final norm, ` +
+    `${tokens} tokens`;
   return layerTask(
     about,
     parameters,

@@ -12,8 +12,7 @@ import { patchSide, visionPrefix } from "../../model/vision";
 import { learningRate } from "../../train/schedule";
 import { TrainingStep } from "../../train/training-step";
 import { describeModel, trainRules } from "../../weights/describe";
-import type { NamedArray, Size, Task } from "../task";
-import { integers, normals, reals } from "./arrays";
+import { integers, type NamedArray, normals, reals, type Size, type Task } from "../task";
 
 /** Sizes of a batch beside those in the config. */
 interface BatchSizes {
@@ -63,7 +62,7 @@ const TINY = {
 };
 
 function configOf(size: Size): S2Config {
-  const nano = presets.nano as unknown as Record<string, unknown>;
+  const nano: Record<string, unknown> = { ...presets.nano };
   return parseConfig(size === "full" ? nano : merge(nano, TINY), "the nano task");
 }
 
@@ -132,7 +131,7 @@ function batch(config: S2Config, sizes: BatchSizes): Record<string, NamedArray> 
   };
 }
 
-/** The nano preset's training step as `Trainer` does it, and the scores of a batch; vision features come from the cache. */
+/** The nano preset's training step as `Trainer` does it, and the scores of a batch; vision features are given. */
 export function nano(size: Size): Task {
   const config = configOf(size);
   const { scenes, sentences } = config.training;
@@ -145,7 +144,9 @@ export function nano(size: Size): Task {
   const prompt = { before: [], after: [] };
   const steps = 64;
   return {
-    about: `S2-MLLM at preset nano: ${scenes} scenes, ${config.data.frames} views, ${sentences} sentences a scene, all losses, AdamW with clipping`,
+    about:
+      `S2-MLLM at preset nano: ${scenes} scenes, ${config.data.frames} views, ${sentences} sentences a scene, ` +
+      "all losses, AdamW with clipping",
     comparedSteps: 3,
     parameters,
     settings: {

@@ -10,8 +10,7 @@ import { layerNorm, layerNormParameters } from "../../nn/norms";
 import { Scope } from "../../nn/scope";
 import { languageLoss } from "../../train/losses/language";
 import { AdamW, type UpdateNumbers } from "../../train/optimizer";
-import type { Size, Task } from "../task";
-import { integers, reals } from "./arrays";
+import { integers, reals, type Size, type Task } from "../task";
 
 const SIZES = {
   full: { width: 256, layers: 6, heads: 4, inner: 1024, tokens: 448, sequences: 4, vocabulary: 512 },
@@ -80,7 +79,9 @@ export function transformer(size: Size): Task {
   const { sequences: B, tokens: T, vocabulary: W } = sizes;
   const specs = parameters(sizes);
   return {
-    about: `causal transformer d${sizes.width} L${sizes.layers} H${sizes.heads} ffn${sizes.inner}, ${B} sequences of ${T} tokens, vocabulary ${W}; the step ends with AdamW`,
+    about:
+      `causal transformer d${sizes.width} L${sizes.layers} H${sizes.heads} ffn${sizes.inner}, ` +
+      `${B} sequences of ${T} tokens, vocabulary ${W}; the step ends with AdamW`,
     comparedSteps: 3,
     parameters: specs,
     settings: { ...sizes, eps: EPS, training },

@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import type { Answer, Answers, Request } from "./messages";
+import { ANSWERS, Answer, type Answers, type Request } from "./messages";
 
-/** How a contender's process is started. */
+/** How a worker's process is started. */
 export interface Launch {
   readonly program: string;
   readonly args: readonly string[];
-  readonly environment: Readonly<Record<string, string>>;
+  /** Beside the parent's own; undefined takes a variable away. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
 interface Waiting {
@@ -17,23 +18,20 @@ interface Waiting {
 /** Python writes numbers that are not finite in a way that is no JSON. */
 function answerOf(line: string): Answer {
   try {
-    return JSON.parse(line) as Answer;
+    return Answer.parse(JSON.parse(line));
   } catch {
     return { error: `it answered ${line.slice(0, 120)}` };
   }
 }
 
 /** One engine at one task, in a process of its own: memory and threads are nobody else's. */
-export class Contender {
+export class WorkerProcess {
   readonly #child: ChildProcess;
   #waiting: Waiting | undefined;
   #ended: Error | undefined;
   #said = "";
 
-  constructor(
-    readonly name: string,
-    { program, args, environment }: Launch,
-  ) {
+  constructor({ program, args, environment }: Launch) {
     this.#child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...environment } });
     // what a broken driver or an exception leaves behind says why the process ended
     this.#child.stderr!.on("data", (text: Buffer) => (this.#said = (this.#said + text.toString()).slice(-4000)));
@@ -60,7 +58,7 @@ export class Contender {
     if (waiting !== undefined) act(waiting);
   }
 
-  /** @throws Error when the contender cannot do it, or when its process ends */
+  /** @throws Error when the worker cannot do it, answers something else, or ends */
   async ask<R extends Request>(request: R): Promise<Answers[R["do"]]> {
     if (this.#ended !== undefined) throw this.#ended;
     const answer = await new Promise<Answer>((resolve, reject) => {
@@ -68,7 +66,9 @@ export class Contender {
       this.#child.stdin!.write(`${JSON.stringify(request)}\n`);
     });
     if ("error" in answer) throw new Error(answer.error);
-    return answer.ok as Answers[R["do"]];
+    const parsed = ANSWERS[request.do].safeParse(answer.ok);
+    if (!parsed.success) throw new Error(`it answered ${JSON.stringify(answer.ok).slice(0, 120)} to ${request.do}`);
+    return parsed.data as Answers[R["do"]];
   }
 
   stop(): void {

@@ -6,7 +6,7 @@ import { type TensorToWrite, writeSafetensors } from "../io/safetensors";
 import { initialValues } from "../model/initialise";
 import type { Task } from "./task";
 
-/** Hundreds of millions of draws would take minutes: a large weight repeats this many, a prime, so that its rows differ. */
+/** Hundreds of millions of draws would take minutes: a large weight repeats this many, a prime: its rows differ. */
 const DRAWN = 1_000_003;
 
 function values(spec: ParameterSpec, rng: Rng): Float32Array {
@@ -18,8 +18,8 @@ function values(spec: ParameterSpec, rng: Rng): Float32Array {
   return all;
 }
 
-/** Writes what all contenders of a task read: weights.safetensors, inputs.safetensors, settings.json. */
-export function writeExchange(folder: string, task: Task): void {
+/** Writes what all workers of a task read: weights.safetensors, inputs.safetensors, settings.json. */
+export function writeTaskFiles(folder: string, task: Task): void {
   const rng = new Rng(1, "bench/weights");
   writeSafetensors(
     join(folder, "weights.safetensors"),

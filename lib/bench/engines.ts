@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { findProgram } from "../core/programs";
 import { inProject } from "../core/root";
-import type { Launch } from "./contender";
+import type { Launch } from "./worker-process";
 
 /** What can take part. A name with "-half" computes matrix products in half precision. */
-export const ENTRANTS = [
+export const BENCH_ENGINES = [
   "ort-cpu",
   "ort-cuda",
   "ort-webgpu",
@@ -15,23 +15,24 @@ export const ENTRANTS = [
   "torch-cuda",
   "torch-cuda-half",
 ] as const;
-export type Entrant = (typeof ENTRANTS)[number];
+export type BenchEngine = (typeof BENCH_ENGINES)[number];
 
-export const isTorch = (name: Entrant): boolean => name.startsWith("torch-");
-export const isHalf = (name: Entrant): boolean => name.endsWith("-half");
-/** The engine's own name, as the contender knows it. */
-export const engineOf = (name: Entrant): string => name.replace(/-half$/, "");
+export const isTorch = (name: BenchEngine): boolean => name.startsWith("torch-");
+export const isHalf = (name: BenchEngine): boolean => name.endsWith("-half");
+/** The engine's own name, as the worker knows it. */
+export const engineOf = (name: BenchEngine): string => name.replace(/-half$/, "");
 /** Its speed depends on the number of threads that it is given. */
-export const usesThreads = (name: Entrant): boolean => name === "ort-cpu" || name === "torch-cpu";
+export const usesThreads = (name: BenchEngine): boolean => name === "ort-cpu" || name === "torch-cpu";
 
-/** Whom a contender is compared with: PyTorch on the same kind of device, else on the processor. */
-export function opponentsOf(name: Entrant): readonly Entrant[] {
+/** Whom a worker is compared with: PyTorch on the same kind of device, else on the processor. */
+export function baselinesOf(name: BenchEngine): readonly BenchEngine[] {
   if (name === "ort-cpu" || name === "wasm") return ["torch-cpu"];
   return isHalf(name) ? ["torch-cuda-half", "torch-cuda", "torch-cpu"] : ["torch-cuda", "torch-cpu"];
 }
 
 export const INSTALL_TORCH =
-  "install it (Debian: apt-get install python3-torch libopenblas0-pthread, elsewhere: pip install torch) or name a Python that has it in S2_PYTHON";
+  "install it (Debian: apt-get install python3-torch libopenblas0-pthread, elsewhere: pip install torch) " +
+  "or name a Python that has it in S2_PYTHON";
 
 export interface Torch {
   readonly python: string;
@@ -39,7 +40,7 @@ export interface Torch {
   readonly cuda: boolean;
 }
 
-/** A Python that has PyTorch: S2_PYTHON, else python3 on the path, else the system's own. @throws Error saying what to do */
+/** A Python that has PyTorch: S2_PYTHON, else python3 on PATH, else the system's own. @throws Error with what to do */
 export function findTorch(): Torch {
   const named = process.env.S2_PYTHON;
   const candidates = named !== undefined && named !== "" ? [named] : ["python3", "/usr/bin/python3", "python"];
@@ -62,27 +63,26 @@ export function findTorch(): Torch {
       // this one has no PyTorch
     }
   }
-  throw new Error(
-    `no PyTorch in ${tried.length === 0 ? `any Python (${candidates.join(", ")})` : tried.join(", ")}; ${INSTALL_TORCH}`,
-  );
+  const where = tried.length === 0 ? `any Python (${candidates.join(", ")})` : tried.join(", ");
+  throw new Error(`no PyTorch in ${where}; ${INSTALL_TORCH}`);
 }
 
 /**
- * How a contender is started. PyTorch's threads: OpenBLAS keeps a pool of its own beside libgomp's, and libgomp's spin; told
- * so, neither takes the other's cores.
+ * How a worker is started. PyTorch's threads: OpenBLAS keeps a pool of its own beside libgomp's, and libgomp's spin;
+ * told so, neither takes the other's cores.
  */
-export function launchOf(name: Entrant, threads: number, torch: Torch | undefined): Launch {
+export function launchOf(name: BenchEngine, threads: number, torch: Torch | undefined): Launch {
   if (!isTorch(name)) {
     return {
       program: process.execPath,
-      args: ["--expose-gc", "--import", require.resolve("tsx"), inProject("lib", "bench", "contender-part.ts")],
+      args: ["--expose-gc", "--import", require.resolve("tsx"), inProject("lib", "bench", "worker.ts")],
       environment: { S2_ENGINE: "", S2_ENGINE_THREADS: "", S2_ENGINE_HALF: "", S2_ENGINE_DEBUG: "" },
     };
   }
   const count = String(threads);
   return {
     program: torch!.python,
-    args: ["-u", inProject("lib", "bench", "pytorch", "contender.py")],
+    args: ["-u", inProject("lib", "bench", "pytorch", "worker.py")],
     environment: {
       OMP_NUM_THREADS: count,
       OPENBLAS_NUM_THREADS: count,

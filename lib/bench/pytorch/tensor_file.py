@@ -1,4 +1,5 @@
 """Reads the safetensors files that the lab writes: an 8-byte length, a JSON header, raw little-endian numbers."""
+
 import json
 import struct
 
@@ -18,6 +19,8 @@ def load(path, device):
                 continue
             begin, end = entry["data_offsets"]
             file.seek(8 + length + begin)
-            numbers = torch.frombuffer(bytearray(file.read(end - begin)), dtype=DTYPES[entry["dtype"]]).reshape(entry["shape"])
+            numbers = torch.frombuffer(bytearray(file.read(end - begin)), dtype=DTYPES[entry["dtype"]]).reshape(
+                entry["shape"]
+            )
             tensors[name] = numbers.long().to(device) if entry["dtype"] == "I32" else numbers.to(device)
     return tensors

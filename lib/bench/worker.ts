@@ -9,13 +9,14 @@ import { tf } from "../engine/tf";
 import { readSafetensors } from "../io/safetensors";
 import { TensorFolder } from "../io/tensor-folder";
 import { digest } from "./agreement";
+import { versionOf } from "./machine";
 import { peakMB, resetPeak } from "./memory";
-import type { Answer, Answers, Preparation, Request, Turn } from "./messages";
+import { type Answer, type Answers, type Preparation, Request } from "./messages";
 import { operationsOf } from "./profile";
 import type { Program } from "./task";
 import { TASKS, type TaskName } from "./tasks";
 
-/** One of the lab's engines as a contender: reads requests on stdin, answers on stdout. */
+/** One of the lab's engines as a worker of bench: reads requests on stdin, answers on stdout. */
 
 let run: () => void = () => {};
 let engine: EngineName;
@@ -57,16 +58,16 @@ async function prepare(wanted: Preparation): Promise<Answers["prepare"]> {
   const numbers = kind === "step" ? program.firstSteps(wanted.comparedSteps) : digest(program.inference());
   return {
     numbers,
-    about: `${engine}${half ? " in half precision" : ""}, tfjs ${tf.version_core}${engine.startsWith("ort-") ? `, onnxruntime-node ${ortVersion()}` : ""}`,
+    about:
+      `${engine}${half ? " in half precision" : ""}, tfjs ${tf.version_core}` +
+      (engine.startsWith("ort-") ? `, onnxruntime-node ${versionOf("onnxruntime-node")}` : ""),
   };
 }
 
-function ortVersion(): string {
-  return (JSON.parse(readFileSync(require.resolve("onnxruntime-node/package.json"), "utf8")) as { version: string })
-    .version;
-}
-
-/** Runs `f` and counts the milliseconds inside ONNX Runtime; a GPU is waited for when its results are read, so that there it tells nothing. */
+/**
+ * Runs `f` and counts the milliseconds inside ONNX Runtime. A GPU is waited for when its results are read: there the
+ * count tells nothing.
+ */
 async function insideOrt(f: () => void): Promise<number | undefined> {
   if (engine !== "ort-cpu") {
     f();
@@ -78,7 +79,7 @@ async function insideOrt(f: () => void): Promise<number | undefined> {
   return ortStats(engine as OrtEngine).runMs - before;
 }
 
-async function turn(steps: number): Promise<Turn> {
+async function time(steps: number): Promise<Answers["time"]> {
   const ms: number[] = [];
   const runMs = await insideOrt(() => {
     for (let i = 0; i < steps; i++) {
@@ -133,8 +134,8 @@ async function answer(request: Request): Promise<unknown> {
   switch (request.do) {
     case "prepare":
       return prepare(request);
-    case "turn":
-      return turn(request.steps);
+    case "time":
+      return time(request.steps);
     case "peak":
       return { MB: peakMB() };
     case "sgemm":
@@ -148,7 +149,7 @@ async function answer(request: Request): Promise<unknown> {
 console.log = console.error;
 const lines = createInterface({ input: process.stdin });
 lines.on("line", (line) => {
-  void answer(JSON.parse(line) as Request)
+  void answer(Request.parse(JSON.parse(line)))
     .then(
       (ok): Answer => ({ ok }),
       (error: Error): Answer => ({

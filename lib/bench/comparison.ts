@@ -1,16 +1,16 @@
 import { UserError } from "../core/errors";
 import { difference, tolerance } from "./agreement";
-import { Contender, type Launch } from "./contender";
-import { type Entrant, engineOf, isHalf, isTorch, opponentsOf } from "./entrants";
-import type { Operation, Prepared } from "./messages";
+import { type BenchEngine, baselinesOf, engineOf, isHalf, isTorch, usesThreads } from "./engines";
+import type { Answers, Operation } from "./messages";
 import { isProduct } from "./profile";
 import type { BenchRow, Refusal } from "./rows";
 import { median, type Rounds, ratioOf } from "./statistics";
 import type { Kind, Size } from "./task";
+import { type Launch, WorkerProcess } from "./worker-process";
 
 /** How long is measured. */
 export interface Effort {
-  /** Rounds; in each one every contender has a turn. */
+  /** Rounds; in each one every worker has a turn. */
   readonly rounds: number;
   /** Seconds that a turn aims at; it has one step at least. */
   readonly seconds: number;
@@ -22,13 +22,14 @@ const SLOW = 8;
 /** Sides of the square matrices whose product shows the machine's best. */
 const SGEMM: Readonly<Record<Size, readonly number[]>> = { full: [1024, 2048], tiny: [64] };
 
+/** One side of a comparison before it has started. */
 export interface Member {
-  readonly engine: Entrant;
+  readonly engine: BenchEngine;
   readonly threads: number;
   readonly launch: Launch;
 }
 
-export interface GroupPlan {
+export interface ComparisonPlan {
   readonly task: string;
   readonly size: Size;
   readonly kind: Kind;
@@ -37,9 +38,9 @@ export interface GroupPlan {
   readonly members: readonly Member[];
 }
 
-interface Racer extends Member {
-  readonly contender: Contender;
-  readonly prepared: Prepared;
+interface Participant extends Member {
+  readonly worker: WorkerProcess;
+  readonly prepared: Answers["prepare"];
   readonly difference: number | null;
   steps: number;
   rounds: number;
@@ -47,14 +48,14 @@ interface Racer extends Member {
   runMs: number | undefined;
 }
 
-/** Contenders of one task that are measured side by side, taking turns. */
-export class Group {
+/** Workers of one task that are measured side by side, taking turns. */
+export class Comparison {
   readonly rows: BenchRow[] = [];
   readonly refusals: Refusal[] = [];
-  readonly #racers: Racer[] = [];
+  readonly #participants: Participant[] = [];
 
   constructor(
-    private readonly plan: GroupPlan,
+    private readonly plan: ComparisonPlan,
     private readonly effort: Effort,
     private readonly stop: AbortSignal,
     private readonly onTurn: () => void,
@@ -65,25 +66,25 @@ export class Group {
     this.refusals.push({ task, kind, engine, threads, why, differs });
   }
 
-  /** Takes a contender that fails out of the race; the others go on. */
-  async #attempt<T>(member: Member, contender: Contender, act: () => Promise<T>): Promise<T | undefined> {
+  /** Takes a worker that fails out of the comparison; the others go on. */
+  async #attempt<T>(member: Member, worker: WorkerProcess, act: () => Promise<T>): Promise<T | undefined> {
     try {
       return await act();
     } catch (error) {
-      contender.stop();
-      const at = this.#racers.findIndex((r) => r.contender === contender);
-      if (at >= 0) this.#racers.splice(at, 1);
+      worker.stop();
+      const at = this.#participants.findIndex((r) => r.worker === worker);
+      if (at >= 0) this.#participants.splice(at, 1);
       this.#refuse(member, (error as Error).message.split("\n")[0]!);
       return undefined;
     }
   }
 
   async run(): Promise<void> {
-    const end = (): void => this.#racers.forEach(({ contender }) => contender.stop());
+    const end = (): void => this.#participants.forEach(({ worker }) => worker.stop());
     this.stop.addEventListener("abort", end);
     try {
       await this.#prepare();
-      await this.#race();
+      await this.#measure();
       await this.#finish();
     } finally {
       this.stop.removeEventListener("abort", end);
@@ -95,14 +96,14 @@ export class Group {
   /** PyTorch first: who differs from it does other work, and is not timed. */
   async #prepare(): Promise<void> {
     const { task, size, kind, folder, comparedSteps, members } = this.plan;
-    const references = ["torch-cpu", "torch-cuda", "ort-cpu"] as const satisfies readonly Entrant[];
+    const references = ["torch-cpu", "torch-cuda", "ort-cpu"] as const satisfies readonly BenchEngine[];
     const rank = ({ engine }: Member): number =>
-      (references as readonly Entrant[]).indexOf(engine) + 1 || references.length + 1;
+      (references as readonly BenchEngine[]).indexOf(engine) + 1 || references.length + 1;
     for (const member of [...members].sort((a, b) => rank(a) - rank(b))) {
       const { engine, threads, launch } = member;
-      const contender = new Contender(engine, launch);
-      const prepared = await this.#attempt(member, contender, () =>
-        contender.ask({
+      const worker = new WorkerProcess(launch);
+      const prepared = await this.#attempt(member, worker, () =>
+        worker.ask({
           do: "prepare",
           task,
           size,
@@ -115,21 +116,22 @@ export class Group {
         }),
       );
       if (prepared === undefined) continue;
-      const reference = this.#racers[0];
+      const reference = this.#participants[0];
       const off = reference === undefined ? null : difference(prepared.numbers, reference.prepared.numbers, kind);
       const allowed = reference === undefined ? 0 : Math.max(tolerance(engine), tolerance(reference.engine));
       if (off !== null && off > allowed) {
-        contender.stop();
+        worker.stop();
         this.#refuse(
           member,
-          `its ${kind === "step" ? "losses and gradient norms differ" : "output differs"} from ${reference!.engine}'s by ${off.toExponential(1)}, allowed ${allowed}: not the same work`,
+          `its ${kind === "step" ? "losses and gradient norms differ" : "output differs"} from ` +
+            `${reference!.engine}'s by ${off.toExponential(1)}, allowed ${allowed}: not the same work`,
           true,
         );
         continue;
       }
-      this.#racers.push({
+      this.#participants.push({
         ...member,
-        contender,
+        worker,
         prepared,
         difference: off,
         steps: 1,
@@ -140,26 +142,28 @@ export class Group {
     }
   }
 
-  async #race(): Promise<void> {
-    for (const racer of [...this.#racers]) {
+  async #measure(): Promise<void> {
+    for (const participant of [...this.#participants]) {
       // warms up, and tells how many steps a turn has
-      const warm = await this.#attempt(racer, racer.contender, () => racer.contender.ask({ do: "turn", steps: 1 }));
+      const warm = await this.#attempt(participant, participant.worker, () =>
+        participant.worker.ask({ do: "time", steps: 1 }),
+      );
       if (warm === undefined) continue;
       const seconds = warm.ms[0]! / 1000;
-      racer.steps = Math.max(1, Math.round(this.effort.seconds / seconds));
-      if (seconds > SLOW) racer.rounds = Math.min(2, racer.rounds);
+      participant.steps = Math.max(1, Math.round(this.effort.seconds / seconds));
+      if (seconds > SLOW) participant.rounds = Math.min(2, participant.rounds);
     }
     for (let round = 0; round < this.effort.rounds; round++) {
       // each is first as often as last
-      const order = round % 2 === 0 ? [...this.#racers] : [...this.#racers].reverse();
-      for (const racer of order) {
-        if (round >= racer.rounds) continue;
-        const turn = await this.#attempt(racer, racer.contender, () =>
-          racer.contender.ask({ do: "turn", steps: racer.steps }),
+      const order = round % 2 === 0 ? [...this.#participants] : [...this.#participants].reverse();
+      for (const participant of order) {
+        if (round >= participant.rounds) continue;
+        const turn = await this.#attempt(participant, participant.worker, () =>
+          participant.worker.ask({ do: "time", steps: participant.steps }),
         );
         if (turn === undefined) continue;
-        racer.turns[round] = [...turn.ms];
-        if (turn.runMs !== undefined) racer.runMs = (racer.runMs ?? 0) + turn.runMs;
+        participant.turns[round] = [...turn.ms];
+        if (turn.runMs !== undefined) participant.runMs = (participant.runMs ?? 0) + turn.runMs;
         this.onTurn();
       }
     }
@@ -167,44 +171,44 @@ export class Group {
 
   async #finish(): Promise<void> {
     const { size } = this.plan;
-    const peaks = new Map<Entrant, { MB: number; deviceMB?: number }>();
-    for (const racer of [...this.#racers]) {
-      const peak = await this.#attempt(racer, racer.contender, () => racer.contender.ask({ do: "peak" }));
-      if (peak !== undefined) peaks.set(racer.engine, peak);
+    const peaks = new Map<BenchEngine, Answers["peak"]>();
+    for (const participant of [...this.#participants]) {
+      const peak = await this.#attempt(participant, participant.worker, () => participant.worker.ask({ do: "peak" }));
+      if (peak !== undefined) peaks.set(participant.engine, peak);
     }
     const speeds: number[] = [];
-    const profiles = new Map<Entrant, readonly Operation[]>();
-    for (const racer of [...this.#racers].filter(({ engine }) => engine === "ort-cpu" || engine === "torch-cpu")) {
-      const speed = await this.#attempt(racer, racer.contender, () =>
-        racer.contender.ask({ do: "sgemm", sides: SGEMM[size] }),
+    const profiles = new Map<BenchEngine, readonly Operation[]>();
+    for (const participant of [...this.#participants].filter(({ engine }) => usesThreads(engine))) {
+      const speed = await this.#attempt(participant, participant.worker, () =>
+        participant.worker.ask({ do: "sgemm", sides: SGEMM[size] }),
       );
       if (speed !== undefined) speeds.push(speed.gflops);
     }
-    for (const racer of [...this.#racers].filter(({ engine }) => engine === "ort-cpu")) {
-      const found = await this.#attempt(racer, racer.contender, () =>
-        racer.contender.ask({ do: "profile", steps: Math.min(racer.steps, 6) + 1 }),
+    for (const participant of [...this.#participants].filter(({ engine }) => engine === "ort-cpu")) {
+      const found = await this.#attempt(participant, participant.worker, () =>
+        participant.worker.ask({ do: "profile", steps: Math.min(participant.steps, 6) + 1 }),
       );
-      if (found !== undefined) profiles.set(racer.engine, found.operations);
+      if (found !== undefined) profiles.set(participant.engine, found.operations);
     }
     const sgemm = speeds.length === 0 ? null : Math.max(...speeds);
-    for (const racer of this.#racers)
-      this.rows.push(this.#row(racer, peaks.get(racer.engine)!, profiles.get(racer.engine), sgemm));
+    for (const participant of this.#participants)
+      this.rows.push(this.#row(participant, peaks.get(participant.engine)!, profiles.get(participant.engine), sgemm));
   }
 
   #row(
-    racer: Racer,
-    peak: { MB: number; deviceMB?: number },
+    participant: Participant,
+    peak: Answers["peak"],
     operations: readonly Operation[] | undefined,
     sgemm: number | null,
   ): BenchRow {
-    const { engine, threads, turns, runMs, prepared } = racer;
+    const { engine, threads, turns, runMs, prepared } = participant;
     const all = turns.flat();
-    const opponent = isTorch(engine)
+    const baseline = isTorch(engine)
       ? undefined
-      : opponentsOf(engine)
-          .map((name) => this.#racers.find((r) => r.engine === name))
+      : baselinesOf(engine)
+          .map((name) => this.#participants.find((r) => r.engine === name))
           .find((r) => r !== undefined);
-    const ratio = opponent === undefined ? undefined : ratioOf(turns as Rounds, opponent.turns as Rounds);
+    const ratio = baseline === undefined ? undefined : ratioOf(turns as Rounds, baseline.turns as Rounds);
     const total = (list: readonly Operation[], field: "ms" | "flops"): number =>
       list.reduce((sum, o) => sum + o[field], 0);
     const products = operations?.filter(({ op }) => isProduct(op));
@@ -220,22 +224,20 @@ export class Group {
       runs: all.length,
       ratioToTorch: ratio === undefined ? null : rounded(ratio.median),
       ratioSpread: ratio === undefined ? null : [rounded(ratio.least), rounded(ratio.most)],
-      ratioTo: ratio === undefined ? null : opponent!.engine,
+      ratioTo: ratio === undefined ? null : baseline!.engine,
       peakMB: Math.round(peak.MB),
       deviceMB: peak.deviceMB === undefined ? null : Math.round(peak.deviceMB),
       jsShare: runMs === undefined ? null : rounded(1 - runMs / all.reduce((sum, ms) => sum + ms, 0)),
       matmulShare: operations === undefined ? null : rounded(total(products!, "ms") / total(operations, "ms")),
       matmulGflops: operations === undefined ? null : rounded(total(products!, "flops") / total(products!, "ms") / 1e6),
-      sgemmGflops: sgemm === null || !usesProcessor(engine) ? null : rounded(sgemm),
-      difference: racer.difference === null ? null : Number(racer.difference.toExponential(1)),
+      sgemmGflops: sgemm === null || !usesThreads(engine) ? null : rounded(sgemm),
+      difference: participant.difference === null ? null : Number(participant.difference.toExponential(1)),
       operations:
         operations === undefined ? null : operations.slice(0, 12).map(({ op, ms }) => ({ op, ms: rounded(ms) })),
       about: prepared.about,
     };
   }
 }
-
-const usesProcessor = (engine: Entrant): boolean => engine === "ort-cpu" || engine === "torch-cpu";
 
 /** Four digits. */
 const rounded = (x: number): number => Number(x.toPrecision(4));

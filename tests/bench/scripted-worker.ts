@@ -1,11 +1,11 @@
-import type { Entrant } from "../../lib/bench/entrants";
-import type { Member } from "../../lib/bench/group";
+import type { Member } from "../../lib/bench/comparison";
+import type { BenchEngine } from "../../lib/bench/engines";
 
-/** What a scripted contender does: its first numbers, milliseconds of a step, and when it dies. */
+/** What a scripted worker does: its first numbers, milliseconds of a step, and when it dies. */
 export interface Script {
   readonly numbers: readonly number[];
   readonly ms: number;
-  /** Ends its process when asked for this turn, counted from 0; the first one warms up. */
+  /** Ends its process when asked for its time this often, counted from 0; the first one warms up. */
   readonly diesAt?: number;
   readonly refuses?: string;
   /** Every request is noted here. */
@@ -15,14 +15,15 @@ export interface Script {
 const source = (name: string, script: Script): string => `
   const script = ${JSON.stringify(script)};
   const fs = require("node:fs");
-  let turns = 0;
+  let timed = 0;
   require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => {
     const request = JSON.parse(line);
-    fs.appendFileSync(script.log, ${JSON.stringify(name)} + " " + request.do + (request.steps === undefined ? "" : " " + request.steps) + "\\n");
-    if (request.do === "turn" && turns++ === script.diesAt) { console.error("the driver is gone"); process.exit(9); }
+    const words = [${JSON.stringify(name)}, request.do, ...(request.steps === undefined ? [] : [request.steps])];
+    fs.appendFileSync(script.log, words.join(" ") + "\\n");
+    if (request.do === "time" && timed++ === script.diesAt) { console.error("the driver is gone"); process.exit(9); }
     const answers = {
       prepare: { numbers: script.numbers, about: ${JSON.stringify(name)} + " scripted" },
-      turn: { ms: Array.from({ length: request.steps }, () => script.ms), runMs: 0.9 * script.ms * request.steps },
+      time: { ms: Array.from({ length: request.steps }, () => script.ms), runMs: 0.9 * script.ms * request.steps },
       peak: { MB: 123.4 },
       sgemm: { gflops: script.ms * 10 },
       profile: { operations: [{ op: "MatMul", ms: 3, flops: 3e8 }, { op: "Add", ms: 1, flops: 0 }] },
@@ -32,8 +33,8 @@ const source = (name: string, script: Script): string => `
   });
 `;
 
-/** A contender that only acts as one. */
-export function scripted(engine: Entrant, script: Script): Member {
+/** A worker that only acts as one. */
+export function scripted(engine: BenchEngine, script: Script): Member {
   return {
     engine,
     threads: 1,

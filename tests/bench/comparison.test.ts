@@ -2,54 +2,58 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { Group, type Member } from "../../lib/bench/group";
-import { type Script, scripted } from "./scripted";
+import { Comparison, type Member } from "../../lib/bench/comparison";
+import { type Script, scripted } from "./scripted-worker";
 
-const top = mkdtempSync(join(tmpdir(), "s2-group-"));
+const top = mkdtempSync(join(tmpdir(), "s2-comparison-"));
 afterAll(() => rmSync(top, { recursive: true }));
 
 let count = 0;
 const newLog = (): string => join(top, `log-${count++}`);
 const lines = (log: string): string[] => readFileSync(log, "utf8").trim().split("\n");
 
-async function race(members: readonly Member[], rounds = 3, signal = new AbortController().signal): Promise<Group> {
-  const group = new Group(
+async function compare(
+  members: readonly Member[],
+  rounds = 3,
+  signal = new AbortController().signal,
+): Promise<Comparison> {
+  const comparison = new Comparison(
     { task: "transformer", size: "tiny", kind: "step", folder: top, comparedSteps: 3, members },
     { rounds, seconds: 1 },
     signal,
     () => {},
   );
-  await group.run();
-  return group;
+  await comparison.run();
+  return comparison;
 }
 
 const script = (log: string, change: Partial<Script> = {}): Script => ({ numbers: [2, 1], ms: 100, log, ...change });
 
-test("contenders take turns of about the same length, first and last by turns; PyTorch is prepared first", async () => {
+test("workers take turns of about the same length, first and last by turns; PyTorch is prepared first", async () => {
   const log = newLog();
-  const group = await race([
+  const comparison = await compare([
     scripted("ort-cpu", script(log, { ms: 100 })),
     scripted("torch-cpu", script(log, { ms: 200 })),
   ]);
   expect(lines(log)).toEqual([
     "torch-cpu prepare",
     "ort-cpu prepare",
-    "torch-cpu turn 1",
-    "ort-cpu turn 1",
-    "torch-cpu turn 5",
-    "ort-cpu turn 10",
-    "ort-cpu turn 10",
-    "torch-cpu turn 5",
-    "torch-cpu turn 5",
-    "ort-cpu turn 10",
+    "torch-cpu time 1",
+    "ort-cpu time 1",
+    "torch-cpu time 5",
+    "ort-cpu time 10",
+    "ort-cpu time 10",
+    "torch-cpu time 5",
+    "torch-cpu time 5",
+    "ort-cpu time 10",
     "torch-cpu peak",
     "ort-cpu peak",
     "torch-cpu sgemm",
     "ort-cpu sgemm",
     "ort-cpu profile 7",
   ]);
-  expect(group.refusals).toEqual([]);
-  expect(group.rows).toEqual([
+  expect(comparison.refusals).toEqual([]);
+  expect(comparison.rows).toEqual([
     {
       task: "transformer",
       kind: "step",
@@ -103,13 +107,13 @@ test("contenders take turns of about the same length, first and last by turns; P
 
 test("who computes something else is named and not timed", async () => {
   const log = newLog();
-  const group = await race([
+  const comparison = await compare([
     scripted("torch-cpu", script(log)),
     scripted("ort-cpu", script(log, { numbers: [2.001, 1] })),
     scripted("wasm", script(log)),
   ]);
-  expect(group.rows.map(({ engine }) => engine)).toEqual(["torch-cpu", "wasm"]);
-  expect(group.refusals).toEqual([
+  expect(comparison.rows.map(({ engine }) => engine)).toEqual(["torch-cpu", "wasm"]);
+  expect(comparison.refusals).toEqual([
     {
       task: "transformer",
       kind: "step",
@@ -124,14 +128,14 @@ test("who computes something else is named and not timed", async () => {
 
 test("one that dies, or does not start, is named and the others go on", async () => {
   const log = newLog();
-  const group = await race([
+  const comparison = await compare([
     scripted("torch-cpu", script(log)),
     scripted("ort-cpu", script(log, { diesAt: 2 })),
     scripted("ort-webgpu", script(log, { refuses: "no driver" })),
     { engine: "tensorflow", threads: 1, launch: { program: join(top, "absent"), args: [], environment: {} } },
   ]);
-  expect(group.rows.map(({ engine, runs }) => [engine, runs])).toEqual([["torch-cpu", 30]]);
-  expect(group.refusals.map(({ engine, why }) => [engine, why])).toEqual([
+  expect(comparison.rows.map(({ engine, runs }) => [engine, runs])).toEqual([["torch-cpu", 30]]);
+  expect(comparison.refusals.map(({ engine, why }) => [engine, why])).toEqual([
     ["ort-webgpu", "no driver"],
     ["tensorflow", `spawn ${join(top, "absent")} ENOENT`],
     ["ort-cpu", "its process ended (exit status 9: the driver is gone)"],
@@ -140,11 +144,11 @@ test("one that dies, or does not start, is named and the others go on", async ()
 
 test("a slow one has two rounds, and its ratio counts those", async () => {
   const log = newLog();
-  const group = await race(
+  const comparison = await compare(
     [scripted("torch-cpu", script(log, { ms: 500 })), scripted("wasm", script(log, { ms: 20_000 }))],
     4,
   );
-  expect(group.rows.map(({ engine, runs, ratioToTorch }) => [engine, runs, ratioToTorch])).toEqual([
+  expect(comparison.rows.map(({ engine, runs, ratioToTorch }) => [engine, runs, ratioToTorch])).toEqual([
     ["torch-cpu", 8, null],
     ["wasm", 2, 40],
   ]);
@@ -153,7 +157,7 @@ test("a slow one has two rounds, and its ratio counts those", async () => {
 test("an interrupt ends all of them", async () => {
   const log = newLog();
   const stop = new AbortController();
-  const group = new Group(
+  const comparison = new Comparison(
     {
       task: "transformer",
       size: "tiny",
@@ -166,6 +170,6 @@ test("an interrupt ends all of them", async () => {
     stop.signal,
     () => stop.abort(),
   );
-  await expect(group.run()).rejects.toThrow("stopped; nothing is saved");
+  await expect(comparison.run()).rejects.toThrow("stopped; nothing is saved");
   expect(lines(log).length).toBeLessThan(12);
 });
