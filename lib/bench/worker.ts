@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { UserError } from "../core/errors";
+import type { OrtEngine } from "../engine/backend";
 import { chooseEngine, type EngineName } from "../engine/choose";
-import type { OrtEngine } from "../engine/ort/provider";
 import { tf } from "../engine/tf";
 import { readSafetensors } from "../io/safetensors";
 import { TensorFolder } from "../io/tensor-folder";
@@ -73,7 +73,7 @@ async function insideOrt(f: () => void): Promise<number | undefined> {
     f();
     return undefined;
   }
-  const { ortStats } = await import("../engine/ort/register");
+  const { ortStats } = await import("../engine/backend");
   const before = ortStats(engine as OrtEngine).runMs;
   f();
   return ortStats(engine as OrtEngine).runMs - before;
@@ -116,7 +116,7 @@ function sgemm(sides: readonly number[]): number {
 
 /** ONNX Runtime's own account of some steps. */
 async function profile(steps: number): Promise<Answers["profile"]> {
-  const { configureOrt } = await import("../engine/ort/register");
+  const { configureOrt } = await import("../engine/backend");
   const folder = mkdtempSync(join(tmpdir(), "s2-profile-"));
   try {
     configureOrt({ profile: join(folder, "session") }, engine as OrtEngine);

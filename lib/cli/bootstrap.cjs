@@ -38,7 +38,7 @@ function reasonToInstall(folder) {
   for (const [path, entry] of Object.entries(want)) {
     // an optional package may be missing: it is for another platform, or its own install step failed
     if (path === "" || (entry.optional && have[path] === undefined)) continue;
-    const name = path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);
+    const name = path.split("node_modules/").pop();
     if (have[path] === undefined) return `${name} is not installed`;
     if (have[path].version !== entry.version)
       return `${name} is ${have[path].version}, the lock file says ${entry.version}`;
@@ -142,7 +142,10 @@ async function main() {
           join(root, "lib", "cli", "main.ts"),
           ...process.argv.slice(2),
         ];
-  endLike(await wait(spawn(process.execPath, args, { stdio: "inherit" })));
+  // tsx reads its paths, which lead to the backend's sources, there and not in the user's folder; children inherit it
+  const tsconfig = join(root, "tsconfig.json");
+  const env = existsSync(tsconfig) ? { ...process.env, TSX_TSCONFIG_PATH: tsconfig } : process.env;
+  endLike(await wait(spawn(process.execPath, args, { stdio: "inherit", env })));
 }
 
 if (require.main === module) void main();

@@ -1,7 +1,7 @@
 import { dirname, sep } from "node:path";
+import type { OrtEngine } from "tfjs-backend-ort";
+import { completeFromCpu, cpuBackend, tf } from "tfjs-backend-ort/ops";
 import { UserError, unknownName } from "../core/errors";
-import type { OrtEngine } from "./ort/provider";
-import { tf } from "./ort/tf";
 
 /** What can run the tensors, best first. */
 export const ENGINES = ["ort-cuda", "ort-webgpu", "ort-cpu", "tensorflow", "wasm", "cpu"] as const;
@@ -30,8 +30,7 @@ const firstLine = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split("\n")[0]!.trim();
 
 async function startOrt(engine: OrtEngine, { threads, half }: Wanted): Promise<void> {
-  const { configureOrt, registerOrt } = await import("./ort/register");
-  const { probe } = await import("./ort/probe");
+  const { configureOrt, probe, registerOrt } = await import("tfjs-backend-ort");
   if (engine !== "ort-cpu" && !running(engine)) await probe({ engine, half: false });
   if (half && HALVES.includes(engine))
     await probe({ engine, half }).catch((error: unknown) => {
@@ -54,14 +53,14 @@ class NoHalf extends UserError {
 }
 
 async function startCuda(wanted: Wanted): Promise<void> {
-  const { cudaProvider } = await import("./ort/cuda");
+  const { cudaProvider } = await import("tfjs-backend-ort");
   if (cudaProvider() === undefined) throw new Error("onnxruntime-node's CUDA provider is not installed");
   await startOrt("ort-cuda", wanted);
 }
 
 /** Where nobody asked for it, a driver that computes on the processor is not taken: the CPU provider is faster. */
 async function startWebGpu(wanted: Wanted, asked: boolean): Promise<void> {
-  const { findAdapter, prepareVulkan } = await import("./ort/adapter");
+  const { findAdapter, prepareVulkan } = await import("tfjs-backend-ort");
   const adapter = findAdapter();
   if (!asked && adapter.kind !== "hardware") throw new Error(adapter.why);
   if (!prepareVulkan()) throw new Error(`${adapter.why}, and no software driver either (Chromium brings one)`);
@@ -86,12 +85,11 @@ async function startTensorflow(): Promise<void> {
 async function startWasm(): Promise<void> {
   const wasm = await import("@tensorflow/tfjs-backend-wasm");
   wasm.setWasmPaths(dirname(require.resolve("@tensorflow/tfjs-backend-wasm")) + sep);
-  const { completeFromCpu } = await import("./ort/fallback");
   completeFromCpu("wasm");
 }
 
 async function startCpu(): Promise<void> {
-  (await import("./ort/cpu")).cpuBackend();
+  cpuBackend();
 }
 
 /**

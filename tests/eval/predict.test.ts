@@ -6,7 +6,7 @@ import { run } from "../../lib/cli/eval";
 import type { S2Config } from "../../lib/config/schema";
 import { silent } from "../../lib/core/progress";
 import { encodeScenes, type SceneSentences } from "../../lib/dataloader/sentences";
-import type { tf } from "../../lib/engine/ort/tf";
+import type { tf } from "../../lib/engine/tf";
 import { interViewAttention } from "../../lib/eval/attention";
 import { type Answer, predict } from "../../lib/eval/predict";
 import type { Session } from "../../lib/eval/session";

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { chooseEngine } from "../../lib/engine/choose";
-import { tf } from "../../lib/engine/ort/tf";
+import { tf } from "../../lib/engine/tf";
 import { difference, expectTensorClose, numericGrad } from "../setup/tensors";
 
 describe("difference", () => {

@@ -2,7 +2,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { Rng } from "../../lib/core/rng";
-import { tf } from "../../lib/engine/ort/tf";
+import { tf } from "../../lib/engine/tf";
 import { groundingParameters, groundingScores, groundingVector } from "../../lib/model/grounding";
 import { initialValues, initParameters } from "../../lib/model/initialise";
 import { objectFeatures } from "../../lib/model/objects";

@@ -1,7 +1,7 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, describe, expect, test } from "vitest";
 import { Rng } from "../../lib/core/rng";
-import { tf } from "../../lib/engine/ort/tf";
+import { tf } from "../../lib/engine/tf";
 import { initParameters } from "../../lib/model/initialise";
 import type { ModelInputs } from "../../lib/model/inputs";
 import { forward } from "../../lib/model/s2mllm";

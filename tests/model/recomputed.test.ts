@@ -6,7 +6,7 @@ import type { S2Config } from "../../lib/config/schema";
 import { planTraining } from "../../lib/core/parameters";
 import { Rng } from "../../lib/core/rng";
 import { chooseEngine } from "../../lib/engine/choose";
-import { tf } from "../../lib/engine/ort/tf";
+import { tf } from "../../lib/engine/tf";
 import { TensorFolder } from "../../lib/io/tensor-folder";
 import type { ModelInputs, Targets } from "../../lib/model/inputs";
 import { forward } from "../../lib/model/s2mllm";

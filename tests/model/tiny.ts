@@ -2,7 +2,7 @@ import { presets } from "../../lib/config/presets";
 import { merge, parseConfig } from "../../lib/config/resolve";
 import type { S2Config } from "../../lib/config/schema";
 import { Rng } from "../../lib/core/rng";
-import { tf } from "../../lib/engine/ort/tf";
+import { tf } from "../../lib/engine/tf";
 import type { ModelInputs, Targets } from "../../lib/model/inputs";
 
 /** The nano preset shrunk until a test takes milliseconds. */

@@ -1,8 +1,7 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, describe, expect, test } from "vitest";
 import { Rng } from "../../lib/core/rng";
-import { swiGlu } from "../../lib/engine/ort/ops/swiglu";
-import { tf } from "../../lib/engine/ort/tf";
+import { swiGlu, tf } from "../../lib/engine/tf";
 import { gelu, geluTanh } from "../../lib/nn/activations";
 import { constant, releaseConstants, spread } from "../../lib/nn/constants";
 import { conv, upconv } from "../../lib/nn/conv";

@@ -1,7 +1,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import { chooseEngine } from "../../lib/engine/choose";
-import { tf } from "../../lib/engine/ort/tf";
+import { tf } from "../../lib/engine/tf";
 import { attendSharedPrefix, attendSharedPrefixOpenly, causalBias, type SharedPrefix } from "../../lib/nn/attention";
 
 beforeAll(() => chooseEngine({ engine: "ort-cpu" }));

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { inProject } from "../../lib/core/root";
 import { chooseEngine } from "../../lib/engine/choose";
-import { tf } from "../../lib/engine/ort/tf";
+import { tf } from "../../lib/engine/tf";
 import { type Golden, readGoldens } from "../../lib/parity/case";
 import { runCase } from "../../lib/parity/run";
 

@@ -1,6 +1,6 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { expect } from "vitest";
-import { tf } from "../../lib/engine/ort/tf";
+import { tf } from "../../lib/engine/tf";
 
 /** Numbers with or without a shape. */
 export type Numbers = Tensor | ArrayLike<number> | number;

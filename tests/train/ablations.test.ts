@@ -3,7 +3,7 @@ import { type AblationName, ablations } from "../../lib/config/ablations";
 import { presets } from "../../lib/config/presets";
 import { resolveConfig } from "../../lib/config/resolve";
 import { planTraining, sizeOf } from "../../lib/core/parameters";
-import { tf } from "../../lib/engine/ort/tf";
+import { tf } from "../../lib/engine/tf";
 import type { Session } from "../../lib/eval/session";
 import { describeModel, trainRules } from "../../lib/weights/describe";
 import { type TinyWorld, tinyWorld } from "../setup/tiny-world";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { configureOrt, ortStats, resetOrtStats } from "../../lib/engine/backend";
 import type { EngineName } from "../../lib/engine/choose";
-import { configureOrt, ortStats, resetOrtStats } from "../../lib/engine/ort/register";
 import { use } from "../engine/compare";
 import { leaveOut, WHERE } from "../engine/webgpu-machine";
 import { type TinyWorld, tinyWorld } from "../setup/tiny-world";

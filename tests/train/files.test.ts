@@ -16,7 +16,7 @@ import { TrainingConfig } from "../../lib/config/schema";
 import type { PlannedParameter } from "../../lib/core/parameters";
 import { type CacheIndex, cacheDims, recordLayout, SceneCache } from "../../lib/dataloader/scene-cache";
 import { chooseEngine } from "../../lib/engine/choose";
-import { tf } from "../../lib/engine/ort/tf";
+import { tf } from "../../lib/engine/tf";
 import { loadWeights, resumeCheckpoint, saveCheckpoint, saveWeights } from "../../lib/train/checkpoint";
 import { MetricsLog, readMetrics } from "../../lib/train/metrics-log";
 import { AdamW } from "../../lib/train/optimizer";

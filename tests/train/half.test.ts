@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { configureOrt } from "../../lib/engine/backend";
 import type { Forms } from "../../lib/engine/ort/forms";
-import { configureOrt } from "../../lib/engine/ort/register";
 import type { Rule } from "../../lib/engine/ort/rules/rule";
 import { use } from "../engine/compare";
 import { type TinyWorld, tinyWorld } from "../setup/tiny-world";

@@ -3,7 +3,7 @@ import { TrainingConfig } from "../../lib/config/schema";
 import type { PlannedParameter } from "../../lib/core/parameters";
 import { Rng } from "../../lib/core/rng";
 import { chooseEngine } from "../../lib/engine/choose";
-import { tf } from "../../lib/engine/ort/tf";
+import { tf } from "../../lib/engine/tf";
 import { AdamW } from "../../lib/train/optimizer";
 import { difference } from "../setup/tensors";
 

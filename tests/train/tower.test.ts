@@ -4,7 +4,7 @@ import type { S2Config } from "../../lib/config/schema";
 import { planTraining } from "../../lib/core/parameters";
 import { makeBatch } from "../../lib/dataloader/batch";
 import { normalisePixels } from "../../lib/dataloader/pixels";
-import { tf } from "../../lib/engine/ort/tf";
+import { tf } from "../../lib/engine/tf";
 import { predict } from "../../lib/eval/predict";
 import type { Session } from "../../lib/eval/session";
 import { readSafetensors, type TensorToWrite, writeSafetensors } from "../../lib/io/safetensors";

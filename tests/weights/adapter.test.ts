@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { S2Config } from "../../lib/config/schema";
 import { Rng } from "../../lib/core/rng";
 import { chooseEngine } from "../../lib/engine/choose";
-import { tf } from "../../lib/engine/ort/tf";
+import { tf } from "../../lib/engine/tf";
 import { readSafetensors, type TensorToWrite, writeSafetensors } from "../../lib/io/safetensors";
 import { disposeParameters } from "../../lib/model/initialise";
 import { randomInputs } from "../../lib/model/random-inputs";

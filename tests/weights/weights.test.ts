@@ -7,7 +7,7 @@ import { run as params } from "../../lib/cli/params";
 import type { S2Config } from "../../lib/config/schema";
 import { Rng } from "../../lib/core/rng";
 import { chooseEngine } from "../../lib/engine/choose";
-import { tf } from "../../lib/engine/ort/tf";
+import { tf } from "../../lib/engine/tf";
 import { readSafetensors, type TensorToWrite, writeSafetensors } from "../../lib/io/safetensors";
 import { TensorFolder } from "../../lib/io/tensor-folder";
 import { disposeParameters } from "../../lib/model/initialise";

@@ -1,6 +1,6 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, expect, test } from "vitest";
-import { tf } from "../../../lib/engine/ort/tf";
+import { tf } from "../../../lib/engine/tf";
 import { anchorAttentionLoss } from "../../../lib/train/losses/ground";
 import { expectTensorClose, numericGrad } from "../../setup/tensors";
 

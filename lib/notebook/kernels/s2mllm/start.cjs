@@ -6,6 +6,8 @@ const { existsSync } = require("node:fs");
 
 const root = path.resolve(__dirname, "..", "..", "..", "..");
 process.chdir(root);
+// tsx reads its paths, which lead to the backend's sources, there; children inherit it
+process.env.TSX_TSCONFIG_PATH = path.join(root, "tsconfig.json");
 if (!existsSync(path.join(root, "node_modules", "tslab"))) {
   process.stderr.write(`s2mllm kernel: packages are not installed in ${root}; run npm ci there\n`);
   process.exit(1);
