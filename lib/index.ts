@@ -2,7 +2,7 @@
 import { UserError, unknownName } from "./core/errors";
 import type { ErrorCase } from "./eval/errors";
 import { show } from "./notebook/display";
-import { cellProgress } from "./notebook/progress";
+import { cellProgress } from "./notebook/mime";
 import { type Comparison, paperTable } from "./report/compare";
 import {
   type AttentionRequest,

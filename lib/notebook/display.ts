@@ -20,7 +20,7 @@ function sharedPainter(): Promise<Painter> | undefined {
   return painter;
 }
 
-/** What a notebook stores: live plotly where the front end can, a picture elsewhere (GitHub, nbconvert), words at the least. */
+/** Live plotly where the front end can draw it, a picture elsewhere (GitHub, nbconvert), words at the least. */
 async function bundleOf(item: Shown): Promise<MimeBundle> {
   if (!isFigure(item)) return { "text/html": toHtml(item), "text/plain": toText(item) };
   const { data, layout, alt } = item;

@@ -3,31 +3,46 @@ import { z } from "zod";
 import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
 
-const text = z.union([z.string(), z.array(z.string())]).transform((t) => (typeof t === "string" ? t : t.join("")));
+/** Text that Jupyter stores as one string or as its lines. */
+const Text = z.union([z.string(), z.array(z.string())]).transform((t) => (typeof t === "string" ? t : t.join("")));
 
-const Cell = z.looseObject({ cell_type: z.enum(["code", "markdown", "raw"]), source: text });
-const Document = z.looseObject({ cells: z.array(Cell), nbformat: z.literal(4) });
+const Bundle = z.record(z.string(), z.unknown());
+
+const Output = z.discriminatedUnion("output_type", [
+  z.looseObject({ output_type: z.literal("stream"), name: z.string(), text: Text }),
+  z.looseObject({ output_type: z.literal("display_data"), data: Bundle, metadata: Bundle }),
+  z.looseObject({
+    output_type: z.literal("execute_result"),
+    data: Bundle,
+    metadata: Bundle,
+    execution_count: z.number().nullable(),
+  }),
+  z.looseObject({
+    output_type: z.literal("error"),
+    ename: z.string(),
+    evalue: z.string(),
+    traceback: z.array(z.string()),
+  }),
+]);
+
+const Cell = z.looseObject({
+  cell_type: z.enum(["code", "markdown", "raw"]),
+  source: Text,
+  metadata: z.looseObject({ tags: z.array(z.string()).optional() }),
+  outputs: z.array(Output).optional(),
+  execution_count: z.number().nullable().optional(),
+});
+
+const Notebook = z.looseObject({
+  cells: z.array(Cell),
+  metadata: z.looseObject({ kernelspec: z.looseObject({ name: z.string() }).optional() }),
+  nbformat: z.literal(4),
+});
 
 /** An output as nbformat 4 stores it. */
-export type Output =
-  | { output_type: "stream"; name: string; text: string }
-  | { output_type: "display_data"; data: Record<string, unknown>; metadata: object }
-  | { output_type: "execute_result"; data: Record<string, unknown>; metadata: object; execution_count: number }
-  | { output_type: "error"; ename: string; evalue: string; traceback: string[] };
-
-export interface NotebookCell {
-  readonly cell_type: "code" | "markdown" | "raw";
-  readonly source: string;
-  outputs?: Output[];
-  execution_count?: number | null;
-  readonly [key: string]: unknown;
-}
-
-export interface Notebook {
-  readonly cells: NotebookCell[];
-  readonly nbformat: 4;
-  readonly [key: string]: unknown;
-}
+export type Output = z.infer<typeof Output>;
+export type NotebookCell = z.infer<typeof Cell>;
+export type Notebook = z.infer<typeof Notebook>;
 
 /** @throws UserError when the file is missing or no nbformat 4 notebook */
 export function readNotebook(path: string): Notebook {
@@ -37,20 +52,19 @@ export function readNotebook(path: string): Notebook {
   } catch (error) {
     throw new UserError(`notebook ${path} cannot be read: ${(error as Error).message}`);
   }
-  const parsed = Document.safeParse(value);
+  const parsed = Notebook.safeParse(value);
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
     throw new UserError(`notebook ${path} is not in nbformat 4: ${issue.path.join(".")}: ${issue.message}`);
   }
-  return parsed.data as unknown as Notebook;
+  return parsed.data;
 }
 
 const lines = (t: string): string[] => t.match(/[^\n]*\n|[^\n]+$/g) ?? [];
 
 /** Long texts as arrays of lines, the form in which Jupyter itself saves them. */
 function split(output: Output): object {
-  // a file that was read holds lines already
-  if (output.output_type === "stream") return { ...output, text: lines([output.text].flat().join("")) };
+  if (output.output_type === "stream") return { ...output, text: lines(output.text) };
   if (output.output_type === "error") return output;
   const data = Object.entries(output.data).map(([type, value]) => {
     const plain = typeof value === "string" && (type.startsWith("text/") || type === "image/svg+xml");

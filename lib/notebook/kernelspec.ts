@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { z } from "zod";
 import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
 import { inProject } from "../core/root";
@@ -13,11 +14,13 @@ export function jupyterPath(): string {
   return inProject("lib", "notebook");
 }
 
+const KernelSpec = z.looseObject({ argv: z.array(z.string()) });
+
 const specFolder = (): string => join(jupyterPath(), "kernels", kernelName);
 
 /** The kernelspec with absolute paths, for a copy outside of the project. */
 export function installedSpec(): string {
-  const spec = JSON.parse(readFileSync(join(specFolder(), "kernel.json"), "utf8")) as { argv: string[] };
+  const spec = KernelSpec.parse(JSON.parse(readFileSync(join(specFolder(), "kernel.json"), "utf8")));
   const argv = spec.argv.map((a) => (a === "node" ? process.execPath : a.replace("{resource_dir}", specFolder())));
   return `${JSON.stringify({ ...spec, argv }, undefined, 2)}\n`;
 }

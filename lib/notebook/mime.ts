@@ -1,3 +1,5 @@
+import { type ProgressSink, stderrProgress } from "../core/progress";
+
 /** One output in several forms, richest first chosen by whoever shows it: MIME type → content. */
 export type MimeBundle = Readonly<Record<string, unknown>>;
 
@@ -18,4 +20,19 @@ export function inNotebook(): boolean {
 export function display(bundle: MimeBundle, displayId?: string, update = false): void {
   if (sink !== undefined) sink(bundle, displayId, update);
   else process.stdout.write(`${String(bundle["text/plain"] ?? "")}\n`);
+}
+
+/** Progress for a cell: one line that updates in place and ends as "done"; stderr outside of a notebook. */
+export function cellProgress(): ProgressSink {
+  if (!inNotebook()) return stderrProgress();
+  const shown = new Map<string, number>();
+  return ({ task, done, total, note }) => {
+    const first = !shown.has(task);
+    const now = Date.now();
+    if (!first && done < total && now - shown.get(task)! < 250) return;
+    shown.set(task, now);
+    const text = `${task}  ${done}/${total}${note === undefined ? "" : `  ${note}`}`;
+    // at the end no time and no count of steps: a saved notebook is then the same after every run
+    display({ "text/plain": done >= total ? `${task}: done` : text }, `progress-${task}`, !first);
+  };
 }

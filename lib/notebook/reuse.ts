@@ -28,7 +28,7 @@ function roomManifests(): string[] {
     .filter((file) => existsSync(file));
 }
 
-/** What a notebook may read: the code, its packages, finished rows with answers and maps, training logs, which rooms there are. */
+/** What a notebook may read: code, packages, finished rows with answers and maps, training logs, rooms. */
 export function inputFiles(): string[] {
   return [
     inProject("package-lock.json"),
@@ -40,8 +40,8 @@ export function inputFiles(): string[] {
 }
 
 /**
- * Fingerprint of a notebook's code cells with the outputs that are stored under them, and of everything that the outputs
- * were made from. Words around the cells are no part of it.
+ * Fingerprint of a notebook's code cells with the outputs that are stored under them, and of everything that the
+ * outputs were made from. Words around the cells are no part of it.
  */
 export function fingerprint(notebook: Notebook, inputs: string): string {
   const code = notebook.cells.filter((c) => c.cell_type === "code").map((c) => [c.source, c.outputs ?? []]);

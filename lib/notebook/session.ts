@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Dealer, Subscriber } from "zeromq";
+import { z } from "zod";
 import { UserError } from "../core/errors";
 import { inProject } from "../core/root";
 import { addressOf, type Connection, decode, encode, type Message, newHeader, SendQueue } from "./wire";
@@ -24,12 +25,13 @@ async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-export interface ExecuteReply {
-  readonly status: "ok" | "error" | "aborted";
-  readonly ename?: string;
-  readonly evalue?: string;
-  readonly traceback?: readonly string[];
-}
+const ExecuteReply = z.looseObject({
+  status: z.enum(["ok", "error", "aborted"]),
+  ename: z.string().optional(),
+  evalue: z.string().optional(),
+  traceback: z.array(z.string()).optional(),
+});
+export type ExecuteReply = Readonly<z.infer<typeof ExecuteReply>>;
 
 /** A running kernel, spoken to over Jupyter's protocol: what a Jupyter front end does, in Node alone. */
 export class KernelSession {
@@ -58,7 +60,11 @@ export class KernelSession {
     this.#died.catch(() => {});
   }
 
-  /** Starts a kernel as Jupyter would, in `cwd`; on a busy machine that takes long. @throws UserError when it does not answer */
+  /**
+   * Starts a kernel as Jupyter would, in `cwd`; on a busy machine that takes long.
+   *
+   * @throws UserError when it does not answer
+   */
   static async start(cwd: string, timeoutMs = 180_000): Promise<KernelSession> {
     const [shell_port, iopub_port, stdin_port, control_port, hb_port] = (await freePorts(5)) as [
       number,
@@ -157,7 +163,7 @@ export class KernelSession {
     });
     try {
       const [content] = await Promise.race([Promise.all([reply, idle]), this.#died]);
-      return content as unknown as ExecuteReply;
+      return ExecuteReply.parse(content);
     } finally {
       this.#listeners.delete(id);
       this.#replies.delete(id);

@@ -1,14 +1,23 @@
+/**
+ * Jupyter's messaging protocol, version 5.3: frames on the wire and back. By hand, since no maintained npm package
+ * speaks it: the last one is bound to a ZeroMQ binding that no longer builds.
+ */
 import { createHmac, randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { UserError } from "../core/errors";
 
-/** Jupyter's messaging protocol, version 5.3: frames on the wire and back. */
-export interface Header {
-  readonly msg_id: string;
-  readonly msg_type: string;
-  readonly session: string;
-  readonly username: string;
-  readonly date: string;
-  readonly version: string;
-}
+const Header = z.looseObject({
+  msg_id: z.string(),
+  msg_type: z.string(),
+  session: z.string(),
+  username: z.string(),
+  date: z.string().optional(),
+  version: z.string().optional(),
+});
+export type Header = Readonly<z.infer<typeof Header>>;
+
+const Content = z.record(z.string(), z.unknown());
 
 export interface Message {
   /** Routing prefix of a ROUTER socket; the topic on the publishing socket. */
@@ -18,17 +27,33 @@ export interface Message {
   readonly content: Record<string, unknown>;
 }
 
+const port = z.int().positive();
+
 /** The connection file: where a kernel listens, and the key that signs its messages. */
-export interface Connection {
-  readonly transport: string;
-  readonly ip: string;
-  readonly shell_port: number;
-  readonly iopub_port: number;
-  readonly stdin_port: number;
-  readonly control_port: number;
-  readonly hb_port: number;
-  readonly key: string;
-  readonly signature_scheme: string;
+const Connection = z.object({
+  transport: z.enum(["tcp", "ipc"]),
+  ip: z.string(),
+  shell_port: port,
+  iopub_port: port,
+  stdin_port: port,
+  control_port: port,
+  hb_port: port,
+  key: z.string(),
+  signature_scheme: z.literal("hmac-sha256"),
+});
+export type Connection = Readonly<z.infer<typeof Connection>>;
+
+/** @throws UserError naming the file and what is wrong in it */
+export function readConnection(path: string): Connection {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new UserError(`connection file ${path} cannot be read: ${(error as Error).message}`);
+  }
+  const parsed = Connection.safeParse(value);
+  if (!parsed.success) throw new UserError(`connection file ${path}: ${z.prettifyError(parsed.error)}`);
+  return parsed.data;
 }
 
 export type Channel = "shell" | "iopub" | "stdin" | "control" | "hb";
@@ -76,9 +101,9 @@ export function decode(frames: readonly Buffer[], key: string): Message {
   const json = (b: Buffer): unknown => JSON.parse(b.toString("utf8"));
   return {
     identities: frames.slice(0, at),
-    header: json(header) as Header,
-    parent: json(parent) as Partial<Header>,
-    content: json(content) as Record<string, unknown>,
+    header: Header.parse(json(header)),
+    parent: Header.partial().parse(json(parent)),
+    content: Content.parse(json(content)),
   };
 }
 

@@ -19,7 +19,7 @@ type ReadConfig = (
 ) => { config: { compilerOptions: { paths: Record<string, string[]> } } };
 
 const unwatched = { close(): void {} };
-/** Packages that only the inside of lib/ uses: their types (2 MB for the browser driver alone) are not read for cells. */
+/** Packages that only the inside of lib/ uses: their types (2 MB for the browser driver alone) are not read. */
 const inner = /\/node_modules\/(playwright-core|protobufjs|sharp|onnxruntime-[a-z]+|@webgpu\/types)\/.*\.d\.[cm]?ts$/;
 const bundler = 100; // ts.ModuleResolutionKind.Bundler
 

@@ -1,6 +1,5 @@
-import { readFileSync } from "node:fs";
 import { UserError } from "../../core/errors";
-import type { Connection } from "../wire";
+import { readConnection } from "../wire";
 import { Cells } from "./cells";
 import { prepareCompiler } from "./compiler";
 import { KernelServer } from "./server";
@@ -17,7 +16,7 @@ function exitWithParent(): void {
 export function launch(connectionFile: string | undefined): void {
   if (connectionFile === undefined)
     throw new UserError("the kernel needs the connection file that Jupyter gives it", 2);
-  const connection = JSON.parse(readFileSync(connectionFile, "utf8")) as Connection;
+  const connection = readConnection(connectionFile);
   const root = process.cwd();
   prepareCompiler(root);
   const cells = new Cells(root);
