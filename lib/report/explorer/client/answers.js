@@ -1,0 +1,287 @@
+/* Answers of one or two runs: a list that can be filtered, and one answer in its views, in 3D and in scores. */
+
+const outcomeName = {
+  right: "right",
+  spatial: "right class, wrong object",
+  semantic: "wrong class",
+  detection: "no box fits",
+};
+
+async function answersPage(data, root) {
+  const two = data.runs.length === 2;
+  const state = { run: "0", outcome: "", relation: "", category: "", text: "", table: "", case: "", ...linked.read() };
+  const views = new Views({ onPoint: (point) => mark(point) });
+  const room = new Room();
+  const list = el("ol.cases", { tabindex: 0, "aria-label": "answers" });
+  const detail = el("section.detail", { "aria-live": "polite" });
+  const count = el("p.count", { role: "status" });
+  const mark = (point) => {
+    views.mark(point);
+    room.mark(point);
+  };
+  let shown = [];
+  let chosenBox;
+  let opened = false;
+
+  const answerOf = (c) => c.answers[Number(state.run)] ?? c.answers[0];
+  const cellOf = (c) => c.answers.map((a) => (a.outcome === "right" ? "right" : "wrong")).join("/");
+  const values = (key) => Object.fromEntries([...new Set(data.cases.map((c) => c[key]))].sort().map((v) => [v, v]));
+
+  const filters = el(
+    "form.filters",
+    { onsubmit: (event) => event.preventDefault() },
+    two && choice("run", Object.fromEntries(data.runs.map((r, i) => [i, r])), state.run, (v) => update({ run: v })),
+    choice("outcome", { "": "all", wrong: "wrong", ...outcomeName }, state.outcome, (v) => update({ outcome: v })),
+    choice("relation", { "": "all", ...values("relation") }, state.relation, (v) => update({ relation: v })),
+    choice("class", { "": "all", ...values("category") }, state.category, (v) => update({ category: v })),
+    el(
+      "label.choice",
+      {},
+      el("span", {}, "words"),
+      el("input", { type: "search", value: state.text, oninput: (event) => update({ text: event.target.value }) }),
+    ),
+    el("button", { type: "button", onclick: () => exportList() }, "CSV"),
+    el("button", { type: "button", onclick: () => exportPicture() }, "PNG"),
+  );
+
+  /** Right and wrong of two runs, case by case: a click on a cell shows its cases. */
+  const both = el("table.both");
+  function drawBoth() {
+    if (!two) return;
+    const cells = Object.groupBy
+      ? Object.groupBy(data.cases, cellOf)
+      : data.cases.reduce((o, c) => ((o[cellOf(c)] ??= []).push(c), o), {});
+    const button = (cell) =>
+      el(
+        "td",
+        {},
+        el(
+          "button",
+          {
+            type: "button",
+            "aria-pressed": String(state.table === cell),
+            onclick: () => update({ table: state.table === cell ? "" : cell }),
+          },
+          String(cells[cell]?.length ?? 0),
+        ),
+      );
+    both.replaceChildren(
+      el("tr", {}, el("th", {}, ""), el("th", {}, `${data.runs[1]}: right`), el("th", {}, "wrong")),
+      el("tr", {}, el("th", {}, `${data.runs[0]}: right`), button("right/right"), button("right/wrong")),
+      el("tr", {}, el("th", {}, "wrong"), button("wrong/right"), button("wrong/wrong")),
+    );
+  }
+
+  function update(change) {
+    Object.assign(state, change);
+    const words = state.text.toLowerCase();
+    shown = data.cases.filter((c) => {
+      const { outcome } = answerOf(c);
+      return (
+        (state.outcome === "" || (state.outcome === "wrong" ? outcome !== "right" : outcome === state.outcome)) &&
+        (state.relation === "" || c.relation === state.relation) &&
+        (state.category === "" || c.category === state.category) &&
+        (state.table === "" || cellOf(c) === state.table) &&
+        (words === "" || `${c.sentence} ${c.id}`.toLowerCase().includes(words))
+      );
+    });
+    count.textContent = `${shown.length} of ${data.cases.length} answers`;
+    const most = 400;
+    list.replaceChildren(
+      ...shown
+        .slice(0, most)
+        .map((c) =>
+          el(
+            "li",
+            {},
+            el(
+              "button.case",
+              { type: "button", "data-case": c.id, onclick: () => open(c) },
+              el(
+                `span.mark.${answerOf(c).outcome}`,
+                { title: outcomeName[answerOf(c).outcome] },
+                answerOf(c).outcome === "right" ? "✓" : "✗",
+              ),
+              el("bdi", {}, c.sentence),
+            ),
+          ),
+        ),
+      ...(shown.length > most ? [el("li.note", {}, `${shown.length - most} more: narrow the filters`)] : []),
+    );
+    drawBoth();
+    if (!opened || "run" in change || shown.length === 0 || !shown.some((c) => c.id === state.case))
+      open(shown.find((c) => c.id === state.case) ?? shown[0]);
+    linked.write(state);
+  }
+
+  function boxesOf(c, scene) {
+    const answer = answerOf(c);
+    const object = (id) => scene.objects.find((o) => o.id === id);
+    const landmarks = c.landmarks.flatMap((id) => object(id) ?? []);
+    const target = object(c.target);
+    const role = (i) => (i === answer.chosen ? "picked" : i === chosenBox ? "chosen" : "other");
+    const boxes = scene.proposals.map(({ box, label }, i) => ({
+      box,
+      role: role(i),
+      label: i === answer.chosen ? `picked${label ? `: ${label}` : ""}` : `box ${i}`,
+    }));
+    return [
+      ...boxes.sort((a, b) => Number(a.role !== "other") - Number(b.role !== "other")),
+      ...landmarks.map((o) => ({ box: o.box, role: "landmark", label: o.label })),
+      ...(target === undefined ? [] : [{ box: target.box, role: "target", label: `right: ${target.label}` }]),
+    ];
+  }
+
+  async function open(c) {
+    opened = true;
+    if (c === undefined) {
+      detail.replaceChildren(el("p.note", {}, "No answer fits these filters."));
+      return;
+    }
+    if (state.case !== c.id) chosenBox = undefined;
+    state.case = c.id;
+    linked.write(state);
+    for (const button of list.querySelectorAll("button.case"))
+      button.setAttribute("aria-current", String(button.dataset.case === c.id));
+    const answer = answerOf(c);
+    const scene = data.scenes[c.scene];
+    const row = ([i, score]) =>
+      el(
+        "tr",
+        { class: i === answer.chosen ? "picked" : "" },
+        el(
+          "td",
+          {},
+          el(
+            "button",
+            {
+              type: "button",
+              "data-box": i,
+              onclick: () => ((chosenBox = chosenBox === i ? undefined : i), open(c)),
+              "aria-pressed": String(chosenBox === i),
+            },
+            i < 0 ? "no object" : `box ${i}`,
+          ),
+        ),
+        el("td", {}, (i >= 0 && scene?.proposals[i]?.label) || ""),
+        el("td.number", {}, score.toFixed(3)),
+      );
+    const facts = [
+      ["outcome", outcomeName[answer.outcome]],
+      ["IoU with the right box", answer.iou === undefined ? undefined : answer.iou.toFixed(2)],
+      ["picked", answer.pickedLabel],
+      ["written before the pick", answer.written],
+      ["relation", c.relation],
+      ["margin to the next box", answer.margin === undefined ? undefined : answer.margin.toFixed(3)],
+      ["what the pick violates", answer.violates],
+      ["scene", c.scene],
+      ["sentence id", c.id],
+    ].filter(([, v]) => v !== undefined && v !== "");
+    detail.replaceChildren(
+      el("h2", {}, el("bdi", {}, `“${c.sentence}”`)),
+      el(
+        "div.facts",
+        {},
+        el(
+          "dl",
+          {},
+          facts.map(([k, v]) => [el("dt", {}, k), el("dd", {}, el("bdi", {}, String(v)))]),
+        ),
+        answer.scores.length === 0
+          ? el("p.note", {}, "The scores of this run's boxes were not kept.")
+          : el(
+              "table.scores",
+              {},
+              el("caption", {}, "best boxes"),
+              el("tr", {}, el("th", {}, "box"), el("th", {}, "class"), el("th", {}, "score")),
+              answer.scores.map(row),
+            ),
+      ),
+      el(
+        "p.legend",
+        {},
+        Object.entries(roleStyle).map(([, s]) => el("span", {}, el("i", { style: `background:${s.colour}` }), s.name)),
+        " · dotted: hidden in this view",
+      ),
+    );
+    if (scene === undefined) {
+      detail.append(
+        el(
+          "p.note",
+          {},
+          `The pictures of ${c.scene} are not in this page; ${data.missing ?? "make a page of fewer scenes"}.`,
+        ),
+      );
+      return;
+    }
+    await openScene(scene);
+    // another case may have been opened while pictures were decoded
+    if (state.case !== c.id) return;
+    const boxes = boxesOf(c, scene);
+    detail.append(views.node, room.node);
+    views.show(scene, boxes);
+    room.show(scene, boxes);
+  }
+
+  function exportList() {
+    const heads = [
+      "id",
+      "scene",
+      "sentence",
+      "relation",
+      "class",
+      ...data.runs.flatMap((r) => [`${r}: outcome`, `${r}: box`, `${r}: IoU`]),
+    ];
+    saveCsv("answers.csv", [
+      heads,
+      ...shown.map((c) => [
+        c.id,
+        c.scene,
+        c.sentence,
+        c.relation,
+        c.category,
+        ...c.answers.flatMap((a) => [a.outcome, a.chosen, a.iou ?? ""]),
+      ]),
+    ]);
+  }
+
+  function exportPicture() {
+    const panes = views.panes ?? [];
+    if (panes.length === 0) return;
+    const side = panes[0].canvas.width;
+    const columns = Math.min(4, panes.length);
+    const sheet = document.createElement("canvas");
+    sheet.width = columns * side;
+    sheet.height = Math.ceil(panes.length / columns) * side;
+    for (const [i, { canvas }] of panes.entries())
+      sheet.getContext("2d").drawImage(canvas, (i % columns) * side, Math.floor(i / columns) * side);
+    sheet.toBlob((blob) => save(`${state.case.replaceAll(/[^\w-]+/g, "_")}.png`, blob));
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (/^(INPUT|SELECT|TEXTAREA|CANVAS)$/.test(document.activeElement?.tagName ?? "")) return;
+    const step = { j: 1, n: 1, k: -1, p: -1 }[event.key];
+    if (step === undefined) return;
+    const at = shown.findIndex((c) => c.id === state.case);
+    open(shown[Math.max(0, Math.min(shown.length - 1, at + step))]);
+  });
+  const single = data.cases.length === 1;
+  root.append(
+    ...(single
+      ? []
+      : [
+          el(
+            "aside.side",
+            {},
+            filters,
+            two && both,
+            count,
+            list,
+            el("p.note", {}, "j and k go to the next and the previous answer."),
+          ),
+        ]),
+    detail,
+  );
+  root.classList.toggle("single", single);
+  update({});
+}

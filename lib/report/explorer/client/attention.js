@@ -1,0 +1,248 @@
+/* Attention of one scene: between the same patch of all views, within a view, and from words to patches; one or two runs. */
+
+async function attentionPage(data, root) {
+  const scene = await openScene(data.scene);
+  const grid = data.grid;
+  const state = {
+    kind: "inter",
+    view: "0",
+    patch: String(Math.floor(grid / 2) * (grid + 1)),
+    head: "mean",
+    layer: "0",
+    word: "0",
+    ...linked.read(),
+  };
+  for (const run of data.runs) {
+    for (const map of Object.values(run.maps)) if (typeof map.weights === "string") map.weights = bytesOf(map.weights);
+  }
+  const V = scene.views.length;
+  const kinds = {
+    inter: "the same patch of all views",
+    intra: "all patches of its own view",
+    words: "from a word to the patches",
+  };
+  const has = Object.fromEntries(Object.entries(kinds).filter(([k]) => data.runs.some((r) => r.maps[k])));
+  if (!(state.kind in has)) state.kind = Object.keys(has)[0];
+
+  /** One weight, 0 to 1; indices as in the arrays of the page: the last one runs fastest. */
+  const at = (map, index) => {
+    let flat = 0;
+    for (const [k, i] of index.entries()) flat = flat * map.shape[k] + i;
+    return (map.weights[flat] / 255) * map.scale;
+  };
+  /** Mean over heads, or one. */
+  const overHeads = (map, indexOf) => {
+    const heads = map.heads;
+    if (state.head !== "mean" && Number(state.head) < heads) return at(map, indexOf(Number(state.head)));
+    let sum = 0;
+    for (let h = 0; h < heads; h++) sum += at(map, indexOf(h));
+    return sum / heads;
+  };
+
+  /** Weights of one run as [view][patch of `side`²]; NaN where the map says nothing. */
+  function weightsOf(run) {
+    const map = run.maps[state.kind];
+    if (!map) return undefined;
+    const [view, patch] = [Number(state.view), Number(state.patch)];
+    if (state.kind === "inter") {
+      // [patch, head, asking view, view looked at]
+      return { side: grid, of: (v, p) => (p === patch ? overHeads(map, (h) => [patch, h, view, v]) : Number.NaN) };
+    }
+    if (state.kind === "intra") {
+      // [view, head, asking patch, patch looked at]
+      return { side: grid, of: (v, p) => (v === view ? overHeads(map, (h) => [view, h, patch, p]) : Number.NaN) };
+    }
+    // [layer, head, word, view, token]
+    const side = map.side;
+    return { side, of: (v, p) => overHeads(map, (h) => [Number(state.layer), h, Number(state.word), v, p]) };
+  }
+
+  /** Where the asked patch's centre truly lies in another view (from depth): its patch, or undefined. */
+  function counterpart(v) {
+    const view = scene.views[Number(state.view)];
+    const cell = view.size / grid;
+    const u = ((Number(state.patch) % grid) + 0.5) * cell - 0.5;
+    const w = (Math.floor(Number(state.patch) / grid) + 0.5) * cell - 0.5;
+    const depth = depthAt(view, u, w);
+    if (depth === 0) return undefined;
+    const point = unproject(view, u, w, depth);
+    const there = project(scene.views[v], point);
+    return sees(scene.views[v], there)
+      ? { ...there, column: (there.u + 0.5) / cell, row: (there.v + 0.5) / cell }
+      : undefined;
+  }
+
+  const strips = data.runs.map((run) => {
+    const readout = el("p.count", { role: "status" });
+    const views = new Views({
+      overlay: (context, view, index, scale) => paint(run, context, view, index, scale),
+      onClick: (index, u, v) => {
+        const cell = scene.views[index].size / grid;
+        const [column, row] = [u, v].map((x) => Math.max(0, Math.min(grid - 1, Math.floor((x + 0.5) / cell))));
+        update({ view: String(index), patch: String(row * grid + column) });
+      },
+    });
+    views.node.addEventListener("pointermove", (event) => {
+      const index = views.panes.findIndex((p) => p.canvas === event.target);
+      const weights = weightsOf(run);
+      if (index < 0 || !weights) return;
+      const box = event.target.getBoundingClientRect();
+      const [column, row] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height].map((x) =>
+        Math.floor(x * weights.side),
+      );
+      const w = weights.of(index, row * weights.side + column);
+      readout.textContent = Number.isNaN(w)
+        ? ""
+        : `frame ${scene.views[index].frame}, row ${row}, column ${column}: ${percent(w, 2)}`;
+    });
+    return { run, views, readout };
+  });
+
+  function paint(run, context, view, index, scale) {
+    const weights = weightsOf(run);
+    if (!weights) return;
+    const { side } = weights;
+    const cell = (view.size / side) * scale;
+    let most = 0;
+    for (let v = 0; v < V; v++) {
+      for (let p = 0; p < side * side; p++) {
+        const w = weights.of(v, p);
+        if (w > most) most = w;
+      }
+    }
+    context.save();
+    for (let p = 0; p < side * side; p++) {
+      const w = weights.of(index, p);
+      if (Number.isNaN(w)) continue;
+      const [x, y] = [(p % side) * cell, Math.floor(p / side) * cell];
+      context.fillStyle = `rgba(230,159,0,${(0.85 * w) / (most || 1)})`;
+      context.fillRect(x, y, cell, cell);
+      if (state.kind === "inter") {
+        context.font = "600 18px system-ui, sans-serif";
+        context.fillStyle = "#000";
+        context.fillRect(4, context.canvas.height - 26, 76, 22);
+        context.fillStyle = "#fff";
+        context.fillText(percent(w), 8, context.canvas.height - 9);
+      }
+    }
+    if (state.kind !== "words") {
+      const patch = Number(state.patch);
+      const size = (view.size / grid) * scale;
+      if (state.kind === "inter" || index === Number(state.view)) {
+        context.strokeStyle = index === Number(state.view) ? "#D55E00" : "#0072B2";
+        context.lineWidth = 4;
+        context.strokeRect((patch % grid) * size, Math.floor(patch / grid) * size, size, size);
+      }
+      const true_ = index === Number(state.view) ? undefined : counterpart(index);
+      if (true_ && state.kind === "inter") {
+        context.strokeStyle = "#009E73";
+        context.lineWidth = 4;
+        context.beginPath();
+        context.arc((true_.u + 0.5) * scale, (true_.v + 0.5) * scale, 10, 0, 2 * Math.PI);
+        context.stroke();
+      }
+    }
+    context.restore();
+  }
+
+  const table = el("table.scores");
+  /** Each view's weight beside the distance to the true counterpart. */
+  function drawTable() {
+    if (state.kind !== "inter") {
+      table.replaceChildren();
+      return;
+    }
+    const patch = Number(state.patch);
+    const rows = scene.views.map((view, v) => {
+      const there = v === Number(state.view) ? undefined : counterpart(v);
+      const away = there && Math.hypot(there.column - 0.5 - (patch % grid), there.row - 0.5 - Math.floor(patch / grid));
+      return el(
+        "tr",
+        {},
+        el("td", {}, `${view.frame}${v === Number(state.view) ? " (asks)" : ""}`),
+        data.runs.map((run) => el("td.number", {}, run.maps.inter ? percent(weightsOf(run).of(v, patch)) : "none")),
+        el(
+          "td.number",
+          {},
+          v === Number(state.view) ? "" : away === undefined ? "not seen" : `${away.toFixed(1)} patches away`,
+        ),
+      );
+    });
+    table.replaceChildren(
+      el("caption", {}, `attention to the same patch of each view; even would be ${percent(1 / V)}`),
+      el(
+        "tr",
+        {},
+        el("th", {}, "view"),
+        data.runs.map((r) => el("th", {}, r.name)),
+        el("th", {}, "true counterpart"),
+      ),
+      ...rows,
+    );
+  }
+
+  const controls = el("form.filters", { onsubmit: (event) => event.preventDefault() });
+  function drawControls() {
+    const some = data.runs.find((r) => r.maps[state.kind])?.maps[state.kind];
+    const numbers = (n, name) => Object.fromEntries(Array.from({ length: n }, (_, i) => [i, `${name} ${i + 1}`]));
+    controls.replaceChildren(
+      ...[
+        choice("attention", has, state.kind, (v) => update({ kind: v })),
+        some &&
+          choice("head", { mean: "mean of all", ...numbers(some.heads, "head") }, state.head, (v) =>
+            update({ head: v }),
+          ),
+        state.kind === "words" &&
+          some &&
+          choice("layer", numbers(some.shape[0], "layer"), state.layer, (v) => update({ layer: v })),
+        state.kind === "words" &&
+          some &&
+          el(
+            "span.words",
+            { role: "group", "aria-label": "word that looks" },
+            some.words.map((word, i) =>
+              el(
+                "button",
+                {
+                  type: "button",
+                  "aria-pressed": String(String(i) === state.word),
+                  onclick: () => update({ word: String(i) }),
+                },
+                el("bdi", {}, word),
+              ),
+            ),
+          ),
+      ].filter(Boolean),
+    );
+  }
+
+  function update(change) {
+    Object.assign(state, change);
+    drawControls();
+    for (const { views } of strips) views.show(scene, []);
+    drawTable();
+    linked.write(state);
+  }
+
+  root.classList.add("single");
+  root.append(
+    el(
+      "section.detail",
+      {},
+      controls,
+      el(
+        "p.legend",
+        {},
+        "Click a patch. Red: the patch that asks; blue: the same patch elsewhere; green ring: the same point of the room, from depth; orange: attention.",
+      ),
+      strips.map(({ run, views, readout }) => [
+        el("h2", {}, run.name),
+        run.maps[state.kind] ? undefined : el("p.note", {}, "This run has no such attention."),
+        views.node,
+        readout,
+      ]),
+      table,
+    ),
+  );
+  update({});
+}

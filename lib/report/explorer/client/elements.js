@@ -1,0 +1,59 @@
+/* Small pieces of page: elements, text and the state that a link can carry. Text never becomes markup. */
+
+/** An element: el("p.note", {title: "…"}, "text", child, …). */
+function el(spec, attributes = {}, ...children) {
+  const [tag, ...classes] = spec.split(".");
+  const node = document.createElement(tag || "div");
+  if (classes.length > 0) node.className = classes.join(" ");
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === undefined || value === false) continue;
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else node.setAttribute(key, value === true ? "" : String(value));
+  }
+  node.append(...children.flat(Infinity).filter((c) => c !== undefined && c !== null && c !== false));
+  return node;
+}
+
+const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
+
+/** A drop-down of {value: label}. */
+function choice(label, options, value, onChange) {
+  const select = el(
+    "select",
+    { onchange: () => onChange(select.value) },
+    Object.entries(options).map(([key, text]) => el("option", { value: key, selected: key === value }, text)),
+  );
+  return el("label.choice", {}, el("span", {}, label), select);
+}
+
+/** State in the address behind "#", so that a link opens the same view. */
+const linked = {
+  read() {
+    try {
+      return Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+    } catch {
+      return {};
+    }
+  },
+  write(state) {
+    const text = new URLSearchParams(Object.entries(state).filter(([, v]) => v !== undefined && v !== "")).toString();
+    // frames without an address of their own (srcdoc) may not change it
+    try {
+      history.replaceState(null, "", `#${text}`);
+    } catch {
+      location.hash = text;
+    }
+  },
+};
+
+function save(name, blob) {
+  const url = URL.createObjectURL(blob);
+  el("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
+const csvCell = (value) => (/[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
+
+function saveCsv(name, rows) {
+  save(name, new Blob([rows.map((row) => row.map(csvCell).join(",")).join("\n"), "\n"], { type: "text/csv" }));
+}

@@ -1,0 +1,42 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { escapeHtml } from "../table";
+
+/** Raised when the data of a page change their form. */
+const pageVersion = 1;
+
+const programFiles = ["geometry", "elements", "views", "room", "answers", "attention", "main"] as const;
+
+/** The program of a page: plain JavaScript for browsers, without a library, the same in every page. */
+function program(): string {
+  const read = (name: string): string => readFileSync(join(__dirname, "client", `${name}.js`), "utf8");
+  return `(() => {\n"use strict";\nconst pageVersion = ${pageVersion};\n${programFiles.map(read).join("\n")}\n})();`;
+}
+
+/** What every explorer page says of itself. */
+export interface PageHead {
+  readonly title: string;
+  /** The data and runs behind it, such as "S2-Rooms (synthetic), preset nano". */
+  readonly source: string;
+  readonly synthetic: boolean;
+}
+
+/**
+ * An explorer as one HTML file that needs no other file and no network.
+ *
+ * @param data of the page, `kind` naming which explorer it opens
+ */
+export function explorerPage(head: PageHead, data: { readonly kind: "answers" | "attention" }): string {
+  const packed = gzipSync(JSON.stringify({ version: pageVersion, ...data }), { level: 9 }).toString("base64");
+  const badge = head.synthetic ? '<span class="badge">synthetic data</span>' : "";
+  const style = readFileSync(join(__dirname, "style.css"), "utf8");
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(head.title)}</title><link rel="icon" href="data:,"><style>${style}</style></head><body>
+<header><h1>${escapeHtml(head.title)}</h1><p class="lead">${badge}<bdi>${escapeHtml(head.source)}</bdi></p></header>
+<main id="explorer"></main>
+<script type="text/plain" id="data">${packed}</script>
+<script>${program()}</script></body></html>
+`;
+}

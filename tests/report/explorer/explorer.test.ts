@@ -1,0 +1,273 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { findChromium } from "../../../lib/core/programs";
+import { openScene } from "../../../lib/datasets/scannet";
+import { readSplit } from "../../../lib/datasets/sentences";
+import { type AnswersPage, answersPage, type PageCase } from "../../../lib/report/explorer/answers";
+import { attentionPage, packMap } from "../../../lib/report/explorer/attention";
+import { type PageScene, pageScene } from "../../../lib/report/explorer/scene";
+import { smallRooms } from "../../datasets/small-rooms";
+
+const hostile = `the "chair" <img src=x onerror=window.hit=1> & 'lamp' 🪑 קרוב לשולחן`;
+
+let rooms: Awaited<ReturnType<typeof smallRooms>>;
+let folder: string;
+let scene: PageScene;
+let cases: PageCase[];
+let browser: Browser | undefined;
+const chromiumPath = findChromium();
+
+beforeAll(async () => {
+  rooms = await smallRooms();
+  folder = mkdtempSync(join(tmpdir(), "s2-explorer-"));
+  const { queries } = readSplit(rooms.folder, "scanrefer", "val", undefined);
+  const id = queries[0]!.sceneId;
+  const opened = openScene(rooms.folder, id);
+  const proposals = opened.objects.map(({ box, label }) => ({ box, label }));
+  scene = await pageScene(rooms.folder, id, opened.frames, proposals);
+  cases = queries.map((query, i): PageCase => {
+    const wrong = (query.targetId + 1) % proposals.length;
+    const answer = (right: boolean): PageCase["answers"][number] => ({
+      chosen: right ? query.targetId : wrong,
+      outcome: right ? "right" : "spatial",
+      iou: right ? 1 : 0,
+      pickedLabel: proposals[right ? query.targetId : wrong]!.label,
+      written: "chair located",
+      scores: [
+        [right ? query.targetId : wrong, 2.5],
+        [right ? wrong : query.targetId, 1.25],
+      ],
+      margin: 1.25,
+    });
+    return {
+      id: query.id,
+      scene: id,
+      sentence: i === 0 ? hostile : query.description,
+      relation: query.relation ?? "other",
+      category: query.category,
+      target: query.targetId,
+      landmarks: [...query.anchorIds],
+      answers: [answer(i % 2 === 0), answer(i % 3 === 0)],
+    };
+  });
+  if (chromiumPath !== undefined) {
+    browser = await chromium.launch({
+      executablePath: chromiumPath,
+      headless: true,
+      args: ["--no-sandbox", "--disable-gpu"],
+    });
+  }
+}, 120_000);
+
+afterAll(async () => {
+  await browser?.close();
+  rooms.remove();
+  rmSync(folder, { recursive: true });
+});
+
+const head = { title: "Answers <b>of</b> two runs", source: "S2-Rooms (synthetic), preset nano", synthetic: true };
+const page = (): AnswersPage => ({ ...head, runs: ["full", "no-mpe"], cases, scenes: { [scene.id]: scene } });
+
+/** Opens a page; collects errors of its console. */
+async function open(name: string, html: string, width: number, dark = false): Promise<{ tab: Page; errors: string[] }> {
+  const file = join(folder, `${name}.html`);
+  writeFileSync(file, html);
+  const tab = await browser!.newPage({
+    viewport: { width, height: 900 },
+    colorScheme: dark ? "dark" : "light",
+    acceptDownloads: true,
+  });
+  const errors: string[] = [];
+  tab.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+  tab.on("pageerror", (error) => errors.push(error.message));
+  await tab.goto(pathToFileURL(file).href);
+  await tab.waitForFunction("document.documentElement.dataset.drawn !== undefined");
+  return { tab, errors };
+}
+
+/** Text that stands outside of the window, or of an element that cuts it off. */
+const cutTexts = `[...document.querySelectorAll("h1,h2,p,dt,dd,td,th,button,label,figcaption,summary")].filter((n) => {
+  const box = n.getBoundingClientRect();
+  return box.width > 0 && (box.right > innerWidth + 1 || n.scrollWidth > n.clientWidth + 1 && getComputedStyle(n).overflow !== "visible");
+}).map((n) => n.textContent)`;
+
+test("a page is one file, the same bytes for the same data, and no text of it becomes markup", () => {
+  const html = answersPage(page());
+  expect(answersPage(page())).toBe(html);
+  expect(html).not.toMatch(/(?:src|href)="(?:https?:|\/\/|file:)/);
+  expect(html).not.toContain("<img src=x");
+  expect(html).toContain("Answers &lt;b&gt;of&lt;/b&gt; two runs");
+  const packed = /id="data">([^<]+)</.exec(html)![1]!;
+  expect(JSON.parse(gunzipSync(Buffer.from(packed, "base64")).toString()).cases[0].sentence).toBe(hostile);
+});
+
+test("depth in a page lies on the objects that the boxes enclose", () => {
+  // the share of measured pixels inside some box's bounds, by the page's own numbers, apart from floor and walls
+  let inside = 0;
+  for (const view of scene.views) {
+    const depth = new Uint16Array(Uint8Array.from(Buffer.from(view.depth, "base64")).buffer);
+    const [fx, fy, cx, cy] = view.k;
+    const step = view.size / view.depthSize;
+    depth.forEach((mm, i) => {
+      if (mm === 0) return;
+      const d = mm / 1000;
+      const u = ((i % view.depthSize) + 0.5) * step - 0.5;
+      const v = (Math.floor(i / view.depthSize) + 0.5) * step - 0.5;
+      const camera = [((u - cx) / fx) * d, ((v - cy) / fy) * d, d];
+      const point = [0, 1, 2].map((r) =>
+        camera.reduce((sum, c, k) => sum + view.pose[4 * r + k]! * c, view.pose[4 * r + 3]!),
+      );
+      if (scene.objects.some(({ box }) => point.every((p, k) => Math.abs(p - box[k]!) <= box[k + 3]! / 2 + 0.02)))
+        inside += 1;
+    });
+  }
+  expect(inside).toBeGreaterThan(200);
+});
+
+describe.runIf(chromiumPath !== undefined || process.env.CI === "true")("in Chromium", () => {
+  test.each([
+    [1280, false],
+    [390, true],
+  ])("answers at %i px: filter, open, choose a box, compare runs", { timeout: 120_000 }, async (width, dark) => {
+    const { tab, errors } = await open(`answers-${width}`, answersPage(page()), width, dark);
+    expect(await tab.locator(".case").count()).toBe(cases.length);
+    expect(await tab.locator(".cases > *").count()).toBe(cases.length);
+    expect(await tab.locator("#explorer").textContent()).not.toMatch(/\b(?:undefined|NaN|false)\b|\[object/);
+    expect(await tab.evaluate("window.hit")).toBeUndefined();
+    await tab.locator(".case").first().click();
+    await tab.locator("canvas").nth(scene.views.length).waitFor();
+    expect(await tab.locator("h2").textContent()).toBe(`“${hostile}”`);
+    // every view is drawn: more than one colour
+    const drawn = await tab.evaluate(
+      `[...document.querySelectorAll("canvas")].map((c) => new Set(c.getContext("2d").getImageData(0, 0, c.width, c.height).data).size)`,
+    );
+    for (const colours of drawn as number[]) expect(colours).toBeGreaterThan(20);
+
+    await tab.selectOption("select >> nth=1", "wrong");
+    const wrong = cases.filter((c) => c.answers[0]!.outcome !== "right").length;
+    expect(await tab.locator(".count").textContent()).toBe(`${wrong} of ${cases.length} answers`);
+    await tab.selectOption("select >> nth=0", "1");
+    const wrongOfOther = cases.filter((c) => c.answers[1]!.outcome !== "right").length;
+    expect(await tab.locator(".count").textContent()).toBe(`${wrongOfOther} of ${cases.length} answers`);
+    await tab.selectOption("select >> nth=1", "");
+    // right in the first run, wrong in the second
+    const lost = cases.filter((c) => c.answers[0]!.outcome === "right" && c.answers[1]!.outcome !== "right").length;
+    const cell = tab.locator("table.both button").nth(1);
+    expect(await cell.textContent()).toBe(String(lost));
+    await cell.click();
+    expect(await tab.locator(".case").count()).toBe(lost);
+
+    const picture = (selector: string): Promise<unknown> =>
+      tab.evaluate(`document.querySelector("${selector}").toDataURL()`);
+    const before = await picture(".views canvas");
+    await tab.locator("table.scores button").nth(1).click();
+    await expect.poll(() => picture(".views canvas")).not.toBe(before);
+    // turning the room changes its picture
+    const still = await picture(".room canvas");
+    await tab.locator(".room canvas").focus();
+    await tab.keyboard.press("ArrowLeft");
+    await expect.poll(() => picture(".room canvas")).not.toBe(still);
+
+    const [download] = await Promise.all([tab.waitForEvent("download"), tab.click("button:has-text('CSV')")]);
+    const lines = readFileSync(await download.path(), "utf8")
+      .trim()
+      .split("\n");
+    expect(lines.length).toBe(lost + 1);
+
+    // the link opens the same view
+    const link = tab.url();
+    const again = await browser!.newPage();
+    await again.goto(link);
+    await again.waitForFunction("document.documentElement.dataset.drawn !== undefined");
+    expect(await again.locator("h2").textContent()).toBe(await tab.locator("h2").textContent());
+    await again.close();
+
+    expect(await tab.evaluate(cutTexts)).toEqual([]);
+    expect(errors).toEqual([]);
+    if (process.env.S2_SHOTS !== undefined) {
+      await tab.click("table.both button >> nth=1");
+      await tab.waitForTimeout(300);
+      await tab.screenshot({ path: join(process.env.S2_SHOTS, `answers-${width}.png`), fullPage: true });
+    }
+    await tab.close();
+  });
+
+  test.each([
+    [1280, false],
+    [390, true],
+  ])("attention at %i px: click a patch, choose head and word", { timeout: 120_000 }, async (width, dark) => {
+    const grid = 6;
+    const [N, V, H] = [grid * grid, scene.views.length, 2];
+    const even = (n: number, f: (i: number) => number): Float32Array =>
+      Float32Array.from({ length: n }, (_, i) => f(i));
+    const inter = packMap(
+      even(N * H * V * V, (i) => (i % V === 0 ? 0.6 : 0.4 / (V - 1))),
+      [N, H, V, V],
+      H,
+    );
+    const intra = packMap(
+      even(V * H * N * N, (i) => (i % N === 3 ? 0.5 : 0.5 / N)),
+      [V, H, N, N],
+      H,
+    );
+    const words = {
+      ...packMap(
+        even(2 * H * 3 * V * 9, (i) => i % 9),
+        [2, H, 3, V, 9],
+        H,
+      ),
+      words: ["the", hostile, "<ground>"],
+      side: 3,
+    };
+    const runs = [
+      { name: "full", maps: { inter, intra, words } },
+      { name: "no-sg", maps: { inter } },
+    ];
+    const { tab, errors } = await open(
+      `attention-${width}`,
+      attentionPage({ ...head, scene, grid, runs }),
+      width,
+      dark,
+    );
+    await tab
+      .locator(".views canvas")
+      .nth(1)
+      .click({ position: { x: 10, y: 10 } });
+    expect(tab.url()).toContain("view=1");
+    expect(tab.url()).toContain("patch=0");
+    // view 0 gets 60 % whichever view asks
+    expect(await tab.locator("table.scores tr").nth(1).textContent()).toMatch(/60\.0 %60\.0 %/);
+    await tab.selectOption("select >> nth=1", "1");
+    await tab.selectOption("select >> nth=0", "words");
+    expect(await tab.locator(".words button").count()).toBe(3);
+    await tab.locator(".words button").nth(2).click();
+    expect(tab.url()).toContain("word=2");
+    expect(await tab.locator(".note").first().isVisible()).toBe(false);
+    expect(await tab.evaluate(cutTexts)).toEqual([]);
+    expect(errors).toEqual([]);
+    if (process.env.S2_SHOTS !== undefined) {
+      await tab.selectOption("select >> nth=0", "inter");
+      await tab.screenshot({ path: join(process.env.S2_SHOTS, `attention-${width}.png`), fullPage: true });
+    }
+    await tab.close();
+  });
+
+  test("data of another form, or damaged, are said and not drawn", { timeout: 60_000 }, async () => {
+    const html = answersPage(page());
+    const packed = (data: unknown): string => gzipSync(JSON.stringify(data)).toString("base64");
+    const other = html.replace(/id="data">[^<]+</, `id="data">${packed({ version: 99, kind: "answers" })}<`);
+    const { tab } = await open("other", other, 800);
+    expect(await tab.locator("[role=alert]").textContent()).toMatch(
+      /have form 99, its program reads 1; make the page anew/,
+    );
+    await tab.close();
+    const broken = await open("broken", html.replace(/id="data">[^<]{200}/, 'id="data">'), 800);
+    expect(await broken.tab.locator("[role=alert]").textContent()).toMatch(/cannot be shown/);
+    await broken.tab.close();
+  });
+});
