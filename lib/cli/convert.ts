@@ -18,17 +18,17 @@ const spec = {
     "Checks a Hugging Face folder, a .safetensors file or a PEFT adapter against a preset: names, shapes, types, config.json. Reads no weights. Status 1 when it does not fit.",
   options: {
     preset: {
-      type: "string",
+      type: String,
       value: "NAME",
       help: `one of ${Object.keys(presets).join(", ")}; llava-video-7b unless given`,
     },
     set: {
-      type: "string",
-      multiple: true,
+      type: [String],
+
       value: "PATH=VALUE",
       help: "another value in the config, such as lora.rank=8",
     },
-    json: { type: "boolean", help: "print one JSON document with every name" },
+    json: { type: Boolean, help: "print one JSON document with every name" },
   },
 } as const;
 

@@ -22,25 +22,25 @@ const spec = {
     "card: measures S2-Rooms and writes its data card; with a name, prints the card of that data set: source, terms, layout, size, known defects.",
   options: {
     size: {
-      type: "string",
+      type: String,
       value: "NAME",
       help: `which rooms to make: ${Object.keys(roomSets).join(", ")} (default nano)`,
     },
-    folder: { type: "string", value: "DIR", help: "data folder (default data/rooms/<size>)" },
-    seed: { type: "string", value: "N", help: "seed of the rooms (default 0)" },
+    folder: { type: String, value: "DIR", help: "data folder (default data/rooms/<size>)" },
+    seed: { type: wholeNumber(), value: "N", help: "seed of the rooms (default 0)" },
     set: {
-      type: "string",
+      type: [String],
       value: "PATH=VALUE",
-      multiple: true,
+
       help: "change the maker's config, such as trainRooms=200",
     },
-    workers: { type: "string", value: "N", help: "processes that make rooms (default: one a core)" },
-    image: { type: "string", value: "PIXELS", help: "check: side of the images that are read (default 112)" },
-    frames: { type: "string", value: "N", help: "card: views a scene in the visibility measurement (default 8)" },
-    patch: { type: "string", value: "PIXELS", help: "card: side of a patch (default 14)" },
-    control: { type: "string", value: "FILE", help: "card: result rows of trained controls, as json" },
-    card: { type: "string", value: "FILE", help: "card: where it is written (default data/cards/s2-rooms.md)" },
-    json: { type: "boolean", help: "print one JSON document" },
+    workers: { type: wholeNumber(1), value: "N", help: "processes that make rooms (default: one a core)" },
+    image: { type: wholeNumber(1), value: "PIXELS", help: "check: side of the images that are read (default 112)" },
+    frames: { type: wholeNumber(1), value: "N", help: "card: views a scene in the visibility measurement (default 8)" },
+    patch: { type: wholeNumber(1), value: "PIXELS", help: "card: side of a patch (default 14)" },
+    control: { type: String, value: "FILE", help: "card: result rows of trained controls, as json" },
+    card: { type: String, value: "FILE", help: "card: where it is written (default data/cards/s2-rooms.md)" },
+    json: { type: Boolean, help: "print one JSON document" },
   },
 } as const;
 
@@ -112,14 +112,9 @@ export async function run(args: string[]): Promise<number> {
   const progress = stderrProgress();
 
   if (action === "make") {
-    const config = roomsConfig(
-      size,
-      values.set,
-      values.seed === undefined ? undefined : wholeNumber("--seed", values.seed),
-    );
-    const workers = values.workers === undefined ? undefined : wholeNumber("--workers", values.workers, 1);
+    const config = roomsConfig(size, values.set, values.seed);
     const started = Date.now();
-    const manifest = await makeRooms(folder, config, { workers, progress });
+    const manifest = await makeRooms(folder, config, { workers: values.workers, progress });
     const seconds = (Date.now() - started) / 1000;
     const { config: _, ...facts } = manifest;
     if (values.json === true) printJson({ folder, ...facts, seconds });
@@ -133,7 +128,7 @@ export async function run(args: string[]): Promise<number> {
   }
 
   if (action === "check") {
-    const image = values.image === undefined ? 112 : wholeNumber("--image", values.image, 1);
+    const image = values.image ?? 112;
     if (readManifest(folder) !== undefined) {
       const report = await checkData(folder, image, progress);
       const ok = report.problems.length === 0;
@@ -152,11 +147,7 @@ export async function run(args: string[]): Promise<number> {
     const manifest = readManifest(folder);
     if (manifest === undefined)
       throw new UserError(`${folder} holds no finished S2-Rooms (no rooms.json); run "s2mllm data make" first`);
-    const facts = await measureRooms(
-      folder,
-      values.frames === undefined ? 8 : wholeNumber("--frames", values.frames, 1),
-      values.patch === undefined ? 14 : wholeNumber("--patch", values.patch, 1),
-    );
+    const facts = await measureRooms(folder, values.frames ?? 8, values.patch ?? 14);
     const control = values.control === undefined ? [] : readControlRows(values.control);
     const file = values.card ?? join(cards(), "s2-rooms.md");
     writeFileAtomic(file, cardText(facts, control));

@@ -17,7 +17,7 @@ const spec = {
   name: "doctor",
   about:
     "Says what this machine offers: Node, engine and why not the others, browser, Jupyter, PyTorch, data, pretrained weights.",
-  options: { json: { type: "boolean", help: "print one JSON document" } },
+  options: { json: { type: Boolean, help: "print one JSON document" } },
 } as const;
 
 /** One thing looked at. `hint` says what to do when it is missing. */

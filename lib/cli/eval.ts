@@ -14,7 +14,7 @@ import { toText } from "../report/table";
 import { tableOne } from "../report/table-one";
 import { requireMemory } from "../train/estimate";
 import { finishedParameters } from "../train/fine-tune";
-import { parseOptions, wrongUsage } from "./options";
+import { oneOf, parseOptions, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 
 const spec = {
@@ -22,14 +22,18 @@ const spec = {
   positionals: "FOLDER",
   about: "Evaluates the weights of a finished run (a folder that train or study made) on the test scenes.",
   options: {
-    proposals: { type: "string", value: "SOURCE", help: "gt or detector; what the run's config says unless given" },
+    proposals: {
+      type: oneOf("gt", "detector"),
+      value: "SOURCE",
+      help: "gt or detector; what the run's config says unless given",
+    },
     data: {
-      type: "string",
+      type: String,
       value: "DIR",
       help: "data set whose test scenes are asked about; the run's own unless given",
     },
-    export: { type: "string", value: "FILE", help: "write predictions as the authors' JSON lines" },
-    json: { type: "boolean", help: "print one JSON document" },
+    export: { type: String, value: "FILE", help: "write predictions as the authors' JSON lines" },
+    json: { type: Boolean, help: "print one JSON document" },
   },
 } as const;
 
@@ -89,9 +93,6 @@ export async function run(args: string[]): Promise<number> {
     join(folder, "config.json"),
   );
   const config = values.data === undefined ? trained : { ...trained, data: { ...trained.data, folder: values.data } };
-  if (values.proposals !== undefined && values.proposals !== "gt" && values.proposals !== "detector") {
-    throw wrongUsage(spec, `--proposals takes gt or detector, got "${values.proposals}"`);
-  }
   const source: ProposalSource = values.proposals ?? config.data.proposals;
   const progress = stderrProgress();
   const { engine } = await chooseEngine();

@@ -8,8 +8,8 @@ const spec = {
   about:
     "Registers the notebook kernel with Jupyter for this user. With --print nothing is changed: it says how to use the kernel without.",
   options: {
-    print: { type: "boolean", help: "only print what Jupyter needs" },
-    json: { type: "boolean", help: "print it as JSON" },
+    print: { type: Boolean, help: "only print what Jupyter needs" },
+    json: { type: Boolean, help: "print it as JSON" },
   },
 } as const;
 

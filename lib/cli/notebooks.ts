@@ -19,9 +19,9 @@ const spec = {
     "it leaves out those whose outputs were made from the same cells, code and results.\n" +
     "check: type-checks their cells and checks that they are thin, without running them.",
   options: {
-    all: { type: "boolean", help: "every notebook in notebooks/ (also when no name is given to check)" },
-    timeout: { type: "string", value: "SECONDS", help: "longest time for one cell; 3600 unless given" },
-    json: { type: "boolean", help: "print the outcome as JSON" },
+    all: { type: Boolean, help: "every notebook in notebooks/ (also when no name is given to check)" },
+    timeout: { type: wholeNumber(1), value: "SECONDS", help: "longest time for one cell; 3600 unless given" },
+    json: { type: Boolean, help: "print the outcome as JSON" },
   },
 } as const;
 
@@ -112,11 +112,10 @@ export async function run(args: string[]): Promise<number> {
   }
   const paths = (names.length === 0 ? notebookNames() : names).map((n) => notebookPath(n));
   if (action === "check") return check(paths, values.json === true);
-  const seconds = values.timeout === undefined ? 3600 : wholeNumber("--timeout", values.timeout, 1);
   const json = values.json === true;
   const outcome = await runNotebooks(paths, {
     always: values.all !== true,
-    cellTimeoutSeconds: seconds,
+    cellTimeoutSeconds: values.timeout ?? 3600,
     onProgress: json ? silent : stderrProgress(),
   });
   if (json) printJson({ notebooks: outcome.runs, unchanged: outcome.unchanged });

@@ -1,18 +1,22 @@
-import { parseArgs } from "node:util";
+import { type Flags, type TypeFlag, typeFlag } from "type-flag";
 import { closest, UserError } from "../core/errors";
 
+/** Turns an option's text into its value. @throws UserError whose message goes on behind the option's name */
+type Reader = (text: string) => unknown;
+
 export interface OptionSpec {
-  readonly type: "string" | "boolean";
-  readonly short?: string;
-  readonly multiple?: boolean;
+  /** String, Boolean for a switch, a reader such as `wholeNumber()`, or [one of them] where it may be repeated. */
+  readonly type: Reader | BooleanConstructor | readonly [Reader];
+  readonly alias?: string;
   /** One line for `--help`. */
   readonly help: string;
   /** What stands for the value in `--help`, such as "NAME". */
   readonly value?: string;
 }
+type Options = Readonly<Record<string, OptionSpec>>;
 
 /** What a command takes; also the text of its `--help`. */
-export interface CommandSpec<O extends Record<string, OptionSpec> = Record<string, OptionSpec>> {
+export interface CommandSpec<O extends Options = Options> {
   readonly name: string;
   /** Positional arguments as shown in the usage line, such as "NAME [MORE …]"; none are taken without it. */
   readonly positionals?: string;
@@ -21,14 +25,10 @@ export interface CommandSpec<O extends Record<string, OptionSpec> = Record<strin
   readonly options: O;
 }
 
-type Value<S extends OptionSpec> = S["type"] extends "boolean" ? boolean : string;
+/** By option: undefined where it was not given, [] for one that may be repeated. */
+export type OptionValues<O extends Options> = TypeFlag<{ -readonly [K in keyof O]: { type: O[K]["type"] } }>["flags"];
 
-/** `undefined` where an option was not given. */
-export type OptionValues<O extends Record<string, OptionSpec>> = {
-  readonly [K in keyof O]?: O[K]["multiple"] extends true ? Value<O[K]>[] : Value<O[K]>;
-};
-
-export interface Parsed<O extends Record<string, OptionSpec>> {
+export interface Parsed<O extends Options> {
   readonly values: OptionValues<O>;
   readonly positionals: readonly string[];
 }
@@ -41,63 +41,34 @@ export class HelpRequest extends Error {
   }
 }
 
-const helpOption = { type: "boolean", short: "h", help: "show this text" } as const;
+const help = { type: Boolean, alias: "h", help: "show this text" } as const;
 
 function usageLine(spec: CommandSpec): string {
   const positionals = spec.positionals === undefined ? "" : ` ${spec.positionals}`;
   return `usage: s2mllm ${spec.name}${positionals} [options]`;
 }
 
+/** An option as help and messages show it, such as "-p, --preset NAME". */
+function shown(name: string, { type, alias }: OptionSpec, value: string): string {
+  return `${alias === undefined ? "" : `-${alias}, `}--${name}${type === Boolean ? "" : ` ${value}`}`;
+}
+
 /** The text of `s2mllm <command> --help`. */
 export function helpText(spec: CommandSpec): string {
-  const all: Record<string, OptionSpec> = { ...spec.options, help: helpOption };
-  const rows = Object.entries(all).map(([name, option]) => {
-    const short = option.short === undefined ? "" : `-${option.short}, `;
-    const value = option.type === "string" ? ` ${option.value ?? "TEXT"}` : "";
-    return [
-      `  ${short}--${name}${value}`,
-      option.help + (option.multiple === true ? " (may be repeated)" : ""),
-    ] as const;
-  });
-  const width = Math.max(...rows.map(([left]) => left.length)) + 2;
+  const rows = Object.entries<OptionSpec>({ ...spec.options, help }).map(([name, option]) => ({
+    left: `  ${shown(name, option, option.value ?? "TEXT")}`,
+    right: option.help + (Array.isArray(option.type) ? " (may be repeated)" : ""),
+  }));
+  const width = Math.max(...rows.map(({ left }) => left.length)) + 2;
   return [
     usageLine(spec),
     "",
     spec.about,
     "",
     "options:",
-    ...rows.map(([left, help]) => left.padEnd(width) + help),
+    ...rows.map(({ left, right }) => left.padEnd(width) + right),
     "",
   ].join("\n");
-}
-
-function explain(error: Error, known: readonly string[]): string {
-  const unknown = /^Unknown option '--?([^']+)'/.exec(error.message);
-  if (unknown === null) return error.message.split("\n")[0]!;
-  const near = closest(unknown[1]!, known);
-  return `unknown option "${unknown[1]!.length === 1 ? "-" : "--"}${unknown[1]}"${near === undefined ? "" : ` (did you mean "--${near}"?)`}`;
-}
-
-/**
- * Reads a command's arguments.
- *
- * @throws UserError with exit code 2 and the usage line, for anything the command does not take
- * @throws HelpRequest on `--help`
- */
-export function parseOptions<const O extends Record<string, OptionSpec>>(
-  spec: CommandSpec<O>,
-  args: readonly string[],
-): Parsed<O> {
-  const options = { ...(spec.options as Record<string, OptionSpec>), help: helpOption };
-  let parsed: ReturnType<typeof parseArgs>;
-  try {
-    parsed = parseArgs({ args: [...args], options, allowPositionals: spec.positionals !== undefined });
-  } catch (error) {
-    throw wrongUsage(spec, explain(error as Error, Object.keys(options)));
-  }
-  const { help, ...values } = parsed.values;
-  if (help === true) throw new HelpRequest(helpText(spec));
-  return { values: values as OptionValues<O>, positionals: parsed.positionals };
 }
 
 /** The error for arguments that parse but make no sense: the message, then how the command is used. */
@@ -108,16 +79,72 @@ export function wrongUsage(spec: CommandSpec, message: string): UserError {
   );
 }
 
-/** A whole number given as text. @throws UserError naming the option */
-export function wholeNumber(option: string, text: string, least = 0): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isSafeInteger(value) || value < least) {
-    throw new UserError(`${option} takes a whole number of at least ${least}, got "${text}"`, 2);
+/**
+ * Reads a command's arguments.
+ *
+ * @throws UserError with exit code 2, for anything the command does not take
+ * @throws HelpRequest on `--help`
+ */
+export function parseOptions<const O extends Options>(spec: CommandSpec<O>, args: readonly string[]): Parsed<O> {
+  const options: Options = { ...spec.options, help };
+  const named = (text: string): [string, OptionSpec] =>
+    Object.entries(options).find(([name, { alias }]) => name === text || alias === text)!;
+  const reader = (name: string, option: OptionSpec, read: Reader) => (text: string) => {
+    if (text === "") throw wrongUsage(spec, `Option '${shown(name, option, "<value>")}' argument missing`);
+    try {
+      return read(text);
+    } catch (error) {
+      throw error instanceof UserError ? new UserError(`--${name} ${error.message}`, 2) : error;
+    }
+  };
+  const flags: Flags = {};
+  for (const [name, option] of Object.entries(options)) {
+    const { type, alias } = option;
+    const read = typeof type === "function" ? reader(name, option, type) : ([reader(name, option, type[0])] as const);
+    flags[name] = { type: type === Boolean ? Boolean : read, ...(alias === undefined ? {} : { alias }) };
   }
-  return value;
+  const { flags: values, _: positionals } = typeFlag(flags, [...args], {
+    // sees each argument in its turn, before its value is read
+    ignore: (kind, text, value) => {
+      if (kind === "unknown-flag") throw wrongUsage(spec, unknownOption(text, Object.keys(options)));
+      if (kind !== "known-flag") return;
+      const [name, option] = named(text);
+      if (name === "help") throw new HelpRequest(helpText(spec));
+      if (option.type === Boolean && value !== undefined)
+        throw wrongUsage(spec, `Option '--${name}' does not take an argument`);
+    },
+  });
+  if (spec.positionals === undefined && positionals.length > 0)
+    throw wrongUsage(spec, `Unexpected argument '${positionals[0]}'. This command does not take positional arguments`);
+  return { values: values as OptionValues<O>, positionals };
 }
 
-/** Whole numbers with commas between, such as "0,1,2". @throws UserError naming the option */
-export function wholeNumbers(option: string, text: string, least = 0): number[] {
-  return text.split(",").map((part) => wholeNumber(option, part, least));
+function unknownOption(name: string, known: readonly string[]): string {
+  const near = closest(name, known);
+  return `unknown option "${name.length === 1 ? "-" : "--"}${name}"${near === undefined ? "" : ` (did you mean "--${near}"?)`}`;
 }
+
+/** Reads a whole number. */
+export const wholeNumber =
+  (least = 0) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (text.trim() === "" || !Number.isSafeInteger(value) || value < least)
+      throw new UserError(`takes a whole number of at least ${least}, got "${text}"`, 2);
+    return value;
+  };
+
+/** Reads values with commas between, such as "0,1,2". */
+export const listOf =
+  <T>(read: (text: string) => T) =>
+  (text: string): T[] =>
+    text.split(",").map((part) => read(part.trim()));
+
+/** Reads one of a few words. */
+export const oneOf =
+  <const T extends string>(...words: readonly T[]) =>
+  (text: string): T => {
+    const found = words.find((word) => word === text);
+    if (found !== undefined) return found;
+    throw new UserError(`takes ${words.join(words.length === 2 ? " or " : ", ")}, got "${text}"`, 2);
+  };

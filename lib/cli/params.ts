@@ -15,21 +15,21 @@ const spec = {
   name: "params",
   about: "Counts the model's parameters by what trains them, and estimates what a run needs; allocates none of them.",
   options: {
-    preset: { type: "string", value: "NAME", help: `one of ${Object.keys(presets).join(", ")} (required)` },
-    ablation: { type: "string", value: "NAME", help: `one of ${Object.keys(ablations).join(", ")}` },
+    preset: { type: String, value: "NAME", help: `one of ${Object.keys(presets).join(", ")} (required)` },
+    ablation: { type: String, value: "NAME", help: `one of ${Object.keys(ablations).join(", ")}` },
     set: {
-      type: "string",
-      multiple: true,
+      type: [String],
+
       value: "PATH=VALUE",
       help: "another value in the config, such as lora.rank=8",
     },
     checkpoint: {
-      type: "string",
+      type: String,
       value: "DIR",
       help: "also what of it a folder of weights has: missing, unexpected and misshapen names; status 1 when it does not fit",
     },
-    estimate: { type: "boolean", help: "also memory and time on this machine's engine (S2_ENGINE names another)" },
-    json: { type: "boolean", help: "print one JSON document" },
+    estimate: { type: Boolean, help: "also memory and time on this machine's engine (S2_ENGINE names another)" },
+    json: { type: Boolean, help: "print one JSON document" },
   },
 } as const satisfies CommandSpec;
 

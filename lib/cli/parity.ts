@@ -9,9 +9,9 @@ const spec = {
   name: "parity",
   about: "Compares the model, its losses and the evaluation with reference numbers, outputs and gradients.",
   options: {
-    goldens: { type: "string", value: "DIR", help: "folder of goldens with its index.json (required)" },
-    engine: { type: "string", value: "NAME", help: `engine to run on: ${ENGINES.join(", ")}` },
-    json: { type: "boolean", help: "print one JSON document" },
+    goldens: { type: String, value: "DIR", help: "folder of goldens with its index.json (required)" },
+    engine: { type: String, value: "NAME", help: `engine to run on: ${ENGINES.join(", ")}` },
+    json: { type: Boolean, help: "print one JSON document" },
   },
 } as const satisfies CommandSpec;
 

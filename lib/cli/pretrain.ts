@@ -27,16 +27,16 @@ const spec = {
   about:
     "Makes the weights that a small preset starts from: the tokenizer, the vision tower (dense labels), the reconstruction decoder (pointmaps). Neither sees a coordinate as input.",
   options: {
-    preset: { type: "string", value: "NAME", help: "nano unless given" },
+    preset: { type: String, value: "NAME", help: "nano unless given" },
     part: {
-      type: "string",
+      type: String,
       value: "PART",
       help: "tokenizer, vision or reconstruction; all three, in this order, unless given",
     },
-    steps: { type: "string", value: "N", help: "steps of the part's training" },
-    seed: { type: "string", value: "N", help: "0 unless given; it draws rooms, batches and initial weights" },
-    continue: { type: "boolean", help: "vision: go on from the present weights, with a new schedule and new rooms" },
-    json: { type: "boolean", help: "print one JSON document" },
+    steps: { type: wholeNumber(1), value: "N", help: "steps of the part's training" },
+    seed: { type: wholeNumber(), value: "N", help: "0 unless given; it draws rooms, batches and initial weights" },
+    continue: { type: Boolean, help: "vision: go on from the present weights, with a new schedule and new rooms" },
+    json: { type: Boolean, help: "print one JSON document" },
   },
 } as const;
 
@@ -69,9 +69,7 @@ export async function run(args: string[]): Promise<number> {
   if (values.part !== undefined && !(parts as readonly string[]).includes(values.part))
     throw unknownName("part", values.part, parts);
   const wanted = values.part === undefined ? parts : [values.part as (typeof parts)[number]];
-  const seed = values.seed === undefined ? 0 : wholeNumber("--seed", values.seed);
-  const steps = (usual: number): number =>
-    values.steps === undefined ? usual : wholeNumber("--steps", values.steps, 1);
+  const seed = values.seed ?? 0;
   const progress = stderrProgress();
   const folder = inProject("data", "pretrained", config.preset);
   const summary: Record<string, unknown> = {};
@@ -90,7 +88,7 @@ export async function run(args: string[]): Promise<number> {
     const held = labelledFrames(rooms, 80, 8, patch, new Rng(seed, "pretrain/held-out-rooms"), progress);
     const from = values.continue === true ? pretrainedFile(config.preset, "vision") : undefined;
     const options = {
-      steps: steps(4000),
+      steps: values.steps ?? 4000,
       batch: 64,
       learningRate: from === undefined ? 1.5e-3 : 1e-3,
       seed,
@@ -108,7 +106,7 @@ export async function run(args: string[]): Promise<number> {
   if (wanted.includes("reconstruction")) {
     const cache = await prepareScenes(config, progress);
     await chooseEngine();
-    const options = { steps: steps(1200), scenes: 4, views: 4, learningRate: 1e-3, seed };
+    const options = { steps: values.steps ?? 1200, scenes: 4, views: 4, learningRate: 1e-3, seed };
     const lines: MetricsLine[] = [];
     const result = await pretrainReconstruction(config, cache, options, (line) => lines.push(line), progress);
     const about = {

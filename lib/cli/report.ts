@@ -20,8 +20,8 @@ const spec = {
   about:
     "Writes figures/report.html and the figures (JSON, HTML, PNG with a Chromium) from the finished rows in data/results.",
   options: {
-    out: { type: "string", value: "FOLDER", help: "where to write; figures/ unless given" },
-    json: { type: "boolean", help: "print what was written as JSON" },
+    out: { type: String, value: "FOLDER", help: "where to write; figures/ unless given" },
+    json: { type: Boolean, help: "print what was written as JSON" },
   },
 } as const;
 

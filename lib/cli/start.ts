@@ -24,7 +24,7 @@ const spec = {
   about:
     "The whole road at nano size: makes S2-Rooms, fine-tunes the full model and the model without position encoding on this machine, " +
     "reads the other finished runs, runs the notebooks, writes figures/report.html and prints the paper's Table 5 beside ours. Run again, it does only what is missing.",
-  options: { json: { type: "boolean", help: "print the rows as one JSON document" } },
+  options: { json: { type: Boolean, help: "print the rows as one JSON document" } },
 } as const;
 
 /** What `npm start` trains itself; the other rows were made by the same code and are read. */

@@ -27,30 +27,30 @@ const spec = {
     "Answers one random scene, or trains on it, with weights that are read, widened and freed part by part, and says what time and memory that took.",
   options: {
     preset: {
-      type: "string",
+      type: String,
       value: "NAME",
       help: `one of ${Object.keys(presets).join(", ")}; llava-video-7b unless given`,
     },
     set: {
-      type: "string",
-      multiple: true,
+      type: [String],
+
       value: "PATH=VALUE",
       help: "another value in the config, such as data.frames=8",
     },
     make: {
-      type: "boolean",
+      type: Boolean,
       help: "first write random weights in half precision to FOLDER, which must not exist (17 GB for llava-video-7b)",
     },
     train: {
-      type: "boolean",
+      type: Boolean,
       help: "a training pass instead of an answer: loss and gradients of everything that trains, each part read again on the way back",
     },
     out: {
-      type: "string",
+      type: String,
       value: "FOLDER",
       help: "with --train: apply AdamW's first update and write what trained, with its moments, to FOLDER (12 bytes a trained parameter)",
     },
-    json: { type: "boolean", help: "print one JSON document" },
+    json: { type: Boolean, help: "print one JSON document" },
   },
 } as const;
 

@@ -10,7 +10,7 @@ import { publishRuns } from "../runs/publish";
 import { readRows } from "../runs/row";
 import { runStudy, studyNamed } from "../studies/run";
 import { requireMemory } from "../train/estimate";
-import { parseOptions, wholeNumber, wholeNumbers, wrongUsage } from "./options";
+import { listOf, parseOptions, wholeNumber, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 
 const spec = {
@@ -19,21 +19,21 @@ const spec = {
   about:
     "Runs what is missing of a study, each run in a process of its own, and prints its table. Finished runs are read, not redone.",
   options: {
-    preset: { type: "string", value: "NAME", help: "nano unless given" },
-    seeds: { type: "string", value: "LIST", help: "such as 0,1,2; 0 unless given" },
-    variants: { type: "string", value: "LIST", help: "such as full,no-mpe; all of the study unless given" },
-    retrain: { type: "string", value: "LIST", help: "variants that this machine must have trained itself" },
+    preset: { type: String, value: "NAME", help: "nano unless given" },
+    seeds: { type: listOf(wholeNumber()), value: "LIST", help: "such as 0,1,2; 0 unless given" },
+    variants: { type: listOf(String), value: "LIST", help: "such as full,no-mpe; all of the study unless given" },
+    retrain: { type: listOf(String), value: "LIST", help: "variants that this machine must have trained itself" },
     processes: {
-      type: "string",
+      type: wholeNumber(1),
       value: "N",
       help: "runs side by side, one thread each; 2 unless given, 1 gives one run all cores",
     },
-    set: { type: "string", value: "PATH=VALUE", multiple: true, help: "change one config value in every run" },
+    set: { type: [String], value: "PATH=VALUE", help: "change one config value in every run" },
     publish: {
-      type: "boolean",
+      type: Boolean,
       help: "run nothing; move this machine's finished runs (of all seeds unless given) to the committed ones in data/results",
     },
-    json: { type: "boolean", help: "print the rows as one JSON document" },
+    json: { type: Boolean, help: "print the rows as one JSON document" },
   },
 } as const;
 
@@ -80,12 +80,11 @@ export async function run(args: string[]): Promise<number> {
   const [name] = positionals;
   if (name === undefined || positionals.length > 1) throw wrongUsage(spec, "takes the name of one study");
   const study = studyNamed(name);
-  const list = (text: string | undefined): string[] | undefined => text?.split(",");
   const choice: Choice = {
     preset: values.preset ?? "nano",
-    variants: list(values.variants) ?? study.variants,
+    variants: values.variants ?? study.variants,
     set: values.set,
-    ...(values.seeds === undefined ? {} : { seeds: wholeNumbers("--seeds", values.seeds) }),
+    ...(values.seeds === undefined ? {} : { seeds: values.seeds }),
   };
   if (values.publish === true) {
     if (values.retrain !== undefined || values.processes !== undefined)
@@ -93,12 +92,12 @@ export async function run(args: string[]): Promise<number> {
     publish(name, choice, values.json === true);
     return 0;
   }
-  const processes = values.processes === undefined ? 2 : wholeNumber("--processes", values.processes, 1);
+  const processes = values.processes ?? 2;
   await requireRoom(name, choice, processes);
   const rows = await runStudy(name, {
     ...choice,
     seeds: choice.seeds ?? [0],
-    retrain: list(values.retrain),
+    retrain: values.retrain,
     processes,
     onProgress: stderrProgress(),
   });

@@ -7,9 +7,9 @@ import { encodeScenes } from "../dataloader/sentences";
 import { chooseEngine } from "../engine/choose";
 import { openSession } from "../eval/session";
 import { requireMemory } from "../train/estimate";
-import { adapterFolder, fineTune, type Kept, keptForms, withAdapter } from "../train/fine-tune";
+import { adapterFolder, fineTune, keptForms, withAdapter } from "../train/fine-tune";
 import { requireAdapters } from "../weights/adapter";
-import { parseOptions, wholeNumber, wrongUsage } from "./options";
+import { oneOf, parseOptions, wholeNumber } from "./options";
 import { printJson, printLines } from "./output";
 
 const spec = {
@@ -17,23 +17,23 @@ const spec = {
   about:
     "Fine-tunes one configuration and keeps its log and weights. Run again after an interrupt to go on from the checkpoint.",
   options: {
-    preset: { type: "string", value: "NAME", help: "nano unless given" },
-    ablation: { type: "string", value: "NAME", help: "full unless given" },
-    seed: { type: "string", value: "N", help: "0 unless given" },
+    preset: { type: String, value: "NAME", help: "nano unless given" },
+    ablation: { type: String, value: "NAME", help: "full unless given" },
+    seed: { type: wholeNumber(), value: "N", help: "0 unless given" },
     set: {
-      type: "string",
+      type: [String],
       value: "PATH=VALUE",
-      multiple: true,
+
       help: "change one config value, such as training.steps=200",
     },
-    out: { type: "string", value: "FOLDER", help: "data/runs/<preset>-<ablation>-s<seed> unless given" },
+    out: { type: String, value: "FOLDER", help: "data/runs/<preset>-<ablation>-s<seed> unless given" },
     keep: {
-      type: "string",
+      type: oneOf(...keptForms),
       value: "FORM",
       help: "model: all weights (unless given); adapter: what trained, as a LoRA adapter in PEFT's layout; both",
     },
-    adapter: { type: "string", value: "FOLDER", help: "start from this adapter, over the preset's weights" },
-    json: { type: "boolean", help: "print one JSON document" },
+    adapter: { type: String, value: "FOLDER", help: "start from this adapter, over the preset's weights" },
+    json: { type: Boolean, help: "print one JSON document" },
   },
 } as const;
 
@@ -41,11 +41,8 @@ const spec = {
 export async function run(args: string[]): Promise<number> {
   const { values } = parseOptions(spec, args);
   const [preset, ablation] = [values.preset ?? "nano", values.ablation ?? "full"];
-  const seed = values.seed === undefined ? 0 : wholeNumber("--seed", values.seed);
-  const keep = values.keep ?? "model";
-  if (!(keptForms as readonly string[]).includes(keep))
-    throw wrongUsage(spec, `--keep takes ${keptForms.join(", ")}, got "${keep}"`);
-  const plain = resolveConfig({ preset, ablation, seed, set: values.set ?? [] });
+  const [seed, keep] = [values.seed ?? 0, values.keep ?? "model"];
+  const plain = resolveConfig({ preset, ablation, seed, set: values.set });
   const config = values.adapter === undefined ? plain : withAdapter(plain, resolve(values.adapter));
   if (keep !== "model") requireAdapters(config);
   const folder = values.out ?? inProject("data", "runs", `${preset}-${ablation}-s${seed}`);
@@ -66,7 +63,7 @@ export async function run(args: string[]): Promise<number> {
       name: `${ablation} seed ${seed}`,
       progress,
       signal: stop.signal,
-      keep: keep as Kept,
+      keep,
     });
     const outcome = {
       folder,

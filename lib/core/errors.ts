@@ -1,3 +1,5 @@
+import { distance } from "fastest-levenshtein";
+
 /** A mistake in what the user gave (file, option, config, data): shown without a stack trace. */
 export class UserError extends Error {
   constructor(
@@ -18,29 +20,11 @@ export class ShapeError extends Error {
   }
 }
 
-/** `known` sorted by how close it is to `name`; for "did you mean" messages. */
+/** The one of `known` that `name` was probably meant to be; undefined when none is near. */
 export function closest(name: string, known: readonly string[]): string | undefined {
-  const distance = (a: string, b: string): number => {
-    let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-    for (let i = 1; i <= a.length; i++) {
-      const next = [i];
-      for (let j = 1; j <= b.length; j++) {
-        next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
-      }
-      row = next;
-    }
-    return row[b.length]!;
-  };
-  let best: string | undefined;
-  let least = Math.max(3, Math.ceil(name.length / 2));
-  for (const candidate of known) {
-    const d = distance(name, candidate);
-    if (d < least) {
-      least = d;
-      best = candidate;
-    }
-  }
-  return best;
+  const near = known.map((candidate) => ({ candidate, off: distance(name, candidate) }));
+  const [best] = near.sort((a, b) => a.off - b.off);
+  return best !== undefined && best.off < Math.max(3, Math.ceil(name.length / 2)) ? best.candidate : undefined;
 }
 
 /** The error for a name that is not among the known ones, with a suggestion. */

@@ -1,14 +1,4 @@
-import { accessSync, constants, statSync } from "node:fs";
-import { delimiter, isAbsolute, join } from "node:path";
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
-}
+import which from "which";
 
 /**
  * The first of the named programs that this machine has.
@@ -17,14 +7,9 @@ function isProgram(path: string): boolean {
  * @returns absolute path, or undefined
  */
 export function findProgram(names: readonly string[], path = process.env.PATH ?? ""): string | undefined {
-  const folders = path.split(delimiter).filter((folder) => folder !== "");
-  const endings = process.platform === "win32" ? [".exe", ".cmd", ""] : [""];
   for (const name of names) {
-    const places = isAbsolute(name)
-      ? [name]
-      : folders.flatMap((folder) => endings.map((ending) => join(folder, name + ending)));
-    const found = places.find(isProgram);
-    if (found !== undefined) return found;
+    const found = which.sync(name, { path, nothrow: true });
+    if (found !== null) return found;
   }
   return undefined;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { HelpRequest, helpText, parseOptions, wholeNumber, wholeNumbers, wrongUsage } from "../../lib/cli/options";
+import { HelpRequest, helpText, listOf, oneOf, parseOptions, wholeNumber, wrongUsage } from "../../lib/cli/options";
 import { UserError } from "../../lib/core/errors";
 
 const spec = {
@@ -7,17 +7,52 @@ const spec = {
   positionals: "[FOLDER]",
   about: "Trains one run.",
   options: {
-    preset: { type: "string", short: "p", value: "NAME", help: "sizes" },
-    set: { type: "string", multiple: true, value: "PATH=VALUE", help: "change one value" },
-    json: { type: "boolean", help: "print one JSON document" },
+    preset: { type: String, alias: "p", value: "NAME", help: "sizes" },
+    set: { type: [String], value: "PATH=VALUE", help: "change one value" },
+    json: { type: Boolean, help: "print one JSON document" },
   },
 } as const;
 
-test("reads values, repeated options and positionals; what is not given is undefined", () => {
+test("reads values, repeated options and positionals; what is not given is undefined, or empty where it may be repeated", () => {
   const { values, positionals } = parseOptions(spec, ["-p", "nano", "--set", "a=1", "out", "--set=b=2"]);
   expect(values).toEqual({ preset: "nano", set: ["a=1", "b=2"] });
   expect(values.json).toBeUndefined();
-  expect(positionals).toEqual(["out"]);
+  expect([...positionals]).toEqual(["out"]);
+  expect(parseOptions(spec, []).values).toEqual({ set: [] });
+});
+
+test("what stands behind -- is no option, and a value may hold = and spaces", () => {
+  const { values, positionals } = parseOptions(spec, ["--set", "data.folder=a b=c", "--", "--json"]);
+  expect(values).toEqual({ set: ["data.folder=a b=c"] });
+  expect([...positionals]).toEqual(["--json"]);
+});
+
+test("a reader turns the text into the option's value, and names the option when it cannot", () => {
+  const numbered = {
+    name: "study",
+    about: "Runs.",
+    options: {
+      seeds: { type: listOf(wholeNumber()), help: "seeds" },
+      keep: { type: oneOf("model", "adapter", "both"), help: "what is kept" },
+    },
+  } as const;
+  expect(parseOptions(numbered, ["--seeds", "0,1, 2", "--keep=both"]).values).toEqual({
+    seeds: [0, 1, 2],
+    keep: "both",
+  });
+  const message = (...args: string[]): string => {
+    try {
+      parseOptions(numbered, args);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return "";
+  };
+  expect(message("--seeds", "0,,2")).toBe('--seeds takes a whole number of at least 0, got ""');
+  expect(message("--keep", "all")).toBe('--keep takes model, adapter, both, got "all"');
+  // the next option is no value
+  expect(message("--seeds", "--keep", "both")).toMatch(/^study: Option '--seeds <value>' argument missing\n/);
+  expect(message("--seeds", "-1")).toMatch(/^study: Option '--seeds <value>' argument missing\n/);
 });
 
 test("--help and -h ask for the text", () => {
@@ -76,17 +111,17 @@ describe("wrong usage ends with 2, the message and the usage line", () => {
 
 describe("whole numbers", () => {
   test("read", () => {
-    expect(wholeNumber("--seed", "0")).toBe(0);
-    expect(wholeNumber("--steps", "1e3", 1)).toBe(1000);
-    expect(wholeNumbers("--seeds", "0,1,2")).toEqual([0, 1, 2]);
+    expect(wholeNumber()("0")).toBe(0);
+    expect(wholeNumber(1)("1e3")).toBe(1000);
+    expect(listOf(wholeNumber())("0,1,2")).toEqual([0, 1, 2]);
   });
 
   test.each(["", " ", "x", "1.5", "-1", "NaN", "9007199254740993"])("%j is refused", (text) => {
-    expect(() => wholeNumber("--seed", text)).toThrow(`--seed takes a whole number of at least 0, got "${text}"`);
+    expect(() => wholeNumber()(text)).toThrow(`takes a whole number of at least 0, got "${text}"`);
   });
 
   test("the least value and each part of a list are checked", () => {
-    expect(() => wholeNumber("--steps", "0", 1)).toThrow('--steps takes a whole number of at least 1, got "0"');
-    expect(() => wholeNumbers("--seeds", "0,,2")).toThrow('--seeds takes a whole number of at least 0, got ""');
+    expect(() => wholeNumber(1)("0")).toThrow('takes a whole number of at least 1, got "0"');
+    expect(() => listOf(wholeNumber())("0,,2")).toThrow('takes a whole number of at least 0, got ""');
   });
 });
