@@ -142,7 +142,7 @@ describe("a download that is not complete", () => {
       "nr3d.csv: columns",
       "scannetv2-labels.combined.tsv: has no column id",
       "scene0000_00.sens: ",
-      "scene0011_00.mask.npz: not a zip archive",
+      "scene0011_00.mask.npz: not a whole zip archive",
     ];
     for (const text of named) expect(problems.filter((p) => p.includes(text)).length, text).toBeGreaterThan(0);
   });

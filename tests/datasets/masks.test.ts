@@ -44,7 +44,7 @@ describe("Mask3D's masks", () => {
       `${id}.mask.npz: is about 26 vertices, but ${id}_vh_clean_2.ply has 25; the two belong to different versions of the scan`,
     );
     data.file(`mask/${id}.mask.npz`, Buffer.from("PK\x03\x04 half a download"));
-    refused(`${id}.mask.npz: not a zip archive, or cut off (20 bytes`);
+    refused(`${id}.mask.npz: not a whole zip archive (20 bytes`);
     data.file(
       `mask/${id}.mask.npz`,
       sparseNpz([[0]], count, { change: { data: npyFile("|O", [1], Buffer.from("\x80\x04.")) } }),

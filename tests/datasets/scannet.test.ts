@@ -255,7 +255,7 @@ describe("bad scenes", () => {
     [
       "a truncated depth image",
       (s) => writeFileSync(join(s, "depth", "0.png"), readFileSync(join(s, "depth", "0.png")).subarray(0, 500)),
-      "0.png: PNG is cut off inside its IDAT chunk (500 bytes); export this frame again",
+      "0.png: the PNG is cut off (500 bytes); export this frame again",
     ],
     [
       "a truncated colour image",

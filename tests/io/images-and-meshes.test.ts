@@ -216,6 +216,10 @@ describe("csv", () => {
     expect(writeCsv([])).toBe("");
   });
 
+  test("a byte order mark and blank lines are no content", () => {
+    expect(readCsv("\ufeffa,b\n\n1,2\n\n", "a.csv", ["a"])).toEqual([{ a: "1", b: "2" }]);
+  });
+
   test("an empty value is an empty text, a quoted one may hold lines", () => {
     expect(readCsv('a,b\r\n1,\r\n2,"x\ny"\r\n', "a.csv", ["a"])).toEqual([
       { a: "1", b: "" },
@@ -227,17 +231,14 @@ describe("csv", () => {
     [
       "a quote that never closes",
       'a,b\n1,"x\n2,z\n',
-      "a.csv: line 2: a quote opens and never closes; download the file again",
+      "a.csv: a quote opens behind row 0 and never closes; download the file again",
     ],
-    [
-      "a quote that closes in a later value",
-      'a,b\n1,"x\n2,z\n3,"k"\n',
-      "a.csv: line 2: a quote opens and never closes",
-    ],
+    ["a quote that closes in a later value", 'a,b\n1,"x\n2,z\n3,"k"\n', "a.csv: line 4: a quote stands inside a value"],
     ["a quote inside of a value", 'a,b\n1,x"y\n', "a.csv: line 2: a quote stands inside a value"],
     ["text behind a quote", 'a,b\n1,"x\ny"\n2,"o"p\n', "a.csv: line 4: a quote stands inside a value"],
-    ["a line that is too short", "a,b\n1,2\n3\n", "a.csv: line 3 has 1 values, the first line 2"],
-    ["a line that is too long", "a,b\n1,2,3\n", "a.csv: line 2 has 3 values, the first line 2"],
+    ["a line that is too short", "a,b\n1,2\n3\n", "a.csv: line 3 has 1 values, the first line another number"],
+    ["a line that is too long", "a,b\n1,2,3\n", "a.csv: line 2 has 3 values, the first line another number"],
+    ["a column that is there twice", "a,a\n1,2\n", "a.csv: column a is there twice"],
     ["nothing", "", "a.csv: is empty, expected columns a"],
   ])("refuses %s", (_, text, message) => {
     expect(() => readCsv(text, "a.csv", ["a"])).toThrow(UserError);

@@ -1,10 +1,9 @@
-import { fork } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
+import pLimit from "p-limit";
+import { runChild } from "../../core/child";
 import { UserError } from "../../core/errors";
 import { writeFileAtomic } from "../../core/files";
 import { type ProgressSink, silent } from "../../core/progress";
@@ -12,7 +11,7 @@ import { inProject } from "../../core/root";
 import { configHash, planRooms, type RoomPlan, type RoomsConfig, roomsVersion } from "./config";
 import { labelMapTsv, nr3dCsv, scanReferJson, sr3dCsv } from "./referring";
 import { finishedRoom, type RoomRecord, sceneFolder, writeRoom } from "./scan";
-import type { Job, Report } from "./worker";
+import type { Job } from "./worker";
 
 /** The manifest, written last: its presence says that the folder is complete. */
 export interface RoomsManifest {
@@ -34,36 +33,8 @@ export function readManifest(folder: string): RoomsManifest | undefined {
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as RoomsManifest) : undefined;
 }
 
-function spawnWorker(job: Job, onRoom: () => void): Promise<void> {
-  // tsx lets node run the worker's TypeScript, however this process itself was started
-  const tsx = pathToFileURL(createRequire(inProject("package.json")).resolve("tsx")).href;
-  return new Promise((resolve, reject) => {
-    const child = fork(inProject("lib/datasets/rooms/worker.ts"), [], {
-      execArgv: ["--import", tsx],
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
-    });
-    let left = job.rooms.length;
-    let failure: string | undefined;
-    child.on("message", (report: Report) => {
-      if ("failed" in report) failure = report.failed;
-      else {
-        left--;
-        onRoom();
-      }
-    });
-    child.on("error", reject);
-    child.on("exit", (code, signal) => {
-      if (left === 0 && failure === undefined) resolve();
-      else
-        reject(
-          new UserError(
-            `making rooms stopped: ${failure ?? `a worker ended with ${signal ?? `status ${code}`}`}; run the same command again to go on where it stopped`,
-          ),
-        );
-    });
-    child.send(job);
-  });
-}
+/** Most rooms of one process's job: starting a process takes as long as making ten. */
+const JOB = 400;
 
 export interface MakeOptions {
   /** Processes; rooms are made in this one when it is 1 or there are few. */
@@ -113,8 +84,24 @@ export async function makeRooms(
       onRoom();
     }
   } else {
-    const shares: RoomPlan[][] = Array.from({ length: workers }, (_, w) => missing.filter((_, i) => i % workers === w));
-    await Promise.all(shares.map((rooms) => spawnWorker({ folder, config, rooms }, onRoom)));
+    const size = Math.min(JOB, Math.ceil(missing.length / workers));
+    const jobs = Array.from({ length: Math.ceil(missing.length / size) }, (_, i): Job => {
+      return { folder, config, rooms: missing.slice(i * size, (i + 1) * size) };
+    });
+    const worker = inProject("lib/datasets/rooms/worker.ts");
+    const limit = pLimit(workers);
+    const stop = new AbortController();
+    try {
+      await limit.map(jobs, (job) =>
+        runChild<Job, string, void>(worker, job, { onProgress: onRoom, signal: stop.signal }),
+      );
+    } catch (error) {
+      limit.clearQueue();
+      stop.abort();
+      throw new UserError(
+        `making rooms stopped: ${(error as Error).message}; run the same command again to go on where it stopped`,
+      );
+    }
   }
   return writeIndex(folder, config, plans);
 }

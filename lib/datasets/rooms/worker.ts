@@ -1,3 +1,4 @@
+import { serveParent } from "../../core/child";
 import type { RoomPlan, RoomsConfig } from "./config";
 import { writeRoom } from "./scan";
 
@@ -7,22 +8,11 @@ export interface Job {
   readonly rooms: readonly RoomPlan[];
 }
 
-/** Sent to the parent after each room, or once when a room failed. */
-export type Report = { readonly done: string } | { readonly failed: string };
-
-/** A child process: receives one job, writes its rooms one after the other, ends when the channel closes. */
-process.on("disconnect", () => process.exit());
-process.once("message", (job: Job) => {
-  void (async () => {
-    const send = (report: Report): Promise<void> => new Promise((resolve) => process.send!(report, () => resolve()));
-    try {
-      for (const plan of job.rooms) {
-        await writeRoom(job.folder, job.config, plan);
-        await send({ done: plan.id });
-      }
-    } catch (error) {
-      await send({ failed: (error as Error).message });
-    }
-    process.disconnect();
-  })();
+// a child process: receives one job and writes its rooms one after the other, reporting the id of each
+serveParent<Job, string, void>(async ({ folder, config, rooms }, report, stop) => {
+  for (const plan of rooms) {
+    if (stop.aborted) return;
+    await writeRoom(folder, config, plan);
+    report(plan.id);
+  }
 });
