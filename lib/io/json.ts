@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { z } from "zod";
 import { UserError } from "../core/errors";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -60,4 +61,16 @@ export function readJsonObject(path: string): JsonObject {
     throw new UserError(`${path}: cannot be read (${(error as NodeJS.ErrnoException).code})`);
   }
   return parseJsonObject(bytes, (why) => new UserError(`${path}: the file ${why}; copy it again`));
+}
+
+/**
+ * A JSON file that holds what a schema describes.
+ *
+ * @throws UserError naming the file, each place in it that does not fit, and what was expected there
+ */
+export function readJsonAs<T>(path: string, schema: z.ZodType<T>): T {
+  const result = schema.safeParse(readJsonObject(path));
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => `${issue.path.join(".") || "the top level"}: ${issue.message}`);
+  throw new UserError(`${path}: ${problems.join("; ")}`);
 }

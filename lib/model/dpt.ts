@@ -4,7 +4,7 @@ import { tf } from "../engine/tf";
 import { conv, convParameters, upconv } from "../nn/conv";
 import { cornerMatrix, mapPlanes } from "../nn/resize";
 import type { Scope } from "../nn/scope";
-import { type InitStyle, weightInit } from "./initial";
+import { type InitStyle, weightInit } from "./initialise";
 
 /** What the head predicts for each pixel. */
 export interface Pointmap {
@@ -51,7 +51,8 @@ function residualUnit(p: Scope, x: tf.Tensor4D): tf.Tensor4D {
 /** One step from coarse to fine: adds the finer map, refines, doubles the side. */
 function fuse(p: Scope, coarse: tf.Tensor4D, fine?: tf.Tensor4D): tf.Tensor4D {
   const joined = fine === undefined ? coarse : coarse.add<tf.Tensor4D>(residualUnit(p.at("resConfUnit1"), fine));
-  // Fast3R projects after doubling; weights of an interpolation sum to 1, so that before it is the same and costs a quarter
+  // Fast3R projects after doubling; weights of an interpolation sum to 1, so that before it is the same and costs a
+  // quarter
   const refined = conv(p.at("out_conv"), residualUnit(p.at("resConfUnit2"), joined));
   return upsample(refined, 2 * refined.shape[2], 2 * refined.shape[3]);
 }

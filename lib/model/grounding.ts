@@ -5,7 +5,7 @@ import { spread } from "../nn/constants";
 import { linear, linearParameters } from "../nn/linear";
 import { layerNorm, layerNormParameters, standardise, unit } from "../nn/norms";
 import type { Scope } from "../nn/scope";
-import { weightInit } from "./initial";
+import { weightInit } from "./initialise";
 
 export type GroundingHead = "ground_head_obj" | "ground_head_query" | "ground_head";
 
@@ -17,8 +17,8 @@ function mlp(p: Scope, x: tf.Tensor): tf.Tensor {
 /**
  * One side of the cosine comparison, of length 1.
  *
- * Departs from the paper with `grounding.sharedSkip`: z = norm(S x̂ + MLP(x̂)), x̂ the input normed without weights and S
- * one matrix, the identity at first, that both sides share; so anchors and candidates start out comparable.
+ * Departs from the paper with `grounding.sharedSkip`: z = norm(S x̂ + MLP(x̂)), x̂ the input normed without weights and
+ * S one matrix, the identity at first, that both sides share; so anchors and candidates start out comparable.
  *
  * @param p scope of the whole model
  * @param x float32[..., D]
@@ -35,7 +35,8 @@ export function groundingVector(p: Scope, head: GroundingHead, x: tf.Tensor): tf
  * @param p scope of the whole model
  * @param objects float32[B, O, D] object features
  * @param queries float32[B, Q, D] hidden states at <ground>
- * @returns "infonce": cosines float32[B, Q, O+1], last column the learned "no object"; "mlp": dot products float32[B, Q, O]
+ * @returns "infonce": cosines float32[B, Q, O+1], last column the learned "no object"; "mlp": dot products float32[B,
+ *   Q, O]
  */
 export function groundingScores(
   p: Scope,

@@ -1,6 +1,15 @@
-import { type ParameterSpec, sizeOf } from "../core/parameters";
+import type { S2Config } from "../config/schema";
+import { type Init, type ParameterSpec, sizeOf } from "../core/parameters";
 import type { Rng } from "../core/rng";
 import { tf } from "../engine/tf";
+
+export type InitStyle = S2Config["language"]["init"];
+
+/** How a weight of fan `inputs` → `outputs` starts; `gain` scales Xavier's limit. */
+export function weightInit(style: InitStyle, inputs: number, outputs: number, gain = 1): Init {
+  if (style === "huggingface") return { kind: "normal", std: 0.02 };
+  return { kind: "uniform", limit: gain * Math.sqrt(6 / (inputs + outputs)) };
+}
 
 /** The model's weights by checkpoint name. */
 export type Parameters = ReadonlyMap<string, tf.Variable>;
@@ -27,7 +36,9 @@ export function initialValues(spec: ParameterSpec, rng: Rng): Float32Array {
   }
 }
 
-/** Allocates and fills every parameter. The variables are made trainable; training rules decide which ones are updated. */
+/**
+ * Allocates and fills every parameter. The variables are made trainable; training rules decide which ones are updated.
+ */
 export function initParameters(specs: readonly ParameterSpec[], rng: Rng): Map<string, tf.Variable> {
   return new Map(
     specs.map((spec) => {

@@ -14,7 +14,10 @@ export interface ModelInputs {
   readonly pixels?: tf.Tensor5D;
   /** float32[B, V, N, C] cached output of the (frozen) vision tower. */
   readonly features?: tf.Tensor4D;
-  /** float32[B, V, N, 3] voxel coordinates of each patch (whole numbers), or of each pooled token when φ is added after pooling. */
+  /**
+   * float32[B, V, N, 3] voxel coordinates of each patch (whole numbers), or of each pooled token when φ is added after
+   * pooling.
+   */
   readonly patchVoxels: tf.Tensor4D;
   /** float32[B, V, N] 1 where the patch has measured depth, else 0: no φ there. */
   readonly patchKnown: tf.Tensor3D;

@@ -13,7 +13,7 @@ import { linear, linearParameters } from "../nn/linear";
 import { rmsNorm } from "../nn/norms";
 import { type RotaryTable, rotaryTable, rotaryTableAt, rotate } from "../nn/rope";
 import type { Scope } from "../nn/scope";
-import { weightInit } from "./initial";
+import { weightInit } from "./initialise";
 
 type LanguageConfig = S2Config["language"];
 

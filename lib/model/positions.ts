@@ -5,7 +5,7 @@ import { constant } from "../nn/constants";
 import { asRows, linear, linearParameters } from "../nn/linear";
 import { layerNorm, layerNormParameters } from "../nn/norms";
 import type { Scope } from "../nn/scope";
-import { weightInit } from "./initial";
+import { weightInit } from "./initialise";
 
 /** float32[3, D] wave numbers of φ, float32[D] 1 where φ is a sine, float32[D] 1 where it is a cosine. */
 function waves(D: number): [tf.Tensor2D, tf.Tensor1D, tf.Tensor1D] {

@@ -1,11 +1,10 @@
 import type { S2Config } from "../config/schema";
 import type { ParameterSpec } from "../core/parameters";
-import type { tf } from "../engine/tf";
-import { gelu } from "../nn/activations";
+import { fusedGelu, type tf } from "../engine/tf";
 import { linear, linearParameters } from "../nn/linear";
 import { standardise } from "../nn/norms";
 import type { Scope } from "../nn/scope";
-import { weightInit } from "./initial";
+import { weightInit } from "./initialise";
 
 /**
  * LLaVA's mlp2x_gelu: from the vision tower's width to the language model's.
@@ -16,7 +15,7 @@ import { weightInit } from "./initial";
  * @returns float32[..., D]
  */
 export function projector(p: Scope, x: tf.Tensor, outputNorm: S2Config["projector"]["outputNorm"]): tf.Tensor {
-  const y = linear(p.at("2"), gelu(linear(p.at("0"), x)));
+  const y = linear(p.at("2"), fusedGelu(linear(p.at("0"), x), "exact"));
   return outputNorm === "layer" ? standardise(y) : y;
 }
 

@@ -11,7 +11,10 @@ export const addedTokens = ["<image>", groundToken, "<coord>"] as const;
 export interface SharedPrompt {
   readonly before: readonly number[];
   readonly after: readonly number[];
-  /** Positions in `before` followed by `after` whose token is a label (Qwen's turn marks stay supervised in the release). */
+  /**
+   * Positions in `before` followed by `after` whose token is a label (Qwen's turn marks stay supervised in the
+   * release).
+   */
   readonly supervised: readonly { readonly part: "before" | "after"; readonly at: number }[];
 }
 
@@ -24,7 +27,10 @@ export interface EncodedSentence {
   readonly ground: number;
   /** Indices whose token is a label; index 0 is predicted by the prompt's last token. */
   readonly supervised: readonly number[];
-  /** Last token of each anchor noun, with the anchor's object id; of an attribute sentence the last word, with the target's. */
+  /**
+   * Last token of each anchor noun, with the anchor's object id; of an attribute sentence the last word, with the
+   * target's.
+   */
   readonly anchors: readonly { readonly at: number; readonly object: number }[];
 }
 

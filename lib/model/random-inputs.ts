@@ -13,7 +13,10 @@ export interface RandomInputSizes {
   readonly tokens: number;
 }
 
-/** A random right answer and random supervised words for `randomInputs` of one sentence; no reconstruction, no landmarks. */
+/**
+ * A random right answer and random supervised words for `randomInputs` of one sentence; no reconstruction, no
+ * landmarks.
+ */
 export function randomTargets(config: S2Config, { text, groundRows }: ModelInputs, rng: Rng, objects: number): Targets {
   const positives = new Float32Array(objects + 1);
   positives[rng.int(objects)] = 1;
@@ -35,7 +38,10 @@ export function randomTargets(config: S2Config, { text, groundRows }: ModelInput
   };
 }
 
-/** One scene of random pixels, boxes and words with a configuration's shapes: what measures time and memory needs no data. */
+/**
+ * One scene of random pixels, boxes and words with a configuration's shapes: what measures time and memory needs no
+ * data.
+ */
 export function randomInputs(config: S2Config, rng: Rng, sizes: RandomInputSizes): ModelInputs {
   const { imageSize } = config.vision;
   const V = config.data.frames;

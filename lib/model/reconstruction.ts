@@ -1,13 +1,12 @@
 import type { S2Config } from "../config/schema";
 import type { ParameterSpec } from "../core/parameters";
-import { attention, tf } from "../engine/tf";
-import { gelu } from "../nn/activations";
+import { attention, fusedGelu, tf } from "../engine/tf";
 import { constant } from "../nn/constants";
 import { linear, linearParameters } from "../nn/linear";
 import { layerNorm, layerNormParameters } from "../nn/norms";
 import type { Scope } from "../nn/scope";
 import { dptHead, dptParameters, type Pointmap } from "./dpt";
-import { weightInit } from "./initial";
+import { weightInit } from "./initialise";
 
 type ReconstructionConfig = S2Config["reconstruction"];
 
@@ -53,7 +52,7 @@ function decoderBlock(p: Scope, x_SLD: tf.Tensor3D, heads: number, scale: number
   const mixed = attention(q, k, v, { scale }).transpose([0, 2, 1, 3]).reshape([S, L, D]);
   const y = x_SLD.add(linear(p.at("attn").at("proj"), mixed));
   const mlp = p.at("mlp");
-  return y.add(linear(mlp.at("fc2"), gelu(linear(mlp.at("fc1"), layerNorm(p.at("norm2"), y, 1e-5)))));
+  return y.add(linear(mlp.at("fc2"), fusedGelu(linear(mlp.at("fc1"), layerNorm(p.at("norm2"), y, 1e-5)), "exact")));
 }
 
 /**

@@ -33,7 +33,10 @@ export interface Outputs {
   readonly hidden: tf.Tensor2D;
   /** float32[B*L, D] residual stream after decoder layer `grounding.anchorLayer`. */
   readonly anchorStates: tf.Tensor2D;
-  /** float32[B*Q*T, P+T] attention of each sentence token in the layer before `anchorStates`, mean of its heads; on request. */
+  /**
+   * float32[B*Q*T, P+T] attention of each sentence token in the layer before `anchorStates`, mean of its heads; on
+   * request.
+   */
   readonly sentenceAttention?: tf.Tensor2D;
   /** float32[B, O, D] φ of the box centres, what anchors are compared with. */
   readonly boxPositions: tf.Tensor3D;

@@ -1,14 +1,13 @@
 import type { S2Config } from "../config/schema";
 import type { ParameterSpec } from "../core/parameters";
 import type { Rng } from "../core/rng";
-import { attention, tf } from "../engine/tf";
-import { gelu } from "../nn/activations";
+import { attention, fusedGelu, tf } from "../engine/tf";
 import { attentionWeights } from "../nn/attention";
 import { spread } from "../nn/constants";
 import { linear, linearParameters } from "../nn/linear";
 import { layerNorm, layerNormParameters } from "../nn/norms";
 import type { Scope } from "../nn/scope";
-import { weightInit } from "./initial";
+import { weightInit } from "./initialise";
 
 type StructureConfig = S2Config["structure"];
 
@@ -17,7 +16,10 @@ export interface StructureOptions {
   readonly rng?: Rng;
   /** Also computes the pseudo class token's row, which the model itself discards. */
   readonly classRow?: boolean;
-  /** Receives attention weights: "interView" float32[B, N, H, V, V], "intraView" float32[B, V, H, N+1, N+1] (key 0 is the pseudo class token). */
+  /**
+   * Receives attention weights: "interView" float32[B, N, H, V, V], "intraView" float32[B, V, H, N+1, N+1] (key 0 is
+   * the pseudo class token).
+   */
   readonly onAttention?: (name: "interView" | "intraView", weights: tf.Tensor) => void;
 }
 
@@ -122,7 +124,7 @@ export function structureModule(
   }
 
   const mlp = (y: tf.Tensor): tf.Tensor =>
-    linear(p.at("mlp").at("fc2"), gelu(linear(p.at("mlp").at("fc1"), layerNorm(p.at("norm2"), y, eps))));
+    linear(p.at("mlp").at("fc2"), fusedGelu(linear(p.at("mlp").at("fc1"), layerNorm(p.at("norm2"), y, eps)), "exact"));
   const tokens = x.add(dropPath(mlp(x), B, rate, options.rng)) as tf.Tensor4D;
   return options.classRow === true
     ? { tokens, classRow: row.add(mlp(row)).reshape([B, C]) as tf.Tensor2D }

@@ -1,19 +1,21 @@
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import type { ParameterSpec } from "../core/parameters";
-import { attention, tf } from "../engine/tf";
-import { geluTanh } from "../nn/activations";
+import { attention, fusedGelu, tf } from "../engine/tf";
 import { linear, linearParameters } from "../nn/linear";
 import { layerNorm, layerNormParameters } from "../nn/norms";
 import type { Scope } from "../nn/scope";
-import { weightInit } from "./initial";
+import { weightInit } from "./initialise";
 
 type VisionConfig = S2Config["vision"];
 
 /** Name of SigLIP inside LLaVA's checkpoint. */
 export const visionPrefix = "model.vision_tower.vision_tower.vision_model";
 
-/** The tower trains, by adapters or wholly: it then runs in every step. No training reaches it where no view is looked at. */
+/**
+ * The tower trains, by adapters or wholly: it then runs in every step. No training reaches it where no view is looked
+ * at.
+ */
 export function trainsVision({ lora, data }: S2Config): boolean {
   return !data.blind && (lora.vision || lora.fullVision === true);
 }
@@ -55,7 +57,7 @@ export function encoderLayer(
     linear(p.at("self_attn").at(name), h).reshape([n, N, config.heads, K]).transpose([0, 2, 1, 3]);
   const mixed = attention(heads("q_proj"), heads("k_proj"), heads("v_proj"), { scale: K ** -0.5 });
   const y = x_nNC.add(linear(p.at("self_attn").at("out_proj"), mixed.transpose([0, 2, 1, 3]).reshape([n, N, C])));
-  const m = geluTanh(linear(p.at("mlp").at("fc1"), layerNorm(p.at("layer_norm2"), y, config.layerNormEps)));
+  const m = fusedGelu(linear(p.at("mlp").at("fc1"), layerNorm(p.at("layer_norm2"), y, config.layerNormEps)), "tanh");
   return y.add(linear(p.at("mlp").at("fc2"), m));
 }
 
@@ -72,8 +74,10 @@ export function visionStates(p: Scope, pixels: tf.Tensor4D, config: VisionConfig
   const positions = embeddings.get("position_embedding.weight");
   const patches = embedPatches(embeddings.at("patch_embedding"), pixels, config.patchSize);
   if (patches.shape[1] !== positions.shape[0]) {
+    const [, Y, X] = pixels.shape;
     throw new UserError(
-      `vision tower: images of ${pixels.shape[1]}x${pixels.shape[2]} pixels give ${patches.shape[1]} patches, the model has ${positions.shape[0]} positions; resize to vision.imageSize`,
+      `vision tower: images of ${Y}x${X} pixels give ${patches.shape[1]} patches, ` +
+        `the model has ${positions.shape[0]} positions; resize to vision.imageSize`,
     );
   }
   const states = [patches.add(positions) as tf.Tensor3D];

@@ -4,8 +4,8 @@ import type { ParameterSource } from "./scope";
 type Tensor = tf.Tensor;
 
 /**
- * Gradients of `run` at `inputs` and at tensors that it reads, for a gradient `dy` of its result; zero where nothing leads. Can be
- * called while tfjs goes back through another pass, which it does not foresee.
+ * Gradients of `run` at `inputs` and at tensors that it reads, for a gradient `dy` of its result; zero where nothing
+ * leads. Can be called while tfjs goes back through another pass, which it does not foresee.
  */
 export function gradientsWithin(
   run: (...inputs: Tensor[]) => Tensor,
@@ -41,7 +41,7 @@ export function keepingInputs(
   back: (saved: Tensor[], dy: Tensor) => Tensor[],
 ): Tensor {
   const op = tf.customGrad((...given) => {
-    const save = given.pop() as unknown as tf.GradSaveFunc;
+    const save = given.pop() as tf.GradSaveFunc;
     const kept = (given as Tensor[]).slice(0, inputs.length);
     save(kept);
     const value = tf.tidy(() => part(...kept));
@@ -52,8 +52,8 @@ export function keepingInputs(
 }
 
 /**
- * Activation checkpointing: each part of the model keeps its inputs only, and runs again when its gradient is asked for. A step
- * needs the memory of one part's intermediate results, and a forward pass more.
+ * Activation checkpointing: each part of the model keeps its inputs only, and runs again when its gradient is asked
+ * for. A step needs the memory of one part's intermediate results, and a forward pass more.
  */
 export class RecomputedParameters implements ParameterSource {
   /** @param trained names of the parameters that need a gradient */

@@ -47,9 +47,11 @@ export class Scope {
   }
 
   /**
-   * The result of `run`, a part of the model that reads parameters of its own, below this scope: they may be freed behind it.
+   * The result of `run`, a part of the model that reads parameters of its own, below this scope: they may be freed
+   * behind it.
    *
-   * @param inputs given to `run`; with them it may run a second time, for its gradient, and must read nothing else that has one
+   * @param inputs given to `run`; with them it may run a second time, for its gradient, and must read nothing else
+   *   that has one
    */
   part<T, I extends tf.Tensor[]>(run: (...inputs: I) => T, ...inputs: I): T {
     return this.parameters.part === undefined

@@ -16,8 +16,9 @@ import { adapterConfigFile, loadAdapter, requireAdapters, saveAdapter } from "..
 import { type ModelPart, partOf } from "../weights/checkpoint";
 import { describeModel } from "../weights/describe";
 import { checkpointsOf, pretrainedFile } from "../weights/pretrained";
+import { loadWeights, readWeights, saveWeights } from "../weights/tensor-file";
 import { Weights } from "../weights/weights";
-import { loadWeights, readWeights, resumeCheckpoint, saveCheckpoint, saveWeights } from "./checkpoint";
+import { resumeCheckpoint, saveCheckpoint } from "./checkpoint";
 import { MetricsLog } from "./metrics-log";
 import { Trainer } from "./trainer";
 

@@ -7,7 +7,7 @@ import { writeTensorFolder } from "../io/tensor-folder";
 import type { ModelInputs, Targets } from "../model/inputs";
 import { forward } from "../model/s2mllm";
 import { describeModel, trainRules } from "../weights/describe";
-import { StreamedTraining } from "../weights/streamed-training";
+import { StreamedTraining } from "../weights/streamed";
 import type { Weights } from "../weights/weights";
 import { lossParts, totalLoss } from "./losses/total";
 import { decays } from "./optimizer";

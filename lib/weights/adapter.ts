@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
 import { planTraining } from "../core/parameters";
 import { tf } from "../engine/tf";
-import { type JsonObject, readJsonObject } from "../io/json";
+import { type JsonObject, readJsonAs } from "../io/json";
 import { type TensorToWrite, writeSafetensors } from "../io/safetensors";
 import { TensorFolder } from "../io/tensor-folder";
 import { firstLines } from "./checkpoint";
@@ -51,7 +52,17 @@ function layoutOf(config: S2Config): Layout {
   return { targets: [...targets], saved: [...saved], inAdapter, beside };
 }
 
-/** Settings of PEFT that change what an adapter computes, and the only value that the model's own adapters have. */
+/** What is read of adapter_config.json; every other key must be one of `settings` or `inert`. */
+const PeftConfig = z.looseObject({
+  r: z.number().nullish(),
+  lora_alpha: z.number().nullish(),
+  /** Ends of module names, or one pattern for whole names. */
+  target_modules: z.union([z.array(z.string()), z.string()]).nullish(),
+  modules_to_save: z.array(z.string()).nullish(),
+});
+type PeftConfig = z.output<typeof PeftConfig>;
+
+/** The settings of PEFT's LoraConfig with which an adapter computes y = W x + (α/r) B A x, as they are written. */
 const plain: JsonObject = {
   peft_type: "LORA",
   bias: "none",
@@ -63,6 +74,33 @@ const plain: JsonObject = {
   alpha_pattern: {},
   layers_to_transform: null,
 };
+
+/** Values with which each setting that matters leaves that formula and the base weights as they are. */
+const settings: Readonly<Record<string, readonly unknown[]>> = {
+  ...Object.fromEntries(Object.entries(plain).map(([key, value]) => [key, [value]])),
+  rank_pattern: [{}, null],
+  alpha_pattern: [{}, null],
+  use_qalora: [false],
+  layer_replication: [null],
+  trainable_token_indices: [null],
+  target_parameters: [null, []],
+  exclude_modules: [null, []],
+  alora_invocation_tokens: [null],
+  arrow_config: [null],
+  // the other ways to start (PiSSA, OLoRA, LoftQ, CorDA, LoRA-GA) subtract the adapter from the base weights
+  init_lora_weights: [true, false, "gaussian", "eva", "orthogonal"],
+  loftq_config: [{}, null],
+  corda_config: [null],
+  lora_ga_config: [null],
+};
+
+/** Settings that say nothing about what an adapter computes. */
+const inert: ReadonlySet<string> = new Set([
+  ...Object.keys(PeftConfig.shape),
+  ...["task_type", "auto_mapping", "base_model_name_or_path", "revision", "inference_mode", "lora_dropout"],
+  ...["layers_pattern", "megatron_config", "megatron_core", "qalora_group_size", "eva_config", "runtime_config"],
+  ...["peft_version", "ensure_weight_tying"],
+]);
 
 /** @throws UserError when a configuration has no adapter that could be saved */
 export function requireAdapters(config: S2Config): void {
@@ -151,20 +189,28 @@ export function loadAdapter(folder: string, config: S2Config, parameters: Readon
   }
 }
 
-function settingProblems(json: JsonObject, { lora }: S2Config): string[] {
+function settingProblems(json: PeftConfig, { lora }: S2Config): string[] {
   const problems: string[] = [];
-  const compare = (key: string, wanted: unknown, hint = ""): void => {
-    if (json[key] !== undefined && JSON.stringify(json[key]) !== JSON.stringify(wanted)) {
-      problems.push(`${key} is ${JSON.stringify(json[key])}, expected ${JSON.stringify(wanted)}${hint}`);
-    }
+  const text = (value: unknown): string => JSON.stringify(value);
+  const compare = (key: string, wanted: readonly unknown[], hint = ""): void => {
+    if (json[key] !== undefined && !wanted.map(text).includes(text(json[key])))
+      problems.push(`${key} is ${text(json[key])}, expected ${wanted.map(text).join(" or ")}${hint}`);
   };
-  for (const [key, wanted] of Object.entries(plain)) compare(key, wanted);
+  for (const [key, wanted] of Object.entries(settings)) {
+    const converts = " (PEFT's save_pretrained converts it: path_initial_model_for_weight_conversion)";
+    compare(key, wanted, key === "init_lora_weights" ? converts : "");
+  }
+  for (const key of Object.keys(json))
+    if (!inert.has(key) && settings[key] === undefined && json[key] !== null && json[key] !== false)
+      problems.push(
+        `${key} is ${text(json[key])}, which is not known here; merge the adapter into its base model with PEFT`,
+      );
   for (const [key, path] of [
     ["r", "rank"],
     ["lora_alpha", "alpha"],
   ] as const) {
     if (typeof json[key] !== "number") problems.push(`${key} is missing`);
-    else compare(key, lora[path], ` (--set lora.${path}=${json[key]} follows the adapter)`);
+    else compare(key, [lora[path]], ` (--set lora.${path}=${json[key]} follows the adapter)`);
   }
   return problems;
 }
@@ -182,7 +228,7 @@ function around(module: string): string[] {
 
 /** @param adapters modules with an adapter @param whole modules stored as they are, in the adapter's file */
 function coverageProblems(
-  { target_modules: targets, modules_to_save: saved }: JsonObject,
+  { target_modules: targets, modules_to_save: saved }: PeftConfig,
   adapters: ReadonlySet<string>,
   whole: ReadonlySet<string>,
 ): string[] {
@@ -209,12 +255,13 @@ function coverageProblems(
 }
 
 /**
- * Opens an adapter in PEFT's layout and compares it with a configuration: rank and alpha, target modules, names, shapes.
+ * Opens an adapter in PEFT's layout and compares it with a configuration: rank and alpha, target modules, names,
+ * shapes.
  *
  * @throws UserError for settings that the model's adapters do not have, and for missing, unknown or misshapen tensors
  */
 export function openAdapter(folder: string, config: S2Config): Adapter {
-  const json = readJsonObject(join(folder, adapterConfigFile));
+  const json = readJsonAs(join(folder, adapterConfigFile), PeftConfig);
   const paths = [adapterFile, otherFile].flatMap((name): string[] => {
     const path = join(folder, name);
     if (existsSync(path)) return [path];
@@ -230,7 +277,8 @@ export function openAdapter(folder: string, config: S2Config): Adapter {
     const twice = open[1] && [...open[1].tensors.keys()].find((name) => open[0]!.tensors.has(name));
     if (twice !== undefined)
       throw new UserError(
-        `${join(folder, otherFile)}: tensor "${twice}" is in ${adapterFile} too; the files are of two adapters, copy them again`,
+        `${join(folder, otherFile)}: tensor "${twice}" is in ${adapterFile} too; ` +
+          "the files are of two adapters, copy them again",
       );
     const match = matchNames(specs, new Map(open.flatMap((file) => [...file.tensors])));
     const modules = [...open[0]!.tensors.keys()].map(canonicalName);

@@ -15,7 +15,10 @@ export const modelParts = {
 } as const;
 export type ModelPart = keyof typeof modelParts;
 
-/** The part that a parameter belongs to; undefined for adapters and for what the paper adds, which no checkpoint need have. */
+/**
+ * The part that a parameter belongs to; undefined for adapters and for what the paper adds, which no checkpoint need
+ * have.
+ */
 export function partOf(name: string): ModelPart | undefined {
   if (/\.lora_[AB]\.weight$/.test(name)) return undefined;
   if (name.startsWith(`${visionPrefix}.`)) return "vision tower";

@@ -1,13 +1,23 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import type { S2Config } from "../config/schema";
-import { isJsonObject, type JsonObject, readJsonObject } from "../io/json";
+import { type JsonObject, readJsonAs } from "../io/json";
+
+/** What is read of a config.json: its parts by name, and the language model's facts beside them. */
+const HfConfigFile = z.looseObject({
+  architectures: z.array(z.string()).nullish(),
+  model_type: z.string().nullish(),
+  num_key_value_heads: z.number().nullish(),
+  vision_config: z.record(z.string(), z.unknown()).nullish(),
+  decoder_args: z.record(z.string(), z.unknown()).nullish(),
+});
 
 /** The classes whose weights fit the model, by what their config.json calls them. */
 const known = ["LlavaQwenForCausalLM", "SiglipModel", "SiglipVisionModel", "Fast3R"];
 
 /** What a config.json must say of a part: value by key. Names and shapes do not show these: heads, bases, functions. */
-function languageFacts({ language: lm }: S2Config): JsonObject {
+function languageFacts({ language: lm, vision }: S2Config): JsonObject {
   return {
     hidden_size: lm.hiddenSize,
     intermediate_size: lm.intermediateSize,
@@ -21,6 +31,13 @@ function languageFacts({ language: lm }: S2Config): JsonObject {
     use_sliding_window: false,
     tie_word_embeddings: false,
     mm_projector_type: "mlp2x_gelu",
+    mm_hidden_size: vision.hiddenSize,
+    mm_vision_select_layer: -2,
+    mm_vision_select_feature: "patch",
+    mm_newline_position: "grid",
+    mm_resampler_type: null,
+    mm_use_im_start_end: false,
+    mm_use_im_patch_token: false,
   };
 }
 
@@ -49,7 +66,7 @@ function decoderFacts({ reconstruction: r }: S2Config): JsonObject {
 /** Lines for the facts that `said` contradicts; what it does not say is not judged. */
 function contradictions(said: JsonObject, facts: JsonObject, at: string): string[] {
   return Object.entries(facts).flatMap(([key, wanted]) =>
-    said[key] === undefined || said[key] === wanted
+    said[key] == null || said[key] === wanted
       ? []
       : [`config.json: ${at}${key} is ${JSON.stringify(said[key])}, the preset's is ${JSON.stringify(wanted)}`],
   );
@@ -65,16 +82,16 @@ export interface HfConfig {
 export function checkHfConfig(folder: string, config: S2Config): HfConfig {
   const path = join(folder, "config.json");
   if (!existsSync(path)) return { claim: undefined, problems: [] };
-  const json = readJsonObject(path);
-  const classes = Array.isArray(json.architectures) ? json.architectures.map(String) : [];
+  const json = readJsonAs(path, HfConfigFile);
+  const classes = json.architectures ?? [];
   const problems =
     classes.length === 0 || classes.some((name) => known.includes(name))
       ? []
       : [`config.json: the checkpoint is a ${classes.join(", ")}; the preset is built from ${known.join(", ")}`];
   const { vision_config: vision, decoder_args: decoder } = json;
-  if (isJsonObject(vision)) problems.push(...contradictions(vision, visionFacts(config), "vision_config."));
+  if (vision != null) problems.push(...contradictions(vision, visionFacts(config), "vision_config."));
   else if (classes.includes("SiglipVisionModel")) problems.push(...contradictions(json, visionFacts(config), ""));
-  if (isJsonObject(decoder)) problems.push(...contradictions(decoder, decoderFacts(config), "decoder_args."));
-  if (json.num_key_value_heads !== undefined) problems.push(...contradictions(json, languageFacts(config), ""));
-  return { claim: classes[0] ?? (typeof json.model_type === "string" ? json.model_type : undefined), problems };
+  if (decoder != null) problems.push(...contradictions(decoder, decoderFacts(config), "decoder_args."));
+  if (json.num_key_value_heads != null) problems.push(...contradictions(json, languageFacts(config), ""));
+  return { claim: classes[0] ?? json.model_type ?? undefined, problems };
 }

@@ -76,7 +76,8 @@ export function requireTower(config: S2Config): string | undefined {
   const file = pretrainedFile(config.preset, "vision");
   if (existsSync(file)) return file;
   throw new UserError(
-    `preset "${config.preset}" has no pretrained vision tower in data/pretrained/${config.preset}; make it with: npm run -s s2mllm -- pretrain, or name a checkpoint's folder: --set 'checkpoints=["DIR"]'`,
+    `preset "${config.preset}" has no pretrained vision tower in data/pretrained/${config.preset}; make it with: ` +
+      `npm run -s s2mllm -- pretrain, or name a checkpoint's folder: --set 'checkpoints=["DIR"]'`,
   );
 }
 

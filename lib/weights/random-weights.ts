@@ -19,7 +19,9 @@ function words(spec: ParameterSpec, rng: Rng): Uint8Array {
   return new Uint8Array(all.buffer);
 }
 
-/** Writes a whole model in bfloat16 shards as published checkpoints have them, with random numbers; a tensor at a time. */
+/**
+ * Writes a whole model in bfloat16 shards as published checkpoints have them, with random numbers; a tensor at a time.
+ */
 export function writeRandomWeights(folder: string, config: S2Config, shardBytes = 5e9): void {
   const rng = new Rng(config.seed, "random-weights");
   writeTensorFolder(

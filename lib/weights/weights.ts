@@ -32,8 +32,8 @@ function resizedRows({ folder, stored, resized }: Source, rows: number, width: n
 }
 
 /**
- * The values of a model's parameters, read from published checkpoints when they are asked for. Adapters, and the modules
- * that the paper adds, start as their description says.
+ * The values of a model's parameters, read from published checkpoints when they are asked for. Adapters, and the
+ * modules that the paper adds, start as their description says.
  */
 export class Weights {
   private constructor(
@@ -44,7 +44,8 @@ export class Weights {
   ) {}
 
   /**
-   * Opens checkpoints that together hold every part of a model; a PEFT adapter may follow them and replaces what it holds.
+   * Opens checkpoints that together hold every part of a model; a PEFT adapter may follow them and replaces what it
+   * holds.
    *
    * @param paths Hugging Face folders or .safetensors files, in any order; adapter folders
    * @param needed parts that must be there; all of the model's unless given
@@ -88,8 +89,9 @@ export class Weights {
         (part) => part !== undefined && needed.includes(part) && !homes.has(part),
       ) as ModelPart[];
       if (lacking.length > 0) {
+        const wanted = lacking.map((part) => `${part} (${modelParts[part]})`).join(" and the ");
         throw new UserError(
-          `no weights for the ${lacking.map((part) => `${part} (${modelParts[part]})`).join(" and the ")} in ${paths.length === 0 ? "no folder" : paths.join(", ")}; name the folder that holds them`,
+          `no weights for the ${wanted} in ${paths.join(", ") || "no folder"}; name the folder that holds them`,
         );
       }
       for (const adapter of adapters) for (const [name, source] of adapter.sources) sources.set(name, source);
@@ -105,7 +107,10 @@ export class Weights {
     return [...this.specs.keys()].filter((name) => !this.sources.has(name));
   }
 
-  /** One parameter's numbers in float32; half precision is widened exactly. @throws UserError when its file cannot be read */
+  /**
+   * One parameter's numbers in float32; half precision is widened exactly. @throws UserError when its file cannot be
+   * read
+   */
   values(name: string): Float32Array {
     const spec = this.specs.get(name);
     if (spec === undefined) throw new Error(`weights: the model has no parameter "${name}"`);

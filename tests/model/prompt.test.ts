@@ -103,7 +103,8 @@ describe("ChatML prompt", () => {
     const s = encodeSentence(tokenizer, query, "chair", config);
     expect(text(shared.before)).toBe("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n");
     expect(text(s.ids)).toBe(
-      "The chair between the red table and the blue table<|im_end|>\n<|im_start|>assistant\nThe chair is located at <ground> in global coordinates.<|im_end|>\n",
+      "The chair between the red table and the blue table<|im_end|>\n<|im_start|>assistant\n" +
+        "The chair is located at <ground> in global coordinates.<|im_end|>\n",
     );
     expect(tokenizer.token(s.ids[s.ground]!)).toBe("<ground>");
     expect(text(s.ids.slice(0, s.answer))).toMatch(/assistant\n$/);

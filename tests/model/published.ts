@@ -53,7 +53,10 @@ interface Stored {
   readonly bytes: Uint8Array;
 }
 
-/** Numbers as a safetensors file holds them: little-endian, bfloat16 being the upper half of a float32 rounded to nearest, ties to even. */
+/**
+ * Numbers as a safetensors file holds them: little-endian, bfloat16 being the upper half of a float32 rounded to
+ * nearest, ties to even.
+ */
 function stored(dtype: Dtype, shape: readonly number[], numbers: Float32Array): Stored {
   if (dtype === "F32") return { dtype, shape, bytes: new Uint8Array(numbers.slice().buffer) };
   const bits = new Uint32Array(numbers.slice().buffer);
@@ -102,7 +105,10 @@ export interface Published {
   readonly fast3r: string;
 }
 
-/** Folders as they are published: LLaVA-Video in four shards with a padded vocabulary, Fast3R under its own names; the bytes are written here. */
+/**
+ * Folders as they are published: LLaVA-Video in four shards with a padded vocabulary, Fast3R under its own names; the
+ * bytes are written here.
+ */
 export function publish(top: string, config: S2Config, dtype: Dtype = "F32"): Published {
   const values = startingValues(config);
   const specs = describeModel(config);

@@ -35,7 +35,7 @@ export function tinyConfig(change: Record<string, unknown> = {}): S2Config {
     },
     lora: { fullLayers: 2 },
   };
-  const base = merge(presets.nano as unknown as Record<string, unknown>, small);
+  const base = merge(presets.nano as Record<string, unknown>, small);
   return parseConfig(merge(base, change), "test");
 }
 

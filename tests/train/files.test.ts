@@ -17,9 +17,10 @@ import type { PlannedParameter } from "../../lib/core/parameters";
 import { type CacheIndex, cacheDims, recordLayout, SceneCache } from "../../lib/dataloader/scene-cache";
 import { chooseEngine } from "../../lib/engine/choose";
 import { tf } from "../../lib/engine/tf";
-import { loadWeights, resumeCheckpoint, saveCheckpoint, saveWeights } from "../../lib/train/checkpoint";
+import { resumeCheckpoint, saveCheckpoint } from "../../lib/train/checkpoint";
 import { MetricsLog, readMetrics } from "../../lib/train/metrics-log";
 import { AdamW } from "../../lib/train/optimizer";
+import { loadWeights, saveWeights } from "../../lib/weights/tensor-file";
 
 let folder: string;
 beforeAll(async () => {

@@ -136,7 +136,8 @@ describe("a tiny LLaVA-Video-7B with the real names", () => {
       "no weights for the reconstruction decoder (Fast3R_ViT_Large_512)",
     );
     expect(() => Weights.open([], config)).toThrow(
-      "no weights for the vision tower (LLaVA-Video-7B-Qwen2, or google/siglip-so400m-patch14-384) and the language model (LLaVA-Video-7B-Qwen2) and the reconstruction decoder",
+      "no weights for the vision tower (LLaVA-Video-7B-Qwen2, or google/siglip-so400m-patch14-384) " +
+        "and the language model (LLaVA-Video-7B-Qwen2) and the reconstruction decoder",
     );
   });
 
@@ -173,7 +174,8 @@ describe("a tiny LLaVA-Video-7B with the real names", () => {
       JSON.stringify({ ...said, architectures: ["LlamaForCausalLM"], num_attention_heads: 8, rope_theta: 10_000 }),
     );
     expect(problemsOf(folders.llava)).toEqual([
-      "config.json: the checkpoint is a LlamaForCausalLM; the preset is built from LlavaQwenForCausalLM, SiglipModel, SiglipVisionModel, Fast3R",
+      "config.json: the checkpoint is a LlamaForCausalLM; " +
+        "the preset is built from LlavaQwenForCausalLM, SiglipModel, SiglipVisionModel, Fast3R",
       "config.json: num_attention_heads is 8, the preset's is 4",
       "config.json: rope_theta is 10000, the preset's is 100",
     ]);

@@ -2,8 +2,7 @@ import { TrainingConfig } from "../../config/schema";
 import { type ParameterSpec, planTraining } from "../../core/parameters";
 import { Rng } from "../../core/rng";
 import { inputGroup, stepInputs } from "../../dataloader/step-inputs";
-import { attention, RepeatedStep, tf } from "../../engine/tf";
-import { gelu } from "../../nn/activations";
+import { attention, fusedGelu, RepeatedStep, tf } from "../../engine/tf";
 import { gatherRows } from "../../nn/gather";
 import { linear, linearParameters } from "../../nn/linear";
 import { layerNorm, layerNormParameters } from "../../nn/norms";
@@ -61,7 +60,7 @@ function layer(p: Scope, x_BTD: tf.Tensor, heads: number): tf.Tensor {
     .map((t) => t.reshape([B, T, heads, K]).transpose([0, 2, 1, 3])) as [tf.Tensor, tf.Tensor, tf.Tensor];
   const mixed = attention(q, k, v, { scale: K ** -0.5, causal: true });
   const y = x_BTD.add(linear(p.at("proj"), mixed.transpose([0, 2, 1, 3]).reshape([B, T, D])));
-  return y.add(linear(p.at("fc2"), gelu(linear(p.at("fc1"), layerNorm(p.at("norm2"), y, EPS)))));
+  return y.add(linear(p.at("fc2"), fusedGelu(linear(p.at("fc1"), layerNorm(p.at("norm2"), y, EPS)), "exact")));
 }
 
 /** float32[B*T, W] scores of the next token. */

@@ -9,7 +9,7 @@ import { initParameters } from "../../model/initialise";
 import { patchSide, visionParameters, visionPrefix, visionTower } from "../../model/vision";
 import { linear, linearParameters } from "../../nn/linear";
 import { Scope } from "../../nn/scope";
-import { loadWeights } from "../checkpoint";
+import { loadWeights } from "../../weights/tensor-file";
 import type { MetricsLine } from "../metrics-log";
 import { AdamW, type UpdateNumbers } from "../optimizer";
 import { learningRate } from "../schedule";

@@ -18,8 +18,8 @@ import { streamedGradients, writeFirstUpdate } from "../../lib/train/streamed-st
 import { saveAdapter } from "../../lib/weights/adapter";
 import { describeModel, trainRules } from "../../lib/weights/describe";
 import { Weights } from "../../lib/weights/weights";
-import { publish, publishedConfig } from "./published";
-import { tinyBatch } from "./tiny";
+import { publish, publishedConfig } from "../model/published";
+import { tinyBatch } from "../model/tiny";
 
 // every module of the paper, adapters on tower and language model, one layer in full
 const config = publishedConfig({

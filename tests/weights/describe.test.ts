@@ -1,8 +1,12 @@
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parameterTable } from "../../lib/cli/params";
 import { ablations } from "../../lib/config/ablations";
 import { presets } from "../../lib/config/presets";
 import { resolveConfig } from "../../lib/config/resolve";
+import { inProject } from "../../lib/core/root";
+import { readSafetensors } from "../../lib/io/safetensors";
+import { describeModel } from "../../lib/weights/describe";
 
 /** Table of the paper's trainable parameters: spec 5.3, counted from the released configuration. */
 const paper: Record<string, number> = {
@@ -74,4 +78,54 @@ test("what only a switched-off loss reaches is frozen", () => {
   expect(items("full").lm_head).toBe(true);
   expect(items("no-lg").lm_head).toBe(false);
   expect(items("no-sg")["projection P"]).toBeUndefined();
+});
+
+const ours = describeModel(resolveConfig({ preset: "llava-video-7b" }))
+  .map(({ name }) => name)
+  .filter((name) => !name.includes(".lora_"));
+
+/** Layers of any number stand for all; positions in short lists (projector, heads) stay. */
+const anyLayer = (name: string): string => name.replace(/(layers|dec_blocks)\.\d+\./, "$1.#.");
+
+/** Parameters of a real implementation, as its reference numbers name them. */
+function golden(file: string, prefix: string): Set<string> {
+  const names = [...readSafetensors(join(inProject("tests", "fixtures", "goldens"), `${file}.safetensors`)).keys()];
+  return new Set(names.filter((name) => name.startsWith(prefix)).map((name) => anyLayer(name.slice(prefix.length))));
+}
+
+const below = (prefix: string, but?: RegExp): Set<string> =>
+  new Set(
+    ours
+      .filter((name) => name.startsWith(prefix) && but?.test(name) !== true)
+      .map((name) => anyLayer(name.slice(prefix.length))),
+  );
+
+// the toy models of the goldens have fewer layers and narrower ones, but the same modules
+// the norm stands behind the layer that LLaVA-Video drops
+test("the vision tower's names are Hugging Face's SiglipVisionModel's, but for its last norm", () => {
+  const real = golden("siglip_vision", "param.");
+  for (const name of ["vision_model.post_layernorm.weight", "vision_model.post_layernorm.bias"])
+    expect(real.delete(name)).toBe(true);
+  expect(below("model.vision_tower.vision_tower.")).toEqual(real);
+});
+
+test("the language model's names are Hugging Face's Qwen2ForCausalLM's", () => {
+  expect(below("", /^(?!lm_head|model\.)|mm_projector|vision_tower|image_newline/)).toEqual(
+    golden("qwen2_causal_lm", "param."),
+  );
+});
+
+test("the projector is a sequence of which the first and the third have weights", () => {
+  expect(below("model.mm_projector.")).toEqual(golden("llava_projector_pool", "proj.param."));
+});
+
+test("decoder and heads are Fast3R's, but for the part of the coarsest fusion that has no input", () => {
+  const real = golden("fast3r_decoder_head", "param.");
+  const idle = [...real].filter((name) => name.includes("refinenet4.resConfUnit1"));
+  expect(idle.length).toBe(4);
+  for (const name of idle) real.delete(name);
+  const local = below("fast3r.", /downstream_head_local/);
+  expect(local).toEqual(real);
+  // the local head is a second one of the same form
+  expect(below("fast3r.downstream_head_local.")).toEqual(below("fast3r.downstream_head."));
 });
