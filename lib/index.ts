@@ -99,7 +99,8 @@ export const lab = {
     const found = readPredictions(row);
     if (found === undefined) {
       throw new UserError(
-        `the answers of ${row.study} ${row.variant}, seed ${row.seed}, ${row.proposals} boxes were not kept; run the study again`,
+        `the answers of ${row.study} ${row.variant}, seed ${row.seed}, ${row.proposals} boxes were not kept; ` +
+          `run the study again`,
       );
     }
     return found;

@@ -3,7 +3,8 @@ import { defineConfig } from "vitest/config";
 
 const inProject = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
-// children that tests start read the project's tsconfig.json, whatever their folder: its paths lead to the backend's sources
+// children that tests start read the project's tsconfig.json, whatever their folder: its paths lead to the backend's
+// sources
 process.env.TSX_TSCONFIG_PATH = inProject("tsconfig.json");
 
 export default defineConfig({

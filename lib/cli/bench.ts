@@ -18,7 +18,8 @@ function secondsAbove0(text: string): number {
 const spec = {
   name: "bench",
   about:
-    "Measures the engines and PyTorch side by side, taking turns: training step and inference, ratios, memory, matrix products. Leave the machine alone meanwhile.",
+    "Measures the engines and PyTorch side by side, taking turns: training step and inference, ratios, memory, " +
+    "matrix products. Leave the machine alone meanwhile.",
   options: {
     tasks: { type: listOf(String), value: "A,B", help: `of ${TASK_NAMES.join(", ")}; all unless given` },
     engines: {

@@ -15,7 +15,8 @@ const spec = {
   name: "convert",
   positionals: "FOLDER",
   about:
-    "Checks a Hugging Face folder, a .safetensors file or a PEFT adapter against a preset: names, shapes, types, config.json. Reads no weights. Status 1 when it does not fit.",
+    "Checks a Hugging Face folder, a .safetensors file or a PEFT adapter against a preset: names, shapes, " +
+    "types, config.json. Reads no weights. Status 1 when it does not fit.",
   options: {
     preset: {
       type: String,
@@ -71,7 +72,8 @@ export function checkCheckpoint(path: string, config: S2Config): Verdict {
   const count = (list: readonly { shape: readonly number[] }[]): string =>
     list.reduce((n, { shape }) => n + sizeOf(shape), 0).toLocaleString("en-US");
   const lines = [
-    `${path}: ${folder.tensors.size} tensors${claim === undefined ? "; no config.json says what it is" : `, a ${claim}`}`,
+    `${path}: ${folder.tensors.size} tensors` +
+      (claim === undefined ? "; no config.json says what it is" : `, a ${claim}`),
     ...parts.map(
       (part) => `  ${part}: ${[...match.found.keys()].filter((name) => partOf(name) === part).length} parameters`,
     ),
@@ -80,7 +82,8 @@ export function checkCheckpoint(path: string, config: S2Config): Verdict {
       ([name, { stored, kept }]) =>
         `  ${name}: ${kept} of ${stored} rows are taken, the added tokens start at their mean`,
     ),
-    `  ${added.length} parameters (${count(added)} numbers) are in no checkpoint and start new: adapters and what the paper adds`,
+    `  ${added.length} parameters (${count(added)} numbers) are in no checkpoint and start new: adapters and ` +
+      `what the paper adds`,
     ...(match.unused.length === 0
       ? []
       : [`  ${match.unused.length} tensors are of no use to the model, such as ${match.unused[0]}`]),

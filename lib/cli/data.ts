@@ -18,8 +18,10 @@ const spec = {
   positionals: "make|check [DIR]|card [NAME]",
   about:
     "make: writes S2-Rooms in ScanNet's layout (resumes; a second run does nothing). " +
-    "check: opens everything in a data folder, S2-Rooms or real, and says what was recognised, what is missing and what is wrong. " +
-    "card: measures S2-Rooms and writes its data card; with a name, prints the card of that data set: source, terms, layout, size, known defects.",
+    "check: opens everything in a data folder, S2-Rooms or real, and says what was recognised, what is missing " +
+    "and what is wrong. " +
+    "card: measures S2-Rooms and writes its data card; with a name, prints the card of that data set: source, " +
+    "terms, layout, size, known defects.",
   options: {
     size: {
       type: String,
@@ -53,10 +55,8 @@ export function roomsConfig(size: string, changes: readonly string[] = [], seed?
   const parsed = RoomsConfig.safeParse(value);
   if (parsed.success) return parsed.data;
   const known = Object.keys(RoomsConfig.shape);
-  throw new UserError(
-    `rooms config: ${parsed.error.issues.map((issue) => `${issue.path.join(".") || "top level"}: ${issue.message}`).join("; ")}; known: ${known.join(", ")}`,
-    2,
-  );
+  const wrong = parsed.error.issues.map((issue) => `${issue.path.join(".") || "top level"}: ${issue.message}`);
+  throw new UserError(`rooms config: ${wrong.join("; ")}; known: ${known.join(", ")}`, 2);
 }
 
 const wrongLines = (problems: readonly string[]): string[] => [
@@ -66,7 +66,8 @@ const wrongLines = (problems: readonly string[]): string[] => [
 
 function roomsLines(folder: string, report: CheckReport): string[] {
   return [
-    `${folder}: ${report.scenes} scenes, ${report.frames} frames with a finite pose, ${report.skippedFrames} without (skipped), ${report.proposalFiles} proposal files`,
+    `${folder}: ${report.scenes} scenes, ${report.frames} frames with a finite pose, ${report.skippedFrames} ` +
+      `without (skipped), ${report.proposalFiles} proposal files`,
     ...Object.entries(report.sentences).map(([name, n]) => `  ${name}: ${n} sentences`),
     ...wrongLines(report.problems),
     report.problems.length === 0 ? "nothing is wrong" : `${report.problems.length} problems`,
@@ -75,8 +76,10 @@ function roomsLines(folder: string, report: CheckReport): string[] {
 
 function scansLines(folder: string, report: DataReport): string[] {
   return [
-    `${folder}: ${report.scenes} of ${report.listed} scenes can be used, ${report.frames} frames with a finite pose, ${report.skippedFrames} without (skipped), ` +
-      `${report.damagedFrames} damaged, ${report.unaligned} scenes without axis alignment (identity used), ${report.proposalFiles} with proposals`,
+    `${folder}: ${report.scenes} of ${report.listed} scenes can be used, ${report.frames} frames with a finite ` +
+      `pose, ${report.skippedFrames} without (skipped), ` +
+      `${report.damagedFrames} damaged, ${report.unaligned} scenes without axis alignment (identity used), ` +
+      `${report.proposalFiles} with proposals`,
     ...report.recognised.map((line) => `  ${line}`),
     ...report.missing.map(({ what, todo }) => `missing: ${what}; ${todo}`),
     ...wrongLines(report.problems),
@@ -120,7 +123,8 @@ export async function run(args: string[]): Promise<number> {
     if (values.json === true) printJson({ folder, ...facts, seconds });
     else {
       printLines([
-        `${folder}: ${facts.rooms.train} training rooms with ${facts.sentences.train} sentences, ${facts.rooms.val} test rooms with ${facts.sentences.val} (${seconds.toFixed(1)} s)`,
+        `${folder}: ${facts.rooms.train} training rooms with ${facts.sentences.train} sentences, ` +
+          `${facts.rooms.val} test rooms with ${facts.sentences.val} (${seconds.toFixed(1)} s)`,
         `fingerprint ${facts.fingerprint}`,
       ]);
     }

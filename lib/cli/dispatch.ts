@@ -1,4 +1,4 @@
-import { closest, UserError } from "../core/errors";
+import { suggestion, UserError } from "../core/errors";
 import { HelpRequest } from "./options";
 
 export interface CommandModule {
@@ -39,9 +39,9 @@ export async function dispatch(args: readonly string[], commands: Commands): Pro
     return 0;
   }
   if (name === undefined || !Object.hasOwn(commands, name)) {
-    const near = name === undefined ? undefined : closest(name, Object.keys(commands));
-    const what = name === undefined ? "no command given" : `unknown command "${name}"`;
-    process.stderr.write(`${what}${near === undefined ? "" : ` (did you mean "${near}"?)`}\n\n${usage(commands)}`);
+    const known = Object.keys(commands);
+    const what = name === undefined ? "no command given" : `unknown command "${name}"${suggestion(name, known)}`;
+    process.stderr.write(`${what}\n\n${usage(commands)}`);
     return 2;
   }
   try {
@@ -53,9 +53,8 @@ export async function dispatch(args: readonly string[], commands: Commands): Pro
       return 0;
     }
     const short = error instanceof UserError && process.env.S2_DEBUG !== "1";
-    process.stderr.write(
-      `${short ? `error: ${error.message}` : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    );
+    const whole = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`${short ? `error: ${error.message}` : whole}\n`);
     return error instanceof UserError ? error.exitCode : 1;
   }
 }

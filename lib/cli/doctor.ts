@@ -16,7 +16,8 @@ import { printJson, printLines } from "./output";
 const spec = {
   name: "doctor",
   about:
-    "Says what this machine offers: Node, engine and why not the others, browser, Jupyter, PyTorch, data, pretrained weights.",
+    "Says what this machine offers: Node, engine and why not the others, browser, Jupyter, PyTorch, data, " +
+    "pretrained weights.",
   options: { json: { type: Boolean, help: "print one JSON document" } },
 } as const;
 
@@ -90,7 +91,9 @@ async function jupyter(): Promise<Finding> {
     return {
       found: false,
       detail: "no jupyter",
-      hint: "notebooks still run headless; to open them install Jupyter (apt-get install jupyter-notebook, or pip install jupyterlab)",
+      hint:
+        "notebooks still run headless; to open them install Jupyter (apt-get install jupyter-notebook, or " +
+        "pip install jupyterlab)",
     };
   }
   let kernels: string;

@@ -120,7 +120,10 @@ export async function run(args: string[]): Promise<number> {
       !session.synthetic && test.every(({ queries }) => queries.every((q) => q.dataset === "scanrefer"));
     printLines([
       `${answers.length} sentences, ${source} proposals${session.synthetic ? ", synthetic data" : ""}`,
-      `Acc@0.25 ${m.acc25.toFixed(1)}  Acc@0.5 ${m.acc50.toFixed(1)}  (random ${outcome.baselines.random.toFixed(1)}, right class at random ${outcome.baselines.rightClass.toFixed(1)}, best possible ${outcome.upperBound.acc25.toFixed(1)})`,
+      `Acc@0.25 ${m.acc25.toFixed(1)}  Acc@0.5 ${m.acc50.toFixed(1)}  ` +
+        `(random ${outcome.baselines.random.toFixed(1)}, ` +
+        `right class at random ${outcome.baselines.rightClass.toFixed(1)}, ` +
+        `best possible ${outcome.upperBound.acc25.toFixed(1)})`,
       ...Object.entries(bySet ?? {}).map(([set, { n, metrics: own }]) => `${set}: ${n} sentences, ${setLine(own)}`),
       ...(scanRefer
         ? [
@@ -130,10 +133,11 @@ export async function run(args: string[]): Promise<number> {
             ),
           ]
         : []),
-      ...Object.entries(m.byRelation).map(
-        ([kind, value]) =>
-          `${kind.padEnd(12)}${value.toFixed(1).padStart(6)}${m.pairAccuracy[kind] === undefined ? "" : `   pairs ${m.pairAccuracy[kind]!.toFixed(1)}`}`,
-      ),
+      ...Object.entries(m.byRelation).map(([kind, value]) => {
+        const pairs = m.pairAccuracy[kind];
+        const line = `${kind.padEnd(12)}${value.toFixed(1).padStart(6)}`;
+        return pairs === undefined ? line : `${line}   pairs ${pairs.toFixed(1)}`;
+      }),
     ]);
   }
   return 0;

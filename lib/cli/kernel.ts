@@ -6,7 +6,8 @@ const spec = {
   name: "kernel",
   positionals: "install",
   about:
-    "Registers the notebook kernel with Jupyter for this user. With --print nothing is changed: it says how to use the kernel without.",
+    "Registers the notebook kernel with Jupyter for this user. With --print nothing is changed: it says how to " +
+    "use the kernel without.",
   options: {
     print: { type: Boolean, help: "only print what Jupyter needs" },
     json: { type: Boolean, help: "print it as JSON" },

@@ -1,6 +1,6 @@
+import { stopOnSignals } from "../core/interrupt";
 import { commands } from "./commands";
 import { dispatch } from "./dispatch";
-import { stopOnSignals } from "./signals";
 
 // `s2mllm … | head` closes the pipe early: that is no failure
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

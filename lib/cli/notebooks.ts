@@ -15,7 +15,8 @@ const spec = {
   name: "notebooks",
   positionals: "run|check [NAME …]",
   about:
-    "run: executes notebooks from top to bottom in a fresh kernel and saves their outputs; no Jupyter is needed. With --all " +
+    "run: executes notebooks from top to bottom in a fresh kernel and saves their outputs; no Jupyter is " +
+    "needed. With --all " +
     "it leaves out those whose outputs were made from the same cells, code and results.\n" +
     "check: type-checks their cells and checks that they are thin, without running them.",
   options: {

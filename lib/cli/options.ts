@@ -1,5 +1,5 @@
 import { type Flags, type TypeFlag, typeFlag } from "type-flag";
-import { closest, UserError } from "../core/errors";
+import { suggestion, UserError } from "../core/errors";
 
 /** Turns an option's text into its value. @throws UserError whose message goes on behind the option's name */
 type Reader = (text: string) => unknown;
@@ -120,8 +120,7 @@ export function parseOptions<const O extends Options>(spec: CommandSpec<O>, args
 }
 
 function unknownOption(name: string, known: readonly string[]): string {
-  const near = closest(name, known);
-  return `unknown option "${name.length === 1 ? "-" : "--"}${name}"${near === undefined ? "" : ` (did you mean "--${near}"?)`}`;
+  return `unknown option "${name.length === 1 ? "-" : "--"}${name}"${suggestion(name, known, "--")}`;
 }
 
 /** Reads a whole number. */

@@ -26,7 +26,9 @@ const spec = {
     checkpoint: {
       type: String,
       value: "DIR",
-      help: "also what of it a folder of weights has: missing, unexpected and misshapen names; status 1 when it does not fit",
+      help:
+        "also what of it a folder of weights has: missing, unexpected and misshapen names; status 1 when it " +
+        "does not fit",
     },
     estimate: { type: Boolean, help: "also memory and time on this machine's engine (S2_ENGINE names another)" },
     json: { type: Boolean, help: "print one JSON document" },
@@ -140,11 +142,13 @@ export async function run(args: string[]): Promise<number> {
       ? []
       : [
           "",
-          `on ${needs.engine}${needs.available === null ? "" : ` with ${gigabytes(needs.available)} of memory`}, about ${needs.gigaflopsPerSecond} GFLOP/s; ${config.data.frames} frames, ${needs.work[0]!.visualTokens} visual tokens a scene`,
-          ...needs.work.map(
-            (w) =>
-              `${works[w.work].padEnd(30)} ${gigabytes(w.bytes).padStart(8)}  ${w.seconds} s${w.fits === false ? "  does not fit" : ""}  (${memoryText(w)})`,
-          ),
+          `on ${needs.engine}${needs.available === null ? "" : ` with ${gigabytes(needs.available)} of memory`}, ` +
+            `about ${needs.gigaflopsPerSecond} GFLOP/s; ${config.data.frames} frames, ` +
+            `${needs.work[0]!.visualTokens} visual tokens a scene`,
+          ...needs.work.map((w) => {
+            const cost = `${works[w.work].padEnd(30)} ${gigabytes(w.bytes).padStart(8)}  ${w.seconds} s`;
+            return `${cost}${w.fits === false ? "  does not fit" : ""}  (${memoryText(w)})`;
+          }),
         ]),
     ...(checkpoint === undefined ? [] : ["", ...checkpoint.lines]),
   ]);

@@ -35,7 +35,8 @@ export async function run(args: string[]): Promise<number> {
     printLines([
       `${"case".padEnd(width)}  pass  output   gradient  tolerance   (engine ${engine})`,
       ...cases.flatMap(({ name, pass, worstOutput, worstGradient, tolerance, failures }) => [
-        `${name.padEnd(width)}  ${pass ? "yes " : "NO  "}  ${shown(worstOutput).padEnd(7)}  ${shown(worstGradient).padEnd(8)}  ${tolerance}`,
+        `${name.padEnd(width)}  ${pass ? "yes " : "NO  "}  ${shown(worstOutput).padEnd(7)}  ` +
+          `${shown(worstGradient).padEnd(8)}  ${tolerance}`,
         ...failures.map((failure) => `    ${failure}`),
       ]),
     ]);

@@ -25,7 +25,8 @@ import { printJson } from "./output";
 const spec = {
   name: "pretrain",
   about:
-    "Makes the weights that a small preset starts from: the tokenizer, the vision tower (dense labels), the reconstruction decoder (pointmaps). Neither sees a coordinate as input.",
+    "Makes the weights that a small preset starts from: the tokenizer, the vision tower (dense labels), the " +
+    "reconstruction decoder (pointmaps). Neither sees a coordinate as input.",
   options: {
     preset: { type: String, value: "NAME", help: "nano unless given" },
     part: {
@@ -97,7 +98,9 @@ export async function run(args: string[]): Promise<number> {
     const lines: MetricsLine[] = [];
     const result = await pretrainVision(config, train, held, options, (line) => lines.push(line), progress);
     const about = {
-      command: `s2mllm pretrain --preset ${config.preset} --part vision${from === undefined ? "" : " --continue"} --steps ${options.steps} --seed ${seed}`,
+      command:
+        `s2mllm pretrain --preset ${config.preset} --part vision${from === undefined ? "" : " --continue"} ` +
+        `--steps ${options.steps} --seed ${seed}`,
       ...textOf(result.heldOut),
     };
     save(config, "vision", result.weights, about, from === undefined ? "vision" : `vision-continued-${seed}`, lines);
@@ -110,7 +113,8 @@ export async function run(args: string[]): Promise<number> {
     const lines: MetricsLine[] = [];
     const result = await pretrainReconstruction(config, cache, options, (line) => lines.push(line), progress);
     const about = {
-      command: `s2mllm pretrain --preset ${config.preset} --part reconstruction --steps ${options.steps} --seed ${seed}`,
+      command:
+        `s2mllm pretrain --preset ${config.preset} --part reconstruction ` + `--steps ${options.steps} --seed ${seed}`,
       ...textOf(result.heldOut),
     };
     save(config, "reconstruction", result.weights, about, "reconstruction", lines);

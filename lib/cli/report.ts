@@ -18,7 +18,8 @@ import { printJson, printLines } from "./output";
 const spec = {
   name: "report",
   about:
-    "Writes figures/report.html and the figures (JSON, HTML, PNG with a Chromium) from the finished rows in data/results.",
+    "Writes figures/report.html and the figures (JSON, HTML, PNG with a Chromium) from the finished rows in " +
+    "data/results.",
   options: {
     out: { type: String, value: "FOLDER", help: "where to write; figures/ unless given" },
     json: { type: Boolean, help: "print what was written as JSON" },

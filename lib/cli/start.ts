@@ -22,8 +22,10 @@ import { describeReport, writeReport } from "./report";
 const spec = {
   name: "start",
   about:
-    "The whole road at nano size: makes S2-Rooms, fine-tunes the full model and the model without position encoding on this machine, " +
-    "reads the other finished runs, runs the notebooks, writes figures/report.html and prints the paper's Table 5 beside ours. Run again, it does only what is missing.",
+    "The whole road at nano size: makes S2-Rooms, fine-tunes the full model and the model without position " +
+    "encoding on this machine, " +
+    "reads the other finished runs, runs the notebooks, writes figures/report.html and prints the paper's Table " +
+    "5 beside ours. Run again, it does only what is missing.",
   options: { json: { type: Boolean, help: "print the rows as one JSON document" } },
 } as const;
 
@@ -54,7 +56,8 @@ function reproduction(rows: readonly ResultRow[]): string[] {
     const there =
       other === undefined ? "no committed run to compare with" : `committed run ${other.metrics.acc25.toFixed(1)}`;
     return [
-      `${row.variant} seed ${row.seed} trained here: Acc@0.25 ${row.metrics.acc25.toFixed(1)} (${there}), ${Math.round(row.seconds)} s`,
+      `${row.variant} seed ${row.seed} trained here: Acc@0.25 ${row.metrics.acc25.toFixed(1)} (${there}), ` +
+        `${Math.round(row.seconds)} s`,
     ];
   });
 }

@@ -24,7 +24,8 @@ const spec = {
   name: "stream",
   positionals: "FOLDER [MORE …]",
   about:
-    "Answers one random scene, or trains on it, with weights that are read, widened and freed part by part, and says what time and memory that took.",
+    "Answers one random scene, or trains on it, with weights that are read, widened and freed part by part, and " +
+    "says what time and memory that took.",
   options: {
     preset: {
       type: String,
@@ -43,12 +44,16 @@ const spec = {
     },
     train: {
       type: Boolean,
-      help: "a training pass instead of an answer: loss and gradients of everything that trains, each part read again on the way back",
+      help:
+        "a training pass instead of an answer: loss and gradients of everything that trains, each part read " +
+        "again on the way back",
     },
     out: {
       type: String,
       value: "FOLDER",
-      help: "with --train: apply AdamW's first update and write what trained, with its moments, to FOLDER (12 bytes a trained parameter)",
+      help:
+        "with --train: apply AdamW's first update and write what trained, with its moments, to FOLDER (12 " +
+        "bytes a trained parameter)",
     },
     json: { type: Boolean, help: "print one JSON document" },
   },
@@ -110,7 +115,8 @@ const passLine = (p: Pass): string =>
   `${p.preset}, ${p.frames} frames, ${p.visualTokens} visual tokens of ${p.tokens}, on ${p.engine}`;
 const speedLine = (p: Pass): string => `${p.tokensPerSecond} tokens/s, ${p.gigaflopsPerSecond} GFLOP/s`;
 const memoryLine = (p: Pass): string =>
-  `at most ${gigabytes(p.peakBytes)} of memory (estimated ${gigabytes(p.estimatedBytes)})${p.finite ? "" : "; NOT finite"}`;
+  `at most ${gigabytes(p.peakBytes)} of memory (estimated ${gigabytes(p.estimatedBytes)})` +
+  (p.finite ? "" : "; NOT finite");
 
 /** A training pass on one random scene, and what it took. */
 function trainOnce(
@@ -166,8 +172,10 @@ interface TrainOutcome extends Pass {
 
 function trainLines(o: TrainOutcome): string[] {
   return [
-    `${passLine(o)}: loss ${o.loss.toFixed(3)} and the gradients of ${o.trained.toLocaleString("en-US")} parameters in ${o.seconds} s ` +
-      `(${speedLine(o)}), ${gigabytes(o.bytesRead)} of float32 weights read; gradient norm ${o.gradientNorm.toPrecision(4)}`,
+    `${passLine(o)}: loss ${o.loss.toFixed(3)} and the gradients of ${o.trained.toLocaleString("en-US")} ` +
+      `parameters in ${o.seconds} s ` +
+      `(${speedLine(o)}), ${gigabytes(o.bytesRead)} of float32 weights read; gradient norm ` +
+      `${o.gradientNorm.toPrecision(4)}`,
     ...(o.update === undefined ? [] : [`AdamW's first update written to ${o.update} in ${o.updateSeconds} s`]),
     memoryLine(o),
   ];

@@ -17,7 +17,8 @@ const spec = {
   name: "study",
   positionals: "NAME",
   about:
-    "Runs what is missing of a study, each run in a process of its own, and prints its table. Finished runs are read, not redone.",
+    "Runs what is missing of a study, each run in a process of its own, and prints its table. Finished runs are " +
+    "read, not redone.",
   options: {
     preset: { type: String, value: "NAME", help: "nano unless given" },
     seeds: { type: listOf(wholeNumber()), value: "LIST", help: "such as 0,1,2; 0 unless given" },
@@ -31,7 +32,9 @@ const spec = {
     set: { type: [String], value: "PATH=VALUE", help: "change one config value in every run" },
     publish: {
       type: Boolean,
-      help: "run nothing; move this machine's finished runs (of all seeds unless given) to the committed ones in data/results",
+      help:
+        "run nothing; move this machine's finished runs (of all seeds unless given) to the committed ones " +
+        "in data/results",
     },
     json: { type: Boolean, help: "print the rows as one JSON document" },
   },

@@ -15,7 +15,8 @@ import { printJson, printLines } from "./output";
 const spec = {
   name: "train",
   about:
-    "Fine-tunes one configuration and keeps its log and weights. Run again after an interrupt to go on from the checkpoint.",
+    "Fine-tunes one configuration and keeps its log and weights. Run again after an interrupt to go on from the " +
+    "checkpoint.",
   options: {
     preset: { type: String, value: "NAME", help: "nano unless given" },
     ablation: { type: String, value: "NAME", help: "full unless given" },
@@ -76,7 +77,8 @@ export async function run(args: string[]): Promise<number> {
     if (values.json === true) printJson(outcome);
     else
       printLines([
-        `${[outcome.weights, outcome.adapter].filter((path) => path !== undefined).join(", ")}: ${outcome.steps} steps in ${outcome.seconds} s on ${engine}`,
+        `${[outcome.weights, outcome.adapter].filter((path) => path !== undefined).join(", ")}: ` +
+          `${outcome.steps} steps in ${outcome.seconds} s on ${engine}`,
       ]);
     return 0;
   } finally {

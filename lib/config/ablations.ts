@@ -23,7 +23,10 @@ export const ablations = {
   "intra-only": { structure: { interView: false } },
   /** Language guidance off: bare <ground> answer and no language loss. */
   "no-lg": { lossWeights: { language: 0 }, prompt: { answer: "ground" } },
-  /** Without the four components above, and with one of them alone. The paper does not say what its base keeps; here φ of box centres, as in no-mpe. */
+  /**
+   * Without the four components above, and with one of them alone. The paper does not say what its base keeps; here φ
+   * of box centres, as in no-mpe.
+   */
   base: {
     reconstruction: { enabled: false },
     positions: { coordinates: false, rays: false },

@@ -34,7 +34,9 @@ export const departures: readonly Departure[] = [
     what: "anchor loss",
     config: "lossWeights.anchor",
     paper: "none",
-    here: "while training, landmark nouns pick their box, and the last word of an attribute sentence the target's, at nano",
+    here:
+      "while training, landmark nouns pick their box, and the last word of an attribute sentence the " +
+      "target's, at nano",
     why: "teaches where the landmark is, before the relation to it",
   },
   {
@@ -112,7 +114,9 @@ export const departures: readonly Departure[] = [
     config: "prompt.template",
     paper: "Qwen's chat form with an instruction",
     here: "image, sentence, answer at nano; a phrase of S2-Rooms is one token, a colour with its noun too",
-    why: "a small language model gains nothing from a constant text, and cannot learn in minutes to bind colours to nouns",
+    why:
+      "a small language model gains nothing from a constant text, and cannot learn in minutes to bind " +
+      "colours to nouns",
   },
   {
     what: "pooling",

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { closest, UserError, unknownName } from "../core/errors";
+import { suggestion, UserError, unknownName } from "../core/errors";
 import { ablations } from "./ablations";
 import { type PresetName, presets } from "./presets";
 import { S2Config } from "./schema";
@@ -59,10 +59,7 @@ function explain(error: z.ZodError): string {
       if (issue.code === "unrecognized_keys") {
         const known = keysOf(S2Config, issue.path);
         return issue.keys
-          .map((key) => {
-            const near = closest(key, known);
-            return `unknown key "${key}" at ${where}${near === undefined ? "" : ` (did you mean "${near}"?)`}; known: ${known.join(", ")}`;
-          })
+          .map((key) => `unknown key "${key}" at ${where}${suggestion(key, known)}; known: ${known.join(", ")}`)
           .join("; ");
       }
       return `${where}: ${issue.message}`;
@@ -91,7 +88,8 @@ export function parseConfig(value: unknown, origin: string): S2Config {
   const { sentences, referFilters } = config.data;
   if (referFilters !== undefined && (sentences ?? ["scanrefer"]).every((set) => set === "scanrefer")) {
     throw new UserError(
-      `config from ${origin}: data.referFilters is for nr3d and sr3d, but data.sentences is ${JSON.stringify(sentences ?? ["scanrefer"])}; name them there or leave the filters out`,
+      `config from ${origin}: data.referFilters is for nr3d and sr3d, but data.sentences is ` +
+        `${JSON.stringify(sentences ?? ["scanrefer"])}; name them there or leave the filters out`,
       2,
     );
   }

@@ -31,7 +31,10 @@ export const LanguageModelConfig = z.strictObject({
    * "xavier": Xavier with word embeddings N(0, 1), for training from random numbers.
    */
   init: z.enum(["huggingface", "xavier"]).default("huggingface"),
-  /** Value and output projections start as 0.7 times the identity, so that a token passes on what it attends to. Needs kvHeads = heads. */
+  /**
+   * Value and output projections start as 0.7 times the identity, so that a token passes on what it attends to. Needs
+   * kvHeads = heads.
+   */
   copyValues: z.boolean().default(false),
 });
 
@@ -52,7 +55,10 @@ export const StructureConfig = z.strictObject({
   mlpRatio: z.number().positive().default(4),
   dropPath: z.number().min(0).max(1).default(0.1),
   layerNormEps: z.number().positive().default(1e-6),
-  /** "paper": groups by patch across views, then by view. "released": the authors' code reads the flat index as position*V + view. */
+  /**
+   * "paper": groups by patch across views, then by view. "released": the authors' code reads the flat index as
+   * position*V + view.
+   */
   layout: z.enum(["paper", "released"]).default("paper"),
   /** "zero": output layers start at 0, so the block starts as the identity. */
   outputInit: z.enum(["normal", "zero"]).default("normal"),
@@ -60,7 +66,10 @@ export const StructureConfig = z.strictObject({
 
 const Point = z.tuple([z.number(), z.number(), z.number()]);
 
-/** Multi-level position encoding: φ of world coordinates on patches and box centres, ψ of ray directions on pooled tokens. */
+/**
+ * Multi-level position encoding: φ of world coordinates on patches and box centres, ψ of ray directions on pooled
+ * tokens.
+ */
 export const PositionConfig = z.strictObject({
   /** φ on patch tokens. */
   coordinates: z.boolean().default(true),
@@ -83,7 +92,10 @@ export const PositionConfig = z.strictObject({
 
 /** Object features: mean of the patches inside the box. */
 export const ObjectConfig = z.strictObject({
-  /** Which grid the features are read from (14-pixel patches, or 27-pixel cells of the pooled map), and whether φ of the centre is added ("-pe"). */
+  /**
+   * Which grid the features are read from (14-pixel patches, or 27-pixel cells of the pooled map), and whether φ of the
+   * centre is added ("-pe").
+   */
   features: z.enum(["patch14-pe", "patch14", "patch27-pe", "patch27"]).default("patch14-pe"),
   /** Share of a patch's pixels that must lie inside the box; the count is floored as in the released code. */
   minShare: z.number().min(0).max(1).default(0.5),
@@ -96,7 +108,10 @@ export const GroundingConfig = z.strictObject({
   temperature: z.number().positive().default(0.07),
   /** Departs from the paper: z = norm(S x + MLP(x)) with one matrix S, identity at start, shared by both heads. */
   sharedSkip: z.boolean().default(false),
-  /** Departs from the paper: the state of an anchor noun after this decoder layer must pick the anchor by position alone (training only). */
+  /**
+   * Departs from the paper: the state of an anchor noun after this decoder layer must pick the anchor by position alone
+   * (training only).
+   */
   anchorLayer: z.int().min(1).default(2),
 });
 
@@ -196,7 +211,10 @@ export const TrainingConfig = z.strictObject({
   /** The cosine ends at this share of the learning rate. */
   finalRate: z.number().min(0).max(1).default(0),
   clipNorm: z.number().positive().default(1),
-  /** Activation checkpointing: layers keep their inputs only and run again for their gradients. A third more work for less memory. */
+  /**
+   * Activation checkpointing: layers keep their inputs only and run again for their gradients. A third more work for
+   * less memory.
+   */
   recompute: z.boolean().optional(),
   /** Turn each training scene by a random multiple of 90° about the vertical. */
   rotate: z.boolean().default(false),
@@ -207,11 +225,15 @@ export const DataConfig = z.strictObject({
   folder: z.string(),
   /** Views a scene that the model sees. */
   frames: z.int().min(1),
-  /** Views a scene that are prepared (uniformly sampled from the scene); training draws `frames` of them; 0: as many as `frames`. */
+  /**
+   * Views a scene that are prepared (uniformly sampled from the scene); training draws `frames` of them; 0: as many as
+   * `frames`.
+   */
   pool: z.int().min(0).default(0),
   /**
-   * Maximum coverage instead of uniform sampling (Video-3D-LLM): the frames that add most of the scene, one after the other, until
-   * this share of what can be seen is reached; 1: as many as are prepared. Where fewer do, some stand there twice.
+   * Maximum coverage instead of uniform sampling (Video-3D-LLM): the frames that add most of the scene, one after the
+   * other, until this share of what can be seen is reached; 1: as many as are prepared. Where fewer do, some stand
+   * there twice.
    */
   coverage: z.number().gt(0).max(1).optional(),
   /** Sets of sentences to train and test on; ScanRefer's unless given. */
@@ -241,8 +263,8 @@ export const S2Config = z.strictObject({
   preset: z.string(),
   seed: z.int().min(0).default(0),
   /**
-   * Where the weights come from: folders of published checkpoints (LLaVA-Video, SigLIP, Fast3R) and PEFT adapters, relative to
-   * the project. Without it the preset's own, data/pretrained/<preset>.
+   * Where the weights come from: folders of published checkpoints (LLaVA-Video, SigLIP, Fast3R) and PEFT adapters,
+   * relative to the project. Without it the preset's own, data/pretrained/<preset>.
    */
   checkpoints: z.array(z.string()).min(1).optional(),
   vision: VisionConfig,

@@ -27,11 +27,14 @@ export function closest(name: string, known: readonly string[]): string | undefi
   return best !== undefined && best.off < Math.max(3, Math.ceil(name.length / 2)) ? best.candidate : undefined;
 }
 
+/** ` (did you mean "nano"?)`, or nothing when no known name is near. */
+export function suggestion(name: string, known: readonly string[], prefix = ""): string {
+  const near = closest(name, known);
+  return near === undefined ? "" : ` (did you mean "${prefix}${near}"?)`;
+}
+
 /** The error for a name that is not among the known ones, with a suggestion. */
 export function unknownName(kind: string, name: string, known: readonly string[], exitCode: 1 | 2 = 2): UserError {
-  const near = closest(name, known);
-  return new UserError(
-    `${kind} "${name}" is unknown${near === undefined ? "" : ` (did you mean "${near}"?)`}; known: ${known.join(", ")}`,
-    exitCode,
-  );
+  const text = `${kind} "${name}" is unknown${suggestion(name, known)}; known: ${known.join(", ")}`;
+  return new UserError(text, exitCode);
 }

@@ -9,9 +9,8 @@ export function namesIn(folder: string): string[] {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return [];
-    throw new UserError(
-      `${folder}: ${code === "ENOTDIR" ? "is a file, expected a folder; move it away or download the folder" : `cannot be read (${code})`}`,
-    );
+    const file = "is a file, expected a folder; move it away or download the folder";
+    throw new UserError(`${folder}: ${code === "ENOTDIR" ? file : `cannot be read (${code})`}`);
   }
 }
 

@@ -14,7 +14,9 @@ export function findProgram(names: readonly string[], path = process.env.PATH ??
   return undefined;
 }
 
-/** A Chromium or Chrome for figures as PNG and browser tests: S2_CHROMIUM where set, else the usual names and places. */
+/**
+ * A Chromium or Chrome for figures as PNG and browser tests: S2_CHROMIUM where set, else the usual names and places.
+ */
 export function findChromium(): string | undefined {
   const named = process.env.S2_CHROMIUM;
   if (named !== undefined && named !== "") return findProgram([named]);

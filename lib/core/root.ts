@@ -9,7 +9,10 @@ function isRoot(folder: string): boolean {
 
 let found: string | undefined;
 
-/** The project's top folder: the nearest one above this file, or above the working directory, whose package is s2mllm-lab. */
+/**
+ * The project's top folder: the nearest one above this file, or above the working directory, whose package is
+ * s2mllm-lab.
+ */
 export function projectRoot(): string {
   if (found !== undefined) return found;
   for (const start of [__dirname, process.cwd()]) {

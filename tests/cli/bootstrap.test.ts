@@ -68,7 +68,9 @@ describe("reasonToInstall", () => {
   });
 });
 
-/** A project that holds the real wrapper, a main file of the test's own, and an npm that installs nothing but says so. */
+/**
+ * A project that holds the real wrapper, a main file of the test's own, and an npm that installs nothing but says so.
+ */
 function fakeProject(main: string, engine = ">=20.19"): void {
   put("package.json", { name: "x", engines: { node: engine } });
   put("package-lock.json", { packages: {} });
@@ -82,7 +84,8 @@ function fakeProject(main: string, engine = ">=20.19"): void {
     `const fs = require("fs");
      console.log("npm says hello on stdout");
      if (process.env.NPM_FAILS) process.exit(7);
-     fs.writeFileSync("install-arguments.json", JSON.stringify([process.argv.slice(2), process.env.ONNXRUNTIME_NODE_INSTALL]));
+     const seen = [process.argv.slice(2), process.env.ONNXRUNTIME_NODE_INSTALL];
+     fs.writeFileSync("install-arguments.json", JSON.stringify(seen));
      fs.writeFileSync("node_modules/.package-lock.json", '{"packages":{}}');`,
   );
 }

@@ -13,7 +13,7 @@ const spec = {
   },
 } as const;
 
-test("reads values, repeated options and positionals; what is not given is undefined, or empty where it may be repeated", () => {
+test("reads values, repeated options and positionals; what is not given is undefined, or []", () => {
   const { values, positionals } = parseOptions(spec, ["-p", "nano", "--set", "a=1", "out", "--set=b=2"]);
   expect(values).toEqual({ preset: "nano", set: ["a=1", "b=2"] });
   expect(values.json).toBeUndefined();
@@ -104,7 +104,8 @@ describe("wrong usage ends with 2, the message and the usage line", () => {
     expect(wrongUsage(spec, "--resume and --fresh exclude each other")).toMatchObject({
       exitCode: 2,
       message:
-        "train: --resume and --fresh exclude each other\nusage: s2mllm train [FOLDER] [options]\n(s2mllm train --help lists the options)",
+        "train: --resume and --fresh exclude each other\nusage: s2mllm train [FOLDER] [options]\n(s2mllm train " +
+        "--help lists the options)",
     });
   });
 });

@@ -96,9 +96,8 @@ describe("errors", () => {
     );
     expect(deep.exitCode).toBe(2);
     const top = errorOf(() => resolveConfig({ preset: "nano", ablation: "no-lg", set: ["trainin.steps=3"] }));
-    expect(top.message).toMatch(
-      /^config from preset "nano", ablation "no-lg": unknown key "trainin" at the top level \(did you mean "training"\?\)/,
-    );
+    const start = 'config from preset "nano", ablation "no-lg": unknown key "trainin" at the top level ';
+    expect(top.message.startsWith(`${start}(did you mean "training"?)`), top.message).toBe(true);
   });
 
   test("a value of the wrong kind or out of range names its path", () => {

@@ -50,7 +50,7 @@ describe("on tensors", () => {
     expect(difference(zeros, new Float32Array(12))).toBeUndefined();
   });
 
-  test("numericGrad gives the derivative of a function whose derivative is known, and keeps no tensor but its result", () => {
+  test("numericGrad gives a known derivative, and keeps no tensor but its result", () => {
     const x = tf.tensor2d([
       [0.5, -1],
       [2, 0],

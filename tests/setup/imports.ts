@@ -56,7 +56,9 @@ export function importsOf(path: string, text = readFileSync(join(projectRoot(), 
   return found;
 }
 
-/** One cycle of a directed graph as the list of its nodes, the first repeated at the end; undefined when there is none. */
+/**
+ * One cycle of a directed graph as the list of its nodes, the first repeated at the end; undefined when there is none.
+ */
 export function findCycle(graph: ReadonlyMap<string, ReadonlySet<string>>): string[] | undefined {
   const finished = new Set<string>();
   const trail: string[] = [];

@@ -30,7 +30,10 @@ function indexText(flat: number, shape: readonly number[] | undefined): string {
   return `[${index.join(", ")}]`;
 }
 
-/** What differs between two arrays of numbers, or undefined when |actual - expected| <= atol + rtol * |expected| throughout. */
+/**
+ * What differs between two arrays of numbers, or undefined when |actual - expected| <= atol + rtol * |expected|
+ * throughout.
+ */
 export function difference(
   actual: Numbers,
   expected: Numbers,
@@ -69,12 +72,16 @@ export function difference(
   if (wrong === 0) return undefined;
   const off = Math.abs(a[worst]! - e[worst]!);
   return (
-    `${wrong} of ${e.length} numbers differ; worst at ${indexText(worst, shape)}: got ${a[worst]}, expected ${e[worst]} ` +
-    `(off by ${off.toExponential(2)}, allowed ${(atol + rtol * Math.abs(e[worst]!)).toExponential(2)}; rtol ${rtol}, atol ${atol})`
+    `${wrong} of ${e.length} numbers differ; worst at ${indexText(worst, shape)}: got ${a[worst]}, expected ` +
+    `${e[worst]} ` +
+    `(off by ${off.toExponential(2)}, allowed ${(atol + rtol * Math.abs(e[worst]!)).toExponential(2)}; rtol ` +
+    `${rtol}, atol ${atol})`
   );
 }
 
-/** Asserts |actual - expected| <= atol + rtol * |expected| for every number; shapes must agree when both are tensors. */
+/**
+ * Asserts |actual - expected| <= atol + rtol * |expected| for every number; shapes must agree when both are tensors.
+ */
 export function expectTensorClose(actual: Numbers, expected: Numbers, tolerance: Tolerance = {}): void {
   const wrong = difference(actual, expected, tolerance);
   if (wrong !== undefined) expect.fail(wrong);

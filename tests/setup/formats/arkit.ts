@@ -21,7 +21,10 @@ export const corners = [0, 1, 2, 3, 4, 5, 6, 7].map((i): [number, number, number
   return [1 + a * c - b * s, 2 + a * s + b * c, 0.5 + h];
 });
 
-/** The camera at time i stands at (i, -1, 1.5) and looks along +y, x right, z up; the trajectory has the way from world to camera. */
+/**
+ * The camera at time i stands at (i, -1, 1.5) and looks along +y, x right, z up; the trajectory has the way from world
+ * to camera.
+ */
 export const cameraAt = (i: number): [number, number, number] => [i, -1, 1.5];
 /** World to camera: x → x, z → -y, y → z, a turn of +90° about x. */
 export const axisAngle = [Math.PI / 2, 0, 0];

@@ -26,7 +26,10 @@ export const shift = [0.5, -1, 2] as const;
 /** Aligned to cameras': (X, Y, Z) → (X - sx, Z - sz, -(Y - sy)); column-major. */
 export const coordinateTransform = [1, 0, 0, 0, 0, 0, -1, 0, 0, 1, 0, 0, -shift[0], -shift[2], shift[1], 1];
 
-/** ARKit's camera of frame i at (i, 1.5, 0) in the cameras' world, without a turn: x right, y up, looking along -z; column-major. */
+/**
+ * ARKit's camera of frame i at (i, 1.5, 0) in the cameras' world, without a turn: x right, y up, looking along -z;
+ * column-major.
+ */
 export const transformOf = (i: number): number[] => [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, i, 1.5, 0, 1];
 
 export interface MultiscanSpec {

@@ -167,7 +167,8 @@ export async function writeScan(
   put(
     join(scan, `${id}.txt`),
     facts
-      ? `appVersionId = 1.1\naxisAlignment = ${alignment.join(" ")} \ncolorHeight = 12\nfx_depth = ${fx}\nfy_depth = ${fy}\nmx_depth = ${cx}\nmy_depth = ${cy}\nsceneType = Office\n`
+      ? `appVersionId = 1.1\naxisAlignment = ${alignment.join(" ")} \ncolorHeight = 12\nfx_depth = ` +
+          `${fx}\nfy_depth = ${fy}\nmx_depth = ${cx}\nmy_depth = ${cy}\nsceneType = Office\n`
       : "appVersionId = 1.1\n",
   );
   put(join(scan, `${id}_vh_clean_2.ply`), plyFile(scanVertices()));

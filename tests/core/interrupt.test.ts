@@ -23,8 +23,7 @@ async function run(
   const from = (...parts: string[]): string => JSON.stringify(inProject("lib", ...parts));
   writeFileSync(
     file,
-    `import { stopOnSignals } from ${from("cli", "signals")};
-     import { onInterrupt } from ${from("core", "interrupt")};
+    `import { onInterrupt, stopOnSignals } from ${from("core", "interrupt")};
      const keep = setInterval(() => {}, 1000);
      stopOnSignals();
      ${body}`,

@@ -68,7 +68,8 @@ beforeAll(async () => {
   ]);
   data.file(
     "scannetv2-labels.combined.tsv",
-    "id\traw_category\tcategory\tnyu40id\tnyu40class\n5\toffice chair\tchair\t5\tchair\n12\ttrash can\ttrash can\t39\totherfurniture\n",
+    "id\traw_category\tcategory\tnyu40id\tnyu40class\n5\toffice chair\tchair\t5\tchair\n12\ttrash can\ttrash " +
+      "can\t39\totherfurniture\n",
   );
   // Mask3D finds the bin, the first chair, one side of the second chair, and an edge with a piece of the floor
   const corners = (o: number, list = [0, 1, 2, 3, 4, 5, 6, 7]): number[] => list.map((v) => 8 * o + v);
@@ -249,7 +250,7 @@ test("a run answers about another data set than it learnt on", async () => {
   other.remove();
 }, 600_000);
 
-test("every scene that cannot be prepared is named, and none is left out; test scenes without proposals are said", async () => {
+test("every scene that cannot be prepared is named, as are test scenes without proposals", async () => {
   const broken = dataFolder();
   const [first, whole, second, last] = ["scene9716_00", "scene9717_00", "scene9718_00", "scene9719_00"];
   for (const id of [first, whole, second, last])
@@ -280,7 +281,8 @@ test("every scene that cannot be prepared is named, and none is left out; test s
   expect(error).toBeInstanceOf(UserError);
   const lines = error!.message.split("\n  ");
   expect(lines[0]).toBe(
-    `2 of 4 scenes of ${broken.folder} cannot be prepared; mend them (data check says more) or take them out of scannetv2_train.txt and scannetv2_val.txt:`,
+    `2 of 4 scenes of ${broken.folder} cannot be prepared; mend them (data check says more) or take them out of ` +
+      `scannetv2_train.txt and scannetv2_val.txt:`,
   );
   expect(lines.slice(1).sort()).toEqual([
     expect.stringMatching(/^scene9716_00: .*scene9716_00\.aggregation\.json: not JSON/),
@@ -296,7 +298,8 @@ test("every scene that cannot be prepared is named, and none is left out; test s
   caches.push(session.cache);
   expect(session.sources).toEqual(["gt"]);
   expect(notes).toEqual([
-    `1 of 2 test scenes have none (${last}), so that only ground-truth boxes can be offered; run the detector on them too, or take them out of scannetv2_val.txt`,
+    `1 of 2 test scenes have none (${last}), so that only ground-truth boxes can be offered; run the detector ` +
+      `on them too, or take them out of scannetv2_val.txt`,
   ]);
   broken.remove();
 }, 600_000);
