@@ -12,12 +12,14 @@ function matrix(m: readonly unknown[], origin: string): Float64Array {
   const numbers = Float64Array.from(m, (x) => (typeof x === "number" ? x : NaN));
   if (numbers.length === 16 && numbers.every(Number.isFinite)) return numbers;
   throw new UserError(
-    `${origin} must be 16 finite numbers (row-major 4x4), got ${numbers.length}${numbers.length === 16 ? " that are not all finite" : ""}; take the file from the scan again`,
+    `${origin} must be 16 finite numbers (row-major 4x4), got ` +
+      `${numbers.length}${numbers.length === 16 ? " that are not all finite" : ""}; take the file from the scan again`,
   );
 }
 
 /**
- * Row-major 4x4 that turns a scan's own world into the axis-aligned one, metres: the axisAlignment line of <scene>.txt, else
+ * Row-major 4x4 that turns a scan's own world into the axis-aligned one, metres: the axisAlignment line of
+ * <scene>.txt, else
  * ReferIt3D's scans_axis_alignment_matrices.json, else EmbodiedScan's index.
  *
  * @returns undefined when none has it (ScanNet's test scans)

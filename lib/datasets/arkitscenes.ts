@@ -14,7 +14,8 @@ import { orientedBox } from "./oriented-object";
 import type { SceneObject } from "./scene";
 
 /**
- * ARKitScenes' 3dod set as its script downloads it: Training/<video>/ and Validation/<video>/ with <video>_3dod_annotation.json,
+ * ARKitScenes' 3dod set as its script downloads it: Training/<video>/ and Validation/<video>/ with
+ * <video>_3dod_annotation.json,
  * <video>_3dod_mesh.ply and <video>_frames/. Its world is metric with z up, so that nothing is aligned.
  */
 const folds = { train: "Training", val: "Validation" } as const;
@@ -66,7 +67,8 @@ function readTrajectory(file: string): Map<number, Float64Array> {
       const numbers = numbersIn(line);
       if (numbers.length !== 7 || Number.isNaN(numbers[0]))
         throw new UserError(
-          `${file}: line ${i + 1} must have 7 numbers (seconds, axis-angle, translation), got "${line.slice(0, 80)}"; ${again}`,
+          `${file}: line ${i + 1} must have 7 numbers (seconds, axis-angle, translation), got ` +
+            `"${line.slice(0, 80)}"; ${again}`,
         );
       if (!numbers.every(Number.isFinite)) return;
       const toCamera = identity4();
@@ -149,7 +151,10 @@ export function openArkitFrames(capture: string, id: string): FrameSource {
   };
 }
 
-/** The annotated objects in the order of the file, boxes axis-aligned. @throws UserError naming the entry that is not as expected */
+/**
+ * The annotated objects in the order of the file, boxes axis-aligned.
+ * @throws UserError naming the entry that is not as expected
+ */
 export function readArkitObjects(capture: string, id: string): SceneObject[] {
   const file = arkitFiles(capture, id).annotation;
   const { data, skipped } = readJsonOf(file, "the capture's objects", again);

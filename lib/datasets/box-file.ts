@@ -15,7 +15,8 @@ export function checkBox(value: unknown, where: string): Box {
     return numbers as unknown as Box;
   }
   throw new UserError(
-    `${where} must be 6 finite numbers, centre and size, got ${JSON.stringify(value)?.slice(0, 120)}; write the file again`,
+    `${where} must be 6 finite numbers, centre and size, got ${JSON.stringify(value)?.slice(0, 120)}; write the ` +
+      "file again",
   );
 }
 
@@ -35,7 +36,10 @@ function readBoxes(file: string): Map<string, readonly unknown[]> {
 
 const kinds = { pred: /^scannet_\w+_pred_box\.json$/, gt: /^scannet_\w+_gt_box\.json$/ } as const;
 
-/** The released box files of a data folder: metadata/scannet_val_pred_box.json with detected boxes, …_gt_box.json with those of all objects. */
+/**
+ * The released box files of a data folder: metadata/scannet_val_pred_box.json with detected boxes, …_gt_box.json with
+ * those of all objects.
+ */
 export function boxFiles(folder: string, kind: keyof typeof kinds): string[] {
   const metadata = join(folder, "metadata");
   return namesIn(metadata)

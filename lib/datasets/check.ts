@@ -66,7 +66,9 @@ class Tally {
 
   lines(noun: string): { line: string; todo: string }[] {
     return [...this.#names].map(([what, { todo, names }]) => ({
-      line: `${what}: ${names.length} ${noun}${names.length === 1 ? "" : "s"} (${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""})`,
+      line:
+        `${what}: ${names.length} ${noun}${names.length === 1 ? "" : "s"} ` +
+        `(${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""})`,
       todo,
     }));
   }
@@ -106,12 +108,14 @@ function wrongSentences(scene: ScanNetScene, queries: readonly Query[], wrong: T
     const where = `${q.dataset} ${q.id}`;
     if (target === undefined)
       wrong.add(
-        `${scene.id}: has objects 0 to ${scene.objects.length - 1}, but a sentence speaks of another (take the files of one ScanNet version)`,
+        `${scene.id}: has objects 0 to ${scene.objects.length - 1}, but a sentence speaks of another (take the ` +
+          "files of one ScanNet version)",
         where,
       );
     else if (q.anchorIds.some((id) => scene.objects[id] === undefined))
       wrong.add(
-        `${scene.id}: a sentence's landmark is not among its objects 0 to ${scene.objects.length - 1} (take the files of one ScanNet version)`,
+        `${scene.id}: a sentence's landmark is not among its objects 0 to ${scene.objects.length - 1} (take the ` +
+          "files of one ScanNet version)",
         where,
       );
   }
@@ -150,7 +154,8 @@ type Others = ReturnType<typeof otherScans>[number];
 function missingList(other: Others | undefined, split: Split): string {
   return other === undefined
     ? "take ScanNet's official list (Tasks/Benchmark of its repository)"
-    : `write ${split}.txt with the names of the ${other.kind} scans to ${split === "train" ? "train" : "test"} on, one a line${other.kind === "ARKitScenes" ? `, or download its ${split === "train" ? "Training" : "Validation"} captures` : ""}`;
+    : `write ${split}.txt with the names of the ${other.kind} scans to ${split === "train" ? "train" : "test"} ` +
+        `on, one a line${other.kind === "ARKitScenes" ? `, or download its ${split === "train" ? "Training" : "Validation"} captures` : ""}`;
 }
 
 async function checkLists(found: Findings, others: readonly Others[]): Promise<Map<Split, readonly string[]>> {
@@ -203,7 +208,8 @@ async function checkSentences(
           )
         : undefined;
       found.recognised.push(
-        `${basename(file)} (${split}): ${all.length} sentences about ${new Set(all.map((q) => q.sceneId)).size} scenes` +
+        `${basename(file)} (${split}): ${all.length} sentences about ${new Set(all.map((q) => q.sceneId)).size} ` +
+          "scenes" +
           (filtered === undefined ? "" : `, ${filtered.length} after ReferIt3D's own filters`),
       );
     }
@@ -252,7 +258,9 @@ async function checkTables(found: Findings): Promise<void> {
   }
 }
 
-/** Whether the boxes that the authors released are those of the scan's own objects, by object id, within a centimetre. */
+/**
+ * Whether the boxes that the authors released are those of the scan's own objects, by object id, within a centimetre.
+ */
 function sameBoxes(objects: readonly SceneObject[], stated: readonly Box[]): boolean {
   return (
     objects.length === stated.length &&
@@ -298,7 +306,8 @@ async function checkScenes(
     const boxes = stated === undefined ? undefined : await found.attempt(() => boxesOf(stated, id));
     if (boxes !== undefined && !sameBoxes(scene.objects, boxes)) {
       wrong.add(
-        `metadata/${basename(stated!)}: its boxes are not those of the scan's objects (another version of the scan, or no axis alignment; the scan's own are used)`,
+        `metadata/${basename(stated!)}: its boxes are not those of the scan's objects (another version of the ` +
+          "scan, or no axis alignment; the scan's own are used)",
         id,
       );
     }

@@ -69,7 +69,8 @@ export function greedyCoverage(
 }
 
 /**
- * Maximum coverage as Video-3D-LLM samples frames (paper.md 3.2): the scan's vertices and each candidate's world points are
+ * Maximum coverage as Video-3D-LLM samples frames (paper.md 3.2): the scan's vertices and each candidate's world
+ * points are
  * rounded to voxels of 0.1 m, and frames are chosen greedily by the scan's voxels that they add.
  *
  * Departs from the released code: pixels without depth are left out instead of standing at the camera.
@@ -108,7 +109,8 @@ export async function coverageOf(
   }
   if (seen.length === 0)
     throw new UserError(
-      `${scene.source.origin}: none of ${candidates.length} frames has a depth image that can be read; export the frames again`,
+      `${scene.source.origin}: none of ${candidates.length} frames has a depth image that can be read; export ` +
+        "the frames again",
     );
   const { order, gains } = greedyCoverage(
     seen.map((s) => s.voxels),

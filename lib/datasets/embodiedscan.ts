@@ -50,7 +50,8 @@ function readIndex(file: string): Map<string, IndexedScan> {
 }
 
 /**
- * EmbodiedScan's entry of a scan, from embodiedscan.json in a data folder: the frames that the released models sample from.
+ * EmbodiedScan's entry of a scan, from embodiedscan.json in a data folder: the frames that the released models sample
+ * from.
  *
  * @returns undefined when the folder has no such file, or the file does not list the scan
  * @throws UserError when the file is not in the converted form

@@ -9,7 +9,10 @@ import { otherScan } from "./other-sets";
 import { proposalFile } from "./proposals";
 import { sceneListFile, splitNames, splitScenes } from "./sentences";
 
-/** What a scan's frames are made of, without reading them: how they are stored, and the recording's size or the number of files. */
+/**
+ * What a scan's frames are made of, without reading them: how they are stored, and the recording's size or the number
+ * of files.
+ */
 function framesOf(folder: string, id: string): string {
   const store = frameStore(folder, id);
   if (store === undefined) return "no frames";
@@ -18,8 +21,10 @@ function framesOf(folder: string, id: string): string {
 }
 
 /**
- * Identifies what a data folder offers of some scans: their facts by content, meshes, annotations, frames and proposals by
- * form and size. Dates do not count, so that a copy on another machine has the same fingerprint; sentences are left out,
+ * Identifies what a data folder offers of some scans: their facts by content, meshes, annotations, frames and
+ * proposals by
+ * form and size. Dates do not count, so that a copy on another machine has the same fingerprint; sentences are left
+ * out,
  * since nothing that is prepared of a scan depends on them.
  *
  * @returns 64 hexadecimal digits

@@ -85,7 +85,10 @@ export function bytesOf(file: string): Uint8Array {
   }
 }
 
-/** Depth intrinsics of an export: its own file, else <scene>.txt, else EmbodiedScan's index. The colour camera's are others. */
+/**
+ * Depth intrinsics of an export: its own file, else <scene>.txt, else EmbodiedScan's index. The colour camera's are
+ * others.
+ */
 function exportIntrinsics(layout: ExportLayout, folder: string, id: string): Intrinsics {
   const { intrinsics: own } = layout;
   if (existsSync(own)) return intrinsicsOf(numbersIn(readFileSync(own, "utf8")), own);
@@ -118,7 +121,8 @@ function openExport(layout: ExportLayout, folder: string, id: string): FrameSour
   const odd = colourFrames.find((f) => !inDepth.has(f)) ?? depthFrames.find((f) => !inColour.has(f));
   if (colourFrames.length === 0 || odd !== undefined) {
     throw new UserError(
-      `${layout.folder}: expected as many colour as depth frames, got ${colourFrames.length} colour and ${depthFrames.length} depth` +
+      `${layout.folder}: expected as many colour as depth frames, got ${colourFrames.length} colour and ` +
+        `${depthFrames.length} depth` +
         `${odd === undefined ? "" : ` (frame ${odd} has one only)`}; export the frames of this scan again`,
     );
   }
@@ -155,7 +159,10 @@ function openSens(path: string): FrameSource {
   };
 }
 
-/** How a scan's frames are stored, without opening them; undefined when there are none. Exports come before the recording: they are read faster. */
+/**
+ * How a scan's frames are stored, without opening them; undefined when there are none. Exports come before the
+ * recording: they are read faster.
+ */
 export function frameStore(
   folder: string,
   id: string,
@@ -178,7 +185,8 @@ function indexed(source: FrameSource, folder: string, id: string): FrameSource {
     const name = byNumber.get(number);
     if (name === undefined)
       throw new UserError(
-        `${source.origin}: has no frame ${number}, which embodiedscan.json lists for ${id}; export the frames of this scan again, or remove embodiedscan.json to use the frames that are there`,
+        `${source.origin}: has no frame ${number}, which embodiedscan.json lists for ${id}; export the frames ` +
+          "of this scan again, or remove embodiedscan.json to use the frames that are there",
       );
     return name;
   });
@@ -195,7 +203,8 @@ export function openFrames(folder: string, id: string): FrameSource {
   const scan = join(folder, "scans", id);
   if (store === undefined) {
     throw new UserError(
-      `${scan}: expected as many colour as depth frames, got 0 colour and 0 depth; put ${id}.sens there, or its export (color/ depth/ pose/ intrinsic/, or posed_images/${id})`,
+      `${scan}: expected as many colour as depth frames, got 0 colour and 0 depth; put ${id}.sens there, or its ` +
+        `export (color/ depth/ pose/ intrinsic/, or posed_images/${id})`,
     );
   }
   if (store.kind === "sens") return indexed(openSens(store.path), folder, id);

@@ -1,7 +1,8 @@
 import { UserError } from "../core/errors";
 
 /**
- * `count` positions spread evenly over `total` frames: trunc(linspace(0, total - 1, count)). Positions repeat when there are
+ * `count` positions spread evenly over `total` frames: trunc(linspace(0, total - 1, count)). Positions repeat when
+ * there are
  * fewer frames than asked for, as in the released code (paper.md 2.1.2).
  */
 export function uniformFrames(total: number, count: number): number[] {

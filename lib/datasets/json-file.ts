@@ -15,7 +15,10 @@ export function readText(file: string, what: string, todo: string): string {
   }
 }
 
-/** Python's json writes NaN and Infinity, which JSON does not have: as text, so that whoever wants a number there names the place. */
+/**
+ * Python's json writes NaN and Infinity, which JSON does not have: as text, so that whoever wants a number there
+ * names the place.
+ */
 const asText = (text: string): string => text.replace(/(?<=[[,:\s])(?:NaN|-?Infinity)(?=[\],}\s])/g, '"$&"');
 
 /** @throws UserError when the file is missing or not JSON */
@@ -38,7 +41,8 @@ export function readJsonOf(file: string, what: string, todo: string): Readonly<R
   const value = readJson(file, what, todo);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw new UserError(
-    `${file}: expected an object with ${what}, got ${Array.isArray(value) ? "a list" : JSON.stringify(value)?.slice(0, 40)}; ${todo}`,
+    `${file}: expected an object with ${what}, got ` +
+      `${Array.isArray(value) ? "a list" : JSON.stringify(value)?.slice(0, 40)}; ${todo}`,
   );
 }
 

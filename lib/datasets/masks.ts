@@ -34,7 +34,8 @@ function boxesOfMasks(folder: string, id: string, masks: readonly Mask[], origin
   const vertices = points.length / 3;
   if (count !== undefined && count !== vertices) {
     throw new UserError(
-      `${origin}: is about ${count} vertices, but ${id}_vh_clean_2.ply has ${vertices}; the two belong to different versions of the scan`,
+      `${origin}: is about ${count} vertices, but ${id}_vh_clean_2.ply has ${vertices}; the two belong to ` +
+        "different versions of the scan",
     );
   }
   return masks.flatMap(({ vertices: own, label, score }, i): Proposal[] => {
@@ -48,7 +49,8 @@ function boxesOfMasks(folder: string, id: string, masks: readonly Mask[], origin
     if (box === undefined) return [];
     if (!box.every(Number.isFinite))
       throw new UserError(
-        `${origin}: mask ${i} has a vertex that is not a number in ${id}_vh_clean_2.ply; take the mesh from the scan again`,
+        `${origin}: mask ${i} has a vertex that is not a number in ${id}_vh_clean_2.ply; take the mesh from the ` +
+          "scan again",
       );
     return [{ box, label, score }];
   });
@@ -70,7 +72,9 @@ export function readSparseMasks(folder: string, id: string): Proposal[] {
   );
 }
 
-/** Masks as Chat-Scene keeps them, [{label, segments}] with vertex numbers, converted from its .pt (a pickle) to json. */
+/**
+ * Masks as Chat-Scene keeps them, [{label, segments}] with vertex numbers, converted from its .pt (a pickle) to json.
+ */
 export const maskListFile = (folder: string, id: string): string => join(folder, "mask3d", `${id}.json`);
 
 /** @throws UserError naming the entry that is not as expected */
@@ -90,7 +94,10 @@ export function readMaskList(folder: string, id: string): Proposal[] {
   return boxesOfMasks(folder, id, masks, file);
 }
 
-/** Masks in ScanNet's benchmark form, as Mask3D exports them: lines "mask file, class id, score" in mask3d/<scene>.txt. */
+/**
+ * Masks in ScanNet's benchmark form, as Mask3D exports them: lines "mask file, class id, score" in
+ * mask3d/<scene>.txt.
+ */
 export const maskExportFile = (folder: string, id: string): string => join(folder, "mask3d", `${id}.txt`);
 
 /** Vertices of a mask file: a line of 0 or 1 for each. */
@@ -124,7 +131,8 @@ export function readMaskExport(folder: string, id: string): Proposal[] {
     const score = Number(match?.[3]);
     if (match === null || !Number.isFinite(score))
       throw new UserError(
-        `${where}: expected "mask file, class id, score", got "${line.slice(0, 80)}"; export the masks of this scan again`,
+        `${where}: expected "mask file, class id, score", got "${line.slice(0, 80)}"; export the masks of this ` +
+          "scan again",
       );
     const path = resolve(top, match[1]!);
     if (relative(top, path).split(sep)[0] === "..")

@@ -50,7 +50,8 @@ function fromColumns(value: unknown, side: number, where: string): Float64Array 
   const numbers = Array.isArray(value) ? (value as unknown[]) : [];
   if (numbers.length !== side * side || !numbers.every((x) => typeof x === "number" && Number.isFinite(x))) {
     throw new UserError(
-      `${where} must be ${side * side} finite numbers (column-major ${side}x${side}), got ${JSON.stringify(value)?.slice(0, 80)}; ${again}`,
+      `${where} must be ${side * side} finite numbers (column-major ${side}x${side}), got ` +
+        `${JSON.stringify(value)?.slice(0, 80)}; ${again}`,
     );
   }
   return Float64Array.from(
@@ -60,7 +61,8 @@ function fromColumns(value: unknown, side: number, where: string): Float64Array 
 }
 
 /**
- * Row-major 4x4 from the cameras' world to the aligned one, z up with the floor at 0: the inverse of the file's transform, which
+ * Row-major 4x4 from the cameras' world to the aligned one, z up with the floor at 0: the inverse of the file's
+ * transform, which
  * takes the stored meshes and annotations back to the cameras.
  *
  * @returns undefined without the file
@@ -108,7 +110,10 @@ function readFacts(file: string): { colour: Size; depth: Size; metres: boolean; 
   return { colour, depth, metres: unit !== "mm", frames: frames as number };
 }
 
-/** One line a frame: intrinsics of the colour image (column-major 3x3) and transform, camera to world in ARKit's axes (column-major 4x4). */
+/**
+ * One line a frame: intrinsics of the colour image (column-major 3x3) and transform, camera to world in ARKit's axes
+ * (column-major 4x4).
+ */
 function readCameras(file: string, colour: Size, depth: Size): Camera[] {
   const lines = readText(file, "the cameras of the frames", again)
     .split(/\r?\n/)
@@ -141,7 +146,8 @@ function readCameras(file: string, colour: Size, depth: Size): Camera[] {
 }
 
 /**
- * The frames of a scan: those whose colour image was taken out of the film as color/<number>.jpg (the lab decodes no films),
+ * The frames of a scan: those whose colour image was taken out of the film as color/<number>.jpg (the lab decodes no
+ * films),
  * with the depth of the stream and the cameras of the .jsonl.
  *
  * @throws UserError when there is none, or files are not as expected
@@ -154,7 +160,8 @@ export function openMultiscanFrames(scan: string, id: string): FrameSource {
   const frames = names.filter((name) => Number(name) < cameras.length).sort((a, b) => Number(a) - Number(b));
   if (frames.length === 0) {
     throw new UserError(
-      `${files.colour}: ${names.length === 0 ? "has no frames" : `its frames are beyond the ${cameras.length} cameras of ${id}.jsonl`}; take them out of the film, numbered from 0: ` +
+      `${files.colour}: ${names.length === 0 ? "has no frames" : `its frames are beyond the ${cameras.length} cameras of ${id}.jsonl`}; ` +
+        "take them out of the film, numbered from 0: " +
         `mkdir color && ffmpeg -i ${id}.mp4 -start_number 0 -qscale:v 2 color/%d.jpg`,
     );
   }
@@ -178,7 +185,10 @@ export function openMultiscanFrames(scan: string, id: string): FrameSource {
   };
 }
 
-/** The annotated objects, by their ids less one: the set counts from 1. @throws UserError naming the entry that is not as expected */
+/**
+ * The annotated objects, by their ids less one: the set counts from 1.
+ * @throws UserError naming the entry that is not as expected
+ */
 export function readMultiscanObjects(scan: string, id: string): SceneObject[] {
   const file = multiscanFiles(scan, id).annotation;
   const { objects } = readJsonOf(file, "the scan's objects", again);
@@ -202,7 +212,8 @@ export function readMultiscanObjects(scan: string, id: string): SceneObject[] {
     throw new UserError(`${file}: objectId ${twice.id + 1} (${twice.label}) is given twice; ${again}`);
   if (found.some((o, i) => o.id !== i))
     throw new UserError(
-      `${file}: objectId must be 1 to ${found.length} without gaps, got ${found.map((o) => o.id + 1).join(", ")}; leave this scan out of the list`,
+      `${file}: objectId must be 1 to ${found.length} without gaps, got ` +
+        `${found.map((o) => o.id + 1).join(", ")}; leave this scan out of the list`,
     );
   return found;
 }

@@ -28,7 +28,10 @@ export function objectFiles(
   };
 }
 
-/** Vertices of a scan's mesh in the axis-aligned world, float64[n, 3] metres. @throws UserError when the mesh is missing or damaged */
+/**
+ * Vertices of a scan's mesh in the axis-aligned world, float64[n, 3] metres.
+ * @throws UserError when the mesh is missing or damaged
+ */
 export function alignedVertices(folder: string, id: string, alignment: Float64Array): Float64Array {
   const { mesh } = objectFiles(folder, id);
   if (!existsSync(mesh)) throw new UserError(`${mesh} is missing: expected the scan's mesh; download it with the scan`);
@@ -62,7 +65,8 @@ function readGroups(file: string): Group[] {
     throw new UserError(`${file}: object id ${twice.objectId} (${twice.label}) is given twice; ${again}`);
   if (groups.some((g, i) => g.objectId !== i)) {
     throw new UserError(
-      `${file}: object ids must be 0 to ${groups.length - 1} without gaps, got ${groups.map((g) => g.objectId).join(", ")}; leave this scene out of the split list, as the authors do`,
+      `${file}: object ids must be 0 to ${groups.length - 1} without gaps, got ` +
+        `${groups.map((g) => g.objectId).join(", ")}; leave this scene out of the split list, as the authors do`,
     );
   }
   return groups;
@@ -70,7 +74,10 @@ function readGroups(file: string): Group[] {
 
 const spaced = (label: string): string => label.replaceAll("_", " ");
 
-/** Class names of a scan's objects, with spaces, by object id. @throws UserError as `readObjects`, for the aggregation file */
+/**
+ * Class names of a scan's objects, with spaces, by object id.
+ * @throws UserError as `readObjects`, for the aggregation file
+ */
 export function readLabels(folder: string, id: string): string[] {
   return readGroups(objectFiles(folder, id).aggregation).map((g) => spaced(g.label));
 }
@@ -91,7 +98,8 @@ export function readObjects(folder: string, id: string, alignment: Float64Array)
   const aligned = alignedVertices(folder, id, alignment);
   if (segIndices.length !== aligned.length / 3) {
     throw new UserError(
-      `${files.segments}: lists ${segIndices.length} vertices, but ${id}_vh_clean_2.ply has ${aligned.length / 3}; the two belong to different versions of the scan`,
+      `${files.segments}: lists ${segIndices.length} vertices, but ${id}_vh_clean_2.ply has ` +
+        `${aligned.length / 3}; the two belong to different versions of the scan`,
     );
   }
   const vertices = new Map<unknown, number[]>();
@@ -107,11 +115,13 @@ export function readObjects(folder: string, id: string, alignment: Float64Array)
     );
     if (box === undefined)
       throw new UserError(
-        `${files.aggregation}: object ${group.objectId} (${group.label}) has no vertex in the mesh; take the scan's files again`,
+        `${files.aggregation}: object ${group.objectId} (${group.label}) has no vertex in the mesh; take the ` +
+          "scan's files again",
       );
     if (!box.every(Number.isFinite))
       throw new UserError(
-        `${files.mesh}: object ${group.objectId} (${group.label}) has a vertex that is not a number; take the mesh from the scan again`,
+        `${files.mesh}: object ${group.objectId} (${group.label}) has a vertex that is not a number; take the ` +
+          "mesh from the scan again",
       );
     return { id: group.objectId, label: spaced(group.label), box };
   });

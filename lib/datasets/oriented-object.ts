@@ -7,12 +7,14 @@ function numbers(value: unknown, count: number, where: string, what: string): nu
   const flat = Array.isArray(value) ? (value as unknown[]).flat() : [];
   if (flat.length === count && flat.every((x) => typeof x === "number" && Number.isFinite(x))) return flat as number[];
   throw new UserError(
-    `${where}: ${what} must be ${count} finite numbers, got ${JSON.stringify(value)?.slice(0, 120)}; download the annotation again`,
+    `${where}: ${what} must be ${count} finite numbers, got ${JSON.stringify(value)?.slice(0, 120)}; download ` +
+      "the annotation again",
   );
 }
 
 /**
- * The axis-aligned box around an annotated oriented one: centroid, axesLengths (full lengths) and normalizedAxes, whose three
+ * The axis-aligned box around an annotated oriented one: centroid, axesLengths (full lengths) and normalizedAxes,
+ * whose three
  * numbers at a time are one axis, as both ARKitScenes and MultiScan write them.
  *
  * @throws UserError naming the field that is not as expected
@@ -28,7 +30,8 @@ export function orientedBox(value: unknown, where: string): Box {
     );
   if (!areAxes(axes))
     throw new UserError(
-      `${where}: normalizedAxes must be three perpendicular unit vectors, got [${axes.join(", ")}]; download the annotation again`,
+      `${where}: normalizedAxes must be three perpendicular unit vectors, got [${axes.join(", ")}]; download ` +
+        "the annotation again",
     );
   return boxAround({ centre, lengths, axes });
 }

@@ -23,7 +23,9 @@ export interface OtherScan {
   alignment(): Float64Array | undefined;
   /** float64[n, 3] of the mesh, in the objects' world. */
   vertices(): Float64Array;
-  /** What tells this scan from another version of it: contents of small files, sizes of large ones, numbers of frames. */
+  /**
+   * What tells this scan from another version of it: contents of small files, sizes of large ones, numbers of frames.
+   */
   identity(): string;
 }
 

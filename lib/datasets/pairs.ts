@@ -4,7 +4,8 @@ const sameAnchors = (a: Query, b: Query): boolean =>
   a.anchorIds.length === b.anchorIds.length && a.anchorIds.every((id) => b.anchorIds.includes(id));
 
 /**
- * Pairs of sentences about one scene, class and relation that name different anchors and have different answers. Getting
+ * Pairs of sentences about one scene, class and relation that name different anchors and have different answers.
+ * Getting
  * both right needs the anchor: whoever ignores it gives one answer to both. A sentence is in one pair at most.
  *
  * @returns positions in `queries`, first the earlier one

@@ -14,7 +14,10 @@ const Sample = z.looseObject({
   }),
 });
 
-/** The description inside a user's turn: behind the image mark and the instruction's line, before Nr3D's closing remark. */
+/**
+ * The description inside a user's turn: behind the image mark and the instruction's line, before Nr3D's closing
+ * remark.
+ */
 function descriptionOf(turn: string): string {
   const lines = turn
     .replace(/^<image>\n?/, "")
@@ -25,7 +28,8 @@ function descriptionOf(turn: string): string {
 }
 
 /**
- * Queries of the authors' training json (paper.md 6.4). It keeps neither tokens nor stimulus ids: tokens are the words of
+ * Queries of the authors' training json (paper.md 6.4). It keeps neither tokens nor stimulus ids: tokens are the
+ * words of
  * the description, and the objects of the target's class are counted in the scan.
  *
  * @param labels class names of a scan's objects by object id
@@ -55,7 +59,8 @@ export function readProcessed(
     const category = names[targetId];
     if (!Number.isInteger(targetId) || category === undefined)
       throw new UserError(
-        `${where}: object_id must be one of the objects 0 to ${names.length - 1} of ${sceneId}, got "${metadata.object_id}"; ${again}`,
+        `${where}: object_id must be one of the objects 0 to ${names.length - 1} of ${sceneId}, got ` +
+          `"${metadata.object_id}"; ${again}`,
       );
     const description = descriptionOf(conversations[0]!.value);
     if (description === "")

@@ -28,17 +28,20 @@ function readList(folder: string, sceneId: string): Proposal[] {
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
     throw new UserError(
-      `${file}: ${issue.path.join(".")}: ${issue.message}; expected {"scene", "proposals": [{"box": [cx, cy, cz, dx, dy, dz], "label"?, "score"?}]}`,
+      `${file}: ${issue.path.join(".")}: ${issue.message}; expected {"scene", "proposals": [{"box": [cx, cy, ` +
+        `cz, dx, dy, dz], "label"?, "score"?}]}`,
     );
   }
   if (parsed.data.scene !== sceneId)
     throw new UserError(
-      `${file}: holds proposals of scene "${parsed.data.scene}", expected "${sceneId}"; the file is misnamed or misplaced`,
+      `${file}: holds proposals of scene "${parsed.data.scene}", expected "${sceneId}"; the file is misnamed or ` +
+        "misplaced",
     );
   return parsed.data.proposals.map(({ box, label, score }, i): Proposal => {
     if (box.length !== 6 || !box.every((x) => x !== null && Number.isFinite(x)) || box.slice(3).some((x) => x! <= 0)) {
       throw new UserError(
-        `${file}: proposal ${i} must have 6 finite numbers, centre and positive size, got [${box.join(", ")}]; write the proposals again`,
+        `${file}: proposal ${i} must have 6 finite numbers, centre and positive size, got [${box.join(", ")}]; ` +
+          "write the proposals again",
       );
     }
     return { box: box as unknown as Proposal["box"], label, score };
@@ -90,7 +93,8 @@ export function readProposals(folder: string, sceneId: string): Proposal[] {
   const found = proposalFile(folder, sceneId);
   if (found === undefined) {
     throw new UserError(
-      `${listFile(folder, sceneId)} is missing: expected the detector's boxes of ${sceneId}; run the detector on it or use ground-truth proposals`,
+      `${listFile(folder, sceneId)} is missing: expected the detector's boxes of ${sceneId}; run the detector ` +
+        "on it or use ground-truth proposals",
     );
   }
   const form = forms.find((f) => f.kind === found.kind);

@@ -25,7 +25,8 @@ export function decodeStimulus(text: string, origin: string): Stimulus {
   const count = Number(match[3]);
   if (distractorIds.length !== count - 1) {
     throw new UserError(
-      `${origin}: stimulus_id "${text}" counts ${count} objects, so expected ${count - 1} distractors, got ${distractorIds.length}; download the file again`,
+      `${origin}: stimulus_id "${text}" counts ${count} objects, so expected ${count - 1} distractors, got ` +
+        `${distractorIds.length}; download the file again`,
     );
   }
   return {
@@ -109,7 +110,8 @@ export function readReferIt3D(
     const targetId = Number(row.target_id);
     if (stimulus.sceneId !== sceneId || stimulus.targetId !== targetId) {
       throw new UserError(
-        `${origin}: scan_id ${sceneId} and target_id ${row.target_id} do not agree with stimulus_id "${row.stimulus_id}"; download the file again`,
+        `${origin}: scan_id ${sceneId} and target_id ${row.target_id} do not agree with stimulus_id ` +
+          `"${row.stimulus_id}"; download the file again`,
       );
     }
     const description = row.utterance!;

@@ -14,7 +14,10 @@ import { otherScan } from "./other-sets";
 import type { Scene, SceneObject, View } from "./scene";
 import { checkSceneId } from "./scene-id";
 
-/** A scan opened for reading, of ScanNet or of another set in the same terms; `openScene` makes it, `readView` reads from it. */
+/**
+ * A scan opened for reading, of ScanNet or of another set in the same terms; `openScene` makes it, `readView` reads
+ * from it.
+ */
 export interface ScanNetScene extends Scene {
   /** false when no file gives an axis alignment (test scans): the identity was used. */
   readonly aligned: boolean;
@@ -23,7 +26,10 @@ export interface ScanNetScene extends Scene {
   /** Of the depth images; used for colour too, as in the released code. */
   readonly intrinsics: Intrinsics;
   readonly source: FrameSource;
-  /** Reads the scan's mesh: float64[n, 3] in the axis-aligned world, metres. @throws UserError when it is missing or damaged */
+  /**
+   * Reads the scan's mesh: float64[n, 3] in the axis-aligned world, metres.
+   * @throws UserError when it is missing or damaged
+   */
   vertices(): Float64Array;
 }
 
@@ -57,7 +63,9 @@ export function openScene(folder: string, id: string): ScanNetScene {
     const known = scenesIn(folder);
     const near = closest(id, known);
     throw new UserError(
-      `scene "${id}" is not in ${scans} (${known.length} scenes${near === undefined ? "" : `, did you mean "${near}"?`}); put its export there or leave it out of the list`,
+      `scene "${id}" is not in ${scans} (${known.length} ` +
+        `scenes${near === undefined ? "" : `, did you mean "${near}"?`}); put its export there or leave it out ` +
+        "of the list",
     );
   }
   const alignment = readAlignment(folder, id);
@@ -143,7 +151,8 @@ async function decode(
 }
 
 /**
- * One frame, resized and cropped to a square of `size` pixels: colour smoothly, depth by nearest pixel, intrinsics along.
+ * One frame, resized and cropped to a square of `size` pixels: colour smoothly, depth by nearest pixel, intrinsics
+ * along.
  *
  * @throws DamagedFrame naming the image that is missing or damaged; UserError for an unknown frame or wrong intrinsics
  */
@@ -152,7 +161,8 @@ export async function readView(scene: ScanNetScene, frame: string, size: number)
   if (index < 0) {
     const skipped = scene.skippedFrames.includes(frame);
     throw new UserError(
-      `${scene.folder}: frame ${frame} ${skipped ? "has no finite pose" : "does not exist"}; choose one of its ${scene.frames.length} frames`,
+      `${scene.folder}: frame ${frame} ${skipped ? "has no finite pose" : "does not exist"}; choose one of its ` +
+        `${scene.frames.length} frames`,
     );
   }
   const { measured, crop, colour } = await decode(scene, frame, size);
@@ -217,7 +227,8 @@ export async function readWholeViews(
         damaged.set(scene.frames[i]!, view.message);
       }
       throw new UserError(
-        `${scene.source.origin}: none of its ${scene.frames.length} frames can be read; the first says: ${[...damaged.values()][0]!}`,
+        `${scene.source.origin}: none of its ${scene.frames.length} frames can be read; the first says: ` +
+          `${[...damaged.values()][0]!}`,
       );
     }),
   );
@@ -236,7 +247,8 @@ export function readSceneList(file: string): string[] {
   const odd = ids.find((id) => !known.test(id));
   if (ids.length === 0 || odd !== undefined) {
     throw new UserError(
-      `${file}: expected scene ids such as scene0011_00, one a line, got ${odd === undefined ? "none" : `"${odd}"`}; take the official list`,
+      `${file}: expected scene ids such as scene0011_00, one a line, got ` +
+        `${odd === undefined ? "none" : `"${odd}"`}; take the official list`,
     );
   }
   return ids;

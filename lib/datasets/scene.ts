@@ -78,6 +78,9 @@ export interface Query {
   readonly anchorIds: readonly number[];
   /** The words that name each anchor in `description`, such as "table"; same order as `anchorIds`. */
   readonly anchorWords: readonly string[];
-  /** Objects of the target's class in the scene, target included: ReferIt3D's stimulus id; of ScanRefer's those that are referred to, until the scene is known. */
+  /**
+   * Objects of the target's class in the scene, target included: ReferIt3D's stimulus id; of ScanRefer's those that
+   * are referred to, until the scene is known.
+   */
   readonly sameClass: number;
 }

@@ -30,7 +30,9 @@ export function splitScenes(folder: string, split: Split): readonly string[] {
   return videos.length > 0 ? videos : readSceneList(file);
 }
 
-/** Names under which a set's sentences are looked for, the first that is there. ReferIt3D calls the val scenes "test". */
+/**
+ * Names under which a set's sentences are looked for, the first that is there. ReferIt3D calls the val scenes "test".
+ */
 function candidates(dataset: SentenceSet, split: Split): string[] {
   // other sets' sentences in ScanRefer's form have a plain name
   if (dataset === "scanrefer")

@@ -56,7 +56,10 @@ export function iou(a: Box, b: Box): number {
   return shared / (volume(a) + volume(b) - shared + 1e-8);
 }
 
-/** Intersection over union as the ReferIt3D evaluation computes it: no epsilon; 0 unless the overlap is positive on every axis. */
+/**
+ * Intersection over union as the ReferIt3D evaluation computes it: no epsilon; 0 unless the overlap is positive on
+ * every axis.
+ */
 export function iouExact(a: Box, b: Box): number {
   const [x, y, z] = overlap(a, b);
   if (x <= 0 || y <= 0 || z <= 0) return 0;

@@ -98,7 +98,10 @@ export function cropIntrinsics(k: Intrinsics, left: number, top: number): Intrin
   return { fx: k.fx, fy: k.fy, cx: k.cx - left, cy: k.cy - top };
 }
 
-/** Square cells of `cell` pixels over an image, `rows` x `cols` of them; the pixel of a cell is its first one plus floor(cell/2). */
+/**
+ * Square cells of `cell` pixels over an image, `rows` x `cols` of them; the pixel of a cell is its first one plus
+ * floor(cell/2).
+ */
 export interface CellGrid {
   readonly rows: number;
   readonly cols: number;
@@ -106,7 +109,8 @@ export interface CellGrid {
 }
 
 /**
- * Unit viewing directions of cells in the world: normalise(p - o) at each cell's middle pixel, row-major (paper.md 2.1.8).
+ * Unit viewing directions of cells in the world: normalise(p - o) at each cell's middle pixel, row-major (paper.md
+ * 2.1.8).
  *
  * @param released with depth and pose: the released formula (p - o) / (|p - o| + 1e-6), which is zero where depth is 0;
  * without: R K⁻¹ (u, v, 1) normalised, known at every cell
@@ -150,7 +154,8 @@ export function checkIntrinsics(
   const shown = `fx ${k.fx}, fy ${k.fy}, cx ${k.cx}, cy ${k.cy}`;
   const bad = (why: string): UserError =>
     new UserError(
-      `${origin}: intrinsics ${why} (${shown}, image ${size.cols}x${size.rows}); export the scene again with its own intrinsics`,
+      `${origin}: intrinsics ${why} (${shown}, image ${size.cols}x${size.rows}); export the scene again with ` +
+        "its own intrinsics",
     );
   if (![k.fx, k.fy, k.cx, k.cy].every(Number.isFinite)) throw bad("must be finite numbers");
   if (k.fx <= 0 || k.fy <= 0) throw bad("must have a focal length above 0");

@@ -1,6 +1,9 @@
 import type { Box } from "./box";
 
-/** A box that may be turned: centre, full lengths along its axes, and those axes as unit vectors one after the other, metres. */
+/**
+ * A box that may be turned: centre, full lengths along its axes, and those axes as unit vectors one after the other,
+ * metres.
+ */
 export interface OrientedBox {
   readonly centre: ArrayLike<number>;
   readonly lengths: ArrayLike<number>;

@@ -9,7 +9,8 @@ import { widen } from "./dtypes";
 import type { Grey16 } from "./png16";
 
 /**
- * MultiScan's depth film: the images of all frames one after the other, deflated as a whole without a zlib header. Nothing can be
+ * MultiScan's depth film: the images of all frames one after the other, deflated as a whole without a zlib header.
+ * Nothing can be
  * read in the middle of that, so it is unpacked once into a temporary file that nobody else sees.
  */
 export class DepthStream {
@@ -32,7 +33,8 @@ export class DepthStream {
     const { file, frames, complaint } = await (this.#unpacked ??= this.#unpack());
     if (index >= frames)
       throw new UserError(
-        `${this.path}: frame ${index} is not there: it holds ${frames} whole frames of ${this.count}${complaint === undefined ? "" : ` (${complaint})`}; download the scan again`,
+        `${this.path}: frame ${index} is not there: it holds ${frames} whole frames of ` +
+          `${this.count}${complaint === undefined ? "" : ` (${complaint})`}; download the scan again`,
       );
     const [rows, cols] = this.size;
     const words = new Uint16Array(rows * cols);
@@ -71,7 +73,8 @@ export class DepthStream {
         if (bytes + chunk.length > most)
           return done(
             new UserError(
-              `${this.path}: unpacks to more than its ${this.count} frames of ${this.size[0]}x${this.size[1]} pixels; the scan's facts belong to another film, download the scan again`,
+              `${this.path}: unpacks to more than its ${this.count} frames of ${this.size[0]}x${this.size[1]} ` +
+                "pixels; the scan's facts belong to another film, download the scan again",
             ),
           );
         writeSync(file, chunk, 0, chunk.length, bytes);

@@ -48,7 +48,9 @@ export function toBfloat16(values: Float32Array): Uint16Array {
   return words;
 }
 
-/** The numbers of stored bytes, which must start at a multiple of 8 in their buffer; F16 and BF16 go through `widen`. */
+/**
+ * The numbers of stored bytes, which must start at a multiple of 8 in their buffer; F16 and BF16 go through `widen`.
+ */
 export function decode(dtype: Exclude<Dtype, "F16" | "BF16">, bytes: Uint8Array): StoredData {
   const { buffer, byteOffset } = bytes;
   const count = bytes.length / bytesOf[dtype];

@@ -35,7 +35,8 @@ const raw = (image: Sharp): Promise<{ data: Buffer; info: OutputInfo }> =>
 const MOST_PIXELS = 1 << 26;
 
 /**
- * Decodes a colour image (jpg, png and whatever else sharp reads), resized and cropped when `cropOf` gives a crop for its size.
+ * Decodes a colour image (jpg, png and whatever else sharp reads), resized and cropped when `cropOf` gives a crop for
+ * its size.
  *
  * @param origin file name for messages
  * @throws UserError when the file does not decode
@@ -66,7 +67,8 @@ export async function decodeRgb(
     };
   } catch (error) {
     throw new UserError(
-      `${origin}: the image does not decode (${(error as Error).message.split("\n")[0]}, ${file.length} bytes); export this frame again`,
+      `${origin}: the image does not decode (${(error as Error).message.split("\n")[0]}, ${file.length} bytes); ` +
+        "export this frame again",
     );
   }
 }

@@ -67,7 +67,8 @@ function toRowMajor(data: Numbers, [rows, cols]: readonly [number, number]): Num
 }
 
 /**
- * Reads a numpy array file (.npy, format 1 to 3): little-endian numbers, booleans, and a single text of Latin letters. Object arrays
+ * Reads a numpy array file (.npy, format 1 to 3): little-endian numbers, booleans, and a single text of Latin
+ * letters. Object arrays
  * hold a pickle, which could run any program when it is loaded: they are refused.
  *
  * @param origin file name for messages
@@ -103,7 +104,8 @@ export function readNpy(file: Uint8Array, origin: string): NpyArray {
   const width = text === null ? widths[kind] : letter * Number(text[1]);
   if (width === undefined || (text !== null && count !== 1))
     throw bad(
-      `type ${descr}${text === null ? "" : ` of shape (${shape.join(", ")})`} is not supported; known: little-endian ${Object.keys(widths).join(", ")}, one text`,
+      `type ${descr}${text === null ? "" : ` of shape (${shape.join(", ")})`} is not supported; known: ` +
+        `little-endian ${Object.keys(widths).join(", ")}, one text`,
     );
   if (bytes.length - at !== count * width)
     throw bad(

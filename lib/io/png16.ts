@@ -63,7 +63,8 @@ export async function decodePng16(file: Uint8Array, origin: string): Promise<Gre
   const [bits, kind, interlaced] = [file[24], file[25], file[28]];
   if (bits !== 16 || kind !== 0 || interlaced !== 0)
     throw new UserError(
-      `${origin}: expected a 16-bit grey PNG without interlacing (depth in millimetres), got ${bits} bits, colour type ${kind}` +
+      `${origin}: expected a 16-bit grey PNG without interlacing (depth in millimetres), got ${bits} bits, ` +
+        `colour type ${kind}` +
         `${interlaced === 0 ? "" : ", interlaced"}; export depth as uint16`,
     );
   try {

@@ -63,7 +63,8 @@ export class SafetensorsFile {
       const length = Number(new DataView(prefix.buffer).getBigUint64(0, true));
       if (length > HEADER_LIMIT || length > size - 8) {
         throw new UserError(
-          `${path}: not a sound safetensors file: it states a header of ${length} bytes, the file has ${size} (limit ${HEADER_LIMIT})`,
+          `${path}: not a sound safetensors file: it states a header of ${length} bytes, the file has ${size} ` +
+            `(limit ${HEADER_LIMIT})`,
         );
       }
       const header = new Uint8Array(length);

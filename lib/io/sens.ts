@@ -15,7 +15,10 @@ const LARGEST_SIDE = 8192;
 /** What compression may add to a tiny image: headers and tables. */
 const SLACK = 1 << 16;
 
-/** A file that is opened for one piece of work and closed whatever happens; Node reads at most 2 GB a call, this far less. */
+/**
+ * A file that is opened for one piece of work and closed whatever happens; Node reads at most 2 GB a call, this far
+ * less.
+ */
 function withFile<T>(
   path: string,
   work: (read: (at: number, bytes: number, what: string) => Buffer, size: number) => T,
@@ -27,7 +30,8 @@ function withFile<T>(
     return work((at, bytes, what) => {
       if (at + bytes > size)
         throw new UserError(
-          `${path}: ends after ${size} bytes inside ${what}, which needs ${bytes} bytes at ${at}; the download is not complete, continue it or download it again`,
+          `${path}: ends after ${size} bytes inside ${what}, which needs ${bytes} bytes at ${at}; the download ` +
+            "is not complete, continue it or download it again",
         );
       const out = Buffer.alloc(bytes);
       for (let got = 0; got < bytes; ) {
@@ -43,7 +47,8 @@ function withFile<T>(
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new UserError(
-      `${path}: cannot be read (${(error as NodeJS.ErrnoException).code ?? (error as Error).message}); download the scan's .sens file again`,
+      `${path}: cannot be read (${(error as NodeJS.ErrnoException).code ?? (error as Error).message}); download ` +
+        "the scan's .sens file again",
     );
   } finally {
     if (file !== undefined) closeSync(file);
@@ -55,7 +60,8 @@ function floats(bytes: Buffer, at: number, count: number): Float64Array {
 }
 
 /**
- * The index of a .sens recording, version 4 (ScanNet's SensReader): calibration, poses and where each frame's images lie.
+ * The index of a .sens recording, version 4 (ScanNet's SensReader): calibration, poses and where each frame's images
+ * lie.
  * Only headers are read when it is opened, so a recording of any size takes about 150 bytes a frame; images are read on
  * demand. The file is closed between reads.
  */
@@ -116,12 +122,14 @@ export class SensFile {
         at += FRAME_HEADER;
         if (colour > BigInt(3 * cw * ch + SLACK) || depth > BigInt(2 * dw * dh + SLACK)) {
           throw bad(
-            `frame ${i} of ${count} announces ${colour} bytes of colour and ${depth} of depth, more than its images have without compression`,
+            `frame ${i} of ${count} announces ${colour} bytes of colour and ${depth} of depth, more than its ` +
+              "images have without compression",
           );
         }
         if (colour + depth > BigInt(size - at)) {
           throw new UserError(
-            `${path}: frame ${i} of ${count} announces ${colour} bytes of colour and ${depth} of depth, but the file has ${size - at} left; ` +
+            `${path}: frame ${i} of ${count} announces ${colour} bytes of colour and ${depth} of depth, but the ` +
+              `file has ${size - at} left; ` +
               "the download is not complete, continue it or download it again",
           );
         }
@@ -157,7 +165,10 @@ export class SensFile {
     return withFile(this.path, (read) => read(at, colour, `the colour image of frame ${frame}`));
   }
 
-  /** uint16[rows, cols] depth of a frame in units of 1 / `depthShift` metres; 0 = not measured. @throws UserError when it does not unpack */
+  /**
+   * uint16[rows, cols] depth of a frame in units of 1 / `depthShift` metres; 0 = not measured.
+   * @throws UserError when it does not unpack
+   */
   depthMap(frame: number): Grey16 {
     const { at, colour, depth } = this.#place(frame);
     const packed = withFile(this.path, (read) => read(at + colour, depth, `the depth image of frame ${frame}`));
@@ -173,7 +184,8 @@ export class SensFile {
     }
     if (raw.length !== expected)
       throw new UserError(
-        `${this.path}: the depth image of frame ${frame} has ${raw.length} bytes, expected ${expected} for ${cols}x${rows}`,
+        `${this.path}: the depth image of frame ${frame} has ${raw.length} bytes, expected ${expected} for ` +
+          `${cols}x${rows}`,
       );
     return { rows, cols, pixels: Uint16Array.from({ length: rows * cols }, (_, i) => raw.readUInt16LE(2 * i)) };
   }

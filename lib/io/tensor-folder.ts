@@ -17,8 +17,10 @@ function refusePickle(path: string): UserError {
   const becomes = name === "pytorch_model.bin" ? WHOLE : name.replace(pickled, ".safetensors");
   return new UserError(
     `${path}: a Python pickle, which can run code and is never read here; convert it where it can be trusted: ` +
-      "python -c \"import sys,torch,safetensors.torch as s; d=torch.load(sys.argv[1],map_location='cpu',weights_only=True); " +
-      `s.save_file({k:v.clone().contiguous() for k,v in d.get('state_dict',d).items()},sys.argv[2])" ${name} ${becomes}`,
+      'python -c "import sys,torch,safetensors.torch as s; ' +
+      "d=torch.load(sys.argv[1],map_location='cpu',weights_only=True); " +
+      `s.save_file({k:v.clone().contiguous() for k,v in d.get('state_dict',d).items()},sys.argv[2])" ${name} ` +
+      `${becomes}`,
   );
 }
 
@@ -37,7 +39,8 @@ function readIndex(path: string): Map<string, string> {
         !file.endsWith(".safetensors")
       ) {
         throw new UserError(
-          `${path}: tensor "${name}" is said to be in ${JSON.stringify(file)}; expected the plain name of a .safetensors file beside the index`,
+          `${path}: tensor "${name}" is said to be in ${JSON.stringify(file)}; expected the plain name of a ` +
+            ".safetensors file beside the index",
         );
       }
       return [name, file];
@@ -63,7 +66,8 @@ function filesOf(folder: string): Files {
   const others = names.filter((name) => name.endsWith(".safetensors"));
   if (others.length > 1)
     throw new UserError(
-      `${folder}: ${others.length} .safetensors files (${others.slice(0, 3).join(", ")}…) and no ${INDEX}; add the index, or name one file`,
+      `${folder}: ${others.length} .safetensors files (${others.slice(0, 3).join(", ")}…) and no ${INDEX}; add ` +
+        "the index, or name one file",
     );
   if (others.length === 1) return { files: [join(folder, others[0]!)] };
   const pickle = names.find((name) => pickled.test(name));
@@ -71,7 +75,10 @@ function filesOf(folder: string): Files {
   throw new UserError(`${folder}: neither ${WHOLE} nor ${INDEX} in it; expected a Hugging Face folder`);
 }
 
-/** The safetensors of a Hugging Face folder, one file or shards with an index. Headers are read at once, tensors one at a time. */
+/**
+ * The safetensors of a Hugging Face folder, one file or shards with an index. Headers are read at once, tensors one
+ * at a time.
+ */
 export class TensorFolder {
   /** Type and shape of every tensor by name. */
   readonly tensors: ReadonlyMap<string, { readonly dtype: Dtype; readonly shape: readonly number[] }>;
@@ -105,11 +112,13 @@ export class TensorFolder {
           const other = homes.get(name);
           if (other !== undefined)
             throw new UserError(
-              `${file}: tensor "${name}" is in ${basename(other.path)} too; the shards are of two checkpoints, copy them again`,
+              `${file}: tensor "${name}" is in ${basename(other.path)} too; the shards are of two checkpoints, ` +
+                "copy them again",
             );
           if (index !== undefined && index.get(name) !== basename(file)) {
             throw new UserError(
-              `${file}: holds tensor "${name}", which ${INDEX} puts in ${index.get(name) ?? "no file"}; the shards and the index are of two checkpoints, copy them again`,
+              `${file}: holds tensor "${name}", which ${INDEX} puts in ${index.get(name) ?? "no file"}; the ` +
+                "shards and the index are of two checkpoints, copy them again",
             );
           }
           homes.set(name, shard);

@@ -41,7 +41,8 @@ describe("Mask3D's masks", () => {
   test("of another scan, damaged, or without a mesh to lie on are refused", () => {
     npz([[0]], 26);
     refused(
-      `${id}.mask.npz: is about 26 vertices, but ${id}_vh_clean_2.ply has 25; the two belong to different versions of the scan`,
+      `${id}.mask.npz: is about 26 vertices, but ${id}_vh_clean_2.ply has 25; the two belong to different ` +
+        "versions of the scan",
     );
     data.file(`mask/${id}.mask.npz`, Buffer.from("PK\x03\x04 half a download"));
     refused(`${id}.mask.npz: not a whole zip archive (20 bytes`);
@@ -91,7 +92,8 @@ describe("Chat-Scene's masks", () => {
   test("as exported: a line a mask, with class and score", () => {
     data.file(
       "scannetv2-labels.combined.tsv",
-      "id\traw_category\tcategory\tcount\tnyu40id\teigen13id\tnyuClass\tnyu40class\n4\toffice chair\tchair\t595\t5\t4\tchair\tchair\n",
+      "id\traw_category\tcategory\tcount\tnyu40id\teigen13id\tnyuClass\tnyu40class\n4\toffice " +
+        "chair\tchair\t595\t5\t4\tchair\tchair\n",
     );
     data.file("mask3d/pred_mask/a_000.txt", mask(verticesOf(0)));
     data.file("mask3d/pred_mask/a_001.txt", mask([]));
@@ -178,7 +180,8 @@ test("released true boxes are no proposals: the check holds them against the sca
   boxes[1]![0]! += 0.02;
   data.file(file, { [`scannet/${id}`]: boxes });
   const told =
-    "metadata/scannet_val_gt_box.json: its boxes are not those of the scan's objects (another version of the scan, or no axis alignment; the scan's own are used): 1 time (scene0011_00)";
+    "metadata/scannet_val_gt_box.json: its boxes are not those of the scan's objects (another version of the " +
+    "scan, or no axis alignment; the scan's own are used): 1 time (scene0011_00)";
   expect(await check()).toEqual([told]);
   data.file(file, { [`scannet/${id}`]: [objects[0].box] });
   expect(await check()).toEqual([told]);

@@ -20,7 +20,7 @@ afterEach(() => data.remove());
 describe("ReferIt3D's filters", () => {
   const head = "stimulus_id,scan_id,instance_type,target_id,utterance,tokens,mentions_target_class";
   const row = (n: number, tokens: number, mentions: string): string =>
-    `scene0525_00-plant-2-${n}-9,scene0525_00,plant,${n},words,"[${Array.from({ length: tokens }, () => "'w'").join(", ")}]",${mentions}`;
+    `scene0525_00-plant-2-${n}-9,scene0525_00,plant,${n},words,"[${Array(tokens).fill("'w'").join(", ")}]",${mentions}`;
   const file = (): string =>
     data.file("nr3d.csv", [head, row(1, 24, "True"), row(2, 25, "True"), row(3, 5, "False"), ""].join("\n"));
   const targets = (filters: Parameters<typeof readReferIt3D>[3]): number[] =>
@@ -106,7 +106,8 @@ describe("the authors' samples", () => {
       conversations: [
         {
           value:
-            "<image>\nIdentify the object according to the following description.\nThe bin\nThere may be no corresponding object, or there may be one or more objects.",
+            "<image>\nIdentify the object according to the following description.\nThe bin\nThere may be no " +
+            "corresponding object, or there may be one or more objects.",
         },
         { value: "<ground>" },
       ],
@@ -161,7 +162,9 @@ describe("the authors' samples", () => {
 
 describe("where sentences lie", () => {
   const csv = (scenes: readonly string[]): string =>
-    `stimulus_id,scan_id,instance_type,target_id,utterance,tokens\n${scenes.map((s) => `${s}-plant-1-4,${s},plant,4,a plant,"['a', 'plant']"`).join("\n")}\n`;
+    ["stimulus_id,scan_id,instance_type,target_id,utterance,tokens"]
+      .concat(scenes.map((s) => `${s}-plant-1-4,${s},plant,4,a plant,"['a', 'plant']"`))
+      .join("\n");
 
   test("one csv is divided by the official lists, and files of one split come first", () => {
     data.file("scannetv2_train.txt", "scene0001_00\nscene0002_00\n");

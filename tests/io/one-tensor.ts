@@ -1,4 +1,7 @@
-/** Reads one tensor of a file in a process of its own and prints its first number and the most memory the process held, kB. */
+/**
+ * Reads one tensor of a file in a process of its own and prints its first number and the most memory the process
+ * held, kB.
+ */
 import { SafetensorsFile } from "../../lib/io/safetensors";
 
 const [path, name] = process.argv.slice(2) as [string, string];

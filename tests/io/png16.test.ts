@@ -86,7 +86,8 @@ describe("png16", () => {
       .png()
       .toBuffer();
     await expect(decodePng16(file, "d/3.png")).rejects.toThrow(
-      "d/3.png: expected a 16-bit grey PNG without interlacing (depth in millimetres), got 8 bits, colour type 0; export depth as uint16",
+      "d/3.png: expected a 16-bit grey PNG without interlacing (depth in millimetres), got 8 bits, colour type " +
+        "0; export depth as uint16",
     );
   });
 

@@ -1,6 +1,8 @@
 import type { TokenizerJson } from "../../lib/io/tokenizer";
 
-/** Byte-level BPE writes each byte as a printable character: the printable ones first, as their own ids in that order. */
+/**
+ * Byte-level BPE writes each byte as a printable character: the printable ones first, as their own ids in that order.
+ */
 function byteTokens(): string[] {
   const printable = [
     [33, 126],
@@ -42,7 +44,8 @@ export function qwenTokenizer(): TokenizerJson {
           invert: false,
           pattern: {
             Regex:
-              "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+              "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| " +
+              "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
           },
         },
         { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: false },

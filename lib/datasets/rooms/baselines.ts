@@ -48,13 +48,19 @@ export interface KindBaseline {
   readonly randomObject: number;
   /** One of the target's class at random. */
   readonly classOracle: number;
-  /** One of the objects that some sentence of this class and kind could mean: nothing that ignores the anchor does better. */
+  /**
+   * One of the objects that some sentence of this class and kind could mean: nothing that ignores the anchor does
+   * better.
+   */
   readonly anchorBlindBound?: number;
   /** Accuracy of simple rules that ignore the anchor. */
   readonly rules: Readonly<Record<string, number>>;
   /** Sentence pairs for pair accuracy. */
   readonly pairs: number;
-  /** Of two sentences of one room, class and kind with different anchors: share with different answers; undefined without such two. */
+  /**
+   * Of two sentences of one room, class and kind with different anchors: share with different answers; undefined
+   * without such two.
+   */
   readonly changes?: number;
 }
 

@@ -131,7 +131,8 @@ function frontMatter({ manifest }: RoomsFacts): string[] {
     `name: S2-Rooms (${manifest.name})`,
     "source: made by this project's generator, lib/datasets/rooms; no real scene, image or text went in",
     "terms: Apache-2.0, like the project",
-    `size: ${manifest.rooms.train} training rooms with ${manifest.sentences.train} sentences, ${manifest.rooms.val} test rooms with ${manifest.sentences.val} sentences`,
+    `size: ${manifest.rooms.train} training rooms with ${manifest.sentences.train} sentences, ` +
+      `${manifest.rooms.val} test rooms with ${manifest.sentences.val} sentences`,
     `seed: ${manifest.seed}`,
     `version: ${manifest.version}`,
     `fingerprint: ${manifest.fingerprint}`,
@@ -146,7 +147,8 @@ function controlSection(rows: readonly ControlRow[]): string[] {
   return [
     "## Trained controls",
     "",
-    "Models trained on this data set, percent right at IoU 0.25 on the test rooms (in brackets: both sentences of a pair right).",
+    "Models trained on this data set, percent right at IoU 0.25 on the test rooms (in brackets: both sentences " +
+      "of a pair right).",
     "",
     ...table(
       ["variant", "boxes", "seed", "all", ...kinds],
@@ -169,6 +171,10 @@ function controlSection(rows: readonly ControlRow[]): string[] {
 export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = []): string {
   const { manifest, kinds, proposals, visibility: seen, mix } = facts;
   const { config } = manifest;
+  const lost =
+    config.lostPoseEvery === 0
+      ? "No frame has an infinite pose"
+      : `Every ${config.lostPoseEvery}th room has one more frame with an infinite pose`;
   const m = config.margins;
   const relational = (mixed: ReadonlyMap<string, number>): number => 1 - (mixed.get("attribute") ?? 0);
   const ruleRows = kinds.flatMap((k) =>
@@ -179,26 +185,48 @@ export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = [])
     "",
     "# S2-Rooms",
     "",
-    "Synthetic rooms with posed RGB-D frames, object boxes and referring sentences, on disk in ScanNet's, ScanRefer's and ReferIt3D's own forms. Made so that position decides: several objects share class and colour, and only their place relative to a named anchor tells them apart.",
+    "Synthetic rooms with posed RGB-D frames, object boxes and referring sentences, on disk in ScanNet's, " +
+      "ScanRefer's and ReferIt3D's own forms. Made so that position decides: several objects share class and " +
+      "colour, and only their place relative to a named anchor tells them apart.",
     "",
     "## What a room is",
     "",
-    `- ${facts.objects[0]} to ${facts.objects[2]} objects (${facts.objects[1].toFixed(1)} on average in the test rooms) of ${classNames.length} classes and ${colourNames.length} colours, in rooms with sides of ${config.side.join(" to ")} m.`,
-    `- 4 or 5 anchors (${classesOf("anchor").join(", ")}), each with its own pair of class and colour; in about ${percent(config.anchorPairShare)}% of the rooms two of them share the class.`,
-    `- 3 to 5 objects of one target class and 3 or 4 of another (${classesOf("target").join(", ")}), all of a class in one colour, all on the floor. In some rooms 2 or 3 small objects of one class (${classesOf("small").join(", ")}) stand on different furniture.`,
-    `- One range of heights, ${config.furnitureHeight.join(" to ")} m, for every class on the floor: the height of a box tells nothing about its class.`,
-    "- Every class has parts and a surface of its own (slats, quilt, books, leaves, ribs, ...) in the object's colour and a second tone, so that a patch can tell the class; the place of a pattern tells nothing about the place of the object.",
-    `- ${config.frames} frames of ${config.image}x${config.image} pixels from a hand-held walk, field of view ${config.fieldOfView}°; depth noise ${percent(config.depthNoise)}%, holes ${percent(config.holeBlobs)}% in blobs and ${percent(config.holePixels)}% in single pixels; pose error ${config.poseShift} m and ${config.poseTurn}° (standard deviation an axis). ${config.lostPoseEvery === 0 ? "No frame has an infinite pose" : `Every ${config.lostPoseEvery}th room has one more frame with an infinite pose`} (${facts.framesLost} in the test rooms).`,
-    "- Poses and meshes are stored turned and shifted; `axisAlignment` in `<scene>.txt` brings them upright with the middle of the floor at the origin.",
+    `- ${facts.objects[0]} to ${facts.objects[2]} objects (${facts.objects[1].toFixed(1)} on average in the ` +
+      `test rooms) of ${classNames.length} classes and ${colourNames.length} colours, in rooms with sides of ` +
+      `${config.side.join(" to ")} m.`,
+    `- 4 or 5 anchors (${classesOf("anchor").join(", ")}), each with its own pair of class and colour; in about ` +
+      `${percent(config.anchorPairShare)}% of the rooms two of them share the class.`,
+    `- 3 to 5 objects of one target class and 3 or 4 of another (${classesOf("target").join(", ")}), all of a ` +
+      "class in one colour, all on the floor. In some rooms 2 or 3 small objects of one class " +
+      `(${classesOf("small").join(", ")}) stand on different furniture.`,
+    `- One range of heights, ${config.furnitureHeight.join(" to ")} m, for every class on the floor: the height ` +
+      "of a box tells nothing about its class.",
+    "- Every class has parts and a surface of its own (slats, quilt, books, leaves, ribs, ...) in the object's " +
+      "colour and a second tone, so that a patch can tell the class; the place of a pattern tells nothing about " +
+      "the place of the object.",
+    `- ${config.frames} frames of ${config.image}x${config.image} pixels from a hand-held walk, field of view ` +
+      `${config.fieldOfView}°; depth noise ${percent(config.depthNoise)}%, holes ${percent(config.holeBlobs)}% ` +
+      `in blobs and ${percent(config.holePixels)}% in single pixels; pose error ${config.poseShift} m and ` +
+      `${config.poseTurn}° (standard deviation an axis). ` +
+      `${lost} (${facts.framesLost} in the test rooms).`,
+    "- Poses and meshes are stored turned and shifted; `axisAlignment` in `<scene>.txt` brings them upright " +
+      "with the middle of the floor at the origin.",
     "",
     "## Layout",
     "",
-    "- `scans/<scene>/`: `<scene>.txt`, `.aggregation.json`, `_vh_clean_2.ply`, `_vh_clean_2.0.010000.segs.json`, frames in `color/ depth/ pose/ intrinsic/`; `proposals/<scene>.json` for test rooms.",
-    "- `scannetv2_train.txt`, `scannetv2_val.txt`, `ScanRefer_filtered_train.json`, `ScanRefer_filtered_val.json`, `nr3d_train.csv`, `nr3d_test.csv`, `scannetv2-labels.combined.tsv`, and `rooms.json`, which marks the folder as synthetic.",
+    "- `scans/<scene>/`: `<scene>.txt`, `.aggregation.json`, `_vh_clean_2.ply`, " +
+      "`_vh_clean_2.0.010000.segs.json`, frames in `color/ depth/ pose/ intrinsic/`; `proposals/<scene>.json` " +
+      "for test rooms.",
+    "- `scannetv2_train.txt`, `scannetv2_val.txt`, `ScanRefer_filtered_train.json`, " +
+      "`ScanRefer_filtered_val.json`, `nr3d_train.csv`, `nr3d_test.csv`, `scannetv2-labels.combined.tsv`, and " +
+      "`rooms.json`, which marks the folder as synthetic.",
     "",
     "## Sentences",
     "",
-    `${facts.distinctSentences} different sentences among the ${manifest.sentences.train} of the training rooms, ${facts.wordsPerSentence.toFixed(1)} words on average, made of ${sentencePhrases.length} phrases. Share of each kind (relations: ${percent(relational(mix.train))}% train, ${percent(relational(mix.val))}% test):`,
+    `${facts.distinctSentences} different sentences among the ${manifest.sentences.train} of the training ` +
+      `rooms, ${facts.wordsPerSentence.toFixed(1)} words on average, made of ${sentencePhrases.length} phrases. ` +
+      `Share of each kind (relations: ${percent(relational(mix.train))}% train, ` +
+      `${percent(relational(mix.val))}% test):`,
     "",
     ...table(
       ["kind", "train %", "test %", "exactly one answer because"],
@@ -210,13 +238,20 @@ export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = [])
       ]),
     ),
     "",
-    "Distances are between box centres in the floor plane. For each room, class and kind of relation the answers are drawn uniformly among those that can be reached, and a question with one reachable answer is not asked.",
+    "Distances are between box centres in the floor plane. For each room, class and kind of relation the " +
+      "answers are drawn uniformly among those that can be reached, and a question with one reachable answer is " +
+      "not asked.",
     "",
-    `What a sentence asks for or names is shown by at least ${config.shown.frames} of the ${config.frames} frames on ${percent(config.shown.share)}% of the picture or more, and on ${percent(config.shown.attributeShare)}% in attribute sentences, which have nothing but the look of the object to go by. Objects that are shown less still count as wrong answers.`,
+    `What a sentence asks for or names is shown by at least ${config.shown.frames} of the ${config.frames} ` +
+      `frames on ${percent(config.shown.share)}% of the picture or more, and on ` +
+      `${percent(config.shown.attributeShare)}% in attribute sentences, which have nothing but the look of ` +
+      "the object to go by. Objects that are shown less still count as wrong answers.",
     "",
     "## What can be had without understanding",
     "",
-    "Percent right on the test rooms with ground-truth boxes. Anchor-blind bound: one of the objects that a sentence of this class and kind could mean; no guess that ignores the anchor is expected to do better. Changes: two sentences of one room, class and kind with different anchors have different answers.",
+    "Percent right on the test rooms with ground-truth boxes. Anchor-blind bound: one of the objects that a " +
+      "sentence of this class and kind could mean; no guess that ignores the anchor is expected to do better. " +
+      "Changes: two sentences of one room, class and kind with different anchors have different answers.",
     "",
     ...table(
       [
@@ -250,7 +285,9 @@ export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = [])
     "",
     "## Detector-like proposals (test rooms)",
     "",
-    `${percent(config.detector.miss)}% of the objects missed, centres off by ${config.detector.centre} m or 4% of the edge, edges by ${percent(config.detector.logSize)}%, ${percent(config.detector.duplicate)}% found twice, ${config.detector.falsePositives.join(" to ")} boxes that are no object.`,
+    `${percent(config.detector.miss)}% of the objects missed, centres off by ${config.detector.centre} m or 4% ` +
+      `of the edge, edges by ${percent(config.detector.logSize)}%, ${percent(config.detector.duplicate)}% found ` +
+      `twice, ${config.detector.falsePositives.join(" to ")} boxes that are no object.`,
     "",
     ...table(
       [
@@ -273,7 +310,8 @@ export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = [])
     "",
     "## Visibility",
     "",
-    `In ${facts.views} uniformly sampled frames of the test rooms (${seen.objects} objects, measured depth pixels inside the object's box, patches of ${facts.patch}x${facts.patch} pixels):`,
+    `In ${facts.views} uniformly sampled frames of the test rooms (${seen.objects} objects, measured depth ` +
+      `pixels inside the object's box, patches of ${facts.patch}x${facts.patch} pixels):`,
     "",
     ...table(
       ["at least 20 pixels", "a patch more than 50% inside", "a patch at least 5% inside"],
@@ -283,7 +321,9 @@ export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = [])
     ...(control.length === 0 ? [] : controlSection(control)),
     "## Known defects",
     "",
-    "Box-shaped furniture, one surface pattern a class, eight colours, one light, no clutter, templated English: results here say nothing about ScanNet. All rooms come from one generator, so the test rooms measure new rooms, not a new domain.",
+    "Box-shaped furniture, one surface pattern a class, eight colours, one light, no clutter, templated " +
+      "English: results here say nothing about ScanNet. All rooms come from one generator, so the test rooms " +
+      "measure new rooms, not a new domain.",
     "",
     `Classes in ScanNet's label map (NYU40 numbers): ${classNames.map((c) => `${c} ${classes[c].nyu40}`).join(", ")}.`,
     "",
@@ -295,8 +335,12 @@ function rulesOfKind(m: RoomsManifest["config"]["margins"]): Partial<Record<stri
     attribute: "the only object of its class, or of its class and colour",
     closest: `the second is at least ${m.closest} m and ${percent(m.closestShare)}% farther`,
     farthest: `the second is at least ${m.farthest} m and ${percent(m.farthestShare)}% nearer`,
-    between: `the way from anchor to anchor over the answer is at most ${m.detour} times the straight one, over any other at least ${m.detourGap} more; anchors at least ${m.anchorGap} m apart`,
+    between:
+      `the way from anchor to anchor over the answer is at most ${m.detour} times the straight one, over ` +
+      `any other at least ${m.detourGap} more; anchors at least ${m.anchorGap} m apart`,
     support: "the only one of its class that stands on the anchor",
-    view: `seen from the middle of the room towards the anchor, at least ${m.view} m farther to that side than any other of its class, and in front`,
+    view:
+      `seen from the middle of the room towards the anchor, at least ${m.view} m farther to that side than ` +
+      "any other of its class, and in front",
   };
 }

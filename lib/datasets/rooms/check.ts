@@ -79,7 +79,8 @@ function problemOf(query: Query, scene: ScanNetScene, manifest: RoomsManifest): 
 }
 
 /**
- * Opens everything in a folder of S2-Rooms and says what is wrong: every frame is decoded, every relation derived again from
+ * Opens everything in a folder of S2-Rooms and says what is wrong: every frame is decoded, every relation derived
+ * again from
  * the meshes. Real scans are checked by `checkScans`.
  *
  * @throws UserError when the folder holds no finished S2-Rooms
@@ -92,7 +93,8 @@ export async function checkData(
   const present = splits.filter((s) => existsSync(join(folder, s.list)));
   if (present.length === 0)
     throw new UserError(
-      `${folder} has neither ${splits[0].list} nor ${splits[1].list}; put ScanNet's split lists there, or run "data make"`,
+      `${folder} has neither ${splits[0].list} nor ${splits[1].list}; put ScanNet's split lists there, or run ` +
+        `"data make"`,
     );
   const manifest = readManifest(folder);
   if (manifest === undefined)

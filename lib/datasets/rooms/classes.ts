@@ -1,7 +1,10 @@
 import type { ClassName } from "./shapes";
 
 export interface RoomClass {
-  /** anchor: furniture that sentences name as a landmark; target: comes in several of one colour; small: stands on furniture. */
+  /**
+   * anchor: furniture that sentences name as a landmark; target: comes in several of one colour; small: stands on
+   * furniture.
+   */
   readonly role: "anchor" | "target" | "small";
   readonly plural: string;
   /** Width and depth before the quarter turn, metres. */

@@ -48,7 +48,8 @@ export const RoomsConfig = z.strictObject({
   }),
   /**
    * What a sentence asks for or names is shown by at least `frames` frames on at least `share` of their pixels each.
-   * `attributeShare` is the share for attribute sentences: they have no landmark to reason from, only the look of the object.
+   * `attributeShare` is the share for attribute sentences: they have no landmark to reason from, only the look of the
+   * object.
    */
   shown: z
     .strictObject({
@@ -66,7 +67,9 @@ export const RoomsConfig = z.strictObject({
       /** farthest: the second must be this much nearer. */
       farthest: z.number().default(0.4),
       farthestShare: z.number().default(0.1),
-      /** between: (way over the answer) / (straight way) at most this; every other instance at least `detourGap` more. */
+      /**
+       * between: (way over the answer) / (straight way) at most this; every other instance at least `detourGap` more.
+       */
       detour: z.number().default(1.15),
       detourGap: z.number().default(0.2),
       /** between: the two anchors are at least this far apart. */
@@ -76,7 +79,9 @@ export const RoomsConfig = z.strictObject({
       viewAhead: z.number().default(0.3),
     })
     .prefault({}),
-  /** Sensor: share of depth holes as blobs and as single pixels, depth noise as a share, colour noise in grey levels. */
+  /**
+   * Sensor: share of depth holes as blobs and as single pixels, depth noise as a share, colour noise in grey levels.
+   */
   holeBlobs: z.number().min(0).max(1).default(0.04),
   holePixels: z.number().min(0).max(1).default(0.02),
   depthNoise: z.number().min(0).default(0.005),

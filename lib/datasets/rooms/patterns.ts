@@ -1,4 +1,7 @@
-/** Marks on a surface by which furniture can be told apart from near by, as wood grain, slats or a quilt do in a real room. */
+/**
+ * Marks on a surface by which furniture can be told apart from near by, as wood grain, slats or a quilt do in a real
+ * room.
+ */
 export const patternKinds = [
   "rows",
   "columns",
@@ -22,10 +25,12 @@ function scatter(i: number, j: number): number {
 }
 
 /**
- * Whether the pattern's second tone shows at a point of a surface. It covers less than half, so that the object's colour
+ * Whether the pattern's second tone shows at a point of a surface. It covers less than half, so that the object's
+ * colour
  * stays the main one.
  *
- * @param a, b place on the surface in periods from the object's middle: level and upward on a side, the two level axes on a top
+ * @param a, b place on the surface in periods from the object's middle: level and upward on a side, the two level
+ * axes on a top
  */
 export function marked(kind: PatternKind, a: number, b: number): boolean {
   switch (kind) {

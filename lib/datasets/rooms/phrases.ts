@@ -4,7 +4,10 @@ import { type ColourName, classes, classNames, colourNames } from "./classes";
 import type { Side } from "./relations";
 import type { ClassName } from "./shapes";
 
-/** Slots: C class of the answer, CS its plural with a comma, K and A colour and class of the anchor, K2 and A2 of the second one. */
+/**
+ * Slots: C class of the answer, CS its plural with a comma, K and A colour and class of the anchor, K2 and A2 of the
+ * second one.
+ */
 const templates = {
   closest: [
     ["the", "C", "closest to the", "K", "A"],
@@ -64,8 +67,10 @@ const pluralPhrase = (label: ClassName): string => `${classes[label].plural},`;
 
 /**
  * Every sentence of S2-Rooms is a sequence of these phrases with single spaces between, so a tokenizer may make one
- * token of each: fixed phrases, class names alone and with a colour, and plurals (always before a comma). A colour and its
- * noun are one phrase because binding the two is a language skill: it takes a small model longer than all the rest, and a
+ * token of each: fixed phrases, class names alone and with a colour, and plurals (always before a comma). A colour
+ * and its
+ * noun are one phrase because binding the two is a language skill: it takes a small model longer than all the rest,
+ * and a
  * pretrained one brings it along.
  */
 export const sentencePhrases: readonly string[] = [

@@ -2,7 +2,9 @@ import type { Box } from "../../geometry/box";
 import type { RelationKind } from "../scene";
 import type { RoomsConfig } from "./config";
 
-/** What the relations need to know of an object; boxes in the axis-aligned world with the room's middle at the origin. */
+/**
+ * What the relations need to know of an object; boxes in the axis-aligned world with the room's middle at the origin.
+ */
 export interface Named {
   readonly id: number;
   readonly label: string;
@@ -50,7 +52,10 @@ function byDistance(group: readonly Named[], anchor: Named, m: Margins): Relatio
   return out;
 }
 
-/** `between`: the way from one anchor over the answer to the other is nearly straight; over every other instance it is not. */
+/**
+ * `between`: the way from one anchor over the answer to the other is nearly straight; over every other instance it is
+ * not.
+ */
 function byBetween(group: readonly Named[], a: Named, b: Named, m: Margins): Relation[] {
   const straight = floorDistance(a, b);
   if (straight < m.anchorGap) return [];
@@ -62,7 +67,8 @@ function byBetween(group: readonly Named[], a: Named, b: Named, m: Margins): Rel
 }
 
 /**
- * `view`: seen by someone who stands in the middle of the room and faces the anchor. Sideways offset decides; the answer
+ * `view`: seen by someone who stands in the middle of the room and faces the anchor. Sideways offset decides; the
+ * answer
  * must lie in front of the viewer and beat every other instance, also those behind, by the margin.
  */
 function byView(group: readonly Named[], anchor: Named, m: Margins): Relation[] {

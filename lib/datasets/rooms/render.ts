@@ -147,7 +147,8 @@ function castCylinder(
 }
 
 /**
- * Renders a room by casting one ray a pixel. A ray's direction has length 1 along the optical axis, so the distance along
+ * Renders a room by casting one ray a pixel. A ray's direction has length 1 along the optical axis, so the distance
+ * along
  * it is the depth. All parts are axis-aligned boxes or upright cylinders.
  */
 export function render(solid: Solid, k: Intrinsics, pose: Float64Array, size: number): Picture {

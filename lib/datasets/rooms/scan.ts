@@ -55,7 +55,8 @@ export function finishedRoom(folder: string, id: string, config: RoomsConfig): R
   if (!existsSync(file)) {
     if (existsSync(sceneFolder(folder, id))) {
       throw new UserError(
-        `${sceneFolder(folder, id)} exists and was not written by "data make" (no ${id}.rooms.json); name another folder with --folder`,
+        `${sceneFolder(folder, id)} exists and was not written by "data make" (no ${id}.rooms.json); name ` +
+          "another folder with --folder",
       );
     }
     return undefined;
@@ -70,7 +71,8 @@ function chooseLayout(config: RoomsConfig, rng: Rng): Layout {
   for (let kept = 0, tried = 0; kept < config.layouts; tried++) {
     if (tried > 200 * config.layouts)
       throw new UserError(
-        `rooms config "${config.name}": objects do not fit into rooms of ${config.side.join(" to ")} m; allow larger sides or fewer objects`,
+        `rooms config "${config.name}": objects do not fit into rooms of ${config.side.join(" to ")} m; allow ` +
+          "larger sides or fewer objects",
       );
     const layout = drawLayout(config, rng);
     if (layout === undefined) continue;

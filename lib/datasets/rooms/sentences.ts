@@ -28,7 +28,8 @@ export interface Shown {
 }
 
 /**
- * Every question of a room whose answer can be more than one object; attributes always qualify (each names its own object).
+ * Every question of a room whose answer can be more than one object; attributes always qualify (each names its own
+ * object).
  */
 export function questionsOf(layout: Layout, margins: RoomsConfig["margins"], shown: Shown): Question[] {
   const anchors = layout.objects.filter((o) => o.role === "anchor" && shown.relation.has(o.id));

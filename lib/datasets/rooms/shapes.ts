@@ -2,7 +2,8 @@ import type { Bounds } from "../../geometry/box";
 import type { PatternKind } from "./patterns";
 
 /**
- * How a part takes its colour from the object's: as it is, darkened, lightened, whichever of the two differs more, glowing by
+ * How a part takes its colour from the object's: as it is, darkened, lightened, whichever of the two differs more,
+ * glowing by
  * itself, or a material of its own.
  */
 export type Tone = "main" | "dark" | "light" | "contrast" | "glow" | "wood" | "metal" | "screen" | "leaf";
@@ -47,8 +48,10 @@ function worked(kind: PatternKind, tone: Tone, period: number, parts: readonly P
 }
 
 /**
- * Each class in a unit frame: x and y in ±0.5, z in 0..1, front towards -y. The parts touch all six sides, so the box of a
- * scaled object is tight. Every class has its own surface, because at a few pixels a metre shape alone does not tell a stool
+ * Each class in a unit frame: x and y in ±0.5, z in 0..1, front towards -y. The parts touch all six sides, so the box
+ * of a
+ * scaled object is tight. Every class has its own surface, because at a few pixels a metre shape alone does not tell
+ * a stool
  * from a trash can.
  */
 export const shapes = {

@@ -12,7 +12,10 @@ export interface Visibility {
   readonly objects: number;
 }
 
-/** How well objects show in `count` uniformly sampled views of each scene, measured from the files as the model reads them. */
+/**
+ * How well objects show in `count` uniformly sampled views of each scene, measured from the files as the model reads
+ * them.
+ */
 export async function measureVisibility(
   scenes: readonly ScanNetScene[],
   count: number,

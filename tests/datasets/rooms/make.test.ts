@@ -298,10 +298,8 @@ describe("the card", () => {
         `| ${k.kind} | ${k.n} | ${(100 * k.randomObject).toFixed(1)} | ${(100 * k.classOracle).toFixed(1)} |`,
       );
     const rows = join(top, "rows.jsonl");
-    writeFileSync(
-      rows,
-      `${JSON.stringify({ variant: "no-mpe", seed: 2, proposals: "detector", metrics: { acc25: 51.26, byRelation: { closest: 38.2 }, pairAccuracy: { closest: 12.4 } } })}\n`,
-    );
+    const metrics = { acc25: 51.26, byRelation: { closest: 38.2 }, pairAccuracy: { closest: 12.4 } };
+    writeFileSync(rows, `${JSON.stringify({ variant: "no-mpe", seed: 2, proposals: "detector", metrics })}\n`);
     expect(cardText(facts, readControlRows(rows))).toContain("| no-mpe | detector-like | 2 | 51.3 | 38.2 (12.4) |");
   });
 

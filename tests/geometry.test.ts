@@ -1,12 +1,15 @@
 import { describe, expect, test } from "vitest";
-import { inProject } from "../../lib/core/root";
-import { type Box, cornersOf, iou, iouExact } from "../../lib/geometry/box";
-import { cellRays, unproject } from "../../lib/geometry/camera";
-import { objectPatches, patchGrid, patchMeans, patchRanges, pixelsInside } from "../../lib/geometry/patches";
-import { voxelsOf } from "../../lib/geometry/voxels";
-import { numbersOf, readSafetensors } from "../../lib/io/safetensors";
+import { inProject } from "../lib/core/root";
+import { type Box, cornersOf, iou, iouExact } from "../lib/geometry/box";
+import { cellRays, unproject } from "../lib/geometry/camera";
+import { objectPatches, patchGrid, patchMeans, patchRanges, pixelsInside } from "../lib/geometry/patches";
+import { voxelsOf } from "../lib/geometry/voxels";
+import { numbersOf, readSafetensors } from "../lib/io/safetensors";
 
-/** Tensors of a fixture by name; the numbers come from the reference implementations (tests/fixtures/goldens/README.md). */
+/**
+ * Tensors of a fixture by name; the numbers come from the reference implementations
+ * (tests/fixtures/goldens/README.md).
+ */
 function golden(name: string): (tensor: string) => number[] {
   const tensors = readSafetensors(inProject("tests/fixtures/goldens", `${name}.safetensors`));
   return (tensor) => numbersOf(tensors.get(tensor)!);

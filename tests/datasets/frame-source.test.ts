@@ -2,8 +2,6 @@ import { mkdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from "node
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
-import { Rng } from "../../lib/core/rng";
-import { coverageFrames, coverageOf, greedyCoverage, voxelsSeen } from "../../lib/datasets/coverage";
 import { readLabels } from "../../lib/datasets/objects";
 import { DamagedFrame, openScene, readView, readWholeViews } from "../../lib/datasets/scannet";
 import {
@@ -130,27 +128,32 @@ describe("frames", () => {
     await expect(readWholeViews(scene, ["0"], rows)).rejects.toThrow("must have a focal length above 0");
   });
 
-  test("depth intrinsics come from the scan's facts where the export has none, and are asked for where nothing has them", async () => {
-    await writeScan(data.folder, { layout: "posed images" });
-    unlinkSync(join(data.folder, "posed_images", id, "depth_intrinsic.txt"));
-    expect(openScene(data.folder, id).intrinsics).toEqual({ fx: 7, fy: 7.5, cx: 3.5, cy: 2.5 });
-    data.edit(scan(`${id}.txt`), (t) => t.replace(/fx_depth.*\n/, ""));
-    expect(() => openScene(data.folder, id)).toThrow(
-      `depth_intrinsic.txt is missing: expected the depth camera's intrinsics, 4x4 numbers; export the scan again, or put ${id}.txt`,
-    );
-    data.file("embodiedscan.json", {
-      [`scannet/${id}`]: {
-        images: [`scannet/posed_images/${id}/00000.jpg`],
-        depth_cam2img: [
-          [9, 0, 3, 0],
-          [0, 9, 2, 0],
-          [0, 0, 1, 0],
-          [0, 0, 0, 1],
-        ],
-      },
-    });
-    expect(openScene(data.folder, id).intrinsics).toEqual({ fx: 9, fy: 9, cx: 3, cy: 2 });
-  });
+  test(
+    "depth intrinsics come from the scan's facts where the export has none, and are asked for where nothing " +
+      "has them",
+    async () => {
+      await writeScan(data.folder, { layout: "posed images" });
+      unlinkSync(join(data.folder, "posed_images", id, "depth_intrinsic.txt"));
+      expect(openScene(data.folder, id).intrinsics).toEqual({ fx: 7, fy: 7.5, cx: 3.5, cy: 2.5 });
+      data.edit(scan(`${id}.txt`), (t) => t.replace(/fx_depth.*\n/, ""));
+      expect(() => openScene(data.folder, id)).toThrow(
+        "depth_intrinsic.txt is missing: expected the depth camera's intrinsics, 4x4 numbers; export the scan " +
+          `again, or put ${id}.txt`,
+      );
+      data.file("embodiedscan.json", {
+        [`scannet/${id}`]: {
+          images: [`scannet/posed_images/${id}/00000.jpg`],
+          depth_cam2img: [
+            [9, 0, 3, 0],
+            [0, 9, 2, 0],
+            [0, 0, 1, 0],
+            [0, 0, 0, 1],
+          ],
+        },
+      });
+      expect(openScene(data.folder, id).intrinsics).toEqual({ fx: 9, fy: 9, cx: 3, cy: 2 });
+    },
+  );
 
   test.each(layouts)("EmbodiedScan's index says which are used (%s)", async (layout) => {
     await writeScan(data.folder, { layout, frames: 21, lost: [10] });
@@ -202,44 +205,6 @@ describe("frames", () => {
     await writeScan(data.folder);
     data.file("embodiedscan.json", content);
     expect(() => openScene(data.folder, id)).toThrow(UserError);
-    expect(() => openScene(data.folder, id)).toThrow(message);
-  });
-});
-
-describe("axis alignment", () => {
-  const matrices = "scans_axis_alignment_matrices.json";
-
-  test("from ReferIt3D's file, from EmbodiedScan's index, or from nowhere", async () => {
-    await writeScan(data.folder, { facts: false });
-    expect(openScene(data.folder, id).aligned).toBe(false);
-    data.file("embodiedscan.json", {
-      [`scannet/${id}`]: {
-        images: ["0.jpg"],
-        axis_align_matrix: [0, 1, 2, 3].map((r) => alignment.slice(4 * r, 4 * r + 4)),
-      },
-    });
-    expect([...openScene(data.folder, id).alignment]).toEqual(alignment);
-    data.file(matrices, { [id]: alignment.map((x) => 2 * x), scene0000_00: [] });
-    expect([...openScene(data.folder, id).alignment]).toEqual(alignment.map((x) => 2 * x));
-  });
-
-  test("the scan's own line wins", async () => {
-    await writeScan(data.folder);
-    data.file(matrices, { [id]: alignment.map((x) => 2 * x) });
-    expect([...openScene(data.folder, id).alignment]).toEqual(alignment);
-  });
-
-  test.each<[string, unknown, string]>([
-    [
-      "15 numbers",
-      { [id]: alignment.slice(1) },
-      `${matrices}: ${id} must be 16 finite numbers (row-major 4x4), got 15`,
-    ],
-    ["a text", { [id]: ["0.1", ...alignment.slice(1)] }, "got 16 that are not all finite"],
-    ["no JSON", "{", `${matrices}: not JSON`],
-  ])("%s is refused", async (_, content, message) => {
-    await writeScan(data.folder, { facts: false });
-    data.file(matrices, content);
     expect(() => openScene(data.folder, id)).toThrow(message);
   });
 });
@@ -299,7 +264,8 @@ describe("bad scans", () => {
   test("fewer segments than vertices", () =>
     bad(
       () => data.edit(scan(`${id}_vh_clean_2.0.010000.segs.json`), (t) => t.replace(",55]", "]")),
-      "segs.json: lists 24 vertices, but scene0011_00_vh_clean_2.ply has 25; the two belong to different versions of the scan",
+      "segs.json: lists 24 vertices, but scene0011_00_vh_clean_2.ply has 25; the two belong to different " +
+        "versions of the scan",
     ));
 
   test("an ascii mesh, a mesh cut off, a mesh of lists", async () => {
@@ -346,82 +312,5 @@ describe("bad scans", () => {
     mkdirSync(join(data.folder, "x"));
     rmSync(join(data.folder, scan(`${id}_vh_clean_2.ply`)));
     expect(readLabels(data.folder, id)).toEqual(["office chair", "trash can", "office chair"]);
-  });
-});
-
-describe("maximum coverage", () => {
-  test("voxels are rounded to 0.1 m, ties to even, holes have none", () => {
-    const one = (x: number): number => [...voxelsSeen([x, 0, 0])][0]!;
-    expect(one(0.04)).toBe(one(0));
-    expect(one(0.06)).toBe(one(0.1));
-    expect(one(-0.06)).toBe(one(-0.1));
-    expect(one(-0.1)).not.toBe(one(0.1));
-    expect(voxelsSeen([NaN, NaN, NaN, 1, 2, 3, 1.01, 2, 3])).toEqual(voxelsSeen([1, 2, 3]));
-  });
-
-  test("the greedy choice, by hand", () => {
-    const sets = [
-      [1, 2, 3],
-      [3, 4],
-      [4, 5, 6, 7],
-      [1, 2],
-    ].map((s) => new Set(s));
-    expect(greedyCoverage(sets, 32, new Rng(0))).toMatchObject({ gains: [4, 3, 0, 0] });
-    expect(greedyCoverage(sets, 32, new Rng(0)).order.slice(0, 2)).toEqual([2, 0]);
-    expect(greedyCoverage(sets, 1, new Rng(0)).order).toEqual([2]);
-    expect(greedyCoverage([], 3, new Rng(0))).toEqual({ order: [], gains: [] });
-    // equal gains: the seed decides
-    const twins = Array.from({ length: 8 }, () => new Set([1]));
-    expect(
-      new Set([0, 1, 2, 3, 4, 5].map((seed) => greedyCoverage(twins, 1, new Rng(seed)).order[0])).size,
-    ).toBeGreaterThan(1);
-  });
-
-  test("a ratio stops early, and frames come in the recording's order", () => {
-    const all = { frames: ["30", "4", "100"], gains: [80, 12, 8], coverable: 100, damaged: [] };
-    expect(coverageFrames(all)).toEqual(["4", "30", "100"]);
-    expect(coverageFrames(all, 0.95)).toEqual(["4", "30", "100"]);
-    expect(coverageFrames(all, 0.9)).toEqual(["4", "30"]);
-    expect(coverageFrames(all, 0.8)).toEqual(["30"]);
-    expect(coverageFrames({ ...all, coverable: 0 }, 0.9)).toEqual(["30"]);
-  });
-
-  test("of a scan: every second frame from 64 on, damaged ones left out", async () => {
-    await writeScan(data.folder, { frames: 66, lost: [1] });
-    data.file(scan("depth/3.png"), "x");
-    const scene = openScene(data.folder, id);
-    // 65 usable frames: positions 0, 2, 4, … of them, of which position 2 is the damaged frame 3
-    const everything = await Promise.all(scene.frames.map((f) => (f === "3" ? [] : worldOf(scene.frames.indexOf(f)))));
-    const coverage = await coverageOf(scene, everything.flat(), new Rng(0), 4);
-    expect(coverage.damaged).toEqual(["3"]);
-    expect(coverage.frames.length).toBe(4);
-    expect(coverage.frames.every((f) => scene.frames.indexOf(f) % 2 === 0)).toBe(true);
-    expect(coverage.gains).toEqual([...coverage.gains].sort((a, b) => b - a));
-    expect(coverage.gains[0]! + coverage.gains[1]!).toBeLessThanOrEqual(coverage.coverable);
-
-    /** World points of a frame, from depth, cameras and poses of the fixture. */
-    function worldOf(at: number): number[] {
-      const n = Number(scene.frames[at]);
-      const d = depthOf(n) / 1000;
-      const pose = aligned(poseOf(n));
-      return Array.from({ length: rows * columns }, (_, i) => {
-        const c = [
-          (((i % columns) - depthIntrinsics[2]) / depthIntrinsics[0]) * d,
-          ((Math.floor(i / columns) - depthIntrinsics[3]) / depthIntrinsics[1]) * d,
-          d,
-        ];
-        return [0, 1, 2].map(
-          (r) => pose[4 * r]! * c[0]! + pose[4 * r + 1]! * c[1]! + pose[4 * r + 2]! * c[2]! + pose[4 * r + 3]!,
-        );
-      }).flat();
-    }
-  });
-
-  test("of a scan whose depth cannot be read is an error", async () => {
-    await writeScan(data.folder, { frames: 1 });
-    data.file(scan("depth/0.png"), "x");
-    await expect(coverageOf(openScene(data.folder, id), [], new Rng(0))).rejects.toThrow(
-      "none of 1 frames has a depth image that can be read",
-    );
   });
 });

@@ -114,7 +114,8 @@ describe("hostile headers", () => {
     ],
     [
       "a name twice, spelt in two ways",
-      '{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\\u0078":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}}',
+      '{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},' +
+        '"\\u0078":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}}',
       'its header names "x" twice',
     ],
     [

@@ -1,21 +1,21 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Rng } from "../../../lib/core/rng";
-import { cameraOf, walk } from "../../../lib/datasets/rooms/cameras";
-import { isPhrased } from "../../../lib/datasets/rooms/check";
-import { type ColourName, classes, classNames, colourNames } from "../../../lib/datasets/rooms/classes";
-import { RoomsConfig } from "../../../lib/datasets/rooms/config";
-import { detect } from "../../../lib/datasets/rooms/detector";
-import { drawLayout, type Layout } from "../../../lib/datasets/rooms/layout";
-import { meshOf } from "../../../lib/datasets/rooms/mesh";
-import { phrase, quotas, sentencePhrases, words } from "../../../lib/datasets/rooms/phrases";
-import { render } from "../../../lib/datasets/rooms/render";
-import { expose } from "../../../lib/datasets/rooms/sensor";
-import { questionsOf, type Shown, writeSentences } from "../../../lib/datasets/rooms/sentences";
-import { placeParts } from "../../../lib/datasets/rooms/shapes";
-import { type Finish, solidOf } from "../../../lib/datasets/rooms/solid";
-import { type Box, boundsOf } from "../../../lib/geometry/box";
-import { invertRigid, turnAndShift } from "../../../lib/geometry/rigid";
+import { Rng } from "../../lib/core/rng";
+import { cameraOf, walk } from "../../lib/datasets/rooms/cameras";
+import { isPhrased } from "../../lib/datasets/rooms/check";
+import { type ColourName, classes, classNames, colourNames } from "../../lib/datasets/rooms/classes";
+import { RoomsConfig } from "../../lib/datasets/rooms/config";
+import { detect } from "../../lib/datasets/rooms/detector";
+import { drawLayout, type Layout } from "../../lib/datasets/rooms/layout";
+import { meshOf } from "../../lib/datasets/rooms/mesh";
+import { phrase, quotas, sentencePhrases, words } from "../../lib/datasets/rooms/phrases";
+import { render } from "../../lib/datasets/rooms/render";
+import { expose } from "../../lib/datasets/rooms/sensor";
+import { questionsOf, type Shown, writeSentences } from "../../lib/datasets/rooms/sentences";
+import { placeParts } from "../../lib/datasets/rooms/shapes";
+import { type Finish, solidOf } from "../../lib/datasets/rooms/solid";
+import { type Box, boundsOf } from "../../lib/geometry/box";
+import { invertRigid, turnAndShift } from "../../lib/geometry/rigid";
 
 const config = RoomsConfig.parse({ name: "test" });
 const seeds = fc.integer({ min: 0, max: 1_000_000 });
@@ -141,7 +141,10 @@ function parse(text: string): Reading | undefined {
   return undefined;
 }
 
-/** Which objects a relation could mean, with geometry of its own: polar angles, ellipses, argmin; no margins of the maker. */
+/**
+ * Which objects a relation could mean, with geometry of its own: polar angles, ellipses, argmin; no margins of the
+ * maker.
+ */
 function answersOf(reading: Reading, layout: Layout): number[] {
   const group = layout.objects.filter((o) => o.label === reading.label);
   const anchors = reading.anchors.map((name) => {
