@@ -1,15 +1,17 @@
 import { type ColumnTable, table } from "arquero";
-import type { Prediction, ResultRow } from "../runs/row";
-import { effectOf } from "../studies/effects";
+import type { ResultRow } from "../runs/row";
 import { type AnswersOf, groupRows } from "../studies/groups";
 import {
-  accuracyInterval,
-  halfWidth,
-  type Interval,
-  pairedDifference,
-  type Runs,
-  seedHalfWidth,
-} from "../studies/intervals";
+  type Arm,
+  type Difference,
+  estimateOf,
+  halfWidthOverSeeds,
+  intervalOf,
+  judge,
+  pairedDifferenceOf,
+  scoredAt,
+  verdictText,
+} from "../studies/paired";
 import { boxNames } from "./figures/theme";
 import { type PaperRow, type PaperTable, paperName } from "./paper";
 import { type Column, decimal, signed, type Table } from "./table";
@@ -31,14 +33,14 @@ export interface ComparisonRow {
   readonly difference?: number;
   /** Difference to the reference variant, ours and the paper's. */
   readonly delta?: number;
+  /** The difference of each seed that both have. */
+  readonly perSeed?: readonly number[];
+  /** 95 % interval of the difference. */
   readonly deltaLow?: number;
   readonly deltaHigh?: number;
   readonly paperDelta?: number;
-  /**
-   * "lower", "higher", marked when it rests on one seed, or "no measurable effect" where the interval of the difference
-   * contains 0.
-   */
-  readonly effect?: string;
+  /** "lower", "higher", "within ±2 points" or "undecided", tested over all variants of the table together (Holm). */
+  readonly verdict?: string;
   readonly n: number;
   readonly seeds: number;
 }
@@ -69,63 +71,86 @@ function named({ setting, variant }: ComparisonRow): string {
   return setting === variant || setting.startsWith(`${variant} (`) ? setting : `${setting} (${variant})`;
 }
 
-function runsOf(rows: readonly ResultRow[], answersOf: AnswersOf): Runs | undefined {
-  const runs = new Map<number, readonly Prediction[]>();
+function armOf(rows: readonly ResultRow[], answersOf: AnswersOf, threshold: number): Arm | undefined {
+  const arm = new Map<number, ReturnType<typeof scoredAt>>();
   for (const row of rows) {
     const answers = answersOf(row);
     if (answers === undefined || answers.length === 0) return undefined;
-    runs.set(row.seed, answers);
+    arm.set(row.seed, scoredAt(answers, threshold));
   }
-  return runs.size === 0 ? undefined : runs;
+  return arm.size === 0 ? undefined : arm;
 }
 
-/** Differences over the seeds that both have, from rows alone. */
-function rowDelta(
-  mine: readonly ResultRow[],
-  reference: readonly ResultRow[],
-  metric: string,
-): Pick<Interval, "value" | "low" | "high"> | undefined {
-  const differences = mine.flatMap((row) => {
+/** Differences over the seeds that both have, from rows alone: the part of the error that rooms make is unknown. */
+function rowDifference(mine: readonly ResultRow[], reference: readonly ResultRow[], metric: string): number[] {
+  return mine.flatMap((row) => {
     const other = reference.find((r) => r.seed === row.seed);
     const a = metricOf(row, metric);
     const b = other === undefined ? undefined : metricOf(other, metric);
     return a === undefined || b === undefined ? [] : [a - b];
   });
-  if (differences.length === 0) return undefined;
-  const value = mean(differences);
-  const half = seedHalfWidth(differences);
-  return half === undefined ? { value, low: NaN, high: NaN } : { value, low: value - half, high: value + half };
 }
 
-/** A variant's line for one metric. */
-function compareOne(
+/** A variant's numbers for one metric; `paired` is what the table's verdicts are made of. */
+interface Measured {
+  readonly line: Partial<ComparisonRow>;
+  readonly paired?: Difference;
+}
+
+function measure(
   mine: readonly ResultRow[],
   reference: readonly ResultRow[] | undefined,
   metric: string,
   answersOf: AnswersOf,
-): Partial<ComparisonRow> {
+): Measured {
   const values = mine.flatMap((r) => metricOf(r, metric) ?? []);
-  if (values.length === 0) return {};
+  if (values.length === 0) return { line: {} };
   const threshold = thresholds[metric];
-  const runs = threshold === undefined ? undefined : runsOf(mine, answersOf);
-  const plusMinus = runs === undefined ? seedHalfWidth(values) : halfWidth(accuracyInterval(runs, threshold!));
+  const arm = threshold === undefined ? undefined : armOf(mine, answersOf, threshold);
+  const interval = arm === undefined ? undefined : intervalOf(estimateOf(arm), 0.95);
+  const plusMinus = interval === undefined ? halfWidthOverSeeds(values) : (interval[1] - interval[0]) / 2;
   const line = { ours: mean(values), ...(plusMinus === undefined ? {} : { plusMinus }) };
-  if (reference === undefined) return line;
-  const others = threshold === undefined ? undefined : runsOf(reference, answersOf);
-  const delta =
-    runs === undefined || others === undefined
-      ? rowDelta(mine, reference, metric)
-      : pairedDifference(runs, others, threshold!);
-  if (delta === undefined) return line;
-  const bounds = Number.isFinite(delta.low) ? { deltaLow: delta.low, deltaHigh: delta.high } : {};
-  const effect = effectOf(delta, values.length);
-  return { ...line, delta: delta.value, ...bounds, ...(effect === undefined ? {} : { effect }) };
+  if (reference === undefined) return { line };
+  const other = threshold === undefined ? undefined : armOf(reference, answersOf, threshold);
+  if (arm !== undefined && other !== undefined && [...arm.keys()].some((seed) => other.has(seed))) {
+    const paired = pairedDifferenceOf(arm, other);
+    return { line: { ...line, delta: paired.value, perSeed: paired.perSeed }, paired };
+  }
+  const perSeed = rowDifference(mine, reference, metric);
+  if (perSeed.length === 0) return { line };
+  const half = halfWidthOverSeeds(perSeed);
+  const delta = mean(perSeed);
+  const bounds = half === undefined ? {} : { deltaLow: delta - half, deltaHigh: delta + half };
+  return { line: { ...line, delta, perSeed, ...bounds } };
+}
+
+/** Differences below this many percentage points are of no interest, unless a study's protocol says otherwise. */
+export const smallestEffect = 2;
+
+/** Verdicts of all variants of one table and metric together, by variant. */
+function verdicts(measured: ReadonlyMap<string, Measured>): Map<string, Partial<ComparisonRow>> {
+  const known = [...measured].flatMap(([variant, { paired }]) => (paired === undefined ? [] : [{ variant, paired }]));
+  const judged = judge(
+    known.map(({ paired }) => paired),
+    smallestEffect,
+  );
+  return new Map(
+    judged.map((verdict, i) => [
+      known[i]!.variant,
+      {
+        ...(verdict.interval95 === undefined
+          ? {}
+          : { deltaLow: verdict.interval95[0], deltaHigh: verdict.interval95[1] }),
+        verdict: verdictText(verdict, smallestEffect),
+      },
+    ]),
+  );
 }
 
 /**
  * Sets finished runs beside one of the paper's tables. Variants that the paper lacks follow after its own.
  *
- * @param answersOf gives single answers for intervals over scenes and seeds; without them intervals are over seeds
+ * @param answersOf gives single answers; without them intervals are over seeds alone and there is no verdict
  * @param only these variants; all of the paper's and all that were run when absent
  */
 export function compareRows(
@@ -140,14 +165,19 @@ export function compareRows(
       paper.reference === undefined ? [] : [...new Set(group.map((r) => r.variant))].filter((v) => !known.includes(v));
     const variants = [...known, ...extra].filter((v) => only?.includes(v) ?? true);
     const reference = group.filter((r) => r.variant === paper.reference);
-    return Object.keys(paper.columns).flatMap((metric) =>
-      variants.flatMap((variant): ComparisonRow[] => {
-        const mine = group.filter((r) => r.variant === variant);
+    return Object.keys(paper.columns).flatMap((metric) => {
+      const rowsOf = (variant: string): ResultRow[] => group.filter((r) => r.variant === variant);
+      const against = (variant: string): ResultRow[] | undefined =>
+        variant === paper.reference || reference.length === 0 ? undefined : reference;
+      const measured = new Map(variants.map((v) => [v, measure(rowsOf(v), against(v), metric, answersOf)] as const));
+      const judged = verdicts(measured);
+      return variants.flatMap((variant): ComparisonRow[] => {
+        const mine = rowsOf(variant);
         const theirs = paper.rows.find((r) => r.variant === variant);
         const paperValue = theirs?.values[metric];
         const base = paper.rows.find((r) => r.variant === paper.reference)?.values[metric];
         const isReference = variant === paper.reference;
-        const line = compareOne(mine, isReference || reference.length === 0 ? undefined : reference, metric, answersOf);
+        const line = { ...measured.get(variant)!.line, ...judged.get(variant) };
         if (line.ours === undefined && paperValue === undefined) return [];
         const some = mine[0] ?? group[0]!;
         return [
@@ -167,8 +197,8 @@ export function compareRows(
             seeds: new Set(mine.map((r) => r.seed)).size,
           },
         ];
-      }),
-    );
+      });
+    });
   });
 }
 
@@ -190,10 +220,14 @@ function notesOf(lines: readonly ComparisonRow[], rows: readonly ResultRow[], pa
   }
   const seeds = new Set(measured.map((l) => l.seeds));
   if (seeds.has(1))
-    notes.push("One seed: ± and intervals are over scenes only and leave out the spread between trainings.");
+    notes.push(
+      "One seed: the spread between trainings is unknown, so that there is neither an interval nor a verdict.",
+    );
   if ([...seeds].some((s) => s > 1))
     notes.push(
-      "± is half a 95 % interval, bootstrapped over scenes and seeds; Δ is paired on the same sentences and seeds.",
+      "± is half a 95 % interval whose error has two parts, of seeds and of rooms (Satterthwaite's degrees of freedom); " +
+        "Δ is the mean of per-seed differences on the same sentences. Verdicts are two-sided tests at 5 %, corrected " +
+        `over the table's variants (Holm); "within ±${smallestEffect} points": the 90 % interval lies inside.`,
     );
   const bounds = new Map(rows.map((r) => [`${r.preset}, ${r.data}, ${boxNames[r.proposals]}`, r.upperBound.acc25]));
   for (const [what, bound] of bounds)
@@ -217,7 +251,7 @@ const numberColumns = [
   "deltaLow",
   "deltaHigh",
   "paperDelta",
-  "effect",
+  "verdict",
   "n",
   "seeds",
 ] as const satisfies readonly (keyof ComparisonRow)[];
@@ -251,7 +285,7 @@ export function compare(
           { key: "delta", label: `Δ to ${paper.reference}`, numeric: true },
           { key: "range", label: "95 % interval", numeric: true },
           { key: "paperDelta", label: "paper's Δ", numeric: true },
-          { key: "effect", label: "effect" },
+          { key: "verdict", label: "verdict" },
         ]
       : []),
     { key: "n", label: "n", numeric: true },
@@ -271,7 +305,7 @@ export function compare(
       delta: signed(l.delta),
       range: l.deltaLow === undefined ? "" : `${signed(l.deltaLow)} … ${signed(l.deltaHigh)}`,
       paperDelta: signed(l.paperDelta, 2),
-      effect: l.effect ?? "",
+      verdict: l.verdict ?? "",
       n: measured ? String(l.n) : "",
       seeds: measured ? String(l.seeds) : "",
       preset: measured ? l.preset : "",

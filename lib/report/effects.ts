@@ -1,11 +1,13 @@
 import type { ResultRow } from "../runs/row";
-import { effectOf, kindEffects } from "../studies/effects";
+import { kindEffects } from "../studies/effects";
 import type { AnswersOf } from "../studies/groups";
+import { verdictText } from "../studies/paired";
+import { smallestEffect } from "./compare";
 import { decimal, signed, type Table } from "./table";
 
 /** The effects as a table, relations first, then kind by kind. */
 export function effectTable(rows: readonly ResultRow[], answersOf: AnswersOf, reference = "full"): Table {
-  const effects = kindEffects(rows, answersOf, reference);
+  const effects = kindEffects(rows, answersOf, smallestEffect, reference);
   const synthetic = rows.some((r) => r.synthetic);
   return {
     title: `Effect on kinds of sentence, Acc@0.25 against "${reference}"${synthetic ? " (synthetic data)" : ""}`,
@@ -17,7 +19,7 @@ export function effectTable(rows: readonly ResultRow[], answersOf: AnswersOf, re
       { key: "ours", label: "variant's", numeric: true },
       { key: "difference", label: "difference", numeric: true },
       { key: "interval", label: "95 % interval" },
-      { key: "effect", label: "effect" },
+      { key: "verdict", label: "verdict" },
       { key: "n", label: "n", numeric: true },
       { key: "seeds", label: "seeds", numeric: true },
     ],
@@ -28,13 +30,11 @@ export function effectTable(rows: readonly ResultRow[], answersOf: AnswersOf, re
       reference: decimal(e.reference),
       ours: decimal(e.ours),
       difference: signed(e.difference.value),
-      interval: `${signed(e.difference.low)} … ${signed(e.difference.high)}`,
-      effect: effectOf(e.difference, e.difference.seeds) ?? "",
-      n: String(e.n),
-      seeds: String(e.difference.seeds),
+      interval: e.verdict.interval95 === undefined ? "" : e.verdict.interval95.map((v) => signed(v)).join(" … "),
+      verdict: verdictText(e.verdict, smallestEffect),
+      n: String(e.difference.n),
+      seeds: String(e.difference.seeds.length),
     })),
-    notes: effects.some((e) => e.difference.over === "scenes")
-      ? ["One seed: the interval is over scenes only, the spread between trainings is not in it."]
-      : [],
+    notes: ["Verdicts are tested over all lines of a group of runs together (Holm)."],
   };
 }

@@ -1,15 +1,6 @@
 import type { ResultRow } from "../runs/row";
 import { type AnswersOf, groupRows } from "./groups";
-import { type Answer, type Interval, includesZero, pairedDifference } from "./intervals";
-
-export const noEffect = "no measurable effect";
-
-/** What an interval says of a difference; one training cannot tell a variant from its luck. */
-export function effectOf(delta: Pick<Interval, "value" | "low" | "high">, seeds: number): string | undefined {
-  if (!Number.isFinite(delta.low)) return undefined;
-  if (includesZero(delta as Interval)) return noEffect;
-  return `${delta.value < 0 ? "lower" : "higher"}${seeds === 1 ? " (one seed)" : ""}`;
-}
+import { type Arm, type Difference, judge, pairedDifferenceOf, scoredAt, type Verdict } from "./paired";
 
 /** What leaving a component out does to one kind of sentence. */
 export interface KindEffect {
@@ -21,59 +12,78 @@ export interface KindEffect {
   readonly reference: number;
   readonly ours: number;
   /** Variant minus reference, on the same sentences and seeds. */
-  readonly difference: Interval;
-  /** Sentences of this kind. */
-  readonly n: number;
+  readonly difference: Difference;
+  /** All kinds and variants of a group of runs are tested together. */
+  readonly verdict: Verdict;
 }
 
-type KindAnswer = Answer & { readonly kind: string };
+type Answer = NonNullable<ReturnType<AnswersOf>>[number];
+type Runs = ReadonlyMap<number, readonly Answer[]>;
 
-function accuracy(runs: ReadonlyMap<number, readonly KindAnswer[]>, seeds: readonly number[]): number {
-  const all = seeds.flatMap((s) => runs.get(s)!);
-  return (100 * all.filter((a) => a.iou >= 0.25).length) / all.length;
+const isOf = (answer: Answer, kind: string): boolean =>
+  kind === "relations" ? answer.kind !== "attribute" : answer.kind === kind;
+
+/** The answers to one kind of sentence, of the given seeds. */
+function armOf(runs: Runs, seeds: readonly number[], kind: string): Arm {
+  return new Map(
+    seeds.map((seed) => [
+      seed,
+      scoredAt(
+        runs.get(seed)!.filter((answer) => isOf(answer, kind)),
+        0.25,
+      ),
+    ]),
+  );
+}
+
+function accuracy(arm: Arm): number {
+  const all = [...arm.values()].flat();
+  return (100 * all.reduce((sum, { score }) => sum + score, 0)) / all.length;
 }
 
 /**
  * Paired effect of each variant on each kind of sentence, against the reference variant of the same group of runs.
  * A variant or seed whose answers were not kept is left out.
+ *
+ * @param smallestEffect of interest, percentage points
  */
-export function kindEffects(rows: readonly ResultRow[], answersOf: AnswersOf, reference = "full"): KindEffect[] {
+export function kindEffects(
+  rows: readonly ResultRow[],
+  answersOf: AnswersOf,
+  smallestEffect: number,
+  reference = "full",
+): KindEffect[] {
   return groupRows(rows).flatMap((group) => {
-    const runsOf = (variant: string): Map<number, readonly KindAnswer[]> =>
+    const runsOf = (variant: string): Runs =>
       new Map(
-        group
-          .filter((r) => r.variant === variant)
-          .flatMap((r) => {
-            const answers = answersOf(r);
-            return answers === undefined ? [] : [[r.seed, answers] as const];
-          }),
+        group.flatMap((row) => {
+          const answers = row.variant === variant ? answersOf(row) : undefined;
+          return answers === undefined ? [] : [[row.seed, answers] as const];
+        }),
       );
     const base = runsOf(reference);
     const variants = [...new Set(group.map((r) => r.variant))].filter((v) => v !== reference);
     const kinds = ["relations", ...new Set([...base.values()].flat().map((a) => a.kind))];
-    return variants.flatMap((variant): KindEffect[] => {
-      const mine = runsOf(variant);
-      const seeds = [...mine.keys()].filter((s) => base.has(s));
+    const effects = variants.flatMap((variant) => {
+      const runs = runsOf(variant);
+      const seeds = [...runs.keys()].filter((seed) => base.has(seed));
       if (seeds.length === 0) return [];
-      return kinds.map((kind): KindEffect => {
-        const only = (runs: ReadonlyMap<number, readonly KindAnswer[]>): Map<number, readonly KindAnswer[]> =>
-          new Map(
-            seeds.map((s) => [
-              s,
-              runs.get(s)!.filter((a) => (kind === "relations" ? a.kind !== "attribute" : a.kind === kind)),
-            ]),
-          );
-        const [a, b] = [only(mine), only(base)];
+      return kinds.map((kind) => {
+        const [mine, theirs] = [armOf(runs, seeds, kind), armOf(base, seeds, kind)];
         return {
           variant,
           kind,
           proposals: group[0]!.proposals,
-          reference: accuracy(b, seeds),
-          ours: accuracy(a, seeds),
-          difference: pairedDifference(a, b, 0.25),
-          n: a.get(seeds[0]!)!.length,
+          reference: accuracy(theirs),
+          ours: accuracy(mine),
+          difference: pairedDifferenceOf(mine, theirs),
         };
       });
     });
+    const verdicts = judge(
+      effects.map((e) => e.difference),
+      smallestEffect,
+    );
+    return effects.map((effect, i) => ({ ...effect, verdict: verdicts[i]! }));
   });
 }

@@ -22,13 +22,21 @@ export interface Scored {
   readonly score: number;
 }
 
+/** Answers scored 1 where the picked box overlaps the right one by at least `threshold`. */
+export function scoredAt(
+  answers: readonly { readonly queryId: string; readonly sceneId: string; readonly iou: number }[],
+  threshold: number,
+): Scored[] {
+  return answers.map(({ queryId, sceneId, iou }) => ({ queryId, sceneId, score: Number(iou >= threshold) }));
+}
+
 /** The answers of one arm, one list a seed. */
 export type Arm = ReadonlyMap<number, readonly Scored[]>;
 
-/** A mean difference (first minus second arm), percentage points. */
+/** A mean over sentences and seeds, percentage points: an arm's score, or a difference (first minus second arm). */
 export interface Difference {
   readonly value: number;
-  /** The difference of each seed, in the order of the seeds, percentage points. */
+  /** The mean of each seed, in the order of the seeds, percentage points. */
   readonly perSeed: readonly number[];
   readonly seeds: readonly number[];
   /** Standard error, percentage points; undefined with one seed, whose spread between trainings is unknown. */
@@ -38,7 +46,7 @@ export interface Difference {
   readonly roomVariance: number;
   readonly degreesOfFreedom?: number;
   readonly rooms: number;
-  /** Sentences that both arms answered. */
+  /** Sentences a seed. */
   readonly n: number;
 }
 
@@ -67,34 +75,19 @@ function pairSeeds(first: Arm, second: Arm): (readonly [number, number])[] {
   return a.map((seed, i) => [seed, b[i]!]);
 }
 
-/**
- * The mean difference of two arms on the same sentences.
- *
- * @throws UserError when an arm has no answer, or the arms answered different sentences
- */
-export function pairedDifferenceOf(first: Arm, second: Arm): Difference {
-  const pairs = pairSeeds(first, second);
+/** Mean of the seeds' means with its error; each seed scored the same sentences. Scores times 100: percentage points. */
+function estimate(seeds: readonly number[], scored: readonly (readonly Scored[])[]): Difference {
   const rooms = new Map<string, { sum: number; count: number }>();
-  const perSeed = pairs.map(([mineSeed, otherSeed]) => {
-    const mine = first.get(mineSeed)!;
-    const others = new Map(second.get(otherSeed)!.map((answer) => [answer.queryId, answer.score]));
-    if (mine.length === 0) throw new UserError(`seed ${mineSeed}: a comparison needs answers; the run has none`);
-    if (mine.length !== others.size || mine.some((answer) => !others.has(answer.queryId))) {
-      throw new UserError(
-        `seed ${mineSeed}: the two arms answered different sentences (${mine.length} and ${others.size}); ` +
-          "run both on the same data",
-      );
-    }
+  const perSeed = scored.map((answers) => {
     let total = 0;
-    for (const { queryId, sceneId, score } of mine) {
-      const difference = 100 * (score - others.get(queryId)!);
-      total += difference;
+    for (const { sceneId, score } of answers) {
+      total += 100 * score;
       const room = rooms.get(sceneId) ?? { sum: 0, count: 0 };
-      room.sum += difference / pairs.length;
-      room.count += 1 / pairs.length;
+      room.sum += (100 * score) / scored.length;
+      room.count += 1 / scored.length;
       rooms.set(sceneId, room);
     }
-    return total / mine.length;
+    return total / answers.length;
   });
   const value = mean(perSeed);
   const cells = [...rooms.values()];
@@ -103,15 +96,54 @@ export function pairedDifferenceOf(first: Arm, second: Arm): Difference {
   const residuals = cells.reduce((sum, room) => sum + (room.sum - room.count * value) ** 2, 0);
   // one room says nothing of the spread between rooms
   const roomVariance = R < 2 ? Number.NaN : ((R / (R - 1)) * residuals) / n ** 2;
-  const common = { value, perSeed, seeds: pairs.map(([seed]) => seed), roomVariance, rooms: R, n: Math.round(n) };
-  if (pairs.length < 2 || R < 2) return common;
-  const seedVariance = variance(perSeed) / pairs.length;
-  const total = seedVariance + roomVariance;
+  const common = { value, perSeed, seeds, roomVariance, rooms: R, n: Math.round(n) };
+  if (seeds.length < 2 || R < 2) return common;
+  const seedVariance = variance(perSeed) / seeds.length;
   const degreesOfFreedom = satterthwaite([
-    [seedVariance, pairs.length - 1],
+    [seedVariance, seeds.length - 1],
     [roomVariance, R - 1],
   ]);
-  return { ...common, seedVariance, standardError: Math.sqrt(total), degreesOfFreedom };
+  return { ...common, seedVariance, standardError: Math.sqrt(seedVariance + roomVariance), degreesOfFreedom };
+}
+
+/** Scores of one arm, percent, with the same two sources of error. @throws UserError when a run has no answer */
+export function estimateOf(arm: Arm): Difference {
+  const seeds = [...arm.keys()].sort((a, b) => a - b);
+  if (seeds.length === 0) throw new UserError("an estimate needs a run; there is none");
+  return estimate(
+    seeds,
+    seeds.map((seed) => someAnswers(arm, seed)),
+  );
+}
+
+function someAnswers(arm: Arm, seed: number): readonly Scored[] {
+  const answers = arm.get(seed)!;
+  if (answers.length === 0) throw new UserError(`seed ${seed}: a comparison needs answers; the run has none`);
+  return answers;
+}
+
+/**
+ * The mean difference of two arms on the same sentences.
+ *
+ * @throws UserError when an arm has no answer, or the arms answered different sentences
+ */
+export function pairedDifferenceOf(first: Arm, second: Arm): Difference {
+  const pairs = pairSeeds(first, second);
+  const differences = pairs.map(([mineSeed, otherSeed]) => {
+    const mine = someAnswers(first, mineSeed);
+    const others = new Map(second.get(otherSeed)!.map((answer) => [answer.queryId, answer.score]));
+    if (mine.length !== others.size || mine.some((answer) => !others.has(answer.queryId))) {
+      throw new UserError(
+        `seed ${mineSeed}: the two arms answered different sentences (${mine.length} and ${others.size}); ` +
+          "run both on the same data",
+      );
+    }
+    return mine.map((answer) => ({ ...answer, score: answer.score - others.get(answer.queryId)! }));
+  });
+  return estimate(
+    pairs.map(([seed]) => seed),
+    differences,
+  );
 }
 
 /** Degrees of freedom of a sum of variance estimates, each with its own. Infinite where all are 0. */
@@ -124,6 +156,17 @@ export function satterthwaite(parts: readonly (readonly [variance: number, degre
 /** The t value below which Student's distribution has the share `p`; the normal's beyond 1e6 degrees of freedom. */
 export function studentQuantile(p: number, degreesOfFreedom: number): number {
   return jStat.studentt.inv(p, Math.min(degreesOfFreedom, 1e6));
+}
+
+/**
+ * Half width of the two-sided 95 % interval of a mean over seeds from their values alone, where single answers were not
+ * kept: rooms are not in it.
+ *
+ * @returns undefined for fewer than two values
+ */
+export function halfWidthOverSeeds(values: readonly number[]): number | undefined {
+  if (values.length < 2) return undefined;
+  return studentQuantile(0.975, values.length - 1) * Math.sqrt(variance(values) / values.length);
 }
 
 /** A two-sided interval of a difference, percentage points; undefined with one seed. */

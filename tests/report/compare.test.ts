@@ -3,7 +3,6 @@ import { compare, compareRows, paperTable } from "../../lib/report/compare";
 import { table1, table5 } from "../../lib/report/paper";
 import { type Table, toHtml, toMarkdown, toText } from "../../lib/report/table";
 import type { Prediction, ResultRow } from "../../lib/runs/row";
-import { noEffect } from "../../lib/studies/effects";
 import { groupRows } from "../../lib/studies/groups";
 import { sampleRow } from "./sample";
 
@@ -32,7 +31,9 @@ describe("from rows alone", () => {
     // 60 and 64: standard deviation 2.83, t(1) 12.706, over sqrt(2): 25.4
     expect(line("full", "acc25").plusMinus).toBeCloseTo(25.412, 2);
     // both seeds differ by exactly -5
-    expect(line("no-sg", "acc25")).toMatchObject({ deltaLow: -5, deltaHigh: -5, effect: "lower" });
+    expect(line("no-sg", "acc25")).toMatchObject({ deltaLow: -5, deltaHigh: -5, perSeed: [-5, -5] });
+    // without single answers the spread over rooms is unknown
+    expect(line("no-sg", "acc25").verdict).toBeUndefined();
   });
 
   test("what the paper has and we have not run stays, without numbers of ours", () => {
@@ -48,7 +49,7 @@ describe("from rows alone", () => {
       table5,
     ).find((l) => l.variant === "no-sg")!;
     expect(single).toMatchObject({ delta: -5, seeds: 1 });
-    expect([single.plusMinus, single.deltaLow, single.effect]).toEqual([undefined, undefined, undefined]);
+    expect([single.plusMinus, single.deltaLow, single.verdict]).toEqual([undefined, undefined, undefined]);
   });
 
   test("only some variants", () => {
@@ -77,13 +78,16 @@ describe("from single answers", () => {
   const some = [...rows, sampleRow({ variant: "no-attn", seed: 0 }), sampleRow({ variant: "no-attn", seed: 1 })];
   const lines = compareRows(some, table5, answersOf).filter((l) => l.metric === "acc25");
 
-  test("a difference whose interval leaves out 0 is an effect", () => {
-    expect(lines.find((l) => l.variant === "no-sg")).toMatchObject({ delta: -20, effect: "lower" });
+  test("a clear difference is lower", () => {
+    expect(lines.find((l) => l.variant === "no-sg")).toMatchObject({ delta: -20, verdict: "lower" });
   });
 
-  test("a difference whose interval contains 0 is none", () => {
+  test("a small one on few rooms is undecided, and more seeds would not help", () => {
     // one answer lost, one won
-    expect(lines.find((l) => l.variant === "no-attn")).toMatchObject({ delta: 0, effect: noEffect });
+    expect(lines.find((l) => l.variant === "no-attn")).toMatchObject({
+      delta: 0,
+      verdict: "undecided (more rooms are needed, not more seeds)",
+    });
   });
 });
 
@@ -161,14 +165,16 @@ describe("the table", () => {
   });
 
   test("says so with one seed, and without any run", () => {
-    expect(compare(rows.slice(0, 1), table5).notes.join()).toContain("One seed: ± and intervals are over scenes only");
+    expect(compare(rows.slice(0, 1), table5).notes.join()).toContain(
+      "One seed: the spread between trainings is unknown",
+    );
     const empty = compare([], table5);
     expect(empty.rows).toEqual([]);
     expect(empty.notes[0]).toBe("Nothing has been run yet: run the study first.");
   });
 
   test("gives the numbers as an arquero table with every column", () => {
-    expect(comparison.numbers.columnNames()).toContain("effect");
+    expect(comparison.numbers.columnNames()).toContain("verdict");
     expect(comparison.numbers.numRows()).toBe(comparison.lines.length);
   });
 

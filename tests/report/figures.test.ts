@@ -85,10 +85,11 @@ test.each([
 });
 
 describe("ablation", () => {
-  test("divides measurable from unmeasurable effects and keeps the paper's values", () => {
-    const [measured, none, paper] = figures[0]!.data as { y: string[]; x: number[] }[];
-    expect(measured!.y).toContain("without position encoding");
-    expect(none!.y).toContain("without structure attention");
+  test("divides what differs from what is within or undecided, draws every seed, and keeps the paper's values", () => {
+    const [differs, undecided, seeds, paper] = figures[0]!.data as { y: string[]; x: number[] }[];
+    expect(differs!.y).toContain("without position encoding");
+    expect(undecided!.y).toContain("without structure attention");
+    expect(seeds!.y.filter((y) => y === "without position encoding")).toHaveLength(3);
     expect(paper!.y).toHaveLength(5);
     expect(paper!.x.map((v) => Math.round(100 * v) / 100)).toEqual([-4.78, -15.05, -0.05, -1.43, 1.41]);
   });

@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest";
 import { Rng } from "../../lib/core/rng";
 import {
   type Arm,
+  estimateOf,
+  halfWidthOverSeeds,
   holm,
   intervalOf,
   judge,
@@ -9,6 +11,7 @@ import {
   pValue,
   type Scored,
   satterthwaite,
+  scoredAt,
   studentQuantile,
   verdictText,
 } from "../../lib/studies/paired";
@@ -201,5 +204,44 @@ describe("a verdict", () => {
     const [same] = judge([pairedDifferenceOf(arm, arm)], 2);
     expect(same).toMatchObject({ equivalent: true, p: 1 });
     expect(same!.direction).toBeUndefined();
+  });
+});
+
+describe("the estimate of one arm", () => {
+  const single = (n: number, right: number, perRoom: number): Scored[] =>
+    Array.from({ length: n }, (_, i) => ({
+      queryId: `q${i}`,
+      sceneId: `s${Math.floor(i / perRoom)}`,
+      score: Number(i < right),
+    }));
+  const twice = (list: Scored[]): Arm =>
+    new Map([
+      [0, list],
+      [1, list],
+    ]);
+
+  test("one sentence a room and equal seeds: the binomial's standard error", () => {
+    // sqrt(0.6 · 0.4 / 399) with n − 1
+    expect(estimateOf(twice(single(400, 240, 1))).standardError).toBeCloseTo(100 * Math.sqrt(0.24 / 399), 6);
+  });
+
+  test("rooms whose sentences agree count as one each", () => {
+    expect(estimateOf(twice(single(400, 240, 4))).standardError).toBeCloseTo(100 * Math.sqrt(0.24 / 99), 6);
+  });
+
+  test("a threshold counts an exact hit", () => {
+    const answers = [0.25, 0.2499].map((iou, i) => ({ queryId: String(i), sceneId: "s", iou }));
+    expect(scoredAt(answers, 0.25).map((a) => a.score)).toEqual([1, 0]);
+  });
+
+  test("no run and no answer are errors", () => {
+    expect(() => estimateOf(new Map())).toThrow(/needs a run/);
+    expect(() => estimateOf(new Map([[0, []]]))).toThrow(/has none/);
+  });
+
+  test("a mean over seeds alone has Student's half width, undefined for one", () => {
+    // scipy.stats.t.ppf(0.975, 2) · sd / sqrt(3)
+    expect(halfWidthOverSeeds([1, 2, 3])).toBeCloseTo(4.3026527 / Math.sqrt(3), 6);
+    expect(halfWidthOverSeeds([1])).toBeUndefined();
   });
 });

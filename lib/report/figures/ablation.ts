@@ -1,6 +1,7 @@
-import { noEffect } from "../../studies/effects";
 import type { ComparisonRow } from "../compare";
 import { colours, emptyFigure, type Figure, layoutOf } from "./theme";
+
+const differs = (line: ComparisonRow): boolean => /^(?:lower|higher)/.test(line.verdict ?? "");
 
 function bars(lines: readonly ComparisonRow[], name: string, color: string): Figure["data"][number] {
   return {
@@ -19,7 +20,7 @@ function bars(lines: readonly ComparisonRow[], name: string, color: string): Fig
       array: lines.map((l) => (l.deltaHigh ?? l.delta!) - l.delta!),
       arrayminus: lines.map((l) => l.delta! - (l.deltaLow ?? l.delta!)),
     },
-    customdata: lines.map((l) => [l.effect ?? "no interval", l.seeds, l.n]),
+    customdata: lines.map((l) => [l.verdict ?? "no verdict", l.seeds, l.n]),
     hovertemplate:
       "%{y}: %{x:+.1f} points<br>%{customdata[0]}, %{customdata[1]} seed(s), n = %{customdata[2]}<extra></extra>",
   };
@@ -49,16 +50,21 @@ export function ablationFigure(
       `Difference to the full model in Acc@${threshold}, ${source}: ` +
       `${ours.map((l) => `${l.setting} ${l.delta!.toFixed(1)}`).join(", ")} percentage points.`,
     data: [
+      bars(ours.filter(differs), "ours, lower or higher, 95 % interval", colours.blue),
       bars(
-        ours.filter((l) => l.effect !== noEffect),
-        "ours, with 95 % interval",
-        colours.blue,
-      ),
-      bars(
-        ours.filter((l) => l.effect === noEffect),
-        "ours, no measurable effect",
+        ours.filter((l) => !differs(l)),
+        "ours, within or undecided",
         "#A9CBE2",
       ),
+      {
+        type: "scatter",
+        mode: "markers",
+        name: "each seed",
+        y: ours.flatMap((l) => (l.perSeed ?? []).map(() => l.setting)),
+        x: ours.flatMap((l) => l.perSeed ?? []),
+        marker: { symbol: "circle", size: 6, color: colours.ink, opacity: 0.65 },
+        hovertemplate: "%{y}, one seed: %{x:+.1f} points<extra></extra>",
+      },
       {
         type: "scatter",
         mode: "markers",

@@ -1,5 +1,5 @@
 import type { ResultRow } from "../../runs/row";
-import { seedHalfWidth } from "../../studies/intervals";
+import { halfWidthOverSeeds } from "../../studies/paired";
 import { colours, dataLabel, emptyFigure, type Figure, layoutOf } from "./theme";
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
@@ -21,7 +21,7 @@ export function frameCountFigure(rows: readonly ResultRow[]): Figure {
       y: values.map(mean),
       line: { color, width: 2.5 },
       marker: { size: 9, color },
-      error_y: { type: "data", array: values.map((v) => seedHalfWidth(v) ?? 0), color, thickness: 1.5, width: 4 },
+      error_y: { type: "data", array: values.map((v) => halfWidthOverSeeds(v) ?? 0), color, thickness: 1.5, width: 4 },
       hovertemplate: `%{x} views: %{y:.1f} %<extra>${name}</extra>`,
     };
   };

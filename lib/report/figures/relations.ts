@@ -1,6 +1,6 @@
 import { relationKinds } from "../../datasets/scene";
 import type { ResultRow } from "../../runs/row";
-import { seedHalfWidth } from "../../studies/intervals";
+import { halfWidthOverSeeds } from "../../studies/paired";
 import { colours, dataLabel, emptyFigure, type Figure, layoutOf, sequence } from "./theme";
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
@@ -31,7 +31,7 @@ export function relationFigure(rows: readonly ResultRow[], variants: readonly st
         marker: { color: sequence[i % sequence.length]! },
         error_y: {
           type: "data",
-          array: values.map((v) => seedHalfWidth(v) ?? 0),
+          array: values.map((v) => halfWidthOverSeeds(v) ?? 0),
           color: colours.grey,
           thickness: 1.5,
           width: 4,
