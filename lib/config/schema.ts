@@ -178,10 +178,10 @@ export const LossWeights = z.strictObject({
 });
 
 export const PromptConfig = z.strictObject({
-  /**
-   * "chatml": Qwen's template with the released instruction. "compact": image, description, answer.
-   */
-  template: z.enum(["chatml", "compact"]).default("chatml"),
+  /** "released": Qwen's ChatML turns with the authors' instruction. "compact": image, description, answer. */
+  template: z.enum(["released", "compact"]).default("released"),
+  /** When the user turn has the sentence on spatial relations; in the release's training, not in its evaluation. */
+  spatialInstruction: z.enum(["train", "both", "never"]).default("train"),
   /** "category": "The {category} is located at <ground> …"; "ground": the bare <ground>. */
   answer: z.enum(["category", "ground"]).default("category"),
   /**

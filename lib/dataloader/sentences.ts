@@ -85,7 +85,7 @@ export function encodeScenes(
     );
   }
   return {
-    prompt: sharedPrompt(tokenizer, config.prompt),
+    prompt: sharedPrompt(tokenizer, config.prompt, "train"),
     scenes: groups.map((group) => ({
       ...group,
       encoded: group.queries.map((q) => encodeSentence(tokenizer, q, q.category, config.prompt)),

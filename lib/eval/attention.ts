@@ -38,7 +38,7 @@ export function interViewAttention(
   patch: number,
 ): InterViewAttention | undefined {
   if (!config.structure.interView) return undefined;
-  const prompt = sharedPrompt(tokenizer, config.prompt);
+  const prompt = sharedPrompt(tokenizer, config.prompt, "evaluate");
   const query = item.queries[0]!;
   const encoded = encodeSentence(tokenizer, query, query.category, config.prompt);
   const views = uniformFrames(cache.dims.pool, config.data.frames);

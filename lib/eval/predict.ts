@@ -54,7 +54,7 @@ export function predict(
   tokenizer: Tokenizer,
   options: PredictOptions,
 ): Answer[] {
-  const prompt = sharedPrompt(tokenizer, config.prompt);
+  const prompt = sharedPrompt(tokenizer, config.prompt, "evaluate");
   const withText = scenes.filter((s) => s.queries.length > 0);
   const perScene = options.sentences ?? Math.min(16, Math.max(1, ...withText.map((s) => s.queries.length)));
   const sample = withText.flatMap((s) => s.queries.map((q) => encodeSentence(tokenizer, q, q.category, config.prompt)));
@@ -191,7 +191,7 @@ function pass(
     })),
     cache,
     sizes,
-    sharedPrompt(tokenizer, config.prompt),
+    sharedPrompt(tokenizer, config.prompt, "evaluate"),
     config,
     source,
   );

@@ -44,7 +44,7 @@ describe("compact prompt", () => {
     expect(s.answer).toBe(9);
     expect(s.ground).toBe(11);
     expect(s.supervised).toEqual([9, 10, 11]);
-    expect(sharedPrompt(tokenizer, config)).toEqual({ before: [], after: [], supervised: [] });
+    expect(sharedPrompt(tokenizer, config, "train")).toEqual({ before: [], after: [], supervised: [] });
   });
 
   test("each anchor at its own noun, also when two have the same word", () => {
@@ -76,6 +76,13 @@ describe("compact prompt", () => {
     expect(encodeQuestion(tokenizer, query, config)).toEqual(s.ids.slice(0, s.answer));
   });
 
+  test("<ground> belongs to the answer, once", () => {
+    expect(() => encodeSentence(tokenizer, { ...query, description: "the <ground>" }, "chair", config)).toThrow(
+      "sentence scene0000_00|3|0: the description holds <ground>, which marks the answer; remove it",
+    );
+    expect(() => encodeSentence(tokenizer, query, "chair <ground>", config)).toThrow("has <ground> twice");
+  });
+
   test("an empty description names the sentence", () => {
     expect(() => encodeSentence(tokenizer, { ...query, description: "  " }, "chair", config)).toThrow(
       /scene0000_00\|3\|0: the description is empty/,
@@ -83,9 +90,10 @@ describe("compact prompt", () => {
   });
 });
 
-describe("ChatML prompt", () => {
+describe("released prompt", () => {
   // "\n" is not a word for this tokenizer, so a stand-in with one token a character is used
-  const characters = [...new Set("<>|/_.:,ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 \n")];
+  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyzéÉß";
+  const characters = [...new Set(`<>|/_.:,'0123456789 \n${letters}`)];
   const json = phraseTokenizer(characters, ["<ground>", "<|im_start|>", "<|im_end|>"]);
   const tokenizer = new Tokenizer(
     {
@@ -97,11 +105,18 @@ describe("ChatML prompt", () => {
   );
   const config = PromptConfig.parse({});
   const text = (ids: readonly number[]): string => ids.map((id) => tokenizer.token(id)).join("");
+  const shownBy = (asked: Query): string => text(encodeQuestion(tokenizer, asked, config)).split("<|im_end|>")[0]!;
 
   test("turns in Qwen's form around the image", () => {
-    const shared = sharedPrompt(tokenizer, config);
+    const shared = sharedPrompt(tokenizer, config, "train");
     const s = encodeSentence(tokenizer, query, "chair", config);
     expect(text(shared.before)).toBe("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n");
+    // spec 13: the strings are part of the interface of the weights
+    expect(text(shared.after)).toBe(
+      "\nThe video captures 3D spatial information of a scene. Please focus on the spatial relationships " +
+        "in the video and answer the following questions.\n" +
+        "Identify the object according to the following description.\n",
+    );
     expect(text(s.ids)).toBe(
       "The chair between the red table and the blue table<|im_end|>\n<|im_start|>assistant\n" +
         "The chair is located at <ground> in global coordinates.<|im_end|>\n",
@@ -110,8 +125,45 @@ describe("ChatML prompt", () => {
     expect(text(s.ids.slice(0, s.answer))).toMatch(/assistant\n$/);
   });
 
+  test.each([
+    ["train", true, false],
+    ["both", true, true],
+    ["never", false, false],
+  ] as const)(
+    "prompt.spatialInstruction=%s: in training %s, in evaluation %s",
+    (spatialInstruction, train, evaluate) => {
+      const shownTo = (use: "train" | "evaluate"): string =>
+        text(sharedPrompt(tokenizer, PromptConfig.parse({ spatialInstruction }), use).after);
+      const without = "\nIdentify the object according to the following description.\n";
+      for (const [use, shown] of [
+        ["train", train],
+        ["evaluate", evaluate],
+      ] as const) {
+        expect(shownTo(use).endsWith(without)).toBe(true);
+        expect(shownTo(use) === without).toBe(!shown);
+      }
+    },
+  );
+
+  test.each([
+    // what Python's str.capitalize() gives
+    ["THE Chair near the TV", "The chair near the tv"],
+    ["'tis a chair", "'tis a chair"],
+    ["élan vital CHAIR", "Élan vital chair"],
+    ["2nd Chair", "2nd chair"],
+    ["ßtool", "Sstool"],
+  ])("a description %s is shown as %s", (description, shown) => {
+    expect(shownBy({ ...query, description })).toBe(shown);
+  });
+
+  test("Nr3D's descriptions have the note of their preparation behind them", () => {
+    expect(shownBy({ ...query, dataset: "nr3d", description: "the Chair." })).toBe(
+      "The chair.\nThere may be no corresponding object, or there may be one or more objects.",
+    );
+  });
+
   test("labels: the assistant's turn with its header, and only the turn marks elsewhere (spec 2.10)", () => {
-    const shared = sharedPrompt(tokenizer, config);
+    const shared = sharedPrompt(tokenizer, config, "train");
     const s = encodeSentence(tokenizer, query, "chair", config);
     const labelled = new Set(s.supervised);
     expect(text(s.ids.filter((_, i) => !labelled.has(i)))).toBe("The chair between the red table and the blue table");
@@ -136,7 +188,7 @@ describe("with a tokenizer of Qwen2's kind", () => {
   });
 
   test("ChatML with Qwen's ids, each text between two marks encoded as a whole", () => {
-    const { before, after } = sharedPrompt(tokenizer, config);
+    const { before, after } = sharedPrompt(tokenizer, config, "train");
     const s = encodeSentence(tokenizer, query, "chair", config);
     expect(before).toEqual([
       start,
@@ -157,7 +209,7 @@ describe("with a tokenizer of Qwen2's kind", () => {
   });
 
   test("labels of spec 2.10: the assistant's turn, and elsewhere the ids 198, 151644 and 151645 alone", () => {
-    const { before, after, supervised } = sharedPrompt(tokenizer, config);
+    const { before, after, supervised } = sharedPrompt(tokenizer, config, "train");
     const s = encodeSentence(tokenizer, query, "chair", config);
     const turn = s.ids.lastIndexOf(start);
     expect(s.supervised).toEqual(
