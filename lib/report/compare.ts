@@ -13,7 +13,7 @@ import {
   verdictText,
 } from "../studies/paired";
 import { boxNames } from "./figures/theme";
-import { type PaperRow, type PaperTable, paperName } from "./paper";
+import { type PaperRow, type PaperTable, paperCell, paperName, paperValue, sourcesNote } from "./paper";
 import { type Column, decimal, signed, type Table } from "./table";
 
 /** One line of a comparison, unrounded; undefined where nothing was measured or the paper's figure is unknown. */
@@ -28,7 +28,9 @@ export interface ComparisonRow {
   readonly ours?: number;
   /** Half of the 95 % interval. */
   readonly plusMinus?: number;
+  /** The paper's figure that differences are taken to, and all that its sources say, each with its letter. */
   readonly paper?: number;
+  readonly paperText?: string;
   /** ours - paper */
   readonly difference?: number;
   /** Difference to the reference variant, ours and the paper's. */
@@ -174,11 +176,14 @@ export function compareRows(
       return variants.flatMap((variant): ComparisonRow[] => {
         const mine = rowsOf(variant);
         const theirs = paper.rows.find((r) => r.variant === variant);
-        const paperValue = theirs?.values[metric];
-        const base = paper.rows.find((r) => r.variant === paper.reference)?.values[metric];
+        const printed = paperValue(theirs, metric);
+        const base = paperValue(
+          paper.rows.find((r) => r.variant === paper.reference),
+          metric,
+        );
         const isReference = variant === paper.reference;
         const line = { ...measured.get(variant)!.line, ...judged.get(variant) };
-        if (line.ours === undefined && paperValue === undefined) return [];
+        if (line.ours === undefined && printed === undefined) return [];
         const some = mine[0] ?? group[0]!;
         return [
           {
@@ -190,9 +195,9 @@ export function compareRows(
             variant,
             metric,
             ...line,
-            ...(paperValue === undefined ? {} : { paper: paperValue }),
-            ...(paperValue === undefined || line.ours === undefined ? {} : { difference: line.ours - paperValue }),
-            ...(paperValue === undefined || base === undefined || isReference ? {} : { paperDelta: paperValue - base }),
+            ...(printed === undefined ? {} : { paper: printed, paperText: paperCell(theirs, metric) }),
+            ...(printed === undefined || line.ours === undefined ? {} : { difference: line.ours - printed }),
+            ...(printed === undefined || base === undefined || isReference ? {} : { paperDelta: printed - base }),
             n: mine[0]?.n ?? 0,
             seeds: new Set(mine.map((r) => r.seed)).size,
           },
@@ -232,7 +237,7 @@ function notesOf(lines: readonly ComparisonRow[], rows: readonly ResultRow[], pa
   const bounds = new Map(rows.map((r) => [`${r.preset}, ${r.data}, ${boxNames[r.proposals]}`, r.upperBound.acc25]));
   for (const [what, bound] of bounds)
     notes.push(`The boxes offered allow at most ${decimal(bound)} % Acc@0.25 (${what}).`);
-  return [...notes, ...paper.notes];
+  return [...notes, sourcesNote, ...paper.notes];
 }
 
 const numberColumns = [
@@ -300,7 +305,7 @@ export function compare(
       metric: paper.columns[l.metric] ?? l.metric,
       ours: measured ? decimal(l.ours) : "not run",
       plusMinus: decimal(l.plusMinus),
-      paper: decimal(l.paper, 2),
+      paper: l.paperText ?? "",
       difference: l.synthetic && difference !== "" ? `(${difference})` : difference,
       delta: signed(l.delta),
       range: l.deltaLow === undefined ? "" : `${signed(l.deltaLow)} … ${signed(l.deltaHigh)}`,
@@ -331,8 +336,13 @@ export function paperTable(paper: PaperTable): Table {
   ];
   const rows = paper.rows.map((r) => ({
     label: paperName(r),
-    ...Object.fromEntries(Object.keys(paper.columns).map((k) => [k, decimal(r.values[k], 2)])),
+    ...Object.fromEntries(Object.keys(paper.columns).map((k) => [k, paperCell(r, k)])),
     note: r.note ?? "",
   }));
-  return { title: `${paper.title} (${paper.data}), the paper's figures`, columns, rows, notes: paper.notes };
+  return {
+    title: `${paper.title} (${paper.data}), the paper's figures`,
+    columns,
+    rows,
+    notes: [sourcesNote, ...paper.notes],
+  };
 }

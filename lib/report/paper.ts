@@ -1,9 +1,17 @@
+import { decimal } from "./table";
+
 /**
  * The paper's tables as far as they are known (arXiv 2512.01223, CVPR 2026), in percent. A figure that is not known is
- * left undefined. Sources: A and B two independent reading notes of the CVPR version, D a survey that quotes the
- * 24-frame row, S a structured summary of the paper, C the count of the authors' released layers.
+ * left out. Each figure says where it was read: A and B are two independent reading notes of the CVPR version, D a survey
+ * that quotes the 24-frame row, S the project's own summary of the paper, C the count of the authors' released layers.
  */
 export type Source = "A" | "B" | "C" | "D" | "S";
+
+/** One figure as its sources give it. */
+export interface Reading {
+  readonly value: number;
+  readonly sources: readonly Source[];
+}
 
 export interface PaperRow {
   /** As the paper names it. */
@@ -12,9 +20,20 @@ export interface PaperRow {
   readonly frames?: number;
   /** The variant of this project that corresponds to it; absent for other people's methods. */
   readonly variant?: string;
-  readonly values: Readonly<Record<string, number | undefined>>;
-  readonly sources: readonly Source[];
+  /** What the sources say of each cell; where they disagree, the project's summary first. */
+  readonly values: Readonly<Record<string, readonly Reading[]>>;
   readonly note?: string;
+}
+
+/** The figure of a cell that comparisons use: the first source's. */
+export function paperValue(row: PaperRow | undefined, column: string): number | undefined {
+  return row?.values[column]?.[0]?.value;
+}
+
+/** A cell with all that the sources say of it, such as "54.20 [S], 50.60 [A]". */
+export function paperCell(row: PaperRow | undefined, column: string): string {
+  const readings = row?.values[column] ?? [];
+  return readings.map(({ value, sources }) => `${decimal(value, 2)} [${sources.join("")}]`).join(", ");
 }
 
 /** A row's name with the paper's number of views. */
@@ -35,6 +54,13 @@ export interface PaperTable {
   readonly notes: readonly string[];
 }
 
+/** Stands below every table that shows the paper's figures. */
+export const sourcesNote =
+  "Letters behind the paper's figures: A, B reading notes of the paper, D a survey, S the project's summary, C counted.";
+
+/** A cell on which its sources agree. */
+const read = (value: number, ...sources: Source[]): readonly Reading[] => [{ value, sources }];
+
 const overall = { acc25: "Acc@0.25 (%)", acc50: "Acc@0.5 (%)" } as const;
 
 export const table1: PaperTable = {
@@ -53,21 +79,41 @@ export const table1: PaperTable = {
       label: "S²-MLLM",
       frames: 16,
       variant: "full",
-      values: { acc25: 59.2, acc50: 52.7, unique25: 87.4, multiple50: 46.6 },
-      sources: ["A", "B", "S"],
+      values: {
+        acc25: read(59.2, "A", "B", "S"),
+        acc50: read(52.7, "A", "B", "S"),
+        unique25: read(87.4, "A", "B", "S"),
+        multiple50: read(46.6, "A", "B", "S"),
+      },
     },
     {
       label: "Video-3D-LLM, fully fine-tuned",
-      values: { acc25: 58.1, acc50: 51.7, unique25: 88.0, multiple50: 45.3 },
-      sources: ["A"],
+      values: {
+        acc25: read(58.1, "A"),
+        acc50: read(51.7, "A"),
+        unique25: read(88.0, "A"),
+        multiple50: read(45.3, "A"),
+      },
     },
-    { label: "Video-3D-LLM, LoRA at the same budget", values: { acc50: 47.9, multiple50: 42.0 }, sources: ["B"] },
-    { label: "MCLN", values: { acc25: 57.2 }, sources: ["B"] },
-    { label: "TSP3D", values: { acc25: 56.5, acc50: 46.7, unique25: 87.3, multiple50: 42.4 }, sources: ["A"] },
+    { label: "Video-3D-LLM, LoRA at the same budget", values: { acc50: read(47.9, "B"), multiple50: read(42.0, "B") } },
+    { label: "MCLN", values: { acc25: read(57.2, "B") } },
+    {
+      label: "TSP3D",
+      values: {
+        acc25: read(56.5, "A"),
+        acc50: read(46.7, "A"),
+        unique25: read(87.3, "A"),
+        multiple50: read(42.4, "A"),
+      },
+    },
     {
       label: "SeeGround, zero-shot",
-      values: { acc25: 44.1, acc50: 39.4, unique25: 75.7, multiple50: 30.0 },
-      sources: ["A"],
+      values: {
+        acc25: read(44.1, "A"),
+        acc50: read(39.4, "A"),
+        unique25: read(75.7, "A"),
+        multiple50: read(30.0, "A"),
+      },
     },
   ],
   notes: [],
@@ -78,23 +124,36 @@ export const table2: PaperTable = {
   title: "Table 2: ReferIt3D",
   data: "Nr3D and Sr3D",
   columns: {
-    sr3d: "Sr3D, predicted boxes, Acc@0.25 (%)",
     nr3d: "Nr3D, predicted boxes, Acc@0.25 (%)",
-    sr3dGt: "Sr3D, true boxes, Acc@0.25 (%)",
+    sr3d: "Sr3D, predicted boxes, Acc@0.25 (%)",
     nr3dGt: "Nr3D, true boxes, Acc@0.25 (%)",
+    sr3dGt: "Sr3D, true boxes, Acc@0.25 (%)",
+    similar: "several similar objects, Acc@0.25 (%)",
+    easy25: "easy Acc@0.25 (%)",
+    hard25: "hard Acc@0.25 (%)",
+    dep25: "view-dependent Acc@0.25 (%)",
+    indep25: "view-independent Acc@0.25 (%)",
   },
   rows: [
     {
       label: "S²-MLLM",
       variant: "full",
-      values: { sr3d: 53.9, nr3d: 50.6, nr3dGt: 59.8 },
-      sources: ["A"],
-      note: "source S says 44.3 on Sr3D and 54.2 on Nr3D",
+      values: {
+        nr3d: [...read(54.2, "S"), ...read(50.6, "A")],
+        sr3d: [...read(44.3, "S"), ...read(53.9, "A")],
+        nr3dGt: read(59.8, "A"),
+        similar: read(73.4, "S"),
+      },
+      note: "53.9 and 59.8 equal MCLN's entries: possibly a slip in reading note A",
     },
-    { label: "MCLN", values: { sr3d: 53.9, nr3d: 46.1, nr3dGt: 59.8 }, sources: ["A"] },
-    { label: "SeeGround", values: { nr3dGt: 46.1 }, sources: ["A"] },
+    { label: "MCLN", values: { nr3d: read(46.1, "A"), sr3d: read(53.9, "A"), nr3dGt: read(59.8, "A") } },
+    { label: "SeeGround", values: { nr3dGt: read(46.1, "A") } },
   ],
-  notes: ["The sources disagree on this table: a target here is uncertain."],
+  notes: [
+    "The sources disagree on S²-MLLM's Nr3D and Sr3D: both figures stand there, the project's summary [S] first. " +
+      "A target here is uncertain.",
+    "What the paper prints for easy, hard, view-dependent and view-independent sentences is not known.",
+  ],
 };
 
 export const table3: PaperTable = {
@@ -106,11 +165,13 @@ export const table3: PaperTable = {
     {
       label: "S²-MLLM",
       variant: "full",
-      values: { gpuHours: 72, trainable: 1767.5, latency: 1.16 },
-      sources: ["A", "C"],
+      values: { gpuHours: read(72, "A"), trainable: read(1767.5, "A", "C"), latency: read(1.16, "A") },
     },
-    { label: "Video-3D-LLM", values: { gpuHours: 256, trainable: 8078.79, latency: 1.04 }, sources: ["A", "C"] },
-    { label: "SeeGround", values: { latency: 3.97 }, sources: ["A"], note: "plus the time of a reconstruction" },
+    {
+      label: "Video-3D-LLM",
+      values: { gpuHours: read(256, "A"), trainable: read(8078.79, "A", "C"), latency: read(1.04, "A") },
+    },
+    { label: "SeeGround", values: { latency: read(3.97, "A") }, note: "plus the time of a reconstruction" },
   ],
   notes: [],
 };
@@ -120,7 +181,9 @@ export const table4: PaperTable = {
   title: "Table 4: transfer without fine-tuning",
   data: "MultiScan and ARKitScenes",
   columns: { multiscan: "MultiScan Acc@0.25 (%)", arkit: "ARKitScenes Acc@0.25 (%)" },
-  rows: [{ label: "S²-MLLM", variant: "full", values: { multiscan: 59.13, arkit: 43.26 }, sources: ["A", "B"] }],
+  rows: [
+    { label: "S²-MLLM", variant: "full", values: { multiscan: read(59.13, "A", "B"), arkit: read(43.26, "A", "B") } },
+  ],
   notes: [],
 };
 
@@ -131,13 +194,34 @@ export const table5: PaperTable = {
   columns: overall,
   reference: "full",
   rows: [
-    { label: "full", frames: 16, variant: "full", values: { acc25: 59.18, acc50: 52.67 }, sources: ["A"] },
-    { label: "without spatial guidance", variant: "no-sg", values: { acc25: 54.4, acc50: 48.45 }, sources: ["A"] },
-    { label: "without position encoding", variant: "no-mpe", values: { acc25: 44.13, acc50: 38.49 }, sources: ["A"] },
-    { label: "without structure attention", variant: "no-attn", values: { acc25: 59.13, acc50: 52.3 }, sources: ["A"] },
-    { label: "without language guidance", variant: "no-lg", values: { acc25: 57.75, acc50: 50.85 }, sources: ["A"] },
-    { label: "full", frames: 24, variant: "frames-24", values: { acc25: 60.59, acc50: 53.66 }, sources: ["A", "D"] },
-    { label: "without spatial guidance", frames: 24, values: { acc25: 56.46 }, sources: ["D"], note: "derived" },
+    { label: "full", frames: 16, variant: "full", values: { acc25: read(59.18, "A"), acc50: read(52.67, "A") } },
+    {
+      label: "without spatial guidance",
+      variant: "no-sg",
+      values: { acc25: read(54.4, "A"), acc50: read(48.45, "A") },
+    },
+    {
+      label: "without position encoding",
+      variant: "no-mpe",
+      values: { acc25: read(44.13, "A"), acc50: read(38.49, "A") },
+    },
+    {
+      label: "without structure attention",
+      variant: "no-attn",
+      values: { acc25: read(59.13, "A"), acc50: read(52.3, "A") },
+    },
+    {
+      label: "without language guidance",
+      variant: "no-lg",
+      values: { acc25: read(57.75, "A"), acc50: read(50.85, "A") },
+    },
+    {
+      label: "full",
+      frames: 24,
+      variant: "frames-24",
+      values: { acc25: read(60.59, "A", "D"), acc50: read(53.66, "A", "D") },
+    },
+    { label: "without spatial guidance", frames: 24, values: { acc25: read(56.46, "D") }, note: "derived" },
   ],
   notes: ["Source B says instead that 16 and 32 frames hardly differ."],
 };
@@ -149,8 +233,8 @@ export const table8: PaperTable = {
   columns: { acc25: overall.acc25 },
   reference: "base",
   rows: [
-    { label: "LLaVA-Video base", variant: "base", values: { acc25: 5.31 }, sources: ["S", "B"] },
-    { label: "base with structure attention", variant: "only-attn", values: { acc25: 41.74 }, sources: ["S", "B"] },
+    { label: "LLaVA-Video base", variant: "base", values: { acc25: read(5.31, "S", "B") } },
+    { label: "base with structure attention", variant: "only-attn", values: { acc25: read(41.74, "S", "B") } },
   ],
   notes: [
     "What the paper's base model keeps is not known; ours lacks the four components of Table 5.",

@@ -1,5 +1,5 @@
 import type { Scores } from "../eval/score";
-import { table1 } from "./paper";
+import { paperCell, paperName, sourcesNote, table1 } from "./paper";
 import { type Column, decimal, type Table } from "./table";
 
 const columns = {
@@ -22,9 +22,10 @@ export interface OwnLine {
 
 /** An evaluation on ScanRefer in the layout of the paper's Table 1 (percent), above the paper's own lines. */
 export function tableOne({ label, metrics, n, synthetic, upperBound }: OwnLine): Table {
-  const line = (method: string, values: Readonly<Record<string, unknown>>): Record<string, string> => ({
+  const keys = Object.keys(columns) as (keyof typeof columns)[];
+  const line = (method: string, cell: (key: keyof typeof columns) => string): Record<string, string> => ({
     method,
-    ...Object.fromEntries(Object.keys(columns).map((key) => [key, decimal(values[key] as number | undefined)])),
+    ...Object.fromEntries(keys.map((key) => [key, cell(key)])),
   });
   return {
     title: table1.title,
@@ -33,15 +34,13 @@ export function tableOne({ label, metrics, n, synthetic, upperBound }: OwnLine):
       ...Object.entries(columns).map(([key, heading]): Column => ({ key, label: heading, numeric: true })),
     ],
     rows: [
-      line(`${label} (ours${synthetic ? ", synthetic data" : ""})`, { ...metrics }),
-      ...table1.rows.map((row) =>
-        line(row.frames === undefined ? row.label : `${row.label}, ${row.frames} frames`, row.values),
-      ),
+      line(`${label} (ours${synthetic ? ", synthetic data" : ""})`, (key) => decimal(metrics[key])),
+      ...table1.rows.map((row) => line(paperName(row), (key) => paperCell(row, key))),
     ],
     notes: [
       `Ours on ${n} sentences; the boxes offered allow at most ${decimal(upperBound.acc25)} at 0.25 and ` +
         `${decimal(upperBound.acc50)} at 0.5.`,
-      "An empty cell of the paper's is not known.",
+      `An empty cell of the paper's is not known. ${sourcesNote}`,
       ...(synthetic ? [`Ours was measured on S2-Rooms, the paper's on ${table1.data}: not comparable.`] : []),
       ...table1.notes,
     ],

@@ -120,7 +120,7 @@ describe("the table", () => {
     expect(full).toMatchObject({
       setting: "full (ours: 8 views, paper: 16 frames)",
       ours: "62.0",
-      paper: "59.18",
+      paper: "59.18 [A]",
       difference: "(+2.8)",
       preset: "nano",
     });
@@ -196,6 +196,6 @@ describe("the table", () => {
 
   test("the paper's own table keeps its blanks", () => {
     const table = paperTable(table1);
-    expect(table.rows.find((r) => r.label === "MCLN")).toMatchObject({ acc25: "57.20", acc50: "" });
+    expect(table.rows.find((r) => r.label === "MCLN")).toMatchObject({ acc25: "57.20 [B]", acc50: "" });
   });
 });
