@@ -27,7 +27,7 @@ export interface Estimate {
 }
 
 /** Tokens of a prompt around the image and of one sentence with its answer; what the templates come to, roughly. */
-const promptTokens = { released: { shared: 36, sentence: 64 }, compact: { shared: 0, sentence: 20 } } as const;
+const promptTokens = { released: { shared: 52, sentence: 64 }, compact: { shared: 0, sentence: 20 } } as const;
 /** Proposals a scene: what Mask3D is cut to (spec 6.4). */
 const proposals = 50;
 const float = 4;

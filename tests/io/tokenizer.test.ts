@@ -1,8 +1,12 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
+import { inProject } from "../../lib/core/root";
 import { phraseTokenizer, Tokenizer } from "../../lib/io/tokenizer";
+import { roomSentences, unusualTexts } from "./qwen-texts";
+import { realQwenTokenizer } from "./qwen-vocabulary";
 
 const make = (): Tokenizer =>
   new Tokenizer(
@@ -54,5 +58,48 @@ describe("bad tokenizer files", () => {
     expect(() => Tokenizer.read(join(folder, "broken.json"))).toThrow(/broken.json/);
     writeFileSync(join(folder, "other.json"), "{}");
     expect(() => Tokenizer.read(join(folder, "other.json"))).toThrow(/expected a tokenizers "tokenizer.json"/);
+  });
+});
+
+/** An environment with PyPI's `tokenizers`, as .ci/run makes it. */
+const python = inProject("data", "cache", "python", "tokenizers", "bin", "python");
+
+describe("Qwen2's real vocabulary", () => {
+  let tokenizer: Tokenizer;
+  beforeAll(() => {
+    tokenizer = new Tokenizer(realQwenTokenizer(), "Qwen2");
+  });
+
+  test("151,643 words, three special tokens, and behind them the model's three (spec 2.9)", () => {
+    expect(tokenizer.size).toBe(151_649);
+    for (const [token, id] of [
+      ["<|endoftext|>", 151643],
+      ["<|im_start|>", 151644],
+      ["<|im_end|>", 151645],
+      ["<image>", 151646],
+      ["<ground>", 151647],
+      ["<coord>", 151648],
+    ] as const)
+      expect(tokenizer.encode(token)).toEqual([id]);
+  });
+
+  test("200 texts have the ids that PyPI's tokenizers gave them", () => {
+    const file = inProject("tests", "fixtures", "qwen-tokens.json");
+    const { cases } = JSON.parse(readFileSync(file, "utf8")) as { cases: { text: string; ids: number[] }[] };
+    expect(cases.length).toBe(200);
+    for (const { text, ids } of cases) expect(tokenizer.encode(text), text).toEqual(ids);
+  });
+
+  test.skipIf(!existsSync(python))("5,000 sentences of the rooms and unusual texts, beside PyPI's tokenizers", () => {
+    const texts = [...roomSentences(5000), ...unusualTexts];
+    const folder = mkdtempSync(join(tmpdir(), "tokenizer-"));
+    const file = join(folder, "tokenizer.json");
+    writeFileSync(file, JSON.stringify(tokenizer.json));
+    const script = inProject("tests", "io", "qwen_tokens.py");
+    const printed = execFileSync(python, [script, file], { input: JSON.stringify(texts), maxBuffer: 1e8 });
+    rmSync(folder, { recursive: true });
+    const wanted = JSON.parse(printed.toString()) as number[][];
+    expect(wanted.length).toBe(texts.length);
+    texts.forEach((text, i) => expect(tokenizer.encode(text), text).toEqual(wanted[i]));
   });
 });

@@ -1,9 +1,12 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { PromptConfig } from "../../lib/config/schema";
+import { inProject } from "../../lib/core/root";
 import type { Query } from "../../lib/datasets/scene";
 import { phraseTokenizer, Tokenizer, withTokens } from "../../lib/io/tokenizer";
-import { addedTokens, encodeQuestion, encodeSentence, sharedPrompt } from "../../lib/model/prompt";
+import { addedTokens, encodeQuestion, encodeSentence, type PromptUse, sharedPrompt } from "../../lib/model/prompt";
 import { qwenTokenizer } from "../io/qwen-tokenizer";
+import { realQwenTokenizer } from "../io/qwen-vocabulary";
 
 const query: Query = {
   id: "scene0000_00|3|0",
@@ -222,5 +225,46 @@ describe("with a tokenizer of Qwen2's kind", () => {
       marks(before).filter((at) => at > 0),
     );
     expect(supervised.filter(({ part }) => part === "after").map(({ at }) => at)).toEqual(marks(after));
+  });
+});
+
+/** Whole prompts as one text, with the ids that PyPI's tokenizers gave it. */
+interface PromptCase {
+  readonly ids: readonly number[];
+  readonly prompt?: Pick<Query, "description" | "category" | "dataset"> & { readonly use: PromptUse };
+}
+
+describe("with Qwen2's real vocabulary", () => {
+  const tokenizer = new Tokenizer(realQwenTokenizer(), "Qwen2");
+  const config = PromptConfig.parse({});
+  const file = inProject("tests", "fixtures", "qwen-tokens.json");
+  const { cases } = JSON.parse(readFileSync(file, "utf8")) as { cases: PromptCase[] };
+  const prompts = cases.flatMap(({ ids, prompt }) => (prompt === undefined ? [] : [{ ids, ...prompt }]));
+  const [newline, start, end, image] = [198, 151644, 151645, 151646];
+
+  test("50 prompts put together from parts have the ids of the whole text", () => {
+    expect(prompts.length).toBe(50);
+    for (const { ids, use, ...said } of prompts) {
+      const { before, after } = sharedPrompt(tokenizer, config, use);
+      const own = encodeSentence(tokenizer, { ...query, ...said }, said.category, config);
+      expect([...before, image, ...after, ...own.ids], said.description).toEqual(ids);
+    }
+  });
+
+  test("their labels: the assistant's turn, and elsewhere line ends and turn marks alone (spec 2.10)", () => {
+    for (const { ids, use, ...said } of prompts) {
+      const shared = sharedPrompt(tokenizer, config, use);
+      const own = encodeSentence(tokenizer, { ...query, ...said }, said.category, config);
+      const from = shared.before.length + 1 + shared.after.length;
+      const labelled = [
+        ...shared.supervised.map(({ part, at }) => (part === "before" ? at : shared.before.length + 1 + at)),
+        ...own.supervised.map((at) => from + at),
+      ];
+      const turn = ids.lastIndexOf(start);
+      const wanted = ids.flatMap((id, at) =>
+        at > 0 && (at >= turn || [newline, start, end].includes(id)) ? [at] : [],
+      );
+      expect(labelled.sort((a, b) => a - b)).toEqual(wanted);
+    }
   });
 });
