@@ -21,7 +21,7 @@ function runTests(source: string, ci: boolean): { status: number | null; lines: 
   const args = [vitest, "run", "--root", folder, "--config", inProject("tests", "vitest.config.mts"), "--globals"];
   const { status, stdout } = spawnSync(process.execPath, args, {
     encoding: "utf8",
-    env: { ...process.env, CI: ci ? "true" : "" },
+    env: { ...process.env, CI: ci ? "true" : "", NODE_V8_COVERAGE: undefined },
   });
   return { status, lines: stdout.trimEnd().split("\n") };
 }
