@@ -42,6 +42,11 @@ const spec = {
       type: Boolean,
       help: "first write random weights in half precision to FOLDER, which must not exist (17 GB for llava-video-7b)",
     },
+    ablation: {
+      type: String,
+      value: "NAME",
+      help: "with --train: what is left out, such as no-sg for the reconstruction branch; full unless given",
+    },
     train: {
       type: Boolean,
       help:
@@ -185,8 +190,10 @@ function trainLines(o: TrainOutcome): string[] {
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = parseOptions(spec, args);
   if (positionals.length === 0) throw wrongUsage(spec, "takes the folders of the weights");
+  if (values.ablation !== undefined && values.train !== true) throw wrongUsage(spec, "--ablation needs --train");
   // an answer needs no reconstruction branch
-  const config = resolveConfig({ preset: values.preset ?? "llava-video-7b", ablation: "no-sg", set: values.set });
+  const ablation = values.train === true ? (values.ablation ?? "full") : "no-sg";
+  const config = resolveConfig({ preset: values.preset ?? "llava-video-7b", ablation, set: values.set });
   const progress = stderrProgress();
   if (values.make === true) {
     const [folder] = positionals as [string];

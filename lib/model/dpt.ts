@@ -69,21 +69,35 @@ function postprocess(raw: tf.Tensor4D, scenes: number, views: number): Pointmap 
   };
 }
 
+/** The decoder states that a DPT head reads, of what `fusionDecoder` returns: at 0, 1/2, 3/4 and the end. */
+export function dptTaps(states: readonly tf.Tensor3D[]): [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D, tf.Tensor3D] {
+  const depth = states.length - 1;
+  return [states[0]!, states[depth / 2]!, states[(3 * depth) / 4]!, states[depth]!];
+}
+
 /**
  * DPT head: four taps of the decoder become maps of 4, 2, 1 and 1/2 times the patch grid, fused from coarse to fine.
  *
  * @param p scope at `…dpt`
- * @param states what `fusionDecoder` returns; taps at 0, 1/2, 3/4 and the end
+ * @param states what `fusionDecoder` returns
  */
 export function dptHead(p: Scope, states: readonly tf.Tensor3D[], shape: DptShape): Pointmap {
+  const raw = p.part((...taps) => rawPointmap(p, taps, shape), ...dptTaps(states));
+  return postprocess(raw, shape.scenes, shape.views);
+}
+
+/** What the head's convolutions give: float32[n, 4, Y, X], three of a point and one of its confidence. */
+function rawPointmap(p: Scope, taps: readonly tf.Tensor3D[], shape: DptShape): tf.Tensor4D {
   const { scenes, views, rows, columns, patchSize } = shape;
-  const depth = states.length - 1;
   const n = scenes * views;
   const post = (level: number): Scope => p.at(`act_postprocess.${level}`);
   const scratch = p.at("scratch");
-  const [tap0, tap1, tap2, tap3] = [0, depth / 2, (3 * depth) / 4, depth].map((layer, level) =>
-    tapMap(post(level).at("0"), states[layer]!, n, rows, columns),
-  ) as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D, tf.Tensor4D];
+  const [tap0, tap1, tap2, tap3] = taps.map((tap, level) => tapMap(post(level).at("0"), tap, n, rows, columns)) as [
+    tf.Tensor4D,
+    tf.Tensor4D,
+    tf.Tensor4D,
+    tf.Tensor4D,
+  ];
   const levels = [
     upconv(post(0).at("1"), tap0),
     upconv(post(1).at("1"), tap1),
@@ -103,7 +117,7 @@ export function dptHead(p: Scope, states: readonly tf.Tensor3D[], shape: DptShap
   const path1 = fuse(scratch.at("refinenet1"), path2, level1);
   const head = p.at("head");
   const full = upsample(conv(head.at("0"), path1), rows * patchSize, columns * patchSize);
-  return postprocess(conv(head.at("4"), conv(head.at("2"), full).relu()), scenes, views);
+  return conv(head.at("4"), conv(head.at("2"), full).relu());
 }
 
 /** `refinenet4.resConfUnit1` exists in Fast3R's checkpoint but is never used, so it has no place here. */

@@ -13,10 +13,30 @@ export interface RandomInputSizes {
   readonly tokens: number;
 }
 
-/**
- * A random right answer and random supervised words for `randomInputs` of one sentence; no reconstruction, no
- * landmarks.
- */
+/** Views that the reconstruction branch looks at in a scene. */
+function reconstructedViews({ reconstruction: r, lossWeights, data }: S2Config): number {
+  if (!r.enabled || lossWeights.recon === 0) return 0;
+  return r.viewsPerStep === 0 ? data.frames : Math.min(r.viewsPerStep, data.frames);
+}
+
+/** Random points within a few metres, all measured, as the reconstruction loss compares them. */
+function randomPointmaps(config: S2Config, rng: Rng): Pick<Targets, "localPoints" | "globalPoints" | "validPoints"> {
+  const v = reconstructedViews(config);
+  if (v === 0) return {};
+  const { reconstruction: r, vision } = config;
+  const side = patchSide(vision) * r.patchSize;
+  const points = (): tf.Tensor5D => {
+    const numbers = Float32Array.from({ length: v * side * side * 3 }, () => rng.uniform(-3, 3));
+    return tf.tensor5d(numbers, [1, v, side, side, 3]);
+  };
+  return {
+    ...(r.local ? { localPoints: points() } : {}),
+    ...(r.global ? { globalPoints: points() } : {}),
+    validPoints: tf.ones([1, v, side, side]),
+  };
+}
+
+/** A random right answer, random supervised words and random points for `randomInputs` of one sentence; no landmarks. */
 export function randomTargets(config: S2Config, { text, groundRows }: ModelInputs, rng: Rng, objects: number): Targets {
   const positives = new Float32Array(objects + 1);
   positives[rng.int(objects)] = 1;
@@ -35,6 +55,7 @@ export function randomTargets(config: S2Config, { text, groundRows }: ModelInput
       "int32",
     ),
     labelWeights: tf.fill([count], 1 / count),
+    ...randomPointmaps(config, rng),
   };
 }
 
@@ -57,6 +78,8 @@ export function randomInputs(config: S2Config, rng: Rng, sizes: RandomInputSizes
   const members = new Float32Array(O * source);
   for (let o = 0; o < O; o++) for (let i = 0; i < 4; i++) members[o * source + rng.int(source)]! += 0.25;
   const voxel = (): number => rng.int(100);
+  const seen = reconstructedViews(config);
+  const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
   const prefix = sizes.before + V * (M + Math.round(Math.sqrt(M))) + sizes.after;
   return {
     pixels: numbers([1, V, imageSize, imageSize, 3], () => rng.uniform(-1, 1)) as tf.Tensor5D,
@@ -70,5 +93,11 @@ export function randomInputs(config: S2Config, rng: Rng, sizes: RandomInputSizes
     after: ids(sizes.after),
     text: tf.tensor3d(ids(sizes.tokens), [1, 1, sizes.tokens], "int32"),
     groundRows: tf.tensor1d([prefix + sizes.tokens - 1], "int32"),
+    ...(seen === 0
+      ? {}
+      : {
+          reconRows: tf.tensor2d(range(seen), [1, seen], "int32"),
+          reconImageIds: tf.tensor2d(range(seen), [1, seen], "int32"),
+        }),
   };
 }

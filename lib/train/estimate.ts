@@ -253,19 +253,20 @@ export function estimate(config: S2Config, work: Work): Estimate {
     // a part's numbers are held as they are read, and as the engine takes them
     memory = { ...program, "largest part's weights": 2 * largest, activations: widest + streams, inputs };
     if (training) {
-      // word embeddings stay, with a gradient of their own; a part on its way back has its gradients twice and all that it keeps
+      // word embeddings stay, with a gradient of their own; a part on its way back has its gradients twice and all that
+      // it keeps: a layer, or one of the two reconstruction heads
       const { hiddenSize, vocabSize } = config.language;
       Object.assign(memory, {
         gradients: byTraining.trained * float,
         "word embeddings": 2 * vocabSize * hiddenSize * float,
         "largest part's gradients": largest,
-        activations: widest + streams + Math.max(...stacks.map(keptBy)) * float + mapsOf(config).kept * float,
+        activations: widest + streams + Math.max(...stacks.map(keptBy), mapsOf(config).kept / 2) * float,
       });
       return {
         work,
         memory,
         bytes: sum(memory),
-        flops: flops + stacks.reduce((n, s) => n + forwardOf(s), 0) + mapsOf(config).flops,
+        flops: flops + stacks.reduce((n, s) => n + forwardOf(s), 0) + (4 / 3) * mapsOf(config).flops,
         visualTokens,
       };
     }

@@ -50,6 +50,7 @@ const partPrefix = new RegExp(
     String.raw`model\.vision_tower\..*\.encoder\.layers\.\d+`,
     String.raw`model\.layers\.\d+`,
     String.raw`fast3r\.decoder\.dec_blocks\.\d+`,
+    String.raw`fast3r\.downstream_head(?:_local)?\.dpt`,
     String.raw`st_attention_block|model\.mm_projector|lm_head`,
   ].join("|")})\\.`,
 );

@@ -63,6 +63,15 @@ test("stream --train gives the gradients of a batch, and writes the update where
     /^nano, 2 frames, \d+ visual tokens of \d+, on \S+: loss [\d.]+ and the gradients of [\d,]+ parameters in [\d.]+ s/,
   );
   await expect(printed(stream, weights, "--preset", "nano", "--out", update)).rejects.toThrow("--out needs --train");
+  await expect(printed(stream, weights, "--preset", "nano", "--ablation", "full")).rejects.toThrow(
+    "--ablation needs --train",
+  );
+  // the reconstruction branch is in the loss
+  const without = join(folder, "without");
+  const bare = await printed(stream, without, ...small, "--make", "--train", "--ablation", "no-sg", "--json");
+  const less = JSON.parse(bare.out) as Record<string, number>;
+  expect(less.trained).toBeLessThan(outcome.trained!);
+  expect(less.bytesRead).toBeLessThan(outcome.bytesRead!);
 });
 
 test("stream needs a folder whose weights fit", async () => {
