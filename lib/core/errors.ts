@@ -12,6 +12,15 @@ export class UserError extends Error {
   }
 }
 
+// Errors of packages that know nothing of the lab, such as the backend's, are marked `expected` and have an `exitCode`:
+// to `instanceof` they are the user's too. Subclasses inherit the function and stay apart.
+Object.defineProperty(UserError, Symbol.hasInstance, {
+  value(this: unknown, error: unknown): boolean {
+    if (Function.prototype[Symbol.hasInstance].call(this as typeof UserError, error)) return true;
+    return this === UserError && error instanceof Error && "expected" in error && error.expected === true;
+  },
+});
+
 /** A tensor or array whose shape is not the expected one. */
 export class ShapeError extends Error {
   constructor(where: string, what: string, expected: string, got: readonly number[]) {

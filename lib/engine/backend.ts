@@ -6,6 +6,7 @@ export {
   findAdapter,
   type OrtEngine,
   ortStats,
+  prepareVulkan,
   registerOrt,
   resetOrtStats,
 } from "tfjs-backend-ort";

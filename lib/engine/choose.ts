@@ -69,7 +69,7 @@ async function startWebGpu(wanted: Wanted, asked: boolean): Promise<void> {
 
 async function startTensorflow(): Promise<void> {
   // The package calls a function that Node 23 removed.
-  const util = (await import("node:util")) as unknown as { default: Record<string, unknown> };
+  const util = (await import("node:util")) as { default: object } as { default: Record<string, unknown> };
   util.default.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
   const name = "@tensorflow/tfjs-node-gpu";
   try {

@@ -17,6 +17,25 @@ describe("closest", () => {
   });
 });
 
+describe("UserError", () => {
+  class Expected extends Error {
+    readonly expected = true;
+    readonly exitCode = 1;
+  }
+  class DamagedFile extends UserError {}
+
+  test("counts errors that a package marks as expected, and only those", () => {
+    expect(new Expected("no GPU") instanceof UserError).toBe(true);
+    expect(new DamagedFile("cut short") instanceof UserError).toBe(true);
+    expect(new Error("a bug") instanceof UserError).toBe(false);
+  });
+
+  test("its subclasses stay apart", () => {
+    expect(new Expected("no GPU") instanceof DamagedFile).toBe(false);
+    expect(new UserError("no file") instanceof DamagedFile).toBe(false);
+  });
+});
+
 describe("unknownName", () => {
   test("names kind, name, suggestion and what is known; wrong usage by default", () => {
     const error = unknownName("preset", "nanno", ["nano", "small"]);

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { cudaProvider, findAdapter } from "../../lib/engine/backend";
 import { chooseEngine, ENGINES } from "../../lib/engine/choose";
-import { findAdapter } from "../../lib/engine/ort/adapter";
-import { cudaProvider } from "../../lib/engine/ort/cuda";
-import { tf } from "../../lib/engine/ort/tf";
+import { tf } from "../../lib/engine/tf";
+import { leaveOut, use, WHERE } from "./engines";
 
 afterEach(() => {
   delete process.env.S2_ENGINE;
@@ -27,7 +27,8 @@ describe("chooseEngine", () => {
 
   it("refuses half precision where there is none, rather than computing otherwise", async () => {
     await expect(chooseEngine({ engine: "ort-cpu", half: true })).rejects.toThrow(
-      "ort-cpu: no half precision on this device (it computes in single precision only); unset S2_ENGINE_HALF, or name another engine in S2_ENGINE",
+      "ort-cpu: no half precision on this device (it computes in single precision only); " +
+        "unset S2_ENGINE_HALF, or name another engine in S2_ENGINE",
     );
     process.env.S2_ENGINE_HALF = "1";
     await expect(chooseEngine({ engine: "ort-cpu" })).rejects.toThrow("ort-cpu: no half precision");
@@ -37,7 +38,9 @@ describe("chooseEngine", () => {
 
   it("says why an engine that was asked for does not start", async () => {
     await expect(chooseEngine({ engine: "ort-cuda" })).rejects.toThrow(
-      "engine ort-cuda: onnxruntime-node's CUDA provider is not installed; choose another with S2_ENGINE (ort-cuda, ort-webgpu, ort-cpu, tensorflow, wasm, cpu) or none to let the lab choose",
+      "engine ort-cuda: onnxruntime-node's CUDA provider is not installed; " +
+        "choose another with S2_ENGINE " +
+        "(ort-cuda, ort-webgpu, ort-cpu, tensorflow, wasm, cpu) or none to let the lab choose",
     );
   });
 
@@ -93,5 +96,24 @@ describe("chooseEngine", () => {
       ),
     );
     expect(grad).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe.skipIf(leaveOut)(`half precision ${WHERE}`, { timeout: 120_000 }, () => {
+  it("half precision is refused where the device has none", async () => {
+    let refusal = "";
+    try {
+      await chooseEngine({ engine: "ort-webgpu", half: true });
+    } catch (error) {
+      refusal = (error as Error).message;
+    }
+    await use("ort-webgpu");
+    // SwiftShader has no 16-bit floats; a device that has them computes the product with them
+    if (refusal === "")
+      expect(Array.from(tf.tidy(() => tf.matMul(tf.tensor2d([[1, 2]]), tf.tensor2d([[3], [4]])).dataSync()))).toEqual([
+        11,
+      ]);
+    else
+      expect(refusal).toMatch(/^ort-webgpu: no half precision on this device \(.*f16.*\); unset S2_ENGINE_HALF, or/s);
   });
 });

@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { configureOrt, ortStats, resetOrtStats } from "../../lib/engine/backend";
 import type { EngineName } from "../../lib/engine/choose";
-import { use } from "../engine/compare";
-import { leaveOut, WHERE } from "../engine/webgpu-machine";
+import { leaveOut, use, WHERE } from "../engine/engines";
 import { type TinyWorld, tinyWorld } from "../setup/tiny-world";
 
 const STEPS = 50;
-/** A software driver takes ten seconds for one; 50 steps of a smaller model run in tests/engine/webgpu-training.test.ts. */
+/** A software driver takes ten seconds for one; 50 steps of a smaller model run in tests/engine/ort.webgpu.test.ts. */
 const STEPS_WEBGPU = 6;
 let world: TinyWorld;
 let want: number[];

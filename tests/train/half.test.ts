@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { configureOrt } from "../../lib/engine/backend";
-import type { Forms } from "../../lib/engine/ort/forms";
-import type { Rule } from "../../lib/engine/ort/rules/rule";
-import { use } from "../engine/compare";
+import type { Nodes, Rule } from "../../lib/engine/ort/lower/graph";
+import { use } from "../engine/engines";
 import { type TinyWorld, tinyWorld } from "../setup/tiny-world";
 
 const STEPS = 50;
@@ -10,10 +9,10 @@ const rounding = vi.hoisted(() => ({ on: false }));
 
 // The CPU provider computes half precision products in float32 and takes the casts around them away. A Split into one part keeps them:
 // operands and results are rounded as on a GPU, sums inside a product are not.
-vi.mock("../../lib/engine/ort/provider", async (original) => {
-  const { PROVIDERS } = await original<typeof import("../../lib/engine/ort/provider")>();
-  const { webgpuRules } = await import("../../lib/engine/ort/rules/webgpu");
-  const kept = (f: Forms, name: string): string => f.graph.nodes("Split", [name], { axis: 0, num_outputs: 1 }, 1)[0]!;
+vi.mock("../../lib/engine/ort/runtime/provider", async (original) => {
+  const { PROVIDERS } = await original<typeof import("../../lib/engine/ort/runtime/provider")>();
+  const { webgpuRules } = await import("../../lib/engine/ort/lower/rules/webgpu");
+  const kept = (f: Nodes, name: string): string => f.graph.nodes("Split", [name], { axis: 0, num_outputs: 1 }, 1)[0]!;
   const product =
     (op: string): Rule =>
     (f, { inputs, attributes }) =>

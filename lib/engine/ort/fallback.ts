@@ -1,6 +1,14 @@
+import "@tensorflow/tfjs-backend-cpu";
 import type { KernelBackend, NamedAttrMap, TensorInfo } from "@tensorflow/tfjs-core";
-import { cpuBackend } from "./cpu";
 import { tf } from "./tf";
+
+/** tfjs' plain JavaScript backend: slow and complete, the reference in tests and the fallback for rare kernels. */
+export function cpuBackend(): KernelBackend {
+  const backend = tf.engine().findBackend("cpu") as KernelBackend & { firstUse?: boolean };
+  // Its first write prints an advertisement for tfjs-node.
+  backend.firstUse = false;
+  return backend;
+}
 
 /** Reads tensors of `backend`, runs the same kernel of tfjs' plain JavaScript backend, writes the results back. */
 export function runOnCpu(
@@ -34,7 +42,9 @@ export function runOnCpu(
   return outputs;
 }
 
-/** Registers every kernel that `backendName` lacks and the plain JavaScript backend has, such as wasm's gather gradient. */
+/**
+ * Registers every kernel that `backendName` lacks and the plain JavaScript backend has, such as wasm's gather gradient.
+ */
 export function completeFromCpu(backendName: string): void {
   cpuBackend();
   for (const { kernelName } of tf.getKernelsForBackend("cpu")) {

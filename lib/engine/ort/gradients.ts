@@ -72,7 +72,7 @@ function resizeBilinear(tf: Core): Backward {
       const [b, y, x, c] = images!.shape as [number, number, number, number];
       const [, y2, x2] = dy.shape as [number, number, number, number];
       const back = (from: number, to: number): Tensor =>
-        tf.transpose(tf.tensor2d(interpolation(from, to, attrs as unknown as Grid), [to, from]));
+        tf.transpose(tf.tensor2d(interpolation(from, to, attrs as Partial<Grid> as Grid), [to, from]));
       const rows = tf.reshape(tf.transpose(dy, [1, 0, 2, 3]), [y2, b * x2 * c]);
       const high = tf.reshape(tf.matMul(back(y, y2), rows), [y, b, x2, c]);
       const columns = tf.reshape(tf.transpose(high, [2, 1, 0, 3]), [x2, b * y * c]);
@@ -81,12 +81,14 @@ function resizeBilinear(tf: Core): Backward {
   });
 }
 
-/** From the result, so that nothing else needs what stood before it: tfjs keeps that, and asks it for a step function. */
+/**
+ * From the result, so that nothing else needs what stood before it: tfjs keeps that, and asks it for a step function.
+ */
 function relu(tf: Core): Backward {
   return (dy, [y]) => ({ x: () => tf.where(tf.greater(y!, 0), dy, tf.zerosLike(dy)) });
 }
 
-/** A kernel of the project's own, see lib/engine/ort/ops/plane-conv.ts; frozen filters ask for none of theirs. */
+/** A kernel of the project's own, see ops/plane-conv.ts; frozen filters ask for none of theirs. */
 function planeConv(tf: Core): Backward {
   const run = (name: string, inputs: Record<string, Tensor>, attrs: Record<string, unknown>): Tensor =>
     tf.engine().runKernel(name, inputs, attrs as core.NamedAttrMap);
@@ -97,7 +99,10 @@ function planeConv(tf: Core): Backward {
   });
 }
 
-/** Replaces those of tfjs' gradients that are wrong or slow, on every engine, and adds those of the project's own kernels. */
+/**
+ * Replaces those of tfjs' gradients that are wrong or slow, on every engine, and adds those of the project's own
+ * kernels.
+ */
 export function registerGradients(tf: Core): void {
   const register = (kernelName: string, inputsToSave: string[], gradFunc: Backward): void =>
     tf.registerGradient({ kernelName, inputsToSave, gradFunc: gradFunc as never });

@@ -1,9 +1,10 @@
 /** The package: the backend and its settings, and everything of `./ops`, which loads no native library. */
 
-export { type Adapter, findAdapter, type Machine, prepareVulkan } from "./adapter";
-export { cudaProvider } from "./cuda";
+export { BackendError } from "./errors";
 export * from "./ops/index";
-export { probe, type Trial } from "./probe";
-export type { OrtEngine } from "./provider";
 export { configureOrt, ortStats, registerOrt, resetOrtStats } from "./register";
-export type { OrtSettings, OrtStats } from "./settings";
+export { type Adapter, findAdapter, type Machine, prepareVulkan } from "./runtime/adapter";
+export { cudaProvider } from "./runtime/libraries";
+export { probe, type Trial } from "./runtime/probe";
+export type { OrtEngine } from "./runtime/provider";
+export type { OrtSettings, OrtStats } from "./runtime/settings";

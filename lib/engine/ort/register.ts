@@ -1,40 +1,11 @@
-import type { KernelBackend, NamedAttrMap, TensorInfo } from "@tensorflow/tfjs-core";
-import { UserError } from "../../core/errors";
-import { OrtBackend } from "./backend";
-import { cpuBackend } from "./cpu";
-import { runOnCpu } from "./fallback";
-import type { KernelDef, KernelTable } from "./kernel";
-import { attentionKernels } from "./kernels/attention";
-import { binaryKernels } from "./kernels/binary";
-import { convKernels } from "./kernels/conv";
-import { fusedKernels } from "./kernels/fused";
-import { indexKernels } from "./kernels/index";
-import { matmulKernels } from "./kernels/matmul";
-import { planeConvKernels } from "./kernels/plane-conv";
-import { poolKernels } from "./kernels/pool";
-import { reduceKernels } from "./kernels/reduce";
-import { resizeKernels } from "./kernels/resize";
-import { shapeKernels } from "./kernels/shape";
-import { unaryKernels } from "./kernels/unary";
-import { type OrtEngine, PROVIDERS } from "./provider";
-import type { OrtSettings, OrtStats } from "./settings";
+import type { NamedAttrMap, TensorInfo } from "@tensorflow/tfjs-core";
+import { BackendError } from "./errors";
+import { cpuBackend, runOnCpu } from "./fallback";
+import { ortKernels } from "./kernels/table";
+import { type OrtEngine, PROVIDERS } from "./runtime/provider";
+import type { OrtSettings, OrtStats } from "./runtime/settings";
 import { tf } from "./tf";
-
-/** Every kernel the backend runs in ONNX Runtime. */
-export const ortKernels: KernelTable = {
-  ...unaryKernels,
-  ...binaryKernels,
-  ...reduceKernels,
-  ...shapeKernels,
-  ...matmulKernels,
-  ...indexKernels,
-  ...convKernels,
-  ...planeConvKernels,
-  ...poolKernels,
-  ...resizeKernels,
-  ...attentionKernels,
-  ...fusedKernels,
-};
+import { OrtBackend } from "./trace/backend";
 
 const told = new Set<string>();
 
@@ -58,19 +29,19 @@ function fallBack(name: string, backend: OrtBackend, inputs: unknown, attrs: Nam
   try {
     return runOnCpu(name, backend, inputs, attrs);
   } catch (error) {
-    throw new UserError(`${name}(${describe(inputs)}): ${error instanceof Error ? error.message : String(error)}`);
+    throw new BackendError(`${name}(${describe(inputs)}): ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
-function registerKernel(engine: OrtEngine, name: string, def: KernelDef | undefined): void {
-  if (def !== undefined) def.name = name;
+function registerKernel(engine: OrtEngine, name: string): void {
+  const covered = name in ortKernels;
   tf.registerKernel({
     kernelName: name,
     backendName: engine,
     kernelFunc: ({ inputs, attrs, backend }) => {
       const ort = backend as OrtBackend;
-      const recorded = def === undefined ? undefined : ort.call(def, inputs as never, (attrs ?? {}) as object);
-      return recorded ?? fallBack(name, ort, inputs, (attrs ?? {}) as NamedAttrMap);
+      const traced = covered ? ort.call(name, inputs as never, (attrs ?? {}) as object) : undefined;
+      return traced ?? fallBack(name, ort, inputs, (attrs ?? {}) as NamedAttrMap);
     },
   });
 }
@@ -82,14 +53,10 @@ export function registerOrt(engine: OrtEngine = "ort-cpu"): OrtBackend {
   const known = instances.get(engine);
   if (known !== undefined) return known;
   cpuBackend();
-  const made = new OrtBackend(PROVIDERS[engine]);
-  tf.registerBackend(engine, () => made as unknown as KernelBackend, 3);
-  const missing = tf
-    .getKernelsForBackend("cpu")
-    .map((k) => k.kernelName)
-    .filter((name) => !(name in ortKernels));
-  for (const [name, def] of Object.entries(ortKernels)) registerKernel(engine, name, def);
-  for (const name of missing) registerKernel(engine, name, undefined);
+  const made = new OrtBackend(PROVIDERS[engine], ortKernels);
+  tf.registerBackend(engine, () => made, 3);
+  const names = tf.getKernelsForBackend("cpu").map((k) => k.kernelName);
+  for (const name of new Set([...Object.keys(ortKernels), ...names])) registerKernel(engine, name);
   instances.set(engine, made);
   return made;
 }

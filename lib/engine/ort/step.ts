@@ -16,9 +16,9 @@ export interface RepeatsSteps {
 }
 
 /**
- * A computation that is done again and again on other numbers, such as a training step. The body may read its inputs and
- * tf variables and may assign variables; it returns one tensor, whose numbers `run` gives. Whatever else it makes must be the
- * same at every call: no random draws, no counters. Engines that can then skip the body once they know it.
+ * A computation that is done again and again on other numbers, such as a training step. The body may read its inputs
+ * and tf variables and may assign variables; it returns one tensor, whose numbers `run` gives. Whatever else it makes
+ * must be the same at every call: no random draws, no counters. Engines that can then skip the body once they know it.
  */
 export class RepeatedStep {
   readonly #runners = new WeakMap<object, StepRunner>();
@@ -35,7 +35,7 @@ export class RepeatedStep {
   }
 }
 
-/** Lets an engine that only records do now what it has recorded: it would keep everything until somebody reads. */
+/** Lets an engine that only traces run now what it has traced: it would keep everything until somebody reads. */
 export function computeNow(): void {
   (tf.backend() as KernelBackend & { flush?(): void }).flush?.();
 }
@@ -52,4 +52,19 @@ export function runOnce(body: (inputs: NamedTensorMap) => Tensor, inputs: NamedT
   };
   const backend = tf.backend() as KernelBackend & Partial<RepeatsSteps>;
   return backend.undoing === undefined ? run() : backend.undoing(run);
+}
+
+/** An engine that can do better with numbers that never change. */
+export interface Freezes {
+  freeze(dataId: object): void;
+}
+
+/**
+ * Tells the engine that a tensor's numbers stay as they are, for weights that are not trained. On ort-cpu small ones
+ * become part of the programs that use them, where ONNX Runtime brings them into the form that it computes with, once.
+ * In half precision the device keeps matrices rounded: half the memory, and products take them without rounding anew;
+ * reading gives the rounded numbers. Assigning other numbers to a frozen variable is allowed: those are not frozen.
+ */
+export function freeze(tensor: Tensor): void {
+  (tf.backend() as KernelBackend & Partial<Freezes>).freeze?.(tensor.dataId);
 }

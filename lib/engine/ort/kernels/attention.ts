@@ -1,7 +1,7 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import type { Emission } from "../emission";
-import { define, type KernelTable } from "../kernel";
+import type { Emission } from "../lower/emission";
 import { MASKED } from "../ops/attention";
+import { define, type KernelTable } from "./kernel";
 
 /** Tokens a block of causal attention has at most: smaller ones skip more and compute slower. */
 const BLOCK = 128;
@@ -107,7 +107,10 @@ function forward(e: Emission, attrs: AttentionAttrs): string[] {
   return [at.joined(at.blocks.map((block, i) => at.product(weights[i]!, at.seen(v, block)))), ...weights];
 }
 
-/** With A the weights and P = A v: dA = dP vᵀ, and the scores' gradient is A (dA − rowsum(dA A)), where rowsum(dA A) = rowsum(dP P) has far fewer terms. */
+/**
+ * With A the weights and P = A v: dA = dP vᵀ, and the scores' gradient is A (dA − rowsum(dA A)), where rowsum(dA A) =
+ * rowsum(dP P) has far fewer terms.
+ */
 function backward(e: Emission, attrs: AttentionAttrs): string[] {
   const [dy, q, k, v, out, ...weights] = e.ins() as [string, string, string, string, string, ...string[]];
   const at = new Products(e, attrs, e.shape(1), e.shape(2));
@@ -128,7 +131,7 @@ function backward(e: Emission, attrs: AttentionAttrs): string[] {
 
 const like = (t: TensorInfo): { shape: number[]; dtype: "float32" } => ({ shape: t.shape, dtype: "float32" });
 
-/** See lib/engine/ort/ops/attention.ts. */
+/** See ops/attention.ts. */
 export const attentionKernels: KernelTable = {
   /** Outputs the mixed values, then the weights of each block. */
   Attention: define<AttentionAttrs, AttentionAttrs>(({ q, k, v, bias }, { scale, causal }) => {

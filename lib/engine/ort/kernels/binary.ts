@@ -1,8 +1,9 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import type { Emission } from "../emission";
-import { define, dtypeOf, type KernelDef, type KernelTable, reshaped, sizeOf } from "../kernel";
+import type { Dtype } from "../ir";
+import { sizeOf } from "../ir";
+import type { Emission } from "../lower/emission";
 import { tf } from "../tf";
-import type { Dtype } from "../value";
+import { define, dtypeOf, type Kernel, type KernelTable, listOf, reshaped } from "./kernel";
 
 function common(a: TensorInfo, b: TensorInfo): Dtype {
   return tf.upcastType(a.dtype, b.dtype) as Dtype;
@@ -16,7 +17,7 @@ type Formula = (e: Emission, a: string, b: string, dtype: Dtype) => string;
  * @param result type of the output; the operands' type unless given
  * @param computed type to compute in, by the operands' type
  */
-function binary(formula: Formula, result?: Dtype, computed: (dtype: Dtype) => Dtype = (d) => d): KernelDef {
+function binary(formula: Formula, result?: Dtype, computed: (dtype: Dtype) => Dtype = (d) => d): Kernel {
   return define<object, { dtype: Dtype }>(
     ({ a, b }) => {
       const dtype = computed(common(a!, b!));
@@ -101,7 +102,7 @@ export const binaryKernels: KernelTable = {
   LogicalXor: binary(node("Xor"), "bool", () => "bool"),
   AddN: define<object, object>(
     (inputs) => {
-      const ins = inputs as unknown as TensorInfo[];
+      const ins = listOf(inputs);
       return { ins, outs: [{ shape: ins[0]!.shape, dtype: dtypeOf(ins[0]!) }], attrs: {} };
     },
     (e) => {

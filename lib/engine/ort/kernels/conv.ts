@@ -1,9 +1,24 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import type { Emission } from "../emission";
-import { define, type KernelTable, sizeOf } from "../kernel";
+import { sizeOf } from "../ir";
+import type { Emission } from "../lower/emission";
 import { tf } from "../tf";
+import { define, type KernelTable } from "./kernel";
 import { type Activation, activate } from "./matmul";
-import { farMargin, unreached } from "./window";
+
+/**
+ * Margin that the last of `out` windows needs behind an axis of `size` with `near` before it: tfjs rounds in its own
+ * way.
+ */
+export function farMargin(out: number, stride: number, field: number, size: number, near: number): number {
+  return Math.max(0, (out - 1) * stride + field - size - near);
+}
+
+/**
+ * Places at the far end of an axis, margins included, that no window reaches: ONNX's output_padding of the way back.
+ */
+export function unreached(out: number, stride: number, field: number, size: number, near: number, far: number): number {
+  return size + near + far - ((out - 1) * stride + field);
+}
 
 interface ConvAttrs {
   strides: [number, number] | number;
@@ -155,7 +170,10 @@ function filterGradient(e: Emission, x: string, dy: string, s: Sizes): string {
   return e.reshape(all, [s.K, s.L, s.C, s.D]);
 }
 
-/** A convolution of each of C channels with M filters of its own, filter [K, L, C, M]; the result's channels are c * M + m. */
+/**
+ * A convolution of each of C channels with M filters of its own, filter [K, L, C, M]; the result's channels are c * M +
+ * m.
+ */
 interface Depthwise extends Sizes {
   M: number;
 }

@@ -1,6 +1,6 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import type { Emission } from "../emission";
-import { define, type KernelTable } from "../kernel";
+import type { Emission } from "../lower/emission";
+import { define, type KernelTable } from "./kernel";
 
 const given = (...tensors: (TensorInfo | undefined)[]): TensorInfo[] =>
   tensors.filter((t): t is TensorInfo => t != null);
@@ -165,7 +165,7 @@ function crossEntropyGradient(e: Emission): string {
 
 /** Kernels that only this backend has; lib/engine/ort/ops uses them where they exist. */
 export const fusedKernels: KernelTable = {
-  /** See lib/engine/ort/ops/adamw.ts for the formula. */
+  /** See ops/adamw.ts for the formula. */
   AdamW: define<object, AdamWAttrs>(
     ({ param, grad, m, v, lr, beta1, beta2, eps, correction1, correction2, weightDecay, gradScale }) => {
       const out = { shape: param!.shape, dtype: "float32" as const };
@@ -235,7 +235,7 @@ export const fusedKernels: KernelTable = {
     },
     (e, { scaled }) => normGradient(e, e.node("Mul", [e.in(1), e.in(2)]), e.in(2), false, scaled),
   ),
-  /** See lib/engine/ort/ops/rotary.ts. */
+  /** See ops/rotary.ts. */
   Rotary: define<{ back: boolean }, { back: boolean }>(
     ({ x, cos, sin }, { back }) => ({
       ins: [x!, cos!, sin!],

@@ -1,6 +1,6 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import type { Emission } from "../emission";
-import { define, type KernelTable } from "../kernel";
+import type { Emission } from "../lower/emission";
+import { define, type KernelTable } from "./kernel";
 
 interface PlaneConvAttrs {
   stride: number;
@@ -24,7 +24,9 @@ const attributes = ({ stride, side, pad }: Window): Record<string, number[]> => 
   kernel_shape: [side, side],
 });
 
-/** The filter that takes an output's gradient back to the input at stride 1: channels swapped, turned by half a turn. */
+/**
+ * The filter that takes an output's gradient back to the input at stride 1: channels swapped, turned by half a turn.
+ */
 function backFilter(e: Emission, filter: string, side: number): string {
   const swapped = e.transpose(filter, [1, 0, 2, 3]);
   return side === 1 ? swapped : e.slice(swapped, [2, 3], [-1, -1], [-(2 ** 31), -(2 ** 31)], [-1, -1]);
@@ -59,7 +61,7 @@ function filterGradient(e: Emission, [n, C, Y, X]: Planes, D: number, w: Window)
   return e.reshape(e.transpose(e.reshape(sum, [D, side * side, C]), [0, 2, 1]), [D, C, side, side]);
 }
 
-/** See lib/engine/ort/ops/plane-conv.ts. */
+/** See ops/plane-conv.ts. */
 export const planeConvKernels: KernelTable = {
   PlaneConv: define<PlaneConvAttrs, Window>(
     ({ x, filter, bias }, { stride }) => {

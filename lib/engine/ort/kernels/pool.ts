@@ -1,7 +1,7 @@
-import type { Emission } from "../emission";
-import { define, type KernelTable } from "../kernel";
+import type { Emission } from "../lower/emission";
 import { tf } from "../tf";
-import { farMargin, unreached } from "./window";
+import { farMargin, unreached } from "./conv";
+import { define, type KernelTable } from "./kernel";
 
 interface PoolAttrs {
   filterSize: [number, number] | number;
@@ -82,7 +82,10 @@ const rest = ({ P, Q, Y, X, window, stride, pads: [top, left, bottom, right] }: 
   unreached(Q, stride[1], window[1], X, left, right),
 ];
 
-/** Per pixel of a window those gradients that are its own, as channels; a transposed convolution carries each to its place. */
+/**
+ * Per pixel of a window those gradients that are its own, as channels; a transposed convolution carries each to its
+ * place.
+ */
 function maxGradient(e: Emission, s: Sizes): string {
   const {
     B,
@@ -146,7 +149,10 @@ export const poolKernels: KernelTable = {
     },
     (e, s) => channelsLast(e, maxGradient(e, s)),
   ),
-  /** By the pixels that a window covers, as the forward pass divides; tfjs' own kernels divide by the window's size, margin or not. */
+  /**
+   * By the pixels that a window covers, as the forward pass divides; tfjs' own kernels divide by the window's size,
+   * margin or not.
+   */
   AvgPoolGrad: define<PoolAttrs, Sizes>(
     ({ dy, input }, attrs) => {
       const s = sizesOf(input!, attrs);

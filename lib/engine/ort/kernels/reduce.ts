@@ -1,6 +1,7 @@
-import { define, dtypeOf, type KernelDef, type KernelTable, sizeOf } from "../kernel";
+import type { Dtype } from "../ir";
+import { sizeOf } from "../ir";
 import { tf } from "../tf";
-import type { Dtype } from "../value";
+import { define, dtypeOf, type Kernel, type KernelTable } from "./kernel";
 
 interface Reduction {
   axes: number[];
@@ -11,7 +12,10 @@ function outShape(shape: readonly number[], axes: readonly number[], keep: boole
   return keep ? shape.map((d, i) => (axes.includes(i) ? 1 : d)) : shape.filter((_, i) => !axes.includes(i));
 }
 
-/** Reductions whose float32 sum ONNX Runtime adds up one by one: 8 in 1,000 off for 68 million numbers. And what joins the rows' results. */
+/**
+ * Reductions whose float32 sum ONNX Runtime adds up one by one: 8 in 1,000 off for 68 million numbers. And what joins
+ * the rows' results.
+ */
 const ROWWISE: Readonly<Record<string, string>> = {
   ReduceSum: "ReduceSum",
   ReduceMean: "ReduceMean",
@@ -30,7 +34,7 @@ function rowLength(size: number): number | undefined {
  * @param result output type by input type
  * @param computed type ONNX computes in, by input type
  */
-function reduction(op: string, result: (d: Dtype) => Dtype, computed: (d: Dtype) => Dtype = result): KernelDef {
+function reduction(op: string, result: (d: Dtype) => Dtype, computed: (d: Dtype) => Dtype = result): Kernel {
   return define<{ axis?: number | number[]; reductionIndices?: number | number[]; keepDims?: boolean }, Reduction>(
     ({ x }, attrs) => {
       const axes = tf.util.parseAxisParam((attrs.axis ?? attrs.reductionIndices) as number[], x!.shape);
@@ -61,7 +65,7 @@ function reduction(op: string, result: (d: Dtype) => Dtype, computed: (d: Dtype)
 const same = (d: Dtype): Dtype => d;
 const number = (d: Dtype): Dtype => (d === "bool" ? "int32" : d);
 
-function arg(op: string): KernelDef {
+function arg(op: string): Kernel {
   return define<{ axis: number }, { axis: number }>(
     ({ x }, attrs) => {
       const axis = tf.util.parseAxisParam(attrs.axis, x!.shape)[0]!;
@@ -76,7 +80,7 @@ function arg(op: string): KernelDef {
 
 export const reduceKernels: KernelTable = {
   Sum: reduction("ReduceSum", number),
-  /** See lib/engine/ort/ops/sum-squares.ts. */
+  /** See ops/sum-squares.ts. */
   SumSquares: reduction("ReduceSumSquare", () => "float32"),
   Prod: reduction("ReduceProd", number),
   Mean: reduction("ReduceMean", () => "float32"),

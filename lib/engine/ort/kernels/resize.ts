@@ -1,6 +1,6 @@
-import type { Emission } from "../emission";
 import { type Grid, interpolation } from "../interpolation";
-import { define, type KernelTable } from "../kernel";
+import type { Emission } from "../lower/emission";
+import { define, type KernelTable } from "./kernel";
 
 /** Resizes [B, Y, X, C] by a matrix product along Y and one along X. */
 function resize(
@@ -16,7 +16,7 @@ function resize(
   return e.reshape(columns, [b!, y2!, w2!, c!]);
 }
 
-/** The gradient is written with tfjs operations in lib/engine/gradients.ts. */
+/** The gradient is written with tfjs operations in gradients.ts. */
 export const resizeKernels: KernelTable = {
   ResizeBilinear: define<Grid & { size: [number, number] }, Grid & { size: [number, number] }>(
     ({ images }, { alignCorners, halfPixelCenters, size }) => ({

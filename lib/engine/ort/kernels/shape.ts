@@ -1,7 +1,7 @@
 import type { DataType, TensorInfo } from "@tensorflow/tfjs-core";
-import { define, dtypeOf, EXPAND, type KernelDef, type KernelTable, reshaped, sizeOf } from "../kernel";
+import { type Dtype, isDtype, sizeOf } from "../ir";
 import { tf } from "../tf";
-import { type Dtype, isDtype } from "../value";
+import { define, dtypeOf, type Kernel, type KernelTable, listOf, reshaped } from "./kernel";
 
 interface Bounds {
   begin: number[];
@@ -15,19 +15,19 @@ function splitSizes(x: TensorInfo, numOrSizes: number | number[], axis: number):
   return tf.backend_util.prepareSplitSize({ ...x, rank: x.shape.length } as never, numOrSizes, axis);
 }
 
-function filled(value: number): KernelDef {
+function filled(value: number): Kernel {
   return {
     broadcast: true,
     plan: ({ x }) => {
       const dtype = dtypeOf(x!);
       return { ins: [], outs: [{ shape: x!.shape, dtype }], attrs: { shape: x!.shape, dtype } };
     },
-    emit: (e) => e.scalar(value, e.out.dtype),
+    lower: (e) => e.scalar(value, e.out.dtype),
   };
 }
 
 export const shapeKernels: KernelTable = {
-  Identity: { plan: ({ x }) => ({ share: x!, shape: x!.shape }), emit: () => [] },
+  Identity: { plan: ({ x }) => ({ share: x!, shape: x!.shape }), lower: () => [] },
   Reshape: {
     plan: ({ x }, attrs: { shape: number[] }) => {
       const size = sizeOf(x!.shape);
@@ -38,7 +38,8 @@ export const shapeKernels: KernelTable = {
       );
       return { share: x!, shape };
     },
-    emit: () => [],
+    // traced only for shared data that an operation takes under another shape
+    lower: (e) => e.reshape(e.in(0), e.out.shape),
   },
   ExpandDims: {
     plan: ({ input }, { dim }: { dim: number }) => {
@@ -46,7 +47,16 @@ export const shapeKernels: KernelTable = {
       shape.splice(dim < 0 ? shape.length + 1 + dim : dim, 0, 1);
       return { share: input!, shape };
     },
-    emit: () => [],
+    lower: () => [],
+  },
+  BroadcastTo: {
+    broadcast: true,
+    plan: ({ x }, { shape }: { shape: number[] }) => ({
+      ins: [x!],
+      outs: [{ shape, dtype: dtypeOf(x!) }],
+      attrs: { shape },
+    }),
+    lower: () => [],
   },
   ZerosLike: filled(0),
   OnesLike: filled(1),
@@ -55,14 +65,19 @@ export const shapeKernels: KernelTable = {
       const type = dtype ?? tf.util.inferDtype(value);
       return typeof value === "string" || !isDtype(type) ? undefined : { fill: value, shape, dtype: type };
     },
-    emit: () => [],
+    lower: () => [],
   },
   Tile: define<{ reps: number[] }, { reps: number[] }>(
     ({ x }, { reps }) => {
       const shape = x!.shape.map((d, i) => d * reps[i]!);
       // tfjs broadcasts through Tile as well.
       const broadcast = reps.every((r, i) => r === 1 || x!.shape[i] === 1);
-      return { ins: [x!], outs: [{ shape, dtype: dtypeOf(x!) }], attrs: { reps }, as: broadcast ? EXPAND : undefined };
+      return {
+        ins: [x!],
+        outs: [{ shape, dtype: dtypeOf(x!) }],
+        attrs: { reps },
+        as: broadcast ? "BroadcastTo" : undefined,
+      };
     },
     (e, { reps }) => {
       const x = e.dtype(0) === "bool" ? e.cast(e.in(0), "int32") : e.in(0);
@@ -160,7 +175,7 @@ export const shapeKernels: KernelTable = {
   ),
   Concat: define<{ axis: number }, { axis: number }>(
     (inputs, attrs) => {
-      const all = inputs as unknown as TensorInfo[];
+      const all = listOf(inputs);
       const axis = tf.util.parseAxisParam(attrs.axis, all[0]!.shape)[0]!;
       tf.backend_util.assertParamsConsistent(
         all.map((t) => t.shape),
@@ -178,7 +193,7 @@ export const shapeKernels: KernelTable = {
   ),
   Pack: define<{ axis: number }, { axis: number }>(
     (inputs, attrs) => {
-      const all = inputs as unknown as TensorInfo[];
+      const all = listOf(inputs);
       const axis = attrs.axis < 0 ? all[0]!.shape.length + 1 + attrs.axis : attrs.axis;
       const ins = all.map((t) => reshaped(t, [...t.shape.slice(0, axis), 1, ...t.shape.slice(axis)]));
       const shape = ins[0]!.shape.slice();

@@ -1,11 +1,11 @@
-import type { Emission } from "../emission";
-import { define, dtypeOf, type KernelDef, type KernelTable } from "../kernel";
-import type { Dtype } from "../value";
+import type { Dtype } from "../ir";
+import type { Emission } from "../lower/emission";
+import { define, dtypeOf, type Kernel, type KernelTable } from "./kernel";
 
 type Formula<A> = (e: Emission, x: string, attrs: A) => string;
 
 /** An elementwise kernel on floats; integers are converted first. */
-function onFloats<A extends object = object>(formula: Formula<A>): KernelDef {
+function onFloats<A extends object = object>(formula: Formula<A>): Kernel {
   return define<A, A>(
     ({ x }, attrs) => ({ ins: [x!], outs: [{ shape: x!.shape, dtype: "float32" }], attrs: attrs ?? ({} as A) }),
     (e, attrs) => formula(e, e.dtype(0) === "float32" ? e.in(0) : e.cast(e.in(0), "float32"), attrs),
@@ -13,14 +13,14 @@ function onFloats<A extends object = object>(formula: Formula<A>): KernelDef {
 }
 
 /** An elementwise kernel that keeps its input's type. */
-function keeping(formula: Formula<object>, as?: Dtype): KernelDef {
+function keeping(formula: Formula<object>, as?: Dtype): Kernel {
   return define<object, object>(
     ({ x }) => ({ ins: [x!], outs: [{ shape: x!.shape, dtype: as ?? dtypeOf(x!) }], attrs: {} }),
     (e, attrs) => formula(e, e.in(0), attrs),
   );
 }
 
-const plain = (op: string): KernelDef => onFloats((e, x) => e.node(op, [x]));
+const plain = (op: string): Kernel => onFloats((e, x) => e.node(op, [x]));
 
 /** log(1 + x) without losing small x: log(u)·x/(u−1) with u = 1 + x rounded (Kahan). */
 function log1p(e: Emission, x: string): string {
@@ -47,7 +47,7 @@ function finite(e: Emission, x: string): string {
   return e.node("Not", [e.node("Or", [e.node("IsInf", [x]), e.node("IsNaN", [x])])]);
 }
 
-const test = (formula: (e: Emission, x: string) => string): KernelDef =>
+const test = (formula: (e: Emission, x: string) => string): Kernel =>
   define<object, object>(
     ({ x }) => ({ ins: [x!], outs: [{ shape: x!.shape, dtype: "bool" }], attrs: {} }),
     (e) => formula(e, e.dtype(0) === "float32" ? e.in(0) : e.cast(e.in(0), "float32")),

@@ -1,6 +1,5 @@
 import type { Scalar, Tensor } from "@tensorflow/tfjs-core";
-import { tf } from "../tf";
-import { hasKernel, runFused } from "./fused";
+import { hasKernel, runFused, tf } from "../tf";
 
 /** Numbers of one AdamW step, as tensors so that another value is no other program. */
 export interface AdamWScalars {
@@ -24,7 +23,7 @@ export interface AdamWScalars {
  *   m' = β₁ m + (1 − β₁) g        v' = β₂ v + (1 − β₂) g²
  *   θ' = θ (1 − lr λ) − (lr / c₁) m' / (√(v' / c₂) + ε)
  *
- * A pure function; the caller assigns the results. On ort-cpu it is one recorded operation.
+ * A pure function; the caller assigns the results. On ort-cpu it is one traced operation.
  */
 export function adamw(
   param: Tensor,
@@ -43,4 +42,11 @@ export function adamw(
     const kept = weightDecay === undefined ? param : param.mul(tf.sub(1, lr.mul(weightDecay)));
     return [kept.sub(step), m2, v2];
   });
+}
+
+/** Σ x² over everything, for norms; it has no gradient. On ort-cpu one traced operation that keeps no squares. */
+export function sumSquares(x: Tensor): Scalar {
+  if (!hasKernel("SumSquares")) return tf.tidy(() => x.square().sum().asScalar());
+  // a reduction over no axes would leave the number as it is
+  return runFused("SumSquares", { x: x.rank === 0 ? x.reshape([1]) : x })[0]!.asScalar();
 }

@@ -1,6 +1,5 @@
 import type { GradSaveFunc, Tensor } from "@tensorflow/tfjs-core";
-import { tf } from "../tf";
-import { hasKernel, runFused } from "./fused";
+import { hasKernel, runFused, tf } from "../tf";
 
 /** Added to scores that must get no weight; finite, so that a row without any allowed key stays finite. */
 export const MASKED = -1e9;
@@ -14,7 +13,10 @@ export interface AttentionForm {
   readonly causal?: boolean;
 }
 
-/** float32[T, S] MASKED where a row of the queries would see a later key; T/S rows a token. Made on the engine: for long sequences it is large. */
+/**
+ * float32[T, S] MASKED where a row of the queries would see a later key; T/S rows a token. Made on the engine: for long
+ * sequences it is large.
+ */
 function causalMask(T: number, S: number): Tensor {
   const tokens = tf
     .range(0, T, 1, "int32")
@@ -33,8 +35,8 @@ function plain(q: Tensor, k: Tensor, v: Tensor, { scale, bias, causal }: Attenti
 /**
  * softmax(q kᵀ · scale + bias) v (Vaswani et al. 2017, equation 1).
  *
- * On ort-cpu one recorded operation forward and one backward; causal attention computes blocks of rows with the keys up to the
- * block's end, about half of all products for long sequences.
+ * On ort-cpu one traced operation forward and one backward; causal attention computes blocks of rows with the keys up
+ * to the block's end, about half of all products for long sequences.
  *
  * @param q float32[..., T, K]
  * @param k float32[..., S, K]; T a multiple of S when causal
@@ -51,7 +53,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, form: AttentionForm):
     );
   if (!hasKernel("Attention")) return tf.tidy(() => plain(q, k, v, form));
   const op = tf.customGrad((...given) => {
-    const save = given.pop() as unknown as GradSaveFunc;
+    const save = given.pop() as GradSaveFunc;
     const [q0, k0, v0] = given as [Tensor, Tensor, Tensor];
     const [out, ...weights] = runFused(
       "Attention",

@@ -1,9 +1,8 @@
 import type { GradSaveFunc, Scalar, Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs-core";
-import { tf } from "../tf";
-import { hasKernel, runFused } from "./fused";
+import { hasKernel, runFused, tf } from "../tf";
 
 /**
- * Σ weight · −log softmax(logits)[id], over rows; on ort-cpu one recorded operation forward and one backward.
+ * Σ weight · −log softmax(logits)[id], over rows; on ort-cpu one traced operation forward and one backward.
  *
  * @param logits float32[n, W]
  * @param ids int32[n], each in 0..W-1

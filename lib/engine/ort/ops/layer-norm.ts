@@ -1,6 +1,5 @@
 import type { GradSaveFunc, Tensor } from "@tensorflow/tfjs-core";
-import { tf } from "../tf";
-import { hasKernel, runFused } from "./fused";
+import { hasKernel, runFused, tf } from "../tf";
 
 function plain(x: Tensor, gamma: Tensor | undefined, beta: Tensor | undefined, eps: number): Tensor {
   return tf.tidy(() => {
@@ -14,7 +13,7 @@ function plain(x: Tensor, gamma: Tensor | undefined, beta: Tensor | undefined, e
 /**
  * LayerNorm over the last axis (Ba et al. 2016): (x − mean) / √(variance + eps) · gamma + beta.
  *
- * On ort-cpu one recorded operation forward and one backward.
+ * On ort-cpu one traced operation forward and one backward.
  *
  * @param x [..., D]
  * @param gamma [D], or undefined for 1

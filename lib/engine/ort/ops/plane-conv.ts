@@ -1,6 +1,5 @@
 import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
-import { tf } from "../tf";
-import { hasKernel, runFused } from "./fused";
+import { hasKernel, runFused, tf } from "../tf";
 
 /** Zeros around the image so that a filter of an odd side keeps its size at stride 1. */
 export const halo = (side: number): number => (side - 1) / 2;

@@ -1,11 +1,10 @@
 import type { GradSaveFunc, Tensor } from "@tensorflow/tfjs-core";
-import { tf } from "../tf";
-import { hasKernel, runFused } from "./fused";
+import { hasKernel, runFused, tf } from "../tf";
 
 /**
  * RMSNorm over the last axis (Zhang and Sennrich 2019): x / √(mean x² + eps) · gamma.
  *
- * On ort-cpu one recorded operation forward and one backward.
+ * On ort-cpu one traced operation forward and one backward.
  *
  * @param x [..., D]
  * @param gamma [D], or undefined for 1

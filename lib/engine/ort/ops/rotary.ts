@@ -1,6 +1,5 @@
 import type { GradSaveFunc, Tensor, Tensor4D } from "@tensorflow/tfjs-core";
-import { tf } from "../tf";
-import { hasKernel, runFused } from "./fused";
+import { hasKernel, runFused, tf } from "../tf";
 
 /** The other half of each head, times the sine. */
 function crossTerm(x: Tensor, sin: Tensor): Tensor {
@@ -16,7 +15,7 @@ function turn(x: Tensor, cos: Tensor, sin: Tensor, back: boolean): Tensor {
 
 /**
  * Rotary positions (Su et al. 2021) in the half-split form: element i of a head is paired with i + K/2. On ort-cpu one
- * recorded operation forward and one backward.
+ * traced operation forward and one backward.
  *
  * @param x [B, L, H, K]
  * @param cos [1 or B, L, 1, K], both halves alike; a constant

@@ -1,0 +1,57 @@
+import type { Rules } from "../lower/graph";
+import { commonRules } from "../lower/rules/common";
+import { webgpuRules } from "../lower/rules/webgpu";
+
+/** The tfjs engines that ONNX Runtime's providers make. */
+export type OrtEngine = "ort-cpu" | "ort-webgpu" | "ort-cuda";
+
+export interface Provider {
+  readonly engine: OrtEngine;
+  /** ONNX Runtime's name for it. */
+  readonly name: "cpu" | "webgpu" | "cuda";
+  /** Where results stay until somebody reads them. */
+  readonly memory: "host" | "device";
+  /** What is emitted in place of nodes that it lacks. */
+  readonly rules: Rules;
+  /** tfjs kernels that run in plain JavaScript for want of nodes. */
+  readonly without: readonly string[];
+  /** ScatterND(add) adds every row where rows repeat, by the threads inside a node. */
+  readonly scatterAdds: (threads: number) => boolean;
+  /**
+   * A product transposes a transposed first operand anew for every 128 columns of its result: wide ones get it
+   * pre-transposed.
+   */
+  readonly pretransposes: boolean;
+}
+
+export const PROVIDERS: Readonly<Record<OrtEngine, Provider>> = {
+  // On several threads its ScatterND reads, adds and writes the same row at once and loses additions.
+  "ort-cpu": {
+    engine: "ort-cpu",
+    name: "cpu",
+    memory: "host",
+    rules: commonRules,
+    without: [],
+    scatterAdds: (threads) => threads === 1,
+    pretransposes: true,
+  },
+  "ort-webgpu": {
+    engine: "ort-webgpu",
+    name: "webgpu",
+    memory: "device",
+    rules: webgpuRules,
+    without: ["TopK"],
+    scatterAdds: () => true,
+    pretransposes: false,
+  },
+  // The binding of onnxruntime-node keeps results on a device for WebGPU only.
+  "ort-cuda": {
+    engine: "ort-cuda",
+    name: "cuda",
+    memory: "host",
+    rules: commonRules,
+    without: [],
+    scatterAdds: () => true,
+    pretransposes: false,
+  },
+};

@@ -1,0 +1,16 @@
+import { prepareVulkan } from "../../lib/engine/backend";
+import { chooseEngine, type EngineName } from "../../lib/engine/choose";
+
+/** Makes the engine current, with one thread; starting one that runs already costs nothing. */
+export async function use(engine: EngineName): Promise<void> {
+  await chooseEngine({ engine, threads: 1 });
+}
+
+/**
+ * Under CI a missing Vulkan driver is a failure, elsewhere a reason to leave tests out; Chromium's software one will
+ * do.
+ */
+export const leaveOut = !prepareVulkan() && process.env.CI !== "true";
+
+/** For titles. */
+export const WHERE = "on ort-webgpu (left out where neither a Vulkan driver nor Chromium's software driver is found)";
