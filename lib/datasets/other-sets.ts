@@ -1,9 +1,7 @@
-import { bytesIn, namesIn, textIn } from "../core/files";
 import { identity4 } from "../geometry/rigid";
-import { arkitFiles, arkitFolder, arkitVertices, arkitVideos, openArkitFrames, readArkitObjects } from "./arkitscenes";
+import { arkitFolder, arkitVertices, arkitVideos, openArkitFrames, readArkitObjects } from "./arkitscenes";
 import type { FrameSource } from "./frame-source";
 import {
-  multiscanFiles,
   multiscanFolder,
   multiscanScans,
   multiscanVertices,
@@ -23,17 +21,12 @@ export interface OtherScan {
   alignment(): Float64Array | undefined;
   /** float64[n, 3] of the mesh, in the objects' world. */
   vertices(): Float64Array;
-  /**
-   * What tells this scan from another version of it: contents of small files, sizes of large ones, numbers of frames.
-   */
-  identity(): string;
 }
 
 /** The scan of that name in a data folder of ARKitScenes or MultiScan; undefined when there is none. */
 export function otherScan(folder: string, id: string): OtherScan | undefined {
   const capture = arkitFolder(folder, id);
   if (capture !== undefined) {
-    const files = arkitFiles(capture, id);
     return {
       kind: "ARKitScenes",
       folder: capture,
@@ -41,20 +34,10 @@ export function otherScan(folder: string, id: string): OtherScan | undefined {
       objects: () => readArkitObjects(capture, id),
       alignment: identity4,
       vertices: () => arkitVertices(capture, id),
-      identity: () =>
-        [
-          textIn(files.annotation),
-          bytesIn(files.mesh),
-          bytesIn(files.trajectory),
-          namesIn(files.colour).length,
-          namesIn(files.depth).length,
-          namesIn(files.intrinsics).length,
-        ].join("\0"),
     };
   }
   const scan = multiscanFolder(folder, id);
   if (scan === undefined) return undefined;
-  const files = multiscanFiles(scan, id);
   return {
     kind: "MultiScan",
     folder: scan,
@@ -62,16 +45,6 @@ export function otherScan(folder: string, id: string): OtherScan | undefined {
     objects: () => readMultiscanObjects(scan, id),
     alignment: () => readMultiscanAlignment(scan, id),
     vertices: () => multiscanVertices(scan, id),
-    identity: () =>
-      [
-        textIn(files.annotation),
-        textIn(files.alignment),
-        textIn(files.facts),
-        bytesIn(files.mesh),
-        bytesIn(files.cameras),
-        bytesIn(files.depth),
-        namesIn(files.colour).length,
-      ].join("\0"),
   };
 }
 

@@ -11,6 +11,7 @@ import type { Query } from "./scene";
 
 export const splitNames = ["train", "val"] as const;
 export type Split = (typeof splitNames)[number];
+export const sentenceSets = ["scanrefer", "sr3d", "nr3d"] as const;
 export type SentenceSet = Query["dataset"];
 
 /** The list of a split's scenes in a data folder: ScanNet's official one, or train.txt and val.txt of another set. */

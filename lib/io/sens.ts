@@ -80,7 +80,7 @@ export class SensFile {
     /** Row-major 4x4 camera-to-world of every frame; not finite where tracking was lost. */
     readonly poses: readonly Float64Array[],
     /** First byte of each frame's colour image, and the sizes of its colour and depth images. */
-    private readonly places: readonly { readonly at: number; readonly colour: number; readonly depth: number }[],
+    readonly places: readonly { readonly at: number; readonly colour: number; readonly depth: number }[],
   ) {}
 
   /** @throws UserError when the file is missing, no .sens of version 4, of another compression, or cut off */

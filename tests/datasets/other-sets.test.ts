@@ -5,7 +5,6 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { run as data } from "../../lib/cli/data";
 import { UserError } from "../../lib/core/errors";
-import { scansFingerprint } from "../../lib/datasets/fingerprint";
 import { orientedBox } from "../../lib/datasets/oriented-object";
 import { openScene, readView, readWholeViews } from "../../lib/datasets/scannet";
 import { readSentences, splitScenes } from "../../lib/datasets/sentences";
@@ -506,21 +505,6 @@ describe("MultiScan", () => {
     );
     near(openScene(folder.folder, scanId).vertices(), [0.5, -0.25, 2, 1, 1, 1, 3, 2, 1]);
   });
-});
-
-test("a change in a scan of another set changes the fingerprint", async () => {
-  const capture = await writeCapture(folder.folder);
-  const scan = await writeMultiscan(folder.folder);
-  const print = (): string => scansFingerprint(folder.folder, [video, scanId]);
-  const seen = [print()];
-  expect(print()).toBe(seen[0]);
-  writeFileSync(join(capture, `${video}_3dod_annotation.json`), '{"data": []}');
-  seen.push(print());
-  rmSync(join(scan, "color", "0.jpg"));
-  seen.push(print());
-  writeFileSync(join(scan, `${scanId}.depth.zlib`), "");
-  seen.push(print());
-  expect(new Set(seen).size).toBe(4);
 });
 
 describe("mutated files give an error in words or a scan, never anything else", () => {
