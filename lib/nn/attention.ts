@@ -23,6 +23,8 @@ export interface SharedPrefix {
   /** float32[B, H, Q, T, K] */
   readonly ownKeys: tf.Tensor;
   readonly ownValues: tf.Tensor;
+  /** float32[B, 1, 1, 1, P] added to the scores of the prefix; a constant. */
+  readonly prefixBias?: tf.Tensor | undefined;
 }
 
 /** wᵀ x through the transpose of the narrower operand, which engines turn sooner: float32[B, H, P, K]. */
@@ -30,23 +32,25 @@ const acrossRows = (w: tf.Tensor, x: tf.Tensor): tf.Tensor => tf.matMul(x, w, tr
 
 /** @param parts queries times the scale */
 function jointWeights(parts: SharedPrefix, bias: tf.Tensor | undefined): tf.Tensor {
-  const { queries, prefixKeys, ownKeys } = parts;
+  const { queries, prefixKeys, ownKeys, prefixBias } = parts;
   const [B, H, Q, R] = queries.shape as [number, number, number, number];
   const K = queries.shape[4]!;
   const P = prefixKeys.shape[2]!;
   const cross = tf.matMul(queries.reshape([B, H, Q * R, K]), prefixKeys, false, true).reshape([B, H, Q, R, P]);
-  return tf.softmax(tf.concat([cross, scores(queries, ownKeys, bias)], 4));
+  const toPrefix = prefixBias === undefined ? cross : cross.add(prefixBias);
+  return tf.softmax(tf.concat([toPrefix, scores(queries, ownKeys, bias)], 4));
 }
 
 /**
  * Attention of sentences that share a prefix: each row sees the whole prefix and, as `bias` allows, its own sentence;
  * one softmax over both. Equal to attention over Q separate sequences.
  *
- * @param options bias float32[R, T] is added to the sentence's own scores
+ * @param options bias float32[R, T], or of a shape that broadcasts to [B, H, Q, R, T], is added to the sentence's own
+ *   scores
  * @returns float32[B, H, Q, R, K]
  */
 export function attendSharedPrefix(parts: SharedPrefix, options: AttentionForm): tf.Tensor {
-  const { queries, prefixKeys, prefixValues, ownKeys, ownValues } = parts;
+  const { queries, prefixKeys, prefixValues, ownKeys, ownValues, prefixBias } = parts;
   const [B, H, Q, R, K] = queries.shape as [number, number, number, number, number];
   const P = prefixKeys.shape[2]!;
   const T = ownKeys.shape[3]!;
@@ -55,7 +59,7 @@ export function attendSharedPrefix(parts: SharedPrefix, options: AttentionForm):
     const [q, kp, vp, ko, vo] = [q0, kp0, vp0, ko0, vo0] as tf.Tensor[];
     const scaled = q!.mul(options.scale);
     const weights = jointWeights(
-      { queries: scaled, prefixKeys: kp!, prefixValues: vp!, ownKeys: ko!, ownValues: vo! },
+      { queries: scaled, prefixKeys: kp!, prefixValues: vp!, ownKeys: ko!, ownValues: vo!, prefixBias },
       options.bias,
     );
     const [ap, ao] = tf.split(weights, [P, T], 4) as [tf.Tensor, tf.Tensor];

@@ -49,6 +49,20 @@ export function rotaryTable(
   return { cos: part("cos"), sin: part("sin") };
 }
 
+/**
+ * The rows of a kept table for positions that the pass itself computes.
+ *
+ * @param positions whole numbers float32[B, L], below `most`
+ */
+export function rotaryRows(positions: tf.Tensor2D, most: number, width: number, theta: number): RotaryTable {
+  const [B, L] = positions.shape;
+  const all = rotaryTable(most, 0, 0, width, theta);
+  const at = positions.toInt().reshape([B * L]) as tf.Tensor1D;
+  const rows = (table: tf.Tensor4D): tf.Tensor4D =>
+    tf.gather(table.reshape([most, width]), at).reshape([B, L, 1, width]);
+  return { cos: rows(all.cos), sin: rows(all.sin) };
+}
+
 /** The table for given positions of B sequences of L tokens (not kept). */
 export function rotaryTableAt(positions: readonly (readonly number[])[], width: number, theta: number): RotaryTable {
   return fill(positions.flat(), [positions.length, positions[0]!.length], width, theta);

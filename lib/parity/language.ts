@@ -42,18 +42,11 @@ function rowsOf(flat: readonly number[], L: number): number[][] {
   return Array.from({ length: flat.length / L }, (_, b) => flat.slice(b * L, (b + 1) * L));
 }
 
-/** Positions counted over the tokens that the mask keeps; 1 at the others, as Hugging Face's generation sets them. */
-function countedPositions(mask: readonly number[][]): number[][] {
-  return mask.map((row) => {
-    let seen = 0;
-    return row.map((kept) => (kept === 0 ? 1 : seen++));
-  });
-}
-
 /** What one run of a golden reads: the part of a tensor's name in front of its first dot says which. */
 interface Run {
   readonly source: "inputs_embeds" | "input_ids";
   readonly masked: boolean;
+  /** Positions counted from the mask, as Hugging Face's generation gives them; its bare forward pass counts every token. */
   readonly counted: boolean;
 }
 
@@ -103,7 +96,7 @@ function runLanguage(
         sentences: 0,
         tokens: 0,
         ...(mask === undefined ? {} : { mask }),
-        ...(run.counted && mask !== undefined ? { positions: countedPositions(mask) } : {}),
+        ...(run.counted ? {} : { positions: Array.from({ length: B }, () => Array.from({ length: L }, (_, i) => i)) }),
       },
       { states: Array.from({ length: layers + 1 }, (_, k) => k) },
     );

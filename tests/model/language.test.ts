@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { Rng } from "../../lib/core/rng";
 import { tf } from "../../lib/engine/tf";
 import { initParameters } from "../../lib/model/initialise";
-import { languageModel, languageParameters, type SequenceLayout } from "../../lib/model/language";
+import { type LayerCache, languageModel, languageParameters, type SequenceLayout } from "../../lib/model/language";
 import { Scope } from "../../lib/nn/scope";
 import { expectTensorClose } from "../setup/tensors";
 import { tinyConfig } from "./tiny";
@@ -124,7 +124,8 @@ describe.each([
         let seen = 0;
         return row.map((kept, i) => (counted ? (kept === 1 ? seen++ : 1) : i));
       });
-      const hidden = run({ prefix: L, sentences: 0, tokens: 0, mask, ...(counted ? { positions } : {}) })
+      // the model counts them itself unless it is told otherwise
+      const hidden = run({ prefix: L, sentences: 0, tokens: 0, mask, ...(counted ? {} : { positions }) })
         .hidden.reshape([2, L, D])
         .arraySync() as number[][][];
       mask.forEach((row, b) => {
@@ -135,6 +136,37 @@ describe.each([
         );
       });
     }
+  });
+
+  test("several sentences behind a prefix with left padding and holes, and a hole of their own", () => {
+    const [P, Q, T] = [5, 2, 3];
+    const { weights, x, run } = setup(P + Q * T, 2);
+    const mask = [
+      [0, 0, 1, 1, 1, 1, 1, 1, 1, 0, 1],
+      [1, 0, 1, 0, 1, 1, 1, 0, 1, 1, 1],
+    ];
+    const sentence = (i: number): number => (i < P ? -1 : Math.floor((i - P) / T));
+    const hidden = run({ prefix: P, sentences: Q, tokens: T, mask })
+      .hidden.reshape([2, P + Q * T, D])
+      .arraySync() as number[][][];
+    mask.forEach((row, b) => {
+      // the number of kept tokens that a row sees before itself
+      const positions = row.map(
+        (_, i) => row.filter((kept, j) => kept === 1 && j < i && (j < P || sentence(j) === sentence(i))).length,
+      );
+      const wanted = reference(
+        weights,
+        x[b]!,
+        positions,
+        (i, j) => (row[j] === 1 || j === i) && j <= i && (j < P || sentence(j) === sentence(i)),
+        sizes,
+      );
+      row.forEach((kept, i) => kept === 1 && expectTensorClose(hidden[b]![i]!, wanted[i]!, { rtol: 1e-4, atol: 1e-5 }));
+    });
+    // a mask of the prefix alone keeps all of the sentences
+    const prefixOnly = { prefix: P, sentences: Q, tokens: T, mask: mask.map((row) => row.slice(0, P)) };
+    const allKept = { ...prefixOnly, mask: mask.map((row) => [...row.slice(0, P), ...Array(Q * T).fill(1)]) };
+    expectTensorClose(run(prefixOnly).hidden, run(allKept).hidden);
   });
 
   test("sentences see the prefix and themselves, at positions that go on from it", () => {
@@ -153,6 +185,100 @@ describe.each([
       ),
     );
     expectTensorClose(hidden, wanted.flat(2), { rtol: 1e-4, atol: 1e-5 });
+  });
+});
+
+describe("continuation from stored keys and values", () => {
+  const config = tinyConfig({ language: { layers: 3 } });
+  const p = new Scope(initParameters(languageParameters(config), new Rng(5))).at("model");
+  const [B, P, Q, T, room, D] = [2, 5, 3, 2, 5, 16];
+  const rng = new Rng(9);
+  const numbers = (shape: number[]): tf.Tensor =>
+    tf.tensor(
+      Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.normal()),
+      shape,
+    );
+  const prefix = numbers([B, P, D]);
+  const own = numbers([B, Q, room, D]);
+  const words = (from: number, count: number): tf.Tensor =>
+    own.slice([0, 0, from, 0], [B, Q, count, D]).reshape([B, Q * count, D]);
+  const padded = (x: tf.Tensor): tf.Tensor =>
+    tf.concat([x, tf.zeros([...x.shape.slice(0, 3), room - T, x.shape[4]!])], 3);
+
+  /** Hidden states [B, Q, room - T, D] of the words behind the first T, each from a pass over one row a sentence. */
+  function continued(mask?: number[][]): { hidden: tf.Tensor; rows: number[] } {
+    const first: LayerCache[] = [];
+    const rows: number[] = [];
+    const layout = { prefix: P, sentences: Q, tokens: T, ...(mask === undefined ? {} : { mask }) };
+    languageModel(p, tf.concat([prefix, words(0, T)], 1) as tf.Tensor3D, config.language, layout, {
+      onCache: (layer, { prefixKeys, prefixValues, ownKeys, ownValues }) =>
+        void (first[layer] = { prefixKeys, prefixValues, ownKeys: padded(ownKeys), ownValues: padded(ownValues) }),
+    });
+    let layers: readonly LayerCache[] = first;
+    const out = Array.from({ length: room - T }, (_, step) => {
+      const at = T + step;
+      const place = tf
+        .oneHot(tf.tensor1d([at], "int32"), room)
+        .toFloat()
+        .reshape([room]) as tf.Tensor1D;
+      const holes = mask?.map((row) => Array.from({ length: Q }, (_q, q) => row.slice(P + q * T, P + (q + 1) * T)));
+      const kept = tf.tensor3d(
+        Array.from({ length: B }, (_b, b) =>
+          Array.from({ length: Q }, (_q, q) =>
+            Array.from({ length: room }, (_t, t) =>
+              t > at ? 0 : t < T ? (holes === undefined ? 1 : holes[b]![q]![t]!) : 1,
+            ),
+          ),
+        ),
+      );
+      const next: LayerCache[] = [];
+      const { hidden } = languageModel(
+        p,
+        words(at, 1) as tf.Tensor3D,
+        config.language,
+        { prefix: 0, sentences: Q, tokens: 1, past: { layers, place, kept }, ...(mask === undefined ? {} : { mask }) },
+        { onCache: (layer, cache) => void (next[layer] = cache) },
+      );
+      layers = next;
+      rows.push(hidden.shape[0]);
+      return hidden.reshape([B, Q, 1, D]);
+    });
+    return { hidden: tf.concat(out, 2), rows };
+  }
+
+  function whole(mask?: number[][]): tf.Tensor {
+    const full = mask?.map((row) => [
+      ...row.slice(0, P),
+      ...Array.from({ length: Q }, (_, q) => [
+        ...row.slice(P + q * T, P + (q + 1) * T),
+        ...Array.from({ length: room - T }, () => 1),
+      ]).flat(),
+    ]);
+    return languageModel(p, tf.concat([prefix, words(0, room)], 1) as tf.Tensor3D, config.language, {
+      prefix: P,
+      sentences: Q,
+      tokens: room,
+      ...(full === undefined ? {} : { mask: full }),
+    })
+      .hidden.reshape([B, P + Q * room, D])
+      .slice([0, P, 0], [B, Q * room, D])
+      .reshape([B, Q, room, D])
+      .slice([0, 0, T, 0], [B, Q, room - T, D]);
+  }
+
+  test("each later token computes one row a sentence, and has the state of the whole pass", () => {
+    const { hidden, rows } = continued();
+    expectTensorClose(hidden, whole(), { rtol: 1e-4, atol: 1e-5 });
+    expect(rows).toEqual([B * Q, B * Q, B * Q]);
+  });
+
+  test("with left padding in the prefix and questions of several lengths, positions counted over what is kept", () => {
+    const mask = [
+      [0, 0, 1, 1, 1, 1, 1, 1, 0, 1, 1],
+      [1, 1, 1, 0, 1, 1, 0, 1, 1, 1, 0],
+    ];
+    const { hidden } = continued(mask);
+    expectTensorClose(hidden, whole(mask), { rtol: 1e-4, atol: 1e-5 });
   });
 });
 
@@ -202,11 +328,12 @@ describe("on request", () => {
   });
 
   test("a layout that does not fit is an error", () => {
+    const [place, kept] = [tf.tensor1d([1]), tf.ones<tf.Rank.R3>([2, 3, 1])];
     expect(() => languageModel(p, x, config.language, { prefix: 4, sentences: 1, tokens: 2 })).toThrow(
       "10 tokens, but the layout has 4 + 1 x 2",
     );
-    expect(() => languageModel(p, x, config.language, { ...layout, mask: [[1]] })).toThrow(
-      "only work without sentences",
+    expect(() => languageModel(p, x, config.language, { ...layout, past: { layers: [], place, kept } })).toThrow(
+      "goes on from 2 layers' keys by one token a sentence, without a prefix",
     );
   });
 });
