@@ -26,6 +26,8 @@ export const LanguageModelConfig = z.strictObject({
   kvHeads: z.int().min(1),
   ropeTheta: z.number().positive().default(1e6),
   rmsNormEps: z.number().positive().default(1e-6),
+  /** Most tokens of a sequence: prompt, views and one sentence with its answer (Qwen2: 32,768). */
+  window: z.int().min(1).default(32768),
   /**
    * How new weights of the whole model start. "huggingface": N(0, 0.02), for modules added to a pretrained model.
    * "xavier": Xavier with word embeddings N(0, 1), for training from random numbers.

@@ -72,7 +72,7 @@ function postprocess(raw: tf.Tensor4D, scenes: number, views: number): Pointmap 
 /** The decoder states that a DPT head reads, of what `fusionDecoder` returns: at 0, 1/2, 3/4 and the end. */
 export function dptTaps(states: readonly tf.Tensor3D[]): [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D, tf.Tensor3D] {
   const depth = states.length - 1;
-  return [states[0]!, states[depth / 2]!, states[(3 * depth) / 4]!, states[depth]!];
+  return [states[0]!, states[Math.floor(depth / 2)]!, states[Math.floor((3 * depth) / 4)]!, states[depth]!];
 }
 
 /**

@@ -19,18 +19,18 @@ export const fast3rPrefix = "fast3r";
 const TABLE_ROWS = 1000;
 
 /**
- * Image-index embeddings, sines then cosines of id · 10000^(-k/(D/2)).
+ * Image-index embeddings, sines then cosines of id · 10000^(-k/(D/2)), k below floor(D/2); a spare channel is zero.
  *
  * @param ids int32[S, V] row of the table of each view: 0 for the first; Fast3R draws the others at random
  * @returns float32[S, V, D]
  */
 export function imageEmbeddings(ids: tf.Tensor2D, D: number): tf.Tensor3D {
-  const half = D / 2;
+  const half = Math.floor(D / 2);
   const table = constant(`image-index/${D}`, () => {
     const values = new Float32Array(TABLE_ROWS * D);
     for (let id = 0; id < TABLE_ROWS; id++) {
       for (let k = 0; k < half; k++) {
-        const angle = id * 10000 ** (-k / half);
+        const angle = id * 10000 ** (-k / (D / 2));
         values[id * D + k] = Math.sin(angle);
         values[id * D + half + k] = Math.cos(angle);
       }

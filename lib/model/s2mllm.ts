@@ -1,5 +1,5 @@
 import type { S2Config } from "../config/schema";
-import { ShapeError } from "../core/errors";
+import { ShapeError, UserError } from "../core/errors";
 import type { Rng } from "../core/rng";
 import { expectShape } from "../core/shapes";
 import { tf } from "../engine/tf";
@@ -9,7 +9,13 @@ import { linear } from "../nn/linear";
 import { type ParameterSource, Scope } from "../nn/scope";
 import { groundingScores } from "./grounding";
 import type { ModelInputs } from "./inputs";
-import { type LanguageOutput, type LanguageWants, languageModel, type SequenceLayout } from "./language";
+import {
+  type LanguageOutput,
+  type LanguageWants,
+  languageModel,
+  type PastTokens,
+  type SequenceLayout,
+} from "./language";
 import { boxPositions, objectFeatures } from "./objects";
 import { poolTokens } from "./pooling";
 import { phi, psi } from "./positions";
@@ -24,6 +30,8 @@ export interface ForwardOptions {
   readonly rng?: Rng;
   /** What to keep for maps and probes besides the outputs; "all" adds attention weights, which cost memory and time. */
   readonly intermediates?: "encodings" | "all";
+  /** Receives each layer's keys and values, from which `forwardNext` can go on. */
+  readonly onCache?: LanguageWants["onCache"];
 }
 
 export interface Outputs {
@@ -178,10 +186,21 @@ export function encodeScene(
 }
 
 /** The sequence `before | image | after | sentences` and how its rows see each other. */
-function sequence(p: Scope, inputs: ModelInputs, image: tf.Tensor3D): { x: tf.Tensor3D; layout: SequenceLayout } {
+function sequence(
+  p: Scope,
+  inputs: ModelInputs,
+  image: tf.Tensor3D,
+  { window }: S2Config["language"],
+): { x: tf.Tensor3D; layout: SequenceLayout } {
   const [B, I, D] = image.shape;
   const { before, after, text } = inputs;
   const [, Q, T] = text.shape;
+  const tokens = before.length + I + after.length + T;
+  if (tokens > window)
+    throw new UserError(
+      `prompt, views and sentence have ${tokens} tokens, the language model's window is ${window} ` +
+        "(language.window); use fewer views (data.frames) or leave out sentences this long",
+    );
   if (text.shape[0] !== B) throw new ShapeError("forward", "text", `B=${B}, Q, T`, text.shape);
   const frame = [before, after].flatMap((ids) => Array.from({ length: B }, () => ids).flat());
   const fixed = constant(`ids/${frame.join(",")}`, () => tf.tensor1d(frame, "int32"));
@@ -224,6 +243,24 @@ function reconstructViews(
   return reconstruct(p, chosen.reshape([S, v, N, D]), ids, config.reconstruction);
 }
 
+/** What the language model's states say: scores of the proposals at one row of each sentence, the next word at any row. */
+function readOut(
+  p: Scope,
+  objects: tf.Tensor3D,
+  language: LanguageOutput,
+  [B, Q]: readonly [number, number],
+  groundRows: tf.Tensor1D,
+  config: S2Config,
+): Pick<Outputs, "scores" | "logitsAt"> {
+  const D = config.language.hiddenSize;
+  const queries = language.hiddenAt(groundRows).reshape([B, Q, D]) as tf.Tensor3D;
+  const head = p.at("lm_head");
+  return {
+    scores: p.part(() => groundingScores(p, objects, queries, config.grounding.head)),
+    logitsAt: (rows) => head.part((x) => linear(head, x) as tf.Tensor2D, language.hiddenAt(rows)),
+  };
+}
+
 /**
  * The whole model: views, boxes and sentences → scores of every proposal for every sentence.
  *
@@ -249,7 +286,7 @@ export function forward(
   if (parameters.part !== undefined && options.intermediates !== undefined)
     throw new Error("forward: parameters that are freed part by part leave no intermediates");
   const scene = p.part(() => encodeScene(p, inputs, config, rng, keep));
-  const { x, layout } = p.part(() => sequence(p, inputs, scene.image));
+  const { x, layout } = p.part(() => sequence(p, inputs, scene.image, config.language));
   keep.encoding("embeddings", x);
   const anchorLayer = Math.min(config.grounding.anchorLayer, config.language.layers);
   const watched = options.training === true && config.lossWeights.anchorAttention > 0 ? anchorLayer - 1 : undefined;
@@ -263,14 +300,14 @@ export function forward(
   const language: LanguageOutput = languageModel(p.at("model"), x, config.language, layout, {
     states: [anchorLayer],
     onAttention,
+    onCache: options.onCache,
     attentionLayers: keep.attention !== undefined ? "all" : watched === undefined ? [] : [watched],
   });
   const [B, Q] = inputs.text.shape;
-  const queries = language.hiddenAt(inputs.groundRows).reshape([B, Q, config.language.hiddenSize]) as tf.Tensor3D;
   const { reconRows, reconImageIds } = inputs;
   const branch = config.reconstruction.enabled && reconRows !== undefined && reconImageIds !== undefined;
   return {
-    scores: p.part(() => groundingScores(p, scene.objects, queries, config.grounding.head)),
+    ...readOut(p, scene.objects, language, [B, Q], inputs.groundRows, config),
     get hidden() {
       return language.hidden;
     },
@@ -278,11 +315,45 @@ export function forward(
     ...(sentenceAttention === undefined ? {} : { sentenceAttention }),
     boxPositions: scene.boxPositions,
     objects: scene.objects,
-    logitsAt: (rows) => p.at("lm_head").part((x) => linear(p.at("lm_head"), x) as tf.Tensor2D, language.hiddenAt(rows)),
     ...(branch
       ? { reconstruction: p.part(() => reconstructViews(p, scene.visual, reconRows, reconImageIds, config)) }
       : {}),
     visual: scene.visual,
     intermediates,
   };
+}
+
+/** What `forwardNext` goes on from: the language model's keys and values, and the scene's proposals. */
+export interface ScenePast extends PastTokens {
+  /** float32[B, O, D], as `Outputs.objects`. */
+  readonly objects: tf.Tensor3D;
+}
+
+/**
+ * Goes on from a pass whose keys and values were kept, by one token of each sentence: one row of the language model a
+ * sentence, the scene is not looked at again.
+ *
+ * @param ids int32[B, Q]
+ * @returns as `forward`, for the new tokens; `rows` are all of them, b*Q + q
+ */
+export function forwardNext(
+  parameters: ParameterSource,
+  ids: tf.Tensor2D,
+  past: ScenePast,
+  config: S2Config,
+  options: Pick<ForwardOptions, "onCache"> = {},
+): Pick<Outputs, "scores" | "logitsAt"> & { readonly rows: tf.Tensor1D } {
+  const p = modelScope(parameters, config);
+  const [B, Q] = ids.shape;
+  const table = p.get("model.embed_tokens.weight") as tf.Tensor2D;
+  const words = gatherRows(table, ids.reshape([B * Q])).reshape([B, Q, config.language.hiddenSize]) as tf.Tensor3D;
+  const layout = { prefix: 0, sentences: Q, tokens: 1, past };
+  const language = languageModel(p.at("model"), words, config.language, layout, options);
+  const rows = constant(`rows/${B * Q}`, () =>
+    tf.tensor1d(
+      Int32Array.from({ length: B * Q }, (_, i) => i),
+      "int32",
+    ),
+  );
+  return { rows, ...readOut(p, past.objects, language, [B, Q], rows, config) };
 }

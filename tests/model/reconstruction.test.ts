@@ -22,6 +22,15 @@ describe("reconstruction", () => {
     );
   });
 
+  test.each([
+    // an odd width leaves its last channel zero
+    [5, [Math.sin(3), Math.sin(3 * 10000 ** -0.4), Math.cos(3), Math.cos(3 * 10000 ** -0.4), 0]],
+    [1, [0]],
+    [10, Array.from({ length: 10 }, (_, c) => (c < 5 ? Math.sin : Math.cos)(3 * 10000 ** (-(c % 5) / 5)))],
+  ])("the image-index table at width %i", (D, wanted) => {
+    expectTensorClose(imageEmbeddings(tf.tensor2d([[3]], [1, 1], "int32"), D), wanted, { atol: 1e-6 });
+  });
+
   test("pointmaps have patchSize pixels a patch; confidence is above 1; an odd grid works", () => {
     const config = tinyConfig();
     const p = new Scope(initParameters(reconstructionParameters(config), new Rng(6)));
