@@ -4,7 +4,7 @@ import { parseConfig } from "../config/resolve";
 import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
 import { stderrProgress } from "../core/progress";
-import type { ProposalSource } from "../dataloader/scene-cache";
+import type { ProposalSource } from "../dataloader/prepared-scenes";
 import { chooseEngine } from "../engine/choose";
 import { type Answer, predict } from "../eval/predict";
 import { boundsOf, type Scores, scoreAnswers, scoreBySet } from "../eval/score";

@@ -1,5 +1,3 @@
-import { closeSync, openSync, writeSync } from "node:fs";
-import { join } from "node:path";
 import type { S2Config } from "../config/schema";
 import { serveParent } from "../core/child";
 import { UserError } from "../core/errors";
@@ -17,27 +15,26 @@ import { type PatchGrid, patchGrid, patchMeans, pixelsInside } from "../geometry
 import { visionPrefix, visionTower } from "../model/vision";
 import { Scope } from "../nn/scope";
 import { loadTower } from "../weights/pretrained";
-import { normalisePixels } from "./pixels";
-import { type CacheDims, type CachedScene, placesOf, recordLayout } from "./scene-cache";
+import { normalisePixels } from "./inputs";
+import { readScene, type SceneHead, writeScene } from "./prepared-scenes";
+import { type RecordDims, SceneRecord } from "./record";
 
 /** What one preparing process gets to do. */
 export interface PrepareTask {
   readonly config: S2Config;
-  readonly dims: CacheDims;
+  readonly dims: RecordDims;
+  /** Where the scenes' files go. */
   readonly folder: string;
-  readonly part: number;
-  readonly scenes: readonly { readonly id: string; readonly split: string }[];
+  readonly scenes: readonly SceneTask[];
 }
-/** `damaged`: frames that could not be read; counted in `skippedFrames`, as those without a pose are. */
-export type PreparedScene = CachedScene & { readonly split: string; readonly damaged: readonly string[] };
-export interface PreparedPart {
-  readonly scenes: readonly PreparedScene[];
-  /** Why scenes cannot be prepared. */
+export type SceneTask = Pick<SceneHead, "id" | "key" | "sources">;
+/** Why scenes cannot be prepared; the files of all others are there. */
+export interface PrepareOutcome {
   readonly broken: readonly string[];
 }
 
 /** Gives the tower's features of a scene's views; undefined where the tower trains and colours are kept. */
-function featuresBy(config: S2Config, dims: CacheDims): ((views: readonly View[]) => Float32Array) | undefined {
+function featuresBy(config: S2Config, dims: RecordDims): ((views: readonly View[]) => Float32Array) | undefined {
   if (dims.pixels === true) return undefined;
   const weights = new Scope(loadTower(config)).at(visionPrefix);
   const tower = new RepeatedStep(({ pixels }) => visionTower(weights, pixels as tf.Tensor4D, config.vision));
@@ -57,7 +54,7 @@ function featuresBy(config: S2Config, dims: CacheDims): ((views: readonly View[]
 async function framesOf(
   scene: ScanNetScene,
   config: S2Config,
-  dims: CacheDims,
+  dims: RecordDims,
 ): Promise<{ frames: string[]; unreadable: readonly string[] }> {
   const evenly = (names: readonly string[]): string[] => uniformFrames(names.length, dims.pool).map((i) => names[i]!);
   if (config.data.coverage === undefined) return { frames: evenly(scene.frames), unreadable: [] };
@@ -77,84 +74,71 @@ function pointmapDepth(view: View, side: number): Uint16Array {
   return out;
 }
 
-async function prepare(task: PrepareTask, progress: (done: number) => void, stop: AbortSignal): Promise<PreparedPart> {
-  const { config, dims, folder, part } = task;
+async function prepare(
+  task: PrepareTask,
+  progress: (done: number) => void,
+  stop: AbortSignal,
+): Promise<PrepareOutcome> {
+  const { config, dims, folder } = task;
   await chooseEngine({ threads: 1 });
-  const layout = recordLayout(dims);
   const data = inProject(config.data.folder);
   const features = featuresBy(config, dims);
-  const records = openSync(join(folder, `records-${part}.bin`), "w");
-  const members = openSync(join(folder, `members-${part}.bin`), "w");
   const grid = patchGrid(dims.image, dims.image, config.vision.patchSize);
   const cells = { rows: dims.pooledSide, cols: dims.pooledSide, cell: Math.floor(dims.image / dims.pooledSide) };
-  const places = placesOf(dims);
   const placed: PatchGrid =
     dims.pooledXyz === true ? { imageCols: dims.image, rows: cells.rows, cols: cells.cols, patch: cells.cell } : grid;
-  const out: PreparedScene[] = [];
-  const broken: string[] = [];
-  let membersAt = 0;
-  /** Nothing of a scene that fails is written. */
-  const add = async (id: string, split: string): Promise<void> => {
+  const add = async ({ id, key, sources }: SceneTask): Promise<void> => {
     const scene = openScene(data, id);
     const { frames, unreadable } = await framesOf(scene, config, dims);
     const { views, damaged } = await readWholeViews(scene, frames, dims.image);
     const unread = new Set([...unreadable, ...damaged]);
-    const record = new ArrayBuffer(layout.bytes);
-    if (features !== undefined)
-      new Float32Array(record, layout.features, dims.pool * dims.N * dims.C).set(features(views));
-    else
-      views.forEach(({ colour }, v) =>
-        new Uint8Array(record, layout.pixels + v * colour.length, colour.length).set(colour),
-      );
+    const record = new SceneRecord(dims);
+    if (features === undefined) views.forEach(({ colour }, v) => record.pixels(v).set(colour));
+    else {
+      const all = features(views);
+      views.forEach((_, v) => record.features(v).set(all.subarray(v * dims.N * dims.C, (v + 1) * dims.N * dims.C)));
+    }
     const proposals = proposalFile(data, id) === undefined ? [] : readProposals(data, id);
     const boxes = [...scene.objects.map((o) => o.box), ...proposals.map((p) => p.box)];
     const counts = new Uint16Array(boxes.length * dims.pool * dims.N);
     views.forEach((view, v) => {
       const world = unproject(view.depth, view.size, view.size, view.intrinsics, view.pose);
       const { mean_N3, known_N } = patchMeans(world, placed);
-      new Float32Array(record, layout.xyz + v * places * 12, places * 3).set(mean_N3);
-      new Float32Array(record, layout.known + v * places * 4, places).set(known_N);
-      new Float32Array(record, layout.rays + v * dims.M * 12, dims.M * 3).set(
-        cellRays(cells, view.intrinsics, view.pose),
-      );
-      new Uint16Array(record, layout.depth + v * dims.pointmap ** 2 * 2, dims.pointmap ** 2).set(
-        pointmapDepth(view, dims.pointmap),
-      );
-      const k = view.intrinsics;
-      new Float64Array(record, layout.cameras + v * 160, 20).set([k.fx, k.fy, k.cx, k.cy, ...view.pose]);
+      record.patchXyz(v).set(mean_N3);
+      record.patchKnown(v).set(known_N);
+      record.rays(v).set(cellRays(cells, view.intrinsics, view.pose));
+      record.depth(v).set(pointmapDepth(view, dims.pointmap));
+      record.setCamera(v, view.intrinsics, view.pose);
       const inside = pixelsInside(world, grid, boxes);
       boxes.forEach((_, o) => counts.set(inside.subarray(o * dims.N, (o + 1) * dims.N), (o * dims.pool + v) * dims.N));
     });
-    out.push({
+    const head: SceneHead = {
       id,
-      split,
-      part,
+      key,
+      sources,
       frames: views.map((v) => v.frame),
       skippedFrames: new Set([...scene.skippedFrames, ...unread]).size,
       damaged: [...unread],
-      objects: scene.objects,
+      objects: [...scene.objects],
       proposals,
-      record: out.length * layout.bytes,
-      members: membersAt,
-    });
-    writeSync(records, new Uint8Array(record));
-    writeSync(members, new Uint8Array(counts.buffer));
-    membersAt += counts.byteLength;
+    };
+    writeScene(folder, head, record, counts);
     scene.source.close?.();
   };
-  for (const { id, split } of task.scenes) {
-    if (stop.aborted) throw new UserError("preparing scenes was interrupted; run the same command again");
+  const broken: string[] = [];
+  for (const [i, scene] of task.scenes.entries()) {
+    if (stop.aborted)
+      throw new UserError("preparing scenes was interrupted; the same command goes on where it stopped");
     try {
-      await add(id, split);
+      // another command may have prepared it meanwhile
+      if (readScene(folder, scene, dims) === undefined) await add(scene);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      broken.push(`${id}: ${error.message}`);
+      broken.push(`${scene.id}: ${error.message}`);
     }
-    progress(out.length + broken.length);
+    progress(i + 1);
   }
-  closeSync(records);
-  closeSync(members);
-  return { scenes: out, broken };
+  return { broken };
 }
 
-serveParent<PrepareTask, number, PreparedPart>(prepare);
+serveParent<PrepareTask, number, PrepareOutcome>(prepare);

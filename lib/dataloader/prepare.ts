@@ -1,19 +1,30 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, rmSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import type { S2Config } from "../config/schema";
 import { runChild } from "../core/child";
 import { UserError } from "../core/errors";
-import { namesIn, writeFileAtomic } from "../core/files";
+import { namesIn } from "../core/files";
 import { onInterrupt } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
-import { inProject } from "../core/root";
+import { inProject, projectRoot } from "../core/root";
 import { dataFingerprint } from "../datasets/fingerprint";
 import { splitNames, splitScenes } from "../datasets/sentences";
 import { trainsVision } from "../model/vision";
 import { requireTower, visionFingerprint } from "../weights/pretrained";
-import type { PreparedPart, PreparedScene, PrepareTask } from "./prepare-worker";
-import { type CachedScene, type CacheIndex, cacheDims, SceneCache } from "./scene-cache";
+import type { PrepareOutcome, PrepareTask, SceneTask } from "./prepare-worker";
+import {
+  type CachedScene,
+  type CacheIndex,
+  cacheVersion,
+  isWhole,
+  readIndex,
+  readScene,
+  SceneCache,
+  sceneFile,
+  writeIndex,
+} from "./prepared-scenes";
+import { recordDims } from "./record";
 
 function runs(pid: number): boolean {
   try {
@@ -25,16 +36,30 @@ function runs(pid: number): boolean {
   }
 }
 
-/** Removes what killed processes had begun to prepare: a gigabyte each, and nobody goes on with it. */
-export function sweepUnfinished(caches: string): void {
-  for (const name of namesIn(caches)) {
-    const pid = /^[0-9a-f]{16}\.(\d+)\.tmp$/.exec(name)?.[1];
-    if (pid !== undefined && !runs(Number(pid))) rmSync(join(caches, name), { recursive: true, force: true });
+/** Removes what killed processes had begun to write into a folder of prepared scenes. */
+export function sweepUnfinished(folder: string): void {
+  for (const name of namesIn(folder)) {
+    const pid = /\.(\d+)\.tmp$/.exec(name)?.[1];
+    if (pid !== undefined && !runs(Number(pid))) rmSync(join(folder, name), { force: true });
   }
 }
 
+/**
+ * Removes prepared scenes in the layout of the first version, which kept those of all scenes in a few files: gigabytes that
+ * nothing reads any more.
+ *
+ * @returns how many folders there were
+ */
+function removeFirstVersion(caches: string): number {
+  const old = namesIn(caches).filter(
+    (name) => /^[0-9a-f]{16}$/.test(name) && existsSync(join(caches, name, "records-0.bin")),
+  );
+  for (const name of old) rmSync(join(caches, name), { recursive: true, force: true });
+  return old.length;
+}
+
 /** Which frames are not looked at and why; undefined when all are. */
-function leftOut(scenes: readonly PreparedScene[]): string | undefined {
+function leftOut(scenes: readonly CachedScene[]): string | undefined {
   const damaged = scenes.flatMap((s) => s.damaged.map((frame) => `${s.id} ${frame}`));
   const lost = scenes.reduce((n, s) => n + s.skippedFrames, 0) - damaged.length;
   const few = damaged.slice(0, 3).join(", ") + (damaged.length > 3 ? ", …" : "");
@@ -47,14 +72,18 @@ function leftOut(scenes: readonly PreparedScene[]): string | undefined {
   return said.length === 0 ? undefined : said.join("; ");
 }
 
-/** A run on fewer scenes than its lists name would be another experiment: all that is wrong is said at once, and nothing is left out. */
+/**
+ * A run on fewer scenes than its lists name would be another experiment: all that is wrong is said at once, and nothing
+ * is left out.
+ */
 function refuseBroken(broken: readonly string[], total: number, data: string): void {
   if (broken.length === 0) return;
   const most = 10;
   const more = broken.length > most ? [`and ${broken.length - most} more`] : [];
   throw new UserError(
     [
-      `${broken.length} of ${total} scenes of ${data} cannot be prepared; mend them (data check says more) or take them out of scannetv2_train.txt and scannetv2_val.txt:`,
+      `${broken.length} of ${total} scenes of ${data} cannot be prepared; mend them (data check says more) or take ` +
+        "them out of scannetv2_train.txt and scannetv2_val.txt:",
       ...broken.slice(0, most),
       ...more,
     ].join("\n  "),
@@ -77,12 +106,79 @@ async function allOrStop<T>(stop: AbortController, work: readonly Promise<T>[]):
   return settled as T[];
 }
 
+const hash = (value: unknown): string => createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 16);
+
+/** Everything in a configuration that decides what is prepared of given files. */
+function wayOf(config: S2Config) {
+  return {
+    version: cacheVersion,
+    dims: recordDims(config),
+    vision: config.vision,
+    weights: visionFingerprint(config),
+    coverage: config.data.coverage,
+  };
+}
+
+/** Which kinds of a scene's files are others than those it was prepared from. */
+function changedSources(before: SceneTask["sources"], now: SceneTask["sources"]): string {
+  const kinds = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter(
+    (kind) => before[kind] !== now[kind],
+  );
+  return kinds.length === 0 ? "the way of preparing" : kinds.join(", ");
+}
+
+/** Prepares scenes by several processes. @throws UserError when one fails, or after an interrupt; what is done stays */
+async function prepareMissing(
+  missing: readonly SceneTask[],
+  total: number,
+  config: S2Config,
+  folder: string,
+  progress: ProgressSink,
+  processes: number,
+): Promise<void> {
+  const stop = new AbortController();
+  const forget = onInterrupt(() => stop.abort());
+  try {
+    const done = new Array<number>(Math.min(processes, missing.length)).fill(0);
+    const outcomes = await allOrStop(
+      stop,
+      done.map((_, part) =>
+        runChild<PrepareTask, number, PrepareOutcome>(
+          inProject("lib", "dataloader", "prepare-worker.ts"),
+          {
+            config,
+            dims: recordDims(config),
+            folder,
+            scenes: missing.filter((_s, i) => i % done.length === part),
+          },
+          {
+            signal: stop.signal,
+            onProgress: (n) => {
+              done[part] = n;
+              progress({ task: "prepare scenes", done: done.reduce((a, b) => a + b), total: missing.length });
+            },
+          },
+        ),
+      ),
+    );
+    if (stop.signal.aborted)
+      throw new UserError("preparing scenes was interrupted; the same command goes on where it stopped");
+    refuseBroken(
+      outcomes.flatMap((p) => p.broken),
+      total,
+      config.data.folder,
+    );
+  } finally {
+    forget();
+  }
+}
+
 /**
- * Opens the prepared scenes of a configuration, preparing them first where they are missing: features of the frozen
- * vision tower (colours where the tower trains), patch coordinates, rays, depth and box membership of every scene, made
- * by two processes.
+ * Opens the prepared scenes of a configuration, preparing those that are missing or whose files have changed: features of
+ * the frozen vision tower (colours where the tower trains), patch coordinates, rays, depth and box membership, made by two
+ * processes. Scenes that are prepared stay, so that an interrupted preparation goes on where it stopped.
  *
- * @throws UserError naming every scene that cannot be read, or after an interrupt; nothing half-made stays
+ * @throws UserError naming every scene that cannot be read, or after an interrupt
  */
 export async function prepareScenes(config: S2Config, progress: ProgressSink, processes = 2): Promise<SceneCache> {
   const data = inProject(config.data.folder);
@@ -91,75 +187,49 @@ export async function prepareScenes(config: S2Config, progress: ProgressSink, pr
       `dataset folder ${config.data.folder} does not exist; make it with: npm run -s s2mllm -- data make`,
     );
   if (!trainsVision(config)) requireTower(config);
-  const dims = cacheDims(config);
+  const dims = recordDims(config);
+  const way = wayOf(config);
   const fingerprint = dataFingerprint(data);
-  const key = createHash("sha256")
-    .update(
-      JSON.stringify({
-        v: 1,
-        dims,
-        fingerprint,
-        vision: config.vision,
-        weights: visionFingerprint(config),
-        coverage: config.data.coverage,
-      }),
-    )
-    .digest("hex")
-    .slice(0, 16);
-  const folder = inProject("data", "cache", key);
-  sweepUnfinished(dirname(folder));
-  if (!existsSync(join(folder, "index.json"))) {
-    const building = `${folder}.${process.pid}.tmp`;
-    rmSync(building, { recursive: true, force: true });
-    mkdirSync(building, { recursive: true });
-    const stop = new AbortController();
-    const forget = onInterrupt(() => stop.abort());
-    try {
-      const scenes = splitNames.flatMap((split) => splitScenes(data, split).map((id) => ({ id, split })));
-      const done = new Array<number>(processes).fill(0);
-      const parts = await allOrStop(
-        stop,
-        done.map((_, part) => {
-          const task: PrepareTask = {
-            config,
-            dims,
-            folder: building,
-            part,
-            scenes: scenes.filter((_s, i) => i % processes === part),
-          };
-          return runChild<PrepareTask, number, PreparedPart>(
-            inProject("lib", "dataloader", "prepare-worker.ts"),
-            task,
-            {
-              signal: stop.signal,
-              onProgress: (n) => {
-                done[part] = n;
-                progress({ task: "prepare scenes", done: done.reduce((a, b) => a + b), total: scenes.length });
-              },
-            },
-          );
-        }),
-      );
-      if (stop.signal.aborted) throw new UserError("preparing scenes was interrupted; run the same command again");
-      refuseBroken(
-        parts.flatMap((p) => p.broken),
-        scenes.length,
-        config.data.folder,
-      );
-      const prepared = parts.flatMap((p) => p.scenes);
-      const note = leftOut(prepared);
-      if (note !== undefined) progress({ task: "prepare scenes", done: scenes.length, total: scenes.length, note });
-      const byId = new Map(prepared.map(({ damaged: _damaged, ...s }) => [s.id, s]));
-      const splits: Record<string, CachedScene[]> = { train: [], val: [] };
-      for (const { id, split } of scenes) splits[split]!.push(byId.get(id)!);
-      const index: CacheIndex = { key, dataFingerprint: fingerprint, dims, splits };
-      writeFileAtomic(join(building, "index.json"), JSON.stringify(index));
-      rmSync(folder, { recursive: true, force: true });
-      renameSync(building, folder);
-    } finally {
-      forget();
-      rmSync(building, { recursive: true, force: true });
-    }
+  const lists = Object.fromEntries(splitNames.map((split) => [split, splitScenes(data, split)]));
+  const ids = [...new Set(Object.values(lists).flat())];
+  const scenes = ids.map((id): SceneTask => {
+    const sources = { "data folder": fingerprint };
+    return { id, sources, key: hash([way, sources]) };
+  });
+  // what is prepared in another way lies elsewhere; the version is left out, so that an older one is found and said
+  const folder = inProject("data", "cache", hash([{ ...way, version: undefined }, data]));
+  sweepUnfinished(folder);
+  const say = (note: string): void =>
+    progress({ task: "prepare scenes", done: 0, total: scenes.length, note: `${note}: prepared anew` });
+  if (removeFirstVersion(dirname(folder)) > 0) say("scenes prepared by an earlier version are removed");
+  const before = readIndex(folder);
+  if (before === "other version") say(`${relative(projectRoot(), folder)} was written by another version`);
+  const known = new Map(typeof before === "object" ? before.scenes.map((scene) => [scene.id, scene]) : []);
+  const changed = scenes.filter(({ id, key }) => known.has(id) && known.get(id)!.key !== key);
+  if (changed.length > 0) {
+    const [first] = changed as [SceneTask];
+    const why = changedSources(known.get(first.id)!.sources, first.sources);
+    say(`${changed.length} scenes have changed since they were prepared (${first.id}: ${why})`);
   }
-  return SceneCache.open(folder);
+  const find = (scene: SceneTask): CachedScene | undefined => {
+    const entry = known.get(scene.id);
+    return entry?.key === scene.key && isWhole(folder, entry, dims) ? entry : readScene(folder, scene, dims);
+  };
+  const missing = scenes.filter((scene) => find(scene) === undefined);
+  if (missing.length > 0) await prepareMissing(missing, scenes.length, config, folder, progress, processes);
+  const entries = scenes.map((scene) => {
+    const entry = find(scene);
+    if (entry === undefined)
+      throw new UserError(`${join(folder, sceneFile(scene))}: was removed meanwhile; run the same command again`);
+    return entry;
+  });
+  const index: CacheIndex = { version: cacheVersion, dataFingerprint: fingerprint, splits: lists, scenes: entries };
+  if (missing.length > 0 || JSON.stringify(index) !== JSON.stringify(before)) {
+    const note = leftOut(entries);
+    if (note !== undefined) progress({ task: "prepare scenes", done: scenes.length, total: scenes.length, note });
+    writeIndex(folder, index);
+    // a scene that was prepared anew leaves its old file behind
+    for (const scene of changed) rmSync(join(folder, sceneFile(known.get(scene.id)!)), { force: true });
+  }
+  return new SceneCache(folder, index, dims);
 }

@@ -11,7 +11,7 @@ import {
   sharedPrompt,
 } from "../model/prompt";
 import { tokenizerFile } from "../weights/pretrained";
-import type { PreparedScene } from "./scene-cache";
+import type { PreparedScene } from "./prepared-scenes";
 
 /** A scene with the sentences that speak of it. */
 export interface SceneSentences {

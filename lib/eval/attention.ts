@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import type { S2Config } from "../config/schema";
-import { batchSizes, makeBatch } from "../dataloader/batch";
-import type { SceneCache } from "../dataloader/scene-cache";
+import { inputSizes, makeInputs } from "../dataloader/inputs";
+import type { SceneCache } from "../dataloader/prepared-scenes";
 import type { SceneSentences } from "../dataloader/sentences";
 import { uniformFrames } from "../datasets/frames";
 import { openScene } from "../datasets/scannet";
+import { disposeTensors } from "../engine/named-step";
 import { tf } from "../engine/tf";
 import type { Tokenizer } from "../io/tokenizer";
 import { encodeSentence, sharedPrompt } from "../model/prompt";
@@ -42,22 +43,22 @@ export function interViewAttention(
   const query = item.queries[0]!;
   const encoded = encodeSentence(tokenizer, query, query.category, config.prompt);
   const views = uniformFrames(cache.dims.pool, config.data.frames);
-  const sizes = { ...batchSizes([encoded], [item.scene], 1, "gt", prompt), labels: 0, anchors: 0 };
-  const quiet: S2Config = { ...config, lossWeights: { ...config.lossWeights, recon: 0 } };
-  const batch = makeBatch(
-    [{ scene: item.scene, views, turns: 0, draw: 0, sentences: [{ encoded, positives: [query.targetId] }] }],
+  const sizes = inputSizes([encoded], [item.scene], 1, "gt");
+  const inputs = makeInputs(
+    [{ scene: item.scene, views, turns: 0, sentences: [encoded] }],
     cache,
     sizes,
     prompt,
-    quiet,
+    config,
   );
+  item.scene.release();
   const all = tf.tidy(
-    () => forward(parameters, batch.inputs, quiet, { intermediates: "all" }).intermediates.get("structure.interView")!,
+    () => forward(parameters, inputs, config, { intermediates: "all" }).intermediates.get("structure.interView")!,
   );
   const [, N, H, V] = all.shape as [number, number, number, number, number];
   const flat = all.dataSync();
   all.dispose();
-  batch.dispose();
+  disposeTensors(inputs);
   const scene = openScene(folder, item.scene.id);
   return {
     sceneId: item.scene.id,

@@ -1,16 +1,16 @@
 import type { S2Config } from "../config/schema";
 import type { ProgressSink } from "../core/progress";
-import { type BatchSizes, batchSizes, makeBatch } from "../dataloader/batch";
-import type { PreparedScene, ProposalSource, SceneCache } from "../dataloader/scene-cache";
+import { type InputSizes, inputSizes, makeInputs, type SentenceTokens } from "../dataloader/inputs";
+import type { PreparedScene, ProposalSource, SceneCache } from "../dataloader/prepared-scenes";
 import type { SceneSentences } from "../dataloader/sentences";
-import { modelInputs, stepInputs } from "../dataloader/step-inputs";
 import { uniformFrames } from "../datasets/frames";
 import type { Query } from "../datasets/scene";
-import { RepeatedStep, tf } from "../engine/tf";
+import { disposeTensors, NamedStep } from "../engine/named-step";
+import { tf } from "../engine/tf";
 import { iou } from "../geometry/box";
 import type { Tokenizer } from "../io/tokenizer";
 import type { ModelInputs } from "../model/inputs";
-import { type EncodedSentence, encodeQuestion, encodeSentence, groundToken, sharedPrompt } from "../model/prompt";
+import { encodeQuestion, encodeSentence, groundToken, type SharedPrompt, sharedPrompt } from "../model/prompt";
 import { forward, visionFeatures } from "../model/s2mllm";
 
 /** What the model answered to one sentence. */
@@ -58,36 +58,23 @@ export function predict(
   const withText = scenes.filter((s) => s.queries.length > 0);
   const perScene = options.sentences ?? Math.min(16, Math.max(1, ...withText.map((s) => s.queries.length)));
   const sample = withText.flatMap((s) => s.queries.map((q) => encodeSentence(tokenizer, q, q.category, config.prompt)));
-  const base = batchSizes(
+  const base = inputSizes(
     sample,
     withText.map((s) => s.scene),
     perScene,
     options.source,
-    prompt,
   );
-  const sizes: BatchSizes = {
-    ...base,
-    tokens: base.tokens + (config.prompt.evaluation === "generated" ? 2 : 0),
-    labels: 0,
-    anchors: 0,
-  };
+  const sizes: InputSizes = { ...base, tokens: base.tokens + (config.prompt.evaluation === "generated" ? 2 : 0) };
   const views = uniformFrames(cache.dims.pool, config.data.frames);
   const groundId = tokenizer.id(groundToken);
-  const quiet: S2Config = { ...config, lossWeights: { ...config.lossWeights, recon: 0 } };
-
-  // scores[B, Q, columns], then the most likely next token of each sentence[B, Q]: ids are exact as float32
-  const program = new RepeatedStep((given) => {
-    const out = forward(parameters, modelInputs(given, prompt), quiet);
-    return tf.concat([
-      out.scores.flatten(),
-      out
-        .logitsAt(given["inputs.groundRows"] as tf.Tensor1D)
-        .argMax(-1)
-        .toFloat(),
-    ]);
+  const program: Program = new NamedStep((inputs: ModelInputs) => {
+    const out = forward(parameters, inputs, config);
+    return { scores: out.scores, next: out.logitsAt(inputs.groundRows).argMax(-1) as tf.Tensor1D };
   });
   // a tower that trained runs once a group, not once a written word
-  const tower = new RepeatedStep(({ pixels }) => visionFeatures(parameters, pixels as tf.Tensor5D, config));
+  const tower = new NamedStep(({ pixels }: { pixels: tf.Tensor5D }) => ({
+    features: visionFeatures(parameters, pixels, config),
+  }));
   // chunks of one scene and at most `perScene` of its sentences
   const chunks = withText.flatMap(({ scene, queries }) =>
     Array.from({ length: Math.ceil(queries.length / perScene) }, (_, i) => ({
@@ -106,20 +93,20 @@ export function predict(
     const look = ({ pixels, ...inputs }: ModelInputs): ModelInputs => {
       if (pixels === undefined) return { ...inputs };
       const { N, C } = cache.dims;
-      looked ??= tf.tensor4d(tower.run({ pixels }) as Float32Array, [B, views.length, N, C]);
+      looked ??= tf.tensor4d(tower.run({ pixels }).features, [B, views.length, N, C]);
       return { ...inputs, features: looked };
     };
     for (let written = 0; ; written++) {
       const { scores, next } = pass(
         program,
         look,
-        quiet,
+        config,
         cache,
         filled.map((c) => c.scene),
         drafts,
         views,
         sizes,
-        tokenizer,
+        prompt,
         options.source,
       );
       const open = drafts.flat().filter((d) => !d.done);
@@ -143,6 +130,7 @@ export function predict(
       );
     }
     looked?.dispose();
+    for (const { scene } of group) scene.release();
     options.progress?.({
       task: `evaluate (${options.source} proposals)`,
       done: Math.min(at + B, chunks.length),
@@ -161,59 +149,53 @@ function startDraft(query: Query, tokenizer: Tokenizer, config: S2Config): Draft
   return { query, ids: whole.ids.slice(0, whole.ground + 1), done: true };
 }
 
-/** One forward pass: scores at each draft's last token, and the most likely next token there. @param look gives the model features for colours */
+/** Scores [B, Q, columns], and the most likely next token of each sentence [B*Q]. */
+type Program = NamedStep<ModelInputs, { scores: tf.Tensor3D; next: tf.Tensor1D }>;
+
+/**
+ * One forward pass: scores at each draft's last token, and the most likely next token there.
+ *
+ * @param look gives the model features for colours
+ */
 function pass(
-  program: RepeatedStep,
+  program: Program,
   look: (inputs: ModelInputs) => ModelInputs,
   config: S2Config,
   cache: SceneCache,
   scenes: readonly PreparedScene[],
   drafts: readonly (readonly Draft[])[],
   views: readonly number[],
-  sizes: BatchSizes,
-  tokenizer: Tokenizer,
+  sizes: InputSizes,
+  prompt: SharedPrompt,
   source: ProposalSource,
 ): { scores: number[][][]; next: number[][] } {
-  const plain = (draft: Draft): EncodedSentence => ({
-    ids: draft.ids,
-    answer: draft.ids.length,
-    ground: draft.ids.length - 1,
-    supervised: [],
-    anchors: [],
-  });
-  const batch = makeBatch(
-    scenes.map((scene, b) => ({
-      scene,
-      views,
-      turns: 0,
-      draw: 0,
-      sentences: drafts[b]!.map((d) => ({ encoded: plain(d), positives: [0] })),
-    })),
+  const tokens = ({ ids }: Draft): SentenceTokens => ({ ids, ground: ids.length - 1 });
+  const inputs = makeInputs(
+    scenes.map((scene, b) => ({ scene, views, turns: 0, sentences: drafts[b]!.map(tokens) })),
     cache,
     sizes,
-    sharedPrompt(tokenizer, config.prompt, "evaluate"),
+    prompt,
     config,
     source,
   );
   try {
-    const numbers = program.run(stepInputs({ inputs: look(batch.inputs) }));
-    const Q = sizes.sentences,
-      rows = scenes.length * Q;
-    const columns = numbers.length / rows - 1;
+    const { scores, next } = program.run(look(inputs));
+    const Q = sizes.sentences;
+    const columns = scores.length / (scenes.length * Q);
     return {
       scores: scenes.map((scene, b) =>
         drafts[b]!.map((_, q) => {
           const from = (b * Q + q) * columns;
-          const row = Array.from(numbers.subarray(from, from + columns));
+          const row = Array.from(scores.subarray(from, from + columns));
           const count = scene.boxes(source).length;
           // padding between the scene's proposals and the last column is dropped
           return columns > sizes.objects ? [...row.slice(0, count), row[columns - 1]!] : row.slice(0, count);
         }),
       ),
-      next: scenes.map((_, b) => drafts[b]!.map((_d, q) => numbers[rows * columns + b * Q + q]!)),
+      next: scenes.map((_, b) => drafts[b]!.map((_d, q) => next[b * Q + q]!)),
     };
   } finally {
-    batch.dispose();
+    disposeTensors(inputs);
   }
 }
 

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import type { ProposalSource } from "../dataloader/scene-cache";
+import type { ProposalSource } from "../dataloader/prepared-scenes";
 import type { SceneSentences } from "../dataloader/sentences";
 import { readLabelMap } from "../datasets/label-map";
 import { answerPairs } from "../datasets/pairs";

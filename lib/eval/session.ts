@@ -5,7 +5,7 @@ import { UserError } from "../core/errors";
 import type { ProgressSink } from "../core/progress";
 import { inProject } from "../core/root";
 import { prepareScenes } from "../dataloader/prepare";
-import type { ProposalSource, SceneCache } from "../dataloader/scene-cache";
+import type { ProposalSource, SceneCache } from "../dataloader/prepared-scenes";
 import { groupByScene, loadTokenizer, type SceneSentences } from "../dataloader/sentences";
 import { readSplit } from "../datasets/sentences";
 import type { Tokenizer } from "../io/tokenizer";

@@ -7,7 +7,7 @@ import { writeFileAtomic } from "../core/files";
 import { takeMessages } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
 import { Rng } from "../core/rng";
-import type { SceneCache } from "../dataloader/scene-cache";
+import type { SceneCache } from "../dataloader/prepared-scenes";
 import type { EncodedScene } from "../dataloader/sentences";
 import type { tf } from "../engine/tf";
 import { initParameters } from "../model/initialise";

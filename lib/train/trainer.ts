@@ -1,10 +1,12 @@
 import type { S2Config } from "../config/schema";
 import type { PlannedParameter } from "../core/parameters";
 import { Rng } from "../core/rng";
-import { type Batch, type BatchSizes, batchSizes, makeBatch } from "../dataloader/batch";
-import { sampleStep } from "../dataloader/sampler";
-import type { SceneCache } from "../dataloader/scene-cache";
+import { type Batch, makeBatch } from "../dataloader/batch";
+import { inputSizes } from "../dataloader/inputs";
+import type { SceneCache } from "../dataloader/prepared-scenes";
+import { sampleStep } from "../dataloader/sampling";
 import { allSentences, type EncodedScene } from "../dataloader/sentences";
+import { type TargetSizes, targetSizes } from "../dataloader/targets";
 import type { tf } from "../engine/tf";
 import { disposeParameters } from "../model/initialise";
 import type { SharedPrompt } from "../model/prompt";
@@ -13,7 +15,7 @@ import { type LabelledBatch, type StepReport, TrainingStep } from "./training-st
 
 /** Fine-tuning of one configuration on prepared scenes. */
 export class Trainer {
-  readonly sizes: BatchSizes;
+  readonly sizes: TargetSizes;
   readonly #rng: Rng;
   readonly #step: TrainingStep;
 
@@ -24,14 +26,10 @@ export class Trainer {
     readonly prompt: SharedPrompt,
     readonly parameters: ReadonlyMap<string, tf.Variable>,
   ) {
-    this.#step = new TrainingStep(config, prompt, parameters);
-    const sizes = batchSizes(
-      allSentences(scenes),
-      scenes.map((s) => s.scene),
-      config.training.sentences,
-      "gt",
-      prompt,
-    );
+    this.#step = new TrainingStep(config, parameters);
+    const sentences = allSentences(scenes);
+    const prepared = scenes.map((s) => s.scene);
+    const sizes = targetSizes(sentences, inputSizes(sentences, prepared, config.training.sentences, "gt"), prompt);
     this.sizes = config.lossWeights.anchor + config.lossWeights.anchorAttention > 0 ? sizes : { ...sizes, anchors: 0 };
     this.#rng = new Rng(config.seed, "train");
   }
@@ -56,7 +54,7 @@ export class Trainer {
     const kinds: (string | undefined)[] = [];
     const items = picks.map((pick) => {
       const { scene, encoded, queries } = scenes[pick.scene]!;
-      const sentences = pick.sentences.map((s) => ({ encoded: encoded[s]!, positives: [queries[s]!.targetId] }));
+      const sentences = pick.sentences.map((s) => ({ ...encoded[s]!, positives: [queries[s]!.targetId] }));
       for (let q = 0; q < sizes.sentences; q++) {
         const s = pick.sentences[q];
         kinds.push(s === undefined ? undefined : (queries[s]!.relation ?? "other"));

@@ -1,10 +1,9 @@
 import type { S2Config } from "../config/schema";
 import { type PlannedParameter, planTraining } from "../core/parameters";
 import { Rng } from "../core/rng";
-import { inputGroup, modelInputs, stepInputs } from "../dataloader/step-inputs";
-import { freeze, RepeatedStep, runOnce, tf } from "../engine/tf";
+import { NamedStep, runNamed, type StepNumbers } from "../engine/named-step";
+import { freeze, tf } from "../engine/tf";
 import type { ModelInputs, Targets } from "../model/inputs";
-import type { SharedPrompt } from "../model/prompt";
 import { forward } from "../model/s2mllm";
 import { RecomputedParameters } from "../nn/recomputed";
 import type { ParameterSource } from "../nn/scope";
@@ -42,6 +41,12 @@ export interface LabelledBatch {
   readonly kinds: readonly (string | undefined)[];
 }
 
+/** What a batch gives beside its gradients: the loss, its parts (0 where one is off), and 1 for each sentence that is right. */
+type BatchResults = Readonly<
+  Record<"total" | "ground" | "language" | "recon" | "anchor" | "anchorAttention", tf.Scalar> & { hits: tf.Tensor1D }
+>;
+type UpdateResults = BatchResults & { readonly gradNorm: tf.Scalar };
+
 /** Updates of one configuration's parameters, whatever batches it is given. */
 export class TrainingStep {
   readonly optimizer: AdamW;
@@ -49,16 +54,17 @@ export class TrainingStep {
   readonly #trainable: Map<string, tf.Variable>;
   readonly #source: ParameterSource;
   readonly #rng: Rng;
-  readonly #repeated = new RepeatedStep((tensors) => this.#compute(tensors, undefined));
-  readonly #gathering = new RepeatedStep((tensors) => this.#gather(tensors, undefined));
-  readonly #applying = new RepeatedStep((tensors) => this.#apply(tensors));
+  readonly #updating = new NamedStep((given: StepBatch & { numbers: UpdateNumbers }) => this.#update(given, undefined));
+  readonly #accumulating = new NamedStep((given: StepBatch & { keep: tf.Scalar }) =>
+    this.#accumulate(given, undefined),
+  );
+  readonly #applying = new NamedStep((given: { numbers: UpdateNumbers; share: tf.Scalar }) => this.#apply(given));
   /** Sums of gradients over the batches of an update, where there are several. */
-  #gathered: Map<string, tf.Variable> | undefined;
+  #sums: Map<string, tf.Variable> | undefined;
   #frozen = false;
 
   constructor(
     private readonly config: S2Config,
-    private readonly prompt: Pick<SharedPrompt, "before" | "after">,
     private readonly parameters: ReadonlyMap<string, tf.Variable>,
   ) {
     this.plan = planTraining(
@@ -79,24 +85,23 @@ export class TrainingStep {
    *
    * @param kinds kind of each of the B*Q sentences; undefined for padding
    */
-  run(step: number, batch: StepBatch, kinds: readonly (string | undefined)[]): StepReport {
+  run(step: number, { inputs, targets }: StepBatch, kinds: readonly (string | undefined)[]): StepReport {
     this.#freeze();
     const rate = learningRate(step, this.config.training);
     const numbers = this.optimizer.begin(rate);
-    const given = stepInputs({ inputs: batch.inputs, targets: batch.targets, numbers });
-    const values = this.#once
-      ? runOnce((tensors) => this.#compute(tensors, this.#noise(`noise-${step}`)), given)
-      : this.#repeated.run(given);
+    const given = { inputs, targets, numbers };
+    const results = this.#once
+      ? runNamed((own: typeof given) => this.#update(own, this.#noise(`noise-${step}`)), given)
+      : this.#updating.run(given);
     tf.dispose(Object.values(numbers));
-    const [total, gradNorm, ...rest] = Array.from(values);
-    return reportOf(step, rate, gradNorm!, [{ values: Float32Array.of(total!, ...rest), kinds }]);
+    return reportOf(step, rate, results.gradNorm, [{ results, kinds }]);
   }
 
   /** One update by the mean gradient of several batches, of which one is in memory at a time. */
   runSeveral(step: number, batches: readonly (() => LabelledBatch)[]): StepReport {
     this.#freeze();
     const rate = learningRate(step, this.config.training);
-    this.#gathered ??= new Map(
+    this.#sums ??= new Map(
       [...this.#trainable].map(([name, { size, shape }]) => {
         const start = tf.tensor(new Float32Array(size), shape);
         const sum = tf.variable(start, false);
@@ -106,14 +111,15 @@ export class TrainingStep {
     );
     const reports = batches.map((make, i) => {
       const { batch, kinds } = make();
+      const { inputs, targets } = batch;
       // the sums start anew with the first batch
       const keep = tf.scalar(i === 0 ? 0 : 1);
       try {
-        const given = stepInputs({ inputs: batch.inputs, targets: batch.targets, gathered: { keep } });
-        const values = this.#once
-          ? runOnce((tensors) => this.#gather(tensors, this.#noise(`noise-${step}-${i}`)), given)
-          : this.#gathering.run(given);
-        return { values: Float32Array.from(values), kinds };
+        const given = { inputs, targets, keep };
+        const results = this.#once
+          ? runNamed((own: typeof given) => this.#accumulate(own, this.#noise(`noise-${step}-${i}`)), given)
+          : this.#accumulating.run(given);
+        return { results, kinds };
       } finally {
         keep.dispose();
         batch.dispose();
@@ -121,9 +127,9 @@ export class TrainingStep {
     });
     const numbers = this.optimizer.begin(rate);
     const share = tf.scalar(1 / batches.length);
-    const [gradNorm] = this.#applying.run(stepInputs({ numbers, gathered: { share } }));
+    const { gradNorm } = this.#applying.run({ numbers, share });
     tf.dispose([share, ...Object.values(numbers)]);
-    return reportOf(step, rate, gradNorm!, reports);
+    return reportOf(step, rate, gradNorm, reports);
   }
 
   /** With the first step: a checkpoint's weights are put in after the trainer is made. */
@@ -148,93 +154,77 @@ export class TrainingStep {
     return this.#random ? this.#rng.fork(label) : undefined;
   }
 
-  /** The step's program: losses, gradients, update. @returns float32[7 + B*Q] loss, gradient norm, parts of the loss, hits */
-  #compute(given: tf.NamedTensorMap, rng: Rng | undefined): tf.Tensor {
-    const { value, grads, parts } = this.#gradients(given, rng);
-    const norm = this.optimizer.apply(grads, inputGroup(given, "numbers") as unknown as UpdateNumbers);
-    const all = tf.concat([value.reshape([1]), norm.reshape([1]), ...parts]);
-    tf.dispose(parts);
-    return all;
+  /** The program of an update by one batch: losses, gradients, AdamW. */
+  #update({ numbers, ...batch }: StepBatch & { numbers: UpdateNumbers }, rng: Rng | undefined): UpdateResults {
+    const { grads, total, ...parts } = this.#gradients(batch, rng);
+    const gradNorm = this.optimizer.apply(grads, numbers);
+    return { total, gradNorm, ...parts };
   }
 
-  /** Adds a batch's gradients to those of the update's other batches. @returns float32[6 + B*Q] loss, its parts, hits */
-  #gather(given: tf.NamedTensorMap, rng: Rng | undefined): tf.Tensor {
-    const { keep } = inputGroup(given, "gathered");
-    const { value, grads, parts } = this.#gradients(given, rng);
+  /** Adds a batch's gradients to those of the update's other batches. */
+  #accumulate({ keep, ...batch }: StepBatch & { keep: tf.Scalar }, rng: Rng | undefined): BatchResults {
+    const { grads, ...results } = this.#gradients(batch, rng);
     const present = this.optimizer.requireGradients(grads);
-    [...this.#gathered!.values()].forEach((sum, i) => sum.assign(sum.mul(keep!).add(present[i]!)));
-    const all = tf.concat([value.reshape([1]), ...parts]);
-    tf.dispose(parts);
-    return all;
+    [...this.#sums!.values()].forEach((sum, i) => sum.assign(sum.mul(keep).add(present[i]!)));
+    return results;
   }
 
-  /** The update by what was gathered. @returns float32[1] the gradient norm */
-  #apply(given: tf.NamedTensorMap): tf.Tensor {
-    const { share } = inputGroup(given, "gathered");
-    const mean = Object.fromEntries([...this.#gathered!].map(([name, sum]) => [name, sum.mul(share!)]));
-    return this.optimizer.apply(mean, inputGroup(given, "numbers") as unknown as UpdateNumbers).reshape([1]);
+  /** The update by the accumulated gradients. */
+  #apply({ numbers, share }: { numbers: UpdateNumbers; share: tf.Scalar }): { gradNorm: tf.Scalar } {
+    const mean = Object.fromEntries([...this.#sums!].map(([name, sum]) => [name, sum.mul(share)]));
+    return { gradNorm: this.optimizer.apply(mean, numbers) };
   }
 
-  /** Loss, gradients by parameter name, and what the report tells: the parts of the loss and the hits, kept. */
+  /** Gradients by parameter name, and what the report tells; parts of the loss and hits are kept. */
   #gradients(
-    given: tf.NamedTensorMap,
+    { inputs, targets }: StepBatch,
     rng: Rng | undefined,
-  ): { value: tf.Scalar; grads: Record<string, tf.Tensor>; parts: tf.Tensor[] } {
+  ): BatchResults & { grads: Record<string, tf.Tensor> } {
     const { config } = this;
-    const inputs = modelInputs(given, this.prompt);
-    const targets = inputGroup(given, "targets") as unknown as Targets;
-    let parts: tf.Tensor[] = [];
+    let parts: Omit<BatchResults, "total"> | undefined;
     const { value, grads } = tf.variableGrads(() => {
       const outputs = forward(this.#source, inputs, config, { training: true, ...(rng === undefined ? {} : { rng }) });
       const losses = lossParts(this.parameters, outputs, inputs, targets, config);
-      const hits = tf.gather(targets.positives.reshape([-1]), bestCells(outputs.scores)).reshape([-1]);
       const zero = tf.scalar(0);
-      parts = [
-        losses.ground,
-        losses.language ?? zero,
-        losses.recon ?? zero,
-        losses.anchor ?? zero,
-        losses.anchorAttention ?? zero,
-      ].map((t) => tf.keep(t.reshape([1])));
-      parts.push(tf.keep(hits));
+      parts = {
+        ground: tf.keep(losses.ground.clone()),
+        language: tf.keep((losses.language ?? zero).clone()),
+        recon: tf.keep((losses.recon ?? zero).clone()),
+        anchor: tf.keep((losses.anchor ?? zero).clone()),
+        anchorAttention: tf.keep((losses.anchorAttention ?? zero).clone()),
+        hits: tf.keep(tf.gather(targets.positives.reshape([-1]), bestCells(outputs.scores)).reshape([-1])),
+      };
       return totalLoss(losses, config.lossWeights);
     }, [...this.#trainable.values()]);
     return {
-      value,
+      total: value,
+      ...parts!,
       grads: Object.fromEntries([...this.#trainable].map(([name, variable]) => [name, grads[variable.name]!])),
-      parts,
     };
   }
 
   dispose(): void {
     this.optimizer.dispose();
-    tf.dispose([...(this.#gathered?.values() ?? [])]);
+    tf.dispose([...(this.#sums?.values() ?? [])]);
   }
 }
 
-/** A report from what each batch of an update gave: loss, its five parts, a hit or miss for each sentence. */
+/** A report from what each batch of an update gave. */
 function reportOf(
   step: number,
   rate: number,
   gradNorm: number,
-  batches: readonly { readonly values: Float32Array; readonly kinds: readonly (string | undefined)[] }[],
+  batches: readonly { readonly results: StepNumbers<BatchResults>; readonly kinds: readonly (string | undefined)[] }[],
 ): StepReport {
-  const mean = (at: number): number => batches.reduce((sum, { values }) => sum + values[at]!, 0) / batches.length;
-  const [total, ground, language, recon, anchor, anchorAttention] = [
-    mean(0),
-    mean(1),
-    mean(2),
-    mean(3),
-    mean(4),
-    mean(5),
-  ];
+  const mean = (name: Exclude<keyof BatchResults, "hits">): number =>
+    batches.reduce((sum, { results }) => sum + results[name], 0) / batches.length;
   const tally = new Map<string, [number, number]>();
   let right = 0,
     count = 0;
-  for (const { values, kinds } of batches) {
+  for (const { results, kinds } of batches) {
     kinds.forEach((kind, i) => {
       if (kind === undefined) return;
-      const hit = values[6 + i]! > 0 ? 1 : 0;
+      const hit = results.hits[i]! > 0 ? 1 : 0;
       const [r, n] = tally.get(kind) ?? [0, 0];
       tally.set(kind, [r + hit, n + 1]);
       right += hit;
@@ -244,13 +234,13 @@ function reportOf(
   return {
     step,
     rate,
-    total,
     gradNorm,
-    ground,
-    language,
-    recon,
-    anchor,
-    anchorAttention,
+    total: mean("total"),
+    ground: mean("ground"),
+    language: mean("language"),
+    recon: mean("recon"),
+    anchor: mean("anchor"),
+    anchorAttention: mean("anchorAttention"),
     accuracy: right / count,
     byKind: Object.fromEntries([...tally].map(([kind, [r, n]]) => [kind, r / n])),
   };

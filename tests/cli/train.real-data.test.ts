@@ -9,7 +9,7 @@ import { resolveConfig } from "../../lib/config/resolve";
 import { UserError } from "../../lib/core/errors";
 import { silent } from "../../lib/core/progress";
 import { prepareScenes } from "../../lib/dataloader/prepare";
-import type { SceneCache } from "../../lib/dataloader/scene-cache";
+import type { SceneCache } from "../../lib/dataloader/prepared-scenes";
 import { openSession } from "../../lib/eval/session";
 import { readSafetensors } from "../../lib/io/safetensors";
 import { type Job, jobConfig, jobsOf, runFolder } from "../../lib/runs/job";
@@ -78,7 +78,6 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => {
   for (const cache of caches) {
-    cache.close();
     rmSync(cache.folder, { recursive: true, force: true });
   }
   data.remove();

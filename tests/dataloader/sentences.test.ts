@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { PreparedScene } from "../../lib/dataloader/scene-cache";
+import type { PreparedScene } from "../../lib/dataloader/prepared-scenes";
 import { groupByScene } from "../../lib/dataloader/sentences";
 import type { Query } from "../../lib/datasets/scene";
 import { isEasy } from "../../lib/eval/splits";

@@ -39,7 +39,6 @@ beforeAll(async () => {
 }, 900_000);
 afterAll(() => {
   for (const { cache } of opened) {
-    cache.close();
     rmSync(cache.folder, { recursive: true, force: true });
   }
   data.remove();
@@ -58,7 +57,7 @@ test("scans are prepared like S2-Rooms, named by one config value", () => {
   expect(session.cache.scenes("val")[0]!.entry.frames).toEqual(["00000", "00020", "00050", "00080"]);
   expect(session.sentences("val")[0]!.queries[0]!.sameClass).toBe(1);
   expect(session.sources).toContain("gt");
-  expect(group!.scene.patchKnown(0).every((known) => known === 1)).toBe(true);
+  expect(group!.scene.record.patchKnown(0).every((known) => known === 1)).toBe(true);
 });
 
 test("frames by maximum coverage are a config value, and prepared beside the even ones", async () => {

@@ -68,7 +68,6 @@ export async function tinyWorld(seed: number, change: Partial<RoomsConfig> = {})
     },
     remove: () => {
       for (const { cache } of sessions) {
-        cache.close();
         rmSync(cache.folder, { recursive: true, force: true });
       }
       rmSync(top, { recursive: true });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { S2Config } from "../../lib/config/schema";
 import { planTraining } from "../../lib/core/parameters";
 import { makeBatch } from "../../lib/dataloader/batch";
-import { normalisePixels } from "../../lib/dataloader/pixels";
+import { normalisePixels } from "../../lib/dataloader/inputs";
 import { tf } from "../../lib/engine/tf";
 import { predict } from "../../lib/eval/predict";
 import type { Session } from "../../lib/eval/session";
@@ -83,8 +83,8 @@ describe("a tower that trains", () => {
     expect(own.length).toBeGreaterThan(10);
     own.forEach((score, i) => expect(Math.abs(score - other[i]!)).toBeLessThan(1e-4));
     expect(session.cache.dims.pixels).toBe(true);
-    expect(() => session.cache.scenes("val")[0]!.features(0)).toThrow("keep colours, not features");
-    expect(() => prepared.cache.scenes("val")[0]!.pixels(0)).toThrow("keep features, not colours");
+    expect(() => session.cache.scenes("val")[0]!.record.features(0)).toThrow("keep colours, not features");
+    expect(() => prepared.cache.scenes("val")[0]!.record.pixels(0)).toThrow("keep features, not colours");
   }, 900_000);
 
   test("gives evaluation its features once a group, and leaves no tensor behind", () => {
@@ -128,13 +128,13 @@ test("Video-3D-LLM's way: the whole tower trains, and φ is added behind the poo
   const [scene] = session.cache.scenes("train");
   // a cell of 28 pixels has the mean of its four patches where all of them are measured
   const patches = (await world.session(world.config(small))).cache.scenes("train")[0]!;
-  const known = patches.patchKnown(0),
-    xyz = patches.patchXyz(0),
-    cells = scene!.patchXyz(0);
+  const known = patches.record.patchKnown(0),
+    xyz = patches.record.patchXyz(0),
+    cells = scene!.record.patchXyz(0);
   let compared = 0;
   for (let cell = 0; cell < 16; cell++) {
     const four = [0, 1, 8, 9].map((d) => Math.floor(cell / 4) * 16 + (cell % 4) * 2 + d);
-    if (scene!.patchKnown(0)[cell] !== 1 || !four.every((p) => known[p] === 1)) continue;
+    if (scene!.record.patchKnown(0)[cell] !== 1 || !four.every((p) => known[p] === 1)) continue;
     // depth holes weigh patches differently
     const mean = four.reduce((sum, p) => sum + xyz[3 * p]!, 0) / 4;
     expect(Math.abs(mean - cells[3 * cell]!)).toBeLessThan(0.1);
@@ -175,7 +175,7 @@ describe("a frozen tower from a published checkpoint", () => {
   test("prepares the features that the same numbers give elsewhere, and training starts from it", async () => {
     const [own, other] = [await world.session(world.config(small)), await world.session(named(siglip("siglip")))];
     expect(other.cache.folder).not.toBe(own.cache.folder);
-    const [a, b] = [own, other].map(({ cache }) => cache.scenes("train")[0]!.features(1)) as [
+    const [a, b] = [own, other].map(({ cache }) => cache.scenes("train")[0]!.record.features(1)) as [
       Float32Array,
       Float32Array,
     ];
@@ -255,7 +255,7 @@ describe("several batches an update", () => {
       views: [0, 2],
       turns: 1,
       draw: 0.5,
-      sentences: [0, 1, 2].map((s) => ({ encoded: encoded[s]!, positives: [queries[s]!.targetId] })),
+      sentences: [0, 1, 2].map((s) => ({ ...encoded[s]!, positives: [queries[s]!.targetId] })),
     }));
     const kinds = ["a", "b", "a"];
     const whole = makeBatch(items, session.cache, both.sizes, both.prompt, both.config);

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { S2Config } from "../../lib/config/schema";
 import { silent } from "../../lib/core/progress";
-import { type Batch, type BatchScene, makeBatch, tokenWidth } from "../../lib/dataloader/batch";
+import { type Batch, type BatchScene, makeBatch } from "../../lib/dataloader/batch";
+import { tokenWidth } from "../../lib/dataloader/inputs";
 import { type EncodedScene, encodeScenes } from "../../lib/dataloader/sentences";
 import { ortStats, resetOrtStats } from "../../lib/engine/backend";
 import { tf } from "../../lib/engine/tf";
@@ -59,7 +60,7 @@ const oneScene = ({ scene, encoded, queries }: EncodedScene, picked: readonly nu
   views: [0, 1, 3, 5],
   turns: 1,
   draw: 0.5,
-  sentences: picked.map((s) => ({ encoded: encoded[s]!, positives: [queries[s]!.targetId] })),
+  sentences: picked.map((s) => ({ ...encoded[s]!, positives: [queries[s]!.targetId] })),
 });
 
 /** Without the losses over views and anchors. */

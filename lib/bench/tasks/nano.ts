@@ -3,9 +3,8 @@ import { merge, parseConfig } from "../../config/resolve";
 import type { S2Config } from "../../config/schema";
 import { planTraining } from "../../core/parameters";
 import { Rng } from "../../core/rng";
-import { inputGroup, modelInputs, stepInputs } from "../../dataloader/step-inputs";
-import { RepeatedStep, type tf } from "../../engine/tf";
-import type { Targets } from "../../model/inputs";
+import { NamedStep, nestTensors } from "../../engine/named-step";
+import type { ModelInputs, Targets } from "../../model/inputs";
 import { pooledSide } from "../../model/pooling";
 import { forward } from "../../model/s2mllm";
 import { patchSide, visionPrefix } from "../../model/vision";
@@ -157,28 +156,27 @@ export function nano(size: Size): Task {
     },
     inputs: () => batch(config, SIZES[size]),
     build: (weights, tensors) => {
-      const inputs = modelInputs(tensors, prompt);
-      const targets = inputGroup(tensors, "targets") as unknown as Targets;
+      const { inputs, targets } = nestTensors<{ inputs: Omit<ModelInputs, "before" | "after">; targets: Targets }>(
+        tensors,
+      );
+      const batch = { inputs: { ...prompt, ...inputs }, targets };
       const kinds = Array.from({ length: scenes * sentences }, () => "all");
-      const training = new TrainingStep(config, prompt, weights);
+      const training = new TrainingStep(config, weights);
       let done = 0;
       const step = (): number[] => {
         const { total, gradNorm, ground, language, recon, anchor, anchorAttention } = training.run(
           Math.min(done++, steps - 1),
-          { inputs, targets },
+          batch,
           kinds,
         );
         return [total, gradNorm, ground, language, recon, anchor, anchorAttention];
       };
-      const { reconRows: _rows, reconImageIds: _ids, ...seen } = inputs;
-      const asked = stepInputs({ inputs: seen });
-      const answer = new RepeatedStep(
-        (given): tf.Tensor => forward(weights, modelInputs(given, prompt), config).scores,
-      );
+      const { reconRows: _rows, reconImageIds: _ids, ...asked } = batch.inputs;
+      const answer = new NamedStep((given: ModelInputs) => ({ scores: forward(weights, given, config).scores }));
       return {
         firstSteps: (compared) => Array.from({ length: compared }, step).flat(),
         step,
-        inference: () => answer.run(asked),
+        inference: () => answer.run(asked).scores,
       };
     },
   };

@@ -1,7 +1,7 @@
 import { TrainingConfig } from "../../config/schema";
 import { type ParameterSpec, planTraining } from "../../core/parameters";
 import { Rng } from "../../core/rng";
-import { inputGroup, stepInputs } from "../../dataloader/step-inputs";
+import { NamedStep, nestTensors } from "../../engine/named-step";
 import { attention, fusedGelu, RepeatedStep, tf } from "../../engine/tf";
 import { gatherRows } from "../../nn/gather";
 import { linear, linearParameters } from "../../nn/linear";
@@ -72,6 +72,9 @@ function logits(p: Scope, ids: tf.Tensor, { width: D, layers, heads }: Sizes): t
   return linear(p.at("head"), layerNorm(p.at("norm"), x, EPS).reshape([B * T, D])) as tf.Tensor2D;
 }
 
+/** Sequences, and the token that comes behind each of theirs. */
+type Tokens = { readonly ids: tf.Tensor; readonly labels: tf.Tensor1D; readonly labelWeights: tf.Tensor1D };
+
 /** A causal language model in the usual form: pre-norm, GELU, learned positions; one step of AdamW with clipping. */
 export function transformer(size: Size): Task {
   const sizes = SIZES[size];
@@ -101,22 +104,21 @@ export function transformer(size: Size): Task {
       );
       const optimizer = new AdamW(weights, plan, training);
       const variables = [...weights];
-      const repeated = new RepeatedStep((given) => {
-        const { ids, labels, labelWeights } = inputGroup(given, "inputs") as Record<string, tf.Tensor>;
+      const tokens = nestTensors<Tokens>(inputs);
+      const update = new NamedStep(({ ids, labels, labelWeights, numbers }: Tokens & { numbers: UpdateNumbers }) => {
         const { value, grads } = tf.variableGrads(
-          () => languageLoss(logits(p, ids!, sizes), labels as tf.Tensor1D, labelWeights as tf.Tensor1D),
+          () => languageLoss(logits(p, ids, sizes), labels, labelWeights),
           variables.map(([, variable]) => variable),
         );
         const named = Object.fromEntries(variables.map(([name, variable]) => [name, grads[variable.name]!]));
-        const norm = optimizer.apply(named, inputGroup(given, "numbers") as unknown as UpdateNumbers);
-        return tf.concat([value.reshape([1]), norm.reshape([1])]);
+        return { loss: value, gradNorm: optimizer.apply(named, numbers) };
       });
       const forward = new RepeatedStep(({ ids }) => logits(p, ids!, sizes));
       const step = (): number[] => {
         const numbers = optimizer.begin(training.learningRate);
-        const values = repeated.run(stepInputs({ inputs, numbers }));
+        const { loss, gradNorm } = update.run({ ...tokens, numbers });
         tf.dispose(Object.values(numbers));
-        return [...values];
+        return [loss, gradNorm];
       };
       return {
         firstSteps: (compared) => Array.from({ length: compared }, step).flat(),

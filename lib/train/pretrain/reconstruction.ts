@@ -3,9 +3,10 @@ import { TrainingConfig } from "../../config/schema";
 import { takeMessages } from "../../core/interrupt";
 import type { ProgressSink } from "../../core/progress";
 import { Rng } from "../../core/rng";
-import { pointmapsOf } from "../../dataloader/pointmaps";
-import type { PreparedScene, SceneCache } from "../../dataloader/scene-cache";
-import { RepeatedStep, tf } from "../../engine/tf";
+import { pointmapsOf } from "../../dataloader/pointmap-targets";
+import type { PreparedScene, SceneCache } from "../../dataloader/prepared-scenes";
+import { disposeTensors, NamedStep, runNamed } from "../../engine/named-step";
+import { tf } from "../../engine/tf";
 import { initParameters } from "../../model/initialise";
 import { decodePointmaps, fast3rPrefix, reconstructionParameters } from "../../model/reconstruction";
 import { Scope } from "../../nn/scope";
@@ -36,6 +37,9 @@ type Examples = {
   readonly local: tf.Tensor5D;
   readonly valid: tf.Tensor4D;
 };
+
+/** Mean distances e of the global and the local maps. */
+type Errors = { readonly global: tf.Scalar; readonly local: tf.Scalar };
 
 /**
  * Pretraining of the reconstruction decoder and its heads on the features of the frozen vision tower, with Fast3R's own
@@ -80,7 +84,7 @@ export async function pretrainReconstruction(
     }));
     const features = new Float32Array(scenes.length * options.views * N * C);
     items.forEach(({ scene, views }, s) =>
-      views.forEach((view, v) => features.set(scene.features(view), (s * options.views + v) * N * C)),
+      views.forEach((view, v) => features.set(scene.record.features(view), (s * options.views + v) * N * C)),
     );
     const points = pointmapsOf(items, cache, whole);
     for (const scene of scenes) scene.release();
@@ -91,7 +95,7 @@ export async function pretrainReconstruction(
       valid: tf.tensor4d(points.valid, points.shape.slice(0, 4) as [number, number, number, number]),
     };
   };
-  const terms = (batch: Examples): { loss: tf.Scalar; global: tf.Scalar; local: tf.Scalar } => {
+  const terms = (batch: Examples): Errors & { readonly loss: tf.Scalar } => {
     const ids = tf.tensor2d(order, [options.scenes, options.views], "int32");
     const maps = decodePointmaps(new Scope(parameters).at(fast3rPrefix), batch.x, ids, config.reconstruction);
     const alpha = config.reconstruction.alpha;
@@ -108,21 +112,18 @@ export async function pretrainReconstruction(
       local: all[all.length - 1]!.distance.mean().asScalar(),
     };
   };
-  const update = new RepeatedStep((given) => {
-    const { x, global, local, valid, ...numbers } = given as unknown as Examples & UpdateNumbers;
-    let parts: tf.Tensor[] = [];
+  const update = new NamedStep(({ numbers, ...batch }: Examples & { numbers: UpdateNumbers }) => {
+    let errors: Errors | undefined;
     const { grads, value } = tf.variableGrads(() => {
-      const t = terms({ x, global, local, valid });
-      parts = [t.global, t.local].map((part) => tf.keep(part.reshape([1])));
-      return t.loss;
+      const { loss, global, local } = terms(batch);
+      errors = { global: tf.keep(global), local: tf.keep(local) };
+      return loss;
     }, [...parameters.values()]);
     optimizer.apply(
       Object.fromEntries([...parameters].map(([name, v]) => [name, grads[v.name] ?? tf.zerosLike(v)])),
       numbers,
     );
-    const all = tf.concat([value.reshape([1]), ...parts]);
-    tf.dispose(parts);
-    return all;
+    return { loss: value, ...errors! };
   });
   const train = cache.scenes("train"),
     held = cache.scenes("val");
@@ -133,10 +134,9 @@ export async function pretrainReconstruction(
     const scenes = Array.from({ length: options.scenes }, () => draw.pick(train));
     const first = scenes.map(() => draw.int(pool - options.views + 1));
     const rate = learningRate(step, training);
-    const given = { ...tensors(scenes, first), ...optimizer.begin(rate) };
-    const numbers = update.run(given);
-    tf.dispose(given);
-    const [loss, globalError, localError] = numbers as unknown as [number, number, number];
+    const given = { ...tensors(scenes, first), numbers: optimizer.begin(rate) };
+    const { loss, global: globalError, local: localError } = update.run(given);
+    disposeTensors(given);
     if (step % 20 === 0 || step + 1 === options.steps)
       log({ step, seconds: (Date.now() - started) / 1000, loss, globalError, localError, rate });
     progress({
@@ -150,14 +150,14 @@ export async function pretrainReconstruction(
     localError = 0,
     rounds = 0;
   for (let at = 0; at + options.scenes <= held.length; at += options.scenes) {
-    const [g, l] = tf
-      .tidy(() => {
-        const t = terms(tensors(held.slice(at, at + options.scenes), new Array<number>(options.scenes).fill(0)));
-        return tf.concat([t.global.reshape([1]), t.local.reshape([1])]);
-      })
-      .dataSync() as unknown as [number, number];
-    globalError += g;
-    localError += l;
+    const batch = tensors(held.slice(at, at + options.scenes), new Array<number>(options.scenes).fill(0));
+    const errors = runNamed((own: Examples): Errors => {
+      const { global, local } = terms(own);
+      return { global, local };
+    }, batch);
+    disposeTensors(batch);
+    globalError += errors.global;
+    localError += errors.local;
     rounds += 1;
   }
   const heldOut = { globalError: globalError / rounds, localError: localError / rounds };

@@ -4,7 +4,8 @@ import { takeMessages } from "../../core/interrupt";
 import type { ParameterSpec } from "../../core/parameters";
 import type { ProgressSink } from "../../core/progress";
 import { Rng } from "../../core/rng";
-import { crossEntropy, RepeatedStep, tf } from "../../engine/tf";
+import { disposeTensors, NamedStep } from "../../engine/named-step";
+import { crossEntropy, tf } from "../../engine/tf";
 import { initParameters } from "../../model/initialise";
 import { patchSide, visionParameters, visionPrefix, visionTower } from "../../model/vision";
 import { linear, linearParameters } from "../../nn/linear";
@@ -191,14 +192,13 @@ export async function pretrainVision(
     return { classAccuracy: classHits / objects, colourAccuracy: colourHits / objects };
   };
 
-  const update = new RepeatedStep((given) => {
-    const { x, classes, colours, ...numbers } = given as unknown as Examples & UpdateNumbers;
+  const update = new NamedStep(({ x, classes, colours, numbers }: Examples & { numbers: UpdateNumbers }) => {
     const { value, grads } = tf.variableGrads(() => {
       const [a, b] = logits(x);
       return meanCrossEntropy(a, classes).add(meanCrossEntropy(b, colours)).asScalar();
     }, [...parameters.values()]);
     optimizer.apply(Object.fromEntries([...parameters].map(([name, v]) => [name, grads[v.name]!])), numbers);
-    return value;
+    return { loss: value };
   });
   const started = Date.now();
   let epoch: number[] = [];
@@ -215,10 +215,10 @@ export async function pretrainVision(
         picks,
         picks.map(() => draw.next() < 0.5),
       ),
-      ...optimizer.begin(rate),
+      numbers: optimizer.begin(rate),
     };
-    const loss = update.run(given)[0]!;
-    tf.dispose(given);
+    const { loss } = update.run(given);
+    disposeTensors(given);
     if (step % 20 === 0 || step + 1 === options.steps)
       log({ step, seconds: (Date.now() - started) / 1000, loss, rate });
     if ((step + 1) % 250 === 0 && step + 1 < options.steps) {

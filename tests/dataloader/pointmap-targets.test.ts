@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { resolveConfig } from "../../lib/config/resolve";
 import { Rng } from "../../lib/core/rng";
-import { pointmapsOf, reconstructionChoice } from "../../lib/dataloader/pointmaps";
-import type { PreparedScene, SceneCache } from "../../lib/dataloader/scene-cache";
+import { pointmapsOf, reconstructionChoice } from "../../lib/dataloader/pointmap-targets";
+import { type RecordDims, SceneRecord } from "../../lib/dataloader/record";
 import { multiply4, turnAndShift } from "../../lib/geometry/rigid";
 import { difference } from "../setup/tensors";
 
@@ -68,16 +68,27 @@ test("pointmaps are the unprojected pixels, and the same points seen from the fi
   const depth = Array.from({ length: views }, () =>
     Uint16Array.from({ length: R * R }, () => (rng.next() < 0.25 ? 0 : 500 + rng.int(4000))),
   );
-  const scene = {
-    depth: (v: number) => depth[v]!,
-    camera: (v: number) => ({ intrinsics: k, pose: poses[v]! }),
-  } as unknown as PreparedScene;
-  const cache = { dims: { pointmap: R, image } } as unknown as SceneCache;
+  const dims: RecordDims = {
+    pool: views,
+    N: 1,
+    side: 1,
+    patchPixels: image ** 2,
+    C: 1,
+    M: 1,
+    pooledSide: 1,
+    pointmap: R,
+    image,
+  };
+  const record = new SceneRecord(dims);
+  depth.forEach((own, v) => {
+    record.depth(v).set(own);
+    record.setCamera(v, k, poses[v]!);
+  });
   const config = resolveConfig({
     preset: "nano",
     set: ["reconstruction.scenesPerStep=0", "reconstruction.viewsPerStep=0"],
   });
-  const maps = pointmapsOf([{ scene, views: [2, 0, 1], draw: 0 }], cache, config);
+  const maps = pointmapsOf([{ scene: { record }, views: [2, 0, 1], draw: 0 }], { dims }, config);
   expect(maps.shape).toEqual([1, 3, R, R, 3]);
 
   // by formula: x = (u - cx) d / fx at the middle pixel of each of the R x R cells, then world, then the first camera

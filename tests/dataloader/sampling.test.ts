@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { resolveConfig } from "../../lib/config/resolve";
 import { Rng } from "../../lib/core/rng";
-import { type SceneSizes, sampleStep } from "../../lib/dataloader/sampler";
+import { type SceneSizes, sampleStep } from "../../lib/dataloader/sampling";
 
 const config = resolveConfig({
   preset: "nano",

@@ -1,6 +1,9 @@
 import type { S2Config } from "../config/schema";
+import { Rng } from "../core/rng";
+import { tf } from "../engine/tf";
 import { invertRigid, multiply4, transformPoints } from "../geometry/rigid";
-import type { PreparedScene, SceneCache } from "./scene-cache";
+import type { ModelInputs, Targets } from "../model/inputs";
+import type { PreparedScene, SceneCache } from "./prepared-scenes";
 
 /** True pointmaps of some scenes and views, metres. */
 export interface Pointmaps {
@@ -37,10 +40,17 @@ export function reconstructionChoice(
   return { scenes, firstViews, count };
 }
 
-/** Pointmaps for the reconstruction loss (spec 4.2.1), unprojected at the pixels that the cache kept. */
+/** One scene of a batch as far as pointmaps are made of it. */
+interface PointmapScene {
+  readonly scene: Pick<PreparedScene, "record">;
+  readonly views: readonly number[];
+  readonly draw: number;
+}
+
+/** Pointmaps for the reconstruction loss (spec 4.2.1), unprojected at the pixels that the record kept. */
 export function pointmapsOf(
-  items: readonly { readonly scene: PreparedScene; readonly views: readonly number[]; readonly draw: number }[],
-  cache: SceneCache,
+  items: readonly PointmapScene[],
+  cache: Pick<SceneCache, "dims">,
   config: S2Config,
 ): Pointmaps {
   const views = items[0]!.views.length;
@@ -56,12 +66,13 @@ export function pointmapsOf(
   const valid = new Float32Array(scenes.length * count * R * R);
   scenes.forEach((b, s) => {
     const { scene, views: chosen } = items[b]!;
+    const { record } = scene;
     const first = firstViews[s]!;
-    const toFirst = invertRigid(scene.camera(chosen[first]!).pose);
+    const toFirst = invertRigid(record.camera(chosen[first]!).pose);
     for (let v = 0; v < count; v++) {
       const view = chosen[first + v]!;
-      const depth = scene.depth(view);
-      const { intrinsics: k, pose } = scene.camera(view);
+      const depth = record.depth(view);
+      const { intrinsics: k, pose } = record.camera(view);
       const at = (s * count + v) * R * R;
       for (let y = 0; y < R; y++) {
         for (let x = 0; x < R; x++) {
@@ -81,4 +92,48 @@ export function pointmapsOf(
   // points that were not measured stay at the origin in both frames
   for (let i = 0; i < valid.length; i++) if (valid[i] === 0) global.fill(0, i * 3, i * 3 + 3);
   return { shape: [scenes.length, count, R, R, 3], local, global, valid, scenes, firstViews };
+}
+
+/** Rows of the views that the reconstruction branch reads, and their rows of the image-index table. */
+function branchInputs(
+  { shape: [S, v], scenes, firstViews }: Pointmaps,
+  V: number,
+  draws: readonly number[],
+  config: S2Config,
+): Pick<ModelInputs, "reconRows" | "reconImageIds"> {
+  const rows = new Int32Array(S * v),
+    ids = new Int32Array(S * v);
+  scenes.forEach((b, s) => {
+    const order =
+      config.reconstruction.imageIds === "ordered" ? undefined : new Rng(Math.floor(draws[b]! * 2 ** 32), "image-ids");
+    // the first view always has row 0; Fast3R draws distinct rows of its 1000-row table for the others
+    const others = order?.shuffle(Array.from({ length: 999 }, (_, i) => i + 1));
+    for (let i = 0; i < v; i++) {
+      rows[s * v + i] = b * V + firstViews[s]! + i;
+      ids[s * v + i] = i === 0 ? 0 : (others?.[i - 1] ?? i);
+    }
+  });
+  return { reconRows: tf.tensor2d(rows, [S, v], "int32"), reconImageIds: tf.tensor2d(ids, [S, v], "int32") };
+}
+
+/** What the reconstruction branch reads and what its loss compares with; the caller frees the tensors. */
+export function makePointmapTargets(
+  items: readonly PointmapScene[],
+  cache: Pick<SceneCache, "dims">,
+  config: S2Config,
+): {
+  readonly inputs: Pick<ModelInputs, "reconRows" | "reconImageIds">;
+  readonly targets: Pick<Targets, "localPoints" | "globalPoints" | "validPoints">;
+} {
+  const points = pointmapsOf(items, cache, config);
+  const [S, v, Y, X] = points.shape;
+  const draws = items.map((item) => item.draw);
+  return {
+    inputs: branchInputs(points, items[0]!.views.length, draws, config),
+    targets: {
+      localPoints: tf.tensor5d(points.local, points.shape),
+      globalPoints: tf.tensor5d(points.global, points.shape),
+      validPoints: tf.tensor4d(points.valid, [S, v, Y, X]),
+    },
+  };
 }
