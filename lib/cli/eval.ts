@@ -13,7 +13,7 @@ import { multipleTargets } from "../eval/splits";
 import { toText } from "../report/table";
 import { tableOne } from "../report/table-one";
 import { requireMemory } from "../train/estimate";
-import { finishedParameters } from "../train/fine-tune";
+import { finishedParameters } from "../weights/parameters";
 import { oneOf, parseOptions, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 

@@ -13,9 +13,10 @@ import { runOnce } from "../engine/tf";
 import { randomInputs, randomTargets } from "../model/random-inputs";
 import { forward } from "../model/s2mllm";
 import { estimate, gigabytes, requireMemory } from "../train/estimate";
-import { streamedGradients, writeFirstUpdate } from "../train/streamed-step";
+import { firstUpdate, streamedGradients } from "../train/streamed-step";
 import { writeRandomWeights } from "../weights/random-weights";
 import { StreamedParameters } from "../weights/streamed";
+import { writeUpdate } from "../weights/tensor-file";
 import { Weights } from "../weights/weights";
 import { parseOptions, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
@@ -147,7 +148,12 @@ function trainOnce(
     }),
   );
   const seconds = (performance.now() - started) / 1000;
-  if (out !== undefined) writeFirstUpdate(out, weights, step, config.training, config.training.learningRate);
+  if (out !== undefined)
+    writeUpdate(
+      out,
+      [...step.gradients.keys()].map((name) => weights.specs.get(name)!),
+      (parameter) => firstUpdate(parameter, weights, step, config.training, config.training.learningRate),
+    );
   return {
     ...passOf(
       config,

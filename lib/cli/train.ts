@@ -7,8 +7,9 @@ import { encodeScenes } from "../dataloader/sentences";
 import { chooseEngine } from "../engine/choose";
 import { openSession } from "../eval/session";
 import { requireMemory } from "../train/estimate";
-import { adapterFolder, fineTune, keptForms, withAdapter } from "../train/fine-tune";
+import { fineTune, keptForms } from "../train/fine-tune";
 import { requireAdapters } from "../weights/adapter";
+import { adapterFolder, withAdapter } from "../weights/parameters";
 import { oneOf, parseOptions, wholeNumber } from "./options";
 import { printJson, printLines } from "./output";
 

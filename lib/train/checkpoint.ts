@@ -2,8 +2,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs
 import { join } from "node:path";
 import { writeFileAtomic } from "../core/files";
 import { tf } from "../engine/tf";
-import { readSafetensors } from "../io/safetensors";
-import { loadWeights, saveWeights } from "../weights/tensor-file";
+import { loadWeights, readTensors, saveWeights } from "../weights/tensor-file";
 import type { AdamW } from "./optimizer";
 
 /** What a checkpoint says of itself. */
@@ -57,12 +56,6 @@ export function resumeCheckpoint(
   const state = JSON.parse(readFileSync(file, "utf8")) as CheckpointState & { updates: number };
   if (state.config !== wanted.config || state.dataFingerprint !== wanted.dataFingerprint) return undefined;
   loadWeights(join(folder, "model.safetensors"), parameters);
-  const stored = readSafetensors(join(folder, "optimizer.safetensors"));
-  tf.tidy(() => {
-    optimizer.restore(
-      new Map([...stored].map(([name, t]) => [name, tf.tensor(t.data as Float32Array, t.shape)])),
-      state.updates,
-    );
-  });
+  tf.tidy(() => optimizer.restore(readTensors(join(folder, "optimizer.safetensors")), state.updates));
   return state;
 }

@@ -1,23 +1,18 @@
 import { createHash } from "node:crypto";
-import { existsSync, rmSync } from "node:fs";
-import { basename, join } from "node:path";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
 import { takeMessages } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
-import { Rng } from "../core/rng";
 import type { SceneCache } from "../dataloader/prepared-scenes";
 import type { EncodedScene } from "../dataloader/sentences";
 import type { tf } from "../engine/tf";
-import { initParameters } from "../model/initialise";
 import type { SharedPrompt } from "../model/prompt";
-import { adapterConfigFile, loadAdapter, requireAdapters, saveAdapter } from "../weights/adapter";
-import { type ModelPart, partOf } from "../weights/checkpoint";
-import { describeModel } from "../weights/describe";
-import { checkpointsOf, pretrainedFile } from "../weights/pretrained";
-import { loadWeights, readWeights, saveWeights } from "../weights/tensor-file";
-import { Weights } from "../weights/weights";
+import { requireAdapters, saveAdapter } from "../weights/adapter";
+import { adapterFolder, baseOf, startingParameters } from "../weights/parameters";
+import { saveWeights } from "../weights/tensor-file";
 import { resumeCheckpoint, saveCheckpoint } from "./checkpoint";
 import { MetricsLog } from "./metrics-log";
 import { Trainer } from "./trainer";
@@ -41,9 +36,6 @@ export interface FineTuneOptions {
 export const keptForms = ["model", "adapter", "both"] as const;
 export type Kept = (typeof keptForms)[number];
 
-/** Where a run's adapter lies in its folder. */
-export const adapterFolder = (run: string): string => join(run, "adapter");
-
 export interface FineTuned {
   readonly parameters: Map<string, tf.Variable>;
   readonly seconds: number;
@@ -51,75 +43,6 @@ export interface FineTuned {
 
 /** Steps whose numbers are averaged into one line of metrics.jsonl. */
 const logEvery = 10;
-
-/**
- * The parameters that a configuration starts from: published checkpoints or the lab's own pretrained parts from their
- * files, adapters over them, the rest by its initial distribution.
- *
- * @param purpose answers need no reconstruction decoder: where no checkpoint has one, its numbers mean nothing then
- */
-export function startingParameters(
-  config: S2Config,
-  purpose: "training" | "answers" = "training",
-): Map<string, tf.Variable> {
-  const { bases, adapters } = checkpointsOf(config);
-  const fromScratch = config.language.init === "xavier";
-  const part = (name: ModelPart): string[] =>
-    describeModel(config)
-      .map((spec) => spec.name)
-      .filter((n) => partOf(n) === name);
-  if (bases.length > 0) {
-    // a language model that starts from random numbers needs no checkpoint, and takes the lab's own decoder
-    const needed: ModelPart[] | undefined = fromScratch
-      ? ["vision tower"]
-      : purpose === "answers"
-        ? ["vision tower", "language model"]
-        : undefined;
-    const weights = Weights.open([...bases, ...adapters], config, needed);
-    try {
-      const parameters = weights.load();
-      const decoder = part("reconstruction decoder").filter((name) => weights.added.includes(name));
-      if (decoder.length > 0 && purpose === "training")
-        loadWeights(pretrainedFile(config.preset, "reconstruction"), parameters, decoder);
-      return parameters;
-    } finally {
-      weights.close();
-    }
-  }
-  const parameters = initParameters(describeModel(config), new Rng(config.seed, "init"));
-  loadWeights(pretrainedFile(config.preset, "vision"), parameters, part("vision tower"));
-  if (config.reconstruction.enabled && purpose === "training")
-    loadWeights(pretrainedFile(config.preset, "reconstruction"), parameters, part("reconstruction decoder"));
-  for (const folder of adapters) loadAdapter(folder, config, parameters);
-  return parameters;
-}
-
-/** A configuration that starts from one adapter, over the weights that it starts from anyway. */
-export function withAdapter(config: S2Config, adapter: string): S2Config {
-  return { ...config, checkpoints: [...checkpointsOf(config).bases, adapter] };
-}
-
-/** What an adapter belongs to, in words: the folders of its base's weights. */
-function baseOf(config: S2Config): string {
-  const { bases } = checkpointsOf(config);
-  return bases.length === 0 ? config.preset : bases.map((path) => basename(path)).join(" ");
-}
-
-/**
- * The parameters of a finished run, for answers: its own weights, or its adapter over what the run started from.
- *
- * @throws UserError when the folder has neither
- */
-export function finishedParameters(folder: string, config: S2Config): Map<string, tf.Variable> {
-  const own = join(folder, "model.safetensors");
-  const adapter = adapterFolder(folder);
-  if (existsSync(own)) return readWeights(own, describeModel(config));
-  if (!existsSync(join(adapter, adapterConfigFile)))
-    throw new UserError(
-      `${folder}: no model.safetensors and no adapter/${adapterConfigFile}; expected the folder of a finished run (s2mllm train makes one)`,
-    );
-  return startingParameters(withAdapter(config, adapter), "answers");
-}
 
 /**
  * Trains one configuration to its end, going on from the run folder's checkpoint where one fits.

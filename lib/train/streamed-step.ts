@@ -2,8 +2,6 @@ import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import { type PlannedParameter, planTraining } from "../core/parameters";
 import { adamw, tf } from "../engine/tf";
-import type { TensorToWrite } from "../io/safetensors";
-import { writeTensorFolder } from "../io/tensor-folder";
 import type { ModelInputs, Targets } from "../model/inputs";
 import { forward } from "../model/s2mllm";
 import { describeModel, trainRules } from "../weights/describe";
@@ -73,61 +71,42 @@ export function streamedGradients(
   }
 }
 
+/** A parameter after its first update, and its moments; float32 numbers. */
+export type FirstUpdate = readonly [value: Float32Array, first: Float32Array, second: Float32Array];
+
 /**
- * The first update of AdamW by streamed gradients, a parameter at a time: writes each trained parameter and its moments ("m.<name>",
- * "v.<name>") to a folder of shards.
+ * AdamW's first update of one parameter by streamed gradients.
  *
  * @param rate learning rate
  */
-export function writeFirstUpdate(
-  folder: string,
+export function firstUpdate(
+  name: string,
   weights: Weights,
   { gradients, norm, plan }: StreamedGradients,
   config: S2Config["training"],
   rate: number,
-  shardBytes = 5e9,
-): void {
-  let last: { name: string; numbers: [Float32Array, Float32Array, Float32Array] } | undefined;
-  const updated = (name: string): [Float32Array, Float32Array, Float32Array] => {
-    if (last?.name === name) return last.numbers;
-    const { shape } = weights.specs.get(name)!;
-    const tensors = tf.tidy(() => {
-      const zeros = tf.zeros([...shape]);
-      return adamw(
-        tf.tensor(weights.values(name), [...shape]),
-        tf.tensor(gradients.get(name)!, [...shape]),
-        zeros,
-        zeros,
-        {
-          lr: tf.scalar(rate * plan.get(name)!.rate),
-          beta1: tf.scalar(config.beta1),
-          beta2: tf.scalar(config.beta2),
-          eps: tf.scalar(config.epsilon),
-          correction1: tf.scalar(1 - config.beta1),
-          correction2: tf.scalar(1 - config.beta2),
-          gradScale: tf.scalar(Math.min(1, config.clipNorm / norm)),
-          ...(decays(shape) ? { weightDecay: tf.scalar(config.weightDecay) } : {}),
-        },
-      );
-    });
-    const numbers = tensors.map((t) => t.dataSync() as Float32Array) as [Float32Array, Float32Array, Float32Array];
-    tf.dispose(tensors);
-    last = { name, numbers };
-    return numbers;
-  };
-  const bytes = (name: string, which: 0 | 1 | 2): Uint8Array => {
-    const { buffer, byteOffset, byteLength } = updated(name)[which];
-    return new Uint8Array(buffer, byteOffset, byteLength);
-  };
-  writeTensorFolder(
-    folder,
-    [...gradients.keys()].flatMap((name) => {
-      const { shape } = weights.specs.get(name)!;
-      return (["", "m.", "v."] as const).map((prefix, which): [string, TensorToWrite] => [
-        `${prefix}${name}`,
-        { dtype: "F32", shape, bytes: () => bytes(name, which as 0 | 1 | 2) },
-      ]);
-    }),
-    shardBytes,
-  );
+): FirstUpdate {
+  const { shape } = weights.specs.get(name)!;
+  const tensors = tf.tidy(() => {
+    const zeros = tf.zeros([...shape]);
+    return adamw(
+      tf.tensor(weights.values(name), [...shape]),
+      tf.tensor(gradients.get(name)!, [...shape]),
+      zeros,
+      zeros,
+      {
+        lr: tf.scalar(rate * plan.get(name)!.rate),
+        beta1: tf.scalar(config.beta1),
+        beta2: tf.scalar(config.beta2),
+        eps: tf.scalar(config.epsilon),
+        correction1: tf.scalar(1 - config.beta1),
+        correction2: tf.scalar(1 - config.beta2),
+        gradScale: tf.scalar(Math.min(1, config.clipNorm / norm)),
+        ...(decays(shape) ? { weightDecay: tf.scalar(config.weightDecay) } : {}),
+      },
+    );
+  });
+  const numbers = tensors.map((t) => t.dataSync() as Float32Array) as [Float32Array, Float32Array, Float32Array];
+  tf.dispose(tensors);
+  return numbers;
 }

@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { UserError } from "../core/errors";
 import type { ParameterSpec } from "../core/parameters";
 import { tf } from "../engine/tf";
-import { SafetensorsFile, type TensorToWrite, writeSafetensors } from "../io/safetensors";
+import { readSafetensors, SafetensorsFile, type TensorToWrite, writeSafetensors } from "../io/safetensors";
+import { writeTensorFolder } from "../io/tensor-folder";
 
 /** Tensors that are read when they are written: never all of them twice in memory. */
 function floats(tensors: ReadonlyMap<string, tf.Tensor>): [string, TensorToWrite][] {
@@ -92,4 +93,43 @@ function withTensors(
   } finally {
     file.close();
   }
+}
+
+/** All tensors of a file, by name. */
+export function readTensors(file: string): Map<string, tf.Tensor> {
+  return new Map([...readSafetensors(file)].map(([name, t]) => [name, tf.tensor(t.data as Float32Array, t.shape)]));
+}
+
+/**
+ * Writes parameters with their moments ("m.<name>", "v.<name>") to a folder of shards, one parameter in memory at a time.
+ *
+ * @param update the numbers of a parameter and of its two moments
+ */
+export function writeUpdate(
+  folder: string,
+  specs: readonly Pick<ParameterSpec, "name" | "shape">[],
+  update: (name: string) => readonly [Float32Array, Float32Array, Float32Array],
+  shardBytes = 5e9,
+): void {
+  let last: { name: string; numbers: readonly [Float32Array, Float32Array, Float32Array] } | undefined;
+  const bytes = (name: string, which: 0 | 1 | 2): Uint8Array => {
+    if (last?.name !== name) last = { name, numbers: update(name) };
+    const { buffer, byteOffset, byteLength } = last.numbers[which];
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  };
+  const kinds = [
+    ["", 0],
+    ["m.", 1],
+    ["v.", 2],
+  ] as const;
+  writeTensorFolder(
+    folder,
+    specs.flatMap(({ name, shape }) =>
+      kinds.map(([prefix, which]): [string, TensorToWrite] => [
+        `${prefix}${name}`,
+        { dtype: "F32", shape, bytes: () => bytes(name, which) },
+      ]),
+    ),
+    shardBytes,
+  );
 }

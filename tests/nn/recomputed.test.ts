@@ -14,9 +14,10 @@ import { gradientsWithin, RecomputedParameters } from "../../lib/nn/recomputed";
 import type { ParameterSource } from "../../lib/nn/scope";
 import { lossParts, totalLoss } from "../../lib/train/losses/total";
 import { AdamW } from "../../lib/train/optimizer";
-import { streamedGradients, writeFirstUpdate } from "../../lib/train/streamed-step";
+import { firstUpdate, streamedGradients } from "../../lib/train/streamed-step";
 import { saveAdapter } from "../../lib/weights/adapter";
 import { describeModel, trainRules } from "../../lib/weights/describe";
+import { writeUpdate } from "../../lib/weights/weight-file";
 import { Weights } from "../../lib/weights/weights";
 import { publish, publishedConfig } from "../model/published";
 import { tinyBatch } from "../model/tiny";
@@ -232,7 +233,12 @@ describe("a streamed training pass", () => {
     const step = streamedGradients(weights, inputs, targets, streamed);
     const folder = join(top, "update");
     const training = { ...streamed.training, clipNorm: step.norm / 2, weightDecay: 0.1, learningRate: 0.01 };
-    writeFirstUpdate(folder, weights, step, training, 0.01, 4000);
+    writeUpdate(
+      folder,
+      [...step.gradients.keys()].map((name) => weights.specs.get(name)!),
+      (name) => firstUpdate(name, weights, step, training, 0.01),
+      4000,
+    );
     const names = [...step.gradients.keys()];
     const variables = new Map(
       names.map((name) => [name, tf.variable(tf.tensor(weights.values(name), [...weights.specs.get(name)!.shape]))]),

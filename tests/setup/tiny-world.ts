@@ -9,8 +9,8 @@ import { RoomsConfig } from "../../lib/datasets/rooms/config";
 import { makeRooms } from "../../lib/datasets/rooms/make";
 import { chooseEngine } from "../../lib/engine/choose";
 import { openSession, type Session } from "../../lib/eval/session";
-import { startingParameters } from "../../lib/train/fine-tune";
 import { Trainer } from "../../lib/train/trainer";
+import { startingParameters } from "../../lib/weights/parameters";
 
 /** Two training rooms and one test room of six frames, for the nano model with its pretrained weights. */
 export interface TinyWorld {

@@ -10,9 +10,9 @@ import { readSafetensors, type TensorToWrite, writeSafetensors } from "../../lib
 import { disposeParameters } from "../../lib/model/initialise";
 import { randomInputs } from "../../lib/model/random-inputs";
 import { forward } from "../../lib/model/s2mllm";
-import { finishedParameters, startingParameters } from "../../lib/train/fine-tune";
 import { openAdapter, saveAdapter } from "../../lib/weights/adapter";
 import { describeModel } from "../../lib/weights/describe";
+import { finishedParameters, startingParameters } from "../../lib/weights/parameters";
 import { Weights } from "../../lib/weights/weights";
 import { publish, publishedConfig } from "../model/published";
 
