@@ -47,9 +47,9 @@ export function inputSizes(
 const narrowest = 16;
 
 /**
- * Tokens that each sentence of a batch gets, when its longest has `longest` and the run's longest `most`: a quarter of the
- * most, half, three quarters or all. Lengths then make four programs at most, and few short sentences are padded to a rare
- * long one.
+ * Tokens that each sentence of a batch gets, when its longest has `longest` and the run's longest `most`: a quarter of
+ * the most, half, three quarters or all. Lengths then make four programs at most, and few short sentences are padded to
+ * a rare long one.
  */
 export function tokenWidth(longest: number, most: number): number {
   const step = Math.max(narrowest, Math.ceil(most / 4));
@@ -102,8 +102,8 @@ export function membership(
 /**
  * What the model reads of some scenes and sentences; the caller frees the tensors (`disposeTensors`).
  *
- * @throws UserError when a scene offers no proposal, something does not fit the sizes, or objects are read from a grid that
- * is not prepared
+ * @throws UserError when a scene offers no proposal, something does not fit the sizes, or objects are read from a grid
+ * that is not prepared
  */
 export function makeInputs(
   scenes: readonly InputScene[],
@@ -115,8 +115,8 @@ export function makeInputs(
 ): ModelInputs {
   if (config.objects.features.startsWith("patch27")) {
     throw new UserError(
-      `objects.features=${config.objects.features}: prepared scenes know which patches, not which pooled cells lie in ` +
-        "a box; use patch14-pe or patch14",
+      `objects.features=${config.objects.features}: prepared scenes know which patches, not which pooled cells lie ` +
+        "in a box; use patch14-pe or patch14",
     );
   }
   const { positions } = config;

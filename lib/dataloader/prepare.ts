@@ -45,8 +45,8 @@ export function sweepUnfinished(folder: string): void {
 }
 
 /**
- * Removes prepared scenes in the layout of the first version, which kept those of all scenes in a few files: gigabytes that
- * nothing reads any more.
+ * Removes prepared scenes in the layout of the first version, which kept those of all scenes in a few files: gigabytes
+ * that nothing reads any more.
  *
  * @returns how many folders there were
  */
@@ -174,9 +174,9 @@ async function prepareMissing(
 }
 
 /**
- * Opens the prepared scenes of a configuration, preparing those that are missing or whose files have changed: features of
- * the frozen vision tower (colours where the tower trains), patch coordinates, rays, depth and box membership, made by two
- * processes. Scenes that are prepared stay, so that an interrupted preparation goes on where it stopped.
+ * Opens the prepared scenes of a configuration, preparing those that are missing or whose files have changed: features
+ * of the frozen vision tower (colours where the tower trains), patch coordinates, rays, depth and box membership, made
+ * by two processes. Scenes that are prepared stay, so that an interrupted preparation goes on where it stopped.
  *
  * @throws UserError naming every scene that cannot be read, or after an interrupt
  */

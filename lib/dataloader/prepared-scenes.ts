@@ -9,8 +9,8 @@ import { type RecordDims, recordBytes, SceneRecord } from "./record";
 
 /**
  * Prepared scenes on disk, one folder for each way of preparing a data set: `index.json`, and one file a scene,
- * `<scene>-<key>.bin`, where the key identifies what was read. A scene's file is never changed: one that is prepared anew
- * gets another name.
+ * `<scene>-<key>.bin`, where the key identifies what was read. A scene's file is never changed: one that is prepared
+ * anew gets another name.
  *
  *     magic "S2SCENES" | uint32 version | uint32 length of the head | head (JSON, padded to 8 bytes)
  *     | record (see record.ts) | uint16[objects + proposals, pool, N] pixels of each patch inside each box

@@ -93,7 +93,11 @@ export class SceneRecord {
     return this.#floats(this.#layout.features, view, N * C);
   }
 
-  /** uint8[image, image, 3] colours of a view whose tower runs in every step. @throws Error when features are kept instead */
+  /**
+   * uint8[image, image, 3] colours of a view whose tower runs in every step.
+   *
+   * @throws Error when features are kept instead
+   */
   pixels(view: number): Uint8Array {
     const { image, pixels } = this.dims;
     if (pixels !== true) throw new Error("these prepared scenes keep features, not colours");
@@ -101,7 +105,10 @@ export class SceneRecord {
     return new Uint8Array(this.bytes, this.#layout.pixels + view * size, size);
   }
 
-  /** float32[N, 3] mean measured world coordinate of each patch, metres; of each pooled token's cell where φ is added there. */
+  /**
+   * float32[N, 3] mean measured world coordinate of each patch, metres; of each pooled token's cell where φ is added
+   * there.
+   */
   patchXyz(view: number): Float32Array {
     return this.#floats(this.#layout.xyz, view, placesOf(this.dims) * 3);
   }

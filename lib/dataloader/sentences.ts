@@ -19,7 +19,9 @@ export interface SceneSentences {
   readonly queries: readonly Query[];
 }
 
-/** ScanRefer's files know the referred objects of a class only; "easy" and "hard" ask for all of the scene (ReferIt3D). */
+/**
+ * ScanRefer's files know the referred objects of a class only; "easy" and "hard" ask for all of the scene (ReferIt3D).
+ */
 function withWholeClass(query: Query, scene: PreparedScene): Query {
   if (query.dataset !== "scanrefer") return query;
   const all = scene.entry.objects.filter((o) => o.label === query.category).length;
@@ -27,14 +29,19 @@ function withWholeClass(query: Query, scene: PreparedScene): Query {
   return all > query.sameClass ? { ...query, sameClass: all } : query;
 }
 
-/** Groups sentences by scene, in the order of the prepared scenes. @throws UserError for a sentence whose scene, target or anchor is not there */
+/**
+ * Groups sentences by scene, in the order of the prepared scenes.
+ *
+ * @throws UserError for a sentence whose scene, target or anchor is not there
+ */
 export function groupByScene(scenes: readonly PreparedScene[], queries: readonly Query[]): SceneSentences[] {
   const byScene = new Map<string, Query[]>(scenes.map((s) => [s.id, []]));
   for (const query of queries) {
     const list = byScene.get(query.sceneId);
     if (list === undefined)
       throw new UserError(
-        `sentence ${query.id}: scene "${query.sceneId}" is not among the ${scenes.length} prepared scenes; check the split's scene list`,
+        `sentence ${query.id}: scene "${query.sceneId}" is not among the ${scenes.length} prepared scenes; check ` +
+          "the split's scene list",
       );
     list.push(query);
   }
@@ -44,7 +51,8 @@ export function groupByScene(scenes: readonly PreparedScene[], queries: readonly
       const missing = [query.targetId, ...query.anchorIds].find((id) => scene.entry.objects[id] === undefined);
       if (missing !== undefined) {
         throw new UserError(
-          `sentence ${query.id}: object ${missing} is not in scene ${scene.id}, which has objects 0 to ${scene.entry.objects.length - 1}`,
+          `sentence ${query.id}: object ${missing} is not in scene ${scene.id}, which has objects 0 to ` +
+            `${scene.entry.objects.length - 1}`,
         );
       }
     }
@@ -63,7 +71,8 @@ export function loadTokenizer(config: S2Config): Tokenizer {
   const extended = new Tokenizer(withTokens(tokenizer.json, addedTokens), tokenizer.origin);
   if (extended.size !== config.language.vocabSize) {
     throw new UserError(
-      `tokenizer ${tokenizer.origin}: has ${tokenizer.size} tokens, with ${addedTokens.join(", ")} ${extended.size}; preset ${config.preset} expects ${config.language.vocabSize}: it belongs to another model`,
+      `tokenizer ${tokenizer.origin}: has ${tokenizer.size} tokens, with ${addedTokens.join(", ")} ` +
+        `${extended.size}; preset ${config.preset} expects ${config.language.vocabSize}: it belongs to another model`,
     );
   }
   return extended;
@@ -81,7 +90,8 @@ export function encodeScenes(
 ): { scenes: EncodedScene[]; prompt: SharedPrompt } {
   if (tokenizer.size > config.language.vocabSize) {
     throw new UserError(
-      `the tokenizer ${tokenizer.origin} has ${tokenizer.size} tokens, the model's vocabulary holds ${config.language.vocabSize}; raise language.vocabSize`,
+      `the tokenizer ${tokenizer.origin} has ${tokenizer.size} tokens, the model's vocabulary holds ` +
+        `${config.language.vocabSize}; raise language.vocabSize`,
     );
   }
   return {

@@ -5,7 +5,9 @@ function isBranch(value: unknown): value is object {
   return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
-/** The tensors of a tree by their paths, such as "inputs.text"; members that are neither tensor nor branch are left out. */
+/**
+ * The tensors of a tree by their paths, such as "inputs.text"; members that are neither tensor nor branch are left out.
+ */
 export function flattenTensors(tree: object): tf.NamedTensorMap {
   const tensors: tf.NamedTensorMap = {};
   const add = (branch: object, prefix: string): void => {
@@ -30,7 +32,9 @@ export function nestTensors<T extends object>(tensors: tf.NamedTensorMap): T {
   return tree as T;
 }
 
-/** A tree like `template` whose tensors are the ones that have their paths; all other members are the template's own. */
+/**
+ * A tree like `template` whose tensors are the ones that have their paths; all other members are the template's own.
+ */
 export function unflattenTensors<T extends object>(template: T, tensors: tf.NamedTensorMap): T {
   const copy = (branch: object, prefix: string): object =>
     Object.fromEntries(
@@ -51,7 +55,9 @@ export function disposeTensors(tree: object): void {
   tf.dispose(flattenTensors(tree));
 }
 
-/** What the body of a named step gives: tensors by name. Those that were kept (`tf.keep`) are freed once they are read. */
+/**
+ * What the body of a named step gives: tensors by name. Those that were kept (`tf.keep`) are freed once they are read.
+ */
 export type StepResults = Readonly<Record<string, tf.Tensor>>;
 
 /** The numbers of a step's results: a scalar's number, all others flattened. */
@@ -93,8 +99,8 @@ export function runNamed<I extends object, R extends StepResults>(body: (inputs:
 }
 
 /**
- * A repeated step (see `RepeatedStep`) that takes a tree of tensors, such as `{ inputs, targets }`, and gives results by
- * name. Members of the tree that are no tensors must be the same at every call.
+ * A repeated step (see `RepeatedStep`) that takes a tree of tensors, such as `{ inputs, targets }`, and gives results
+ * by name. Members of the tree that are no tensors must be the same at every call.
  */
 export class NamedStep<I extends object, R extends StepResults> {
   readonly #step: RepeatedStep;

@@ -99,7 +99,10 @@ export function scoreBySet(
   );
 }
 
-/** What guesses without a picture reach, and what no choice among the proposals can exceed; percent at IoU 0.25 (and 0.5). */
+/**
+ * What guesses without a picture reach, and what no choice among the proposals can exceed; percent at IoU 0.25 (and
+ * 0.5).
+ */
 export interface Bounds {
   readonly baselines: { readonly random: number; readonly rightClass: number };
   readonly upperBound: { readonly acc25: number; readonly acc50: number };

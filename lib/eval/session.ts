@@ -24,7 +24,10 @@ export interface Session {
   readonly synthetic: boolean;
   /** The proposals that the test scenes offer. */
   readonly sources: readonly ProposalSource[];
-  /** @throws UserError when no sentence speaks of the split's scenes; those that speak of others are counted and reported */
+  /**
+   * @throws UserError when no sentence speaks of the split's scenes; those that speak of others are counted and
+   * reported
+   */
   sentences(split: "train" | "val"): SceneSentences[];
 }
 
@@ -40,7 +43,9 @@ export async function openSession(config: S2Config, progress: ProgressSink): Pro
       task: "proposals",
       done: scenes.length - without.length,
       total: scenes.length,
-      note: `${without.length} of ${scenes.length} test scenes have none (${few}), so that only ground-truth boxes can be offered; run the detector on them too, or take them out of scannetv2_val.txt`,
+      note:
+        `${without.length} of ${scenes.length} test scenes have none (${few}), so that only ground-truth boxes ` +
+        "can be offered; run the detector on them too, or take them out of scannetv2_val.txt",
     });
   }
   return {
@@ -58,9 +63,10 @@ export async function openSession(config: S2Config, progress: ProgressSink): Pro
         (config.data.sentences ?? ["scanrefer"]).flatMap((set) => {
           const { file, queries, elsewhere } = readSplit(folder, set, split, config.data.referFilters);
           if (queries.length === 0) {
-            const some = `${elsewhere} sentences${config.data.referFilters === undefined ? "" : " that data.referFilters lets through"}`;
+            const through = config.data.referFilters === undefined ? "" : " that data.referFilters lets through";
             throw new UserError(
-              `${file}: none of its ${some} speaks of a scene in scannetv2_${split}.txt (${scenes.length} scenes); check that the two belong together`,
+              `${file}: none of its ${elsewhere} sentences${through} speaks of a scene in scannetv2_${split}.txt (${scenes.length} scenes); ` +
+                "check that the two belong together",
             );
           }
           if (elsewhere > 0) {

@@ -138,7 +138,8 @@ export function loadParameters(
   const problems = matchProblems(match);
   if (problems.length > 0)
     throw new UserError(
-      `parameters do not fit the model: ${problems.slice(0, 8).join("; ")}${problems.length > 8 ? `; and ${problems.length - 8} more` : ""}`,
+      "parameters do not fit the model: " +
+        `${problems.slice(0, 8).join("; ")}${problems.length > 8 ? `; and ${problems.length - 8} more` : ""}`,
     );
   return new Map(
     [...match.found].map(([name, from]) => {

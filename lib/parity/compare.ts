@@ -53,7 +53,9 @@ function compareTensor(tensor: GoldenTensor, produced: Produced, expected: reado
   if (worst < 0) return { relative };
   return {
     relative,
-    failure: `${name}[${worst}]: got ${produced.data[worst]}, expected ${expected[worst]}, off by ${worstExcess.toExponential(2)} more than allowed (tolerance ${zero ? tensor.tolerance_abs : t})`,
+    failure:
+      `${name}[${worst}]: got ${produced.data[worst]}, expected ${expected[worst]}, off by ` +
+      `${worstExcess.toExponential(2)} more than allowed (tolerance ${zero ? tensor.tolerance_abs : t})`,
   };
 }
 

@@ -10,8 +10,8 @@ import { partOf } from "../weights/checkpoint";
 import { describeModel, trainRules } from "../weights/describe";
 
 /**
- * What is done with the model: training steps; answers with all weights in memory; answers, or the gradients of one batch, with weights
- * read part by part.
+ * What is done with the model: training steps; answers with all weights in memory; answers, or the gradients of one
+ * batch, with weights read part by part.
  */
 export type Work = "train" | "answer" | "stream" | "stream-train";
 
@@ -202,8 +202,8 @@ function mapsOf(config: S2Config): { kept: number; flops: number } {
 }
 
 /**
- * Memory and work of one training step, or of one answered sentence, from shapes alone. Float32 throughout; half-precision
- * weights are widened when they are read.
+ * Memory and work of one training step, or of one answered sentence, from shapes alone. Float32 throughout;
+ * half-precision weights are widened when they are read.
  *
  * Meant to tell a run that fits from one that does not: within about a factor of 2 of what is measured at nano size.
  */
@@ -307,9 +307,11 @@ export function requireMemory(config: S2Config, work: Work, engine: EngineName, 
   const total = needed.bytes * processes;
   if (available === undefined || total <= available) return;
   const several = processes > 1 ? ` for each of ${processes} runs side by side` : "";
+  const verb = work === "train" || work === "stream-train" ? "training" : "answering";
   throw new UserError(
-    `preset ${config.preset} does not fit: ${work === "train" || work === "stream-train" ? "training" : "answering"} on ${config.data.frames} frames needs about ${gigabytes(needed.bytes)}${several} ` +
-      `(${memoryText(needed)}), ${engine} has ${gigabytes(available)} here; use a smaller preset, fewer frames (--set data.frames=8)` +
+    `preset ${config.preset} does not fit: ${verb} on ${config.data.frames} frames needs about ` +
+      `${gigabytes(needed.bytes)}${several} (${memoryText(needed)}), ${engine} has ${gigabytes(available)} here; ` +
+      "use a smaller preset, fewer frames (--set data.frames=8)" +
       `${processes > 1 ? ", fewer processes" : ""} or a machine with more memory`,
   );
 }

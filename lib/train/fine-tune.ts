@@ -47,7 +47,8 @@ const logEvery = 10;
 /**
  * Trains one configuration to its end, going on from the run folder's checkpoint where one fits.
  *
- * @throws UserError, before the first step, when an adapter is wanted of a configuration that has none; or "stopped after …" after `signal`; the checkpoint is written first
+ * @throws UserError, before the first step, when an adapter is wanted of a configuration that has none; or "stopped
+ * after …" after `signal`; the checkpoint is written first
  */
 export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
   const { config, cache, folder } = options;
@@ -104,7 +105,8 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
     ] as const) {
       if (!Number.isFinite(value))
         throw new UserError(
-          `${options.name}: the ${what} is ${value} at step ${step}; lower training.learningRate, or name the first tensor with S2_ENGINE_DEBUG=1 (${goOn()})`,
+          `${options.name}: the ${what} is ${value} at step ${step}; lower training.learningRate, or name the ` +
+            `first tensor with S2_ENGINE_DEBUG=1 (${goOn()})`,
         );
     }
     for (const key of [

@@ -40,12 +40,14 @@ function ofRow(row: ResultRow): string[] {
   const random = row.baselines.random;
   if (random !== undefined && acc25 < random + 3) {
     found.push(
-      `${name}: Acc@0.25 ${acc25.toFixed(1)} % is that of a random pick (${random.toFixed(1)} %): a collapsed grounding head`,
+      `${name}: Acc@0.25 ${acc25.toFixed(1)} % is that of a random pick (${random.toFixed(1)} %): a collapsed ` +
+        "grounding head",
     );
   }
   if (unique25 !== undefined && multiple25 !== undefined && multiple25 < unique25 / 2) {
     found.push(
-      `${name}: weak among several of a kind (${multiple25.toFixed(1)} % against ${unique25.toFixed(1)} % where the class is unique)`,
+      `${name}: weak among several of a kind (${multiple25.toFixed(1)} % against ${unique25.toFixed(1)} % where ` +
+        "the class is unique)",
     );
   }
   return found;

@@ -1,9 +1,13 @@
 import { tf } from "../engine/tf";
 
-/** Share of a plain matrix product's speed that a whole step reaches; the rest is attention, norms and moving numbers. */
+/**
+ * Share of a plain matrix product's speed that a whole step reaches; the rest is attention, norms and moving numbers.
+ */
 const reached = 0.5;
 
-/** Floating-point operations a second that the model can be expected to do on the current engine, from a short product. */
+/**
+ * Floating-point operations a second that the model can be expected to do on the current engine, from a short product.
+ */
 export function modelRate(): number {
   const n = 768;
   const values = Float32Array.from({ length: n * n }, (_, i) => ((i * 7) % 13) / 13);

@@ -23,8 +23,8 @@ export interface StreamedGradients {
 }
 
 /**
- * Loss and gradients of one batch with weights that are read part by part, forward and again backward. Memory: the gradients, the word
- * embeddings, and one part's parameters and intermediate results.
+ * Loss and gradients of one batch with weights that are read part by part, forward and again backward. Memory: the
+ * gradients, the word embeddings, and one part's parameters and intermediate results.
  *
  * @param onPart told of the bytes read so far, after each part
  * @throws UserError when a trained parameter gets no gradient

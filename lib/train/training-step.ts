@@ -41,7 +41,10 @@ export interface LabelledBatch {
   readonly kinds: readonly (string | undefined)[];
 }
 
-/** What a batch gives beside its gradients: the loss, its parts (0 where one is off), and 1 for each sentence that is right. */
+/**
+ * What a batch gives beside its gradients: the loss, its parts (0 where one is off), and 1 for each sentence that is
+ * right.
+ */
 type BatchResults = Readonly<
   Record<"total" | "ground" | "language" | "recon" | "anchor" | "anchorAttention", tf.Scalar> & { hits: tf.Tensor1D }
 >;

@@ -79,7 +79,8 @@ export function finishedParameters(folder: string, config: S2Config): Map<string
   if (existsSync(own)) return readWeights(own, describeModel(config));
   if (!existsSync(join(adapter, adapterConfigFile)))
     throw new UserError(
-      `${folder}: no model.safetensors and no adapter/${adapterConfigFile}; expected the folder of a finished run (s2mllm train makes one)`,
+      `${folder}: no model.safetensors and no adapter/${adapterConfigFile}; expected the folder of a finished run ` +
+        "(s2mllm train makes one)",
     );
   return startingParameters(withAdapter(config, adapter), "answers");
 }

@@ -101,7 +101,8 @@ export function readTensors(file: string): Map<string, tf.Tensor> {
 }
 
 /**
- * Writes parameters with their moments ("m.<name>", "v.<name>") to a folder of shards, one parameter in memory at a time.
+ * Writes parameters with their moments ("m.<name>", "v.<name>") to a folder of shards, one parameter in memory at a
+ * time.
  *
  * @param update the numbers of a parameter and of its two moments
  */

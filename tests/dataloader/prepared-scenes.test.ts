@@ -36,7 +36,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** A folder with one scene: features are its view's number, and patch i of view v has 100 b + 10 v + i % 10 pixels in box b. */
+/**
+ * A folder with one scene: features are its view's number, and patch i of view v has 100 b + 10 v + i % 10 pixels in
+ * box b.
+ */
 function write(): string {
   const record = new SceneRecord(dims);
   for (let v = 0; v < dims.pool; v++) record.features(v).fill(v + 0.5);

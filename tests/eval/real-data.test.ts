@@ -106,7 +106,8 @@ test("several sets of sentences, with ReferIt3D's filters where they are wanted"
   const sr3d = await open('data.sentences=["sr3d"]');
   expect(() => sr3d.sentences("train")).toThrow("has no sentences of sr3d (train); put sr3d_train.csv, or sr3d.csv");
   expect(() => resolveConfig({ preset: "nano", set: ["data.referFilters.maxTokens=24"] })).toThrow(
-    'data.referFilters is for nr3d and sr3d, but data.sentences is ["scanrefer"]; name them there or leave the filters out',
+    'data.referFilters is for nr3d and sr3d, but data.sentences is ["scanrefer"]; name them there or leave the ' +
+      "filters out",
   );
   expect(() =>
     resolveConfig({ preset: "nano", set: ["data.referFilters.tokens=24", 'data.sentences=["nr3d"]'] }),
@@ -120,7 +121,13 @@ test("sentences about scenes that the list does not name are counted and reporte
   data.edit("ScanRefer_filtered_val.json", (text) =>
     text.replace(
       /\]$/,
-      `,${JSON.stringify({ scene_id: "scene0000_00", object_id: "0", object_name: "chair", ann_id: "0", description: "a chair" })}]`,
+      `,${JSON.stringify({
+        scene_id: "scene0000_00",
+        object_id: "0",
+        object_name: "chair",
+        ann_id: "0",
+        description: "a chair",
+      })}]`,
     ),
   );
   expect(found.sentences("val")[0]!.queries.length).toBe(1);

@@ -17,7 +17,7 @@ import { AdamW } from "../../lib/train/optimizer";
 import { firstUpdate, streamedGradients } from "../../lib/train/streamed-step";
 import { saveAdapter } from "../../lib/weights/adapter";
 import { describeModel, trainRules } from "../../lib/weights/describe";
-import { writeUpdate } from "../../lib/weights/weight-file";
+import { writeUpdate } from "../../lib/weights/tensor-file";
 import { Weights } from "../../lib/weights/weights";
 import { publish, publishedConfig } from "../model/published";
 import { tinyBatch } from "../model/tiny";

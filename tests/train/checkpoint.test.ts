@@ -8,7 +8,6 @@ import { chooseEngine } from "../../lib/engine/choose";
 import { tf } from "../../lib/engine/tf";
 import { resumeCheckpoint, saveCheckpoint } from "../../lib/train/checkpoint";
 import { AdamW } from "../../lib/train/optimizer";
-import { loadWeights, saveWeights } from "../../lib/weights/tensor-file";
 
 let folder: string;
 beforeAll(async () => {

@@ -48,7 +48,8 @@ it("nano's first 50 losses on wasm are ort-cpu's", { timeout: 900_000 }, async (
 });
 
 it.skipIf(leaveOut)(
-  `nano's first ${STEPS_WEBGPU} losses ${WHERE} are ort-cpu's, with every node on the provider and nothing read but them`,
+  `nano's first ${STEPS_WEBGPU} losses ${WHERE} are ort-cpu's, with every node on the provider and nothing read ` +
+    "but them",
   { timeout: 900_000 },
   async () => {
     await use("ort-webgpu");

@@ -55,7 +55,10 @@ test("nano fits, the 7B model is refused with numbers and what to change", () =>
   expect(() => requireMemory(resolveConfig({ preset: "nano" }), "train", "ort-cpu", 2)).not.toThrow();
   const large = paper("training.scenes=64");
   expect(() => requireMemory(large, "train", "ort-cpu")).toThrow(
-    /^preset llava-video-7b does not fit: training on 16 frames needs about \d+ GB \(activations \d+ GB, .*weights 35 GB.*\), ort-cpu has [\d.]+ GB here; use a smaller preset, fewer frames/,
+    new RegExp(
+      "^preset llava-video-7b does not fit: training on 16 frames needs about \\d+ GB " +
+        "\\(activations \\d+ GB, .*weights 35 GB.*\\), ort-cpu has [\\d.]+ GB here; use a smaller preset, fewer frames",
+    ),
   );
   expect(() => requireMemory(large, "train", "ort-cpu", 2)).toThrow("for each of 2 runs side by side");
 });

@@ -7,8 +7,8 @@ import { type TinyWorld, tinyWorld } from "../setup/tiny-world";
 const STEPS = 50;
 const rounding = vi.hoisted(() => ({ on: false }));
 
-// The CPU provider computes half precision products in float32 and takes the casts around them away. A Split into one part keeps them:
-// operands and results are rounded as on a GPU, sums inside a product are not.
+// The CPU provider computes half precision products in float32 and takes the casts around them away. A Split into one
+// part keeps them: operands and results are rounded as on a GPU, sums inside a product are not.
 vi.mock("../../lib/engine/ort/runtime/provider", async (original) => {
   const { PROVIDERS } = await original<typeof import("../../lib/engine/ort/runtime/provider")>();
   const { webgpuRules } = await import("../../lib/engine/ort/lower/rules/webgpu");
@@ -75,7 +75,8 @@ it("products rounded to half precision train alike, with float32 weights and no 
   const mean = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0) / list.length;
   const late = Math.abs(mean(got.slice(-20)) / mean(want.slice(-20)) - 1);
   console.log(
-    `half precision products to float32: losses of the first 10 steps differ by ${early.toExponential(1)} at most, the mean of the last 20 of ${STEPS} by ${late.toExponential(1)}`,
+    `half precision products to float32: losses of the first 10 steps differ by ${early.toExponential(1)} at most, ` +
+      `the mean of the last 20 of ${STEPS} by ${late.toExponential(1)}`,
   );
   expect(want.at(-1)).toBeLessThan(want[0]! - 0.5);
   // three digits are left of each product; steps of three sentences then drift apart, not off

@@ -24,9 +24,12 @@ describe("failure signatures", () => {
     expect(
       failureSignatures([sampleRow({ metrics: { acc25: 9, acc50: 8, unique25: 80, multiple25: 30 } })], [ill]),
     ).toEqual([
-      "table5 full, nano, seed 0, gt boxes: Acc@0.25 9.0 % is that of a random pick (8.0 %): a collapsed grounding head",
-      "table5 full, nano, seed 0, gt boxes: weak among several of a kind (30.0 % against 80.0 % where the class is unique)",
-      "full-s0: the reconstruction loss does not converge early (91 % of its start)", // steps 4 to 7 of 0 to 19: 1 - 0.3 * 5.5 / 19
+      "table5 full, nano, seed 0, gt boxes: Acc@0.25 9.0 % is that of a random pick (8.0 %): a collapsed grounding " +
+        "head",
+      "table5 full, nano, seed 0, gt boxes: weak among several of a kind (30.0 % against 80.0 % where the class is " +
+        "unique)",
+      // steps 4 to 7 of 0 to 19: 1 - 0.3 * 5.5 / 19
+      "full-s0: the reconstruction loss does not converge early (91 % of its start)",
       "full-s0: the language head has hardly learnt the categories (100 % of its start)",
       "full-s0: the grounding loss has hardly fallen: a collapsed head? (97 % of its start)",
     ]);

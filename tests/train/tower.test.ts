@@ -150,7 +150,8 @@ test("objects from the pooled grid are refused by name", async () => {
   const session = await world.session(config);
   const trainer = world.trainer(session);
   expect(() => trainer.batch(0)).toThrow(
-    "objects.features=patch27-pe: prepared scenes know which patches, not which pooled cells lie in a box; use patch14-pe or patch14",
+    "objects.features=patch27-pe: prepared scenes know which patches, not which pooled cells lie in a box; use " +
+      "patch14-pe or patch14",
   );
   trainer.dispose();
 }, 900_000);
@@ -218,7 +219,7 @@ describe("a frozen tower from a published checkpoint", () => {
   });
 });
 
-test("a step whose layers are computed again is the ordinary one, and holds no more tensors from step to step", async () => {
+test("a step whose layers are computed again is the ordinary one, and its tensors do not grow", async () => {
   const config = world.config(adapted);
   const session = await world.session(config);
   const plain = world.trainer(session);
@@ -293,7 +294,7 @@ describe("several batches an update", () => {
     each.dispose();
   }, 900_000);
 
-  test("a step takes as many batches, each with scenes of its own, and holds no more tensors from step to step", async () => {
+  test("a step takes as many batches, each with scenes of its own, and its tensors do not grow", async () => {
     const config = world.config([...even, "training.accumulate=2"]);
     const session = await world.session(config);
     const trainer = world.trainer(session);

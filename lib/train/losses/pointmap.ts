@@ -22,7 +22,9 @@ export interface ViewTerms {
 
 const FLOOR = 1e-8;
 
-/** Coordinates as planes, [S, V, 3, Y, X]: rows of a whole image are worked on much faster than rows of three numbers. */
+/**
+ * Coordinates as planes, [S, V, 3, Y, X]: rows of a whole image are worked on much faster than rows of three numbers.
+ */
 function asPlanes(points: tf.Tensor5D): tf.Tensor5D {
   return points.transpose([0, 1, 4, 2, 3]) as tf.Tensor5D;
 }
@@ -40,8 +42,9 @@ function normalised(planes: tf.Tensor5D, valid: tf.Tensor4D, scaling: Scaling): 
 }
 
 /**
- * Confidence-weighted regression of pointmaps: with prediction and truth each divided by its own mean distance ẑ, z over
- * valid pixels (the gradient passes through ẑ), e = ‖X̂/ẑ - X/z‖ and C·e - α ln C, averaged over a view's valid pixels.
+ * Confidence-weighted regression of pointmaps: with prediction and truth each divided by its own mean distance ẑ, z
+ * over valid pixels (the gradient passes through ẑ), e = ‖X̂/ẑ - X/z‖ and C·e - α ln C, averaged over a view's valid
+ * pixels.
  *
  * The paper's transcription has +α ln C; all code of this family has a minus, without which C would not grow.
  *

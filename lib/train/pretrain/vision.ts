@@ -41,7 +41,9 @@ export interface VisionPretraining {
 export interface PretrainedVision {
   /** Weights of the tower by checkpoint name. */
   readonly weights: Map<string, tf.Variable>;
-  /** Share of held-out patches that show an object whose class, and colour, is named right; of all patches for `any`. */
+  /**
+   * Share of held-out patches that show an object whose class, and colour, is named right; of all patches for `any`.
+   */
   readonly heldOut: { readonly classAccuracy: number; readonly colourAccuracy: number };
 }
 
@@ -51,8 +53,8 @@ type Examples = { readonly x: tf.Tensor4D; readonly classes: tf.Tensor1D; readon
 const heads = "dense_heads";
 
 /**
- * Starting values of the learned position embedding: sines of row and column, as plain vision transformers of little data use
- * them, so that neighbours look alike from the first step. float32[side * side, width]
+ * Starting values of the learned position embedding: sines of row and column, as plain vision transformers of little
+ * data use them, so that neighbours look alike from the first step. float32[side * side, width]
  */
 function gridWaves(side: number, width: number): Float32Array {
   const bands = width / 4;

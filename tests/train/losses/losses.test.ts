@@ -267,7 +267,7 @@ describe("pointmaps", () => {
     expectTensorClose(pointmapTerms(predicted(points), truth, tf.zeros(shape), "joint", 0.2).confidence, [0, 0]);
   });
 
-  test("gradients of points (through their own factor) and of confidence; a perfect prediction has a finite one", () => {
+  test("gradients of points (through their own factor) and of confidence; finite for a perfect prediction", () => {
     const points = random<tf.Tensor5D>([...shape, 3], 2);
     const confidence = random<tf.Tensor4D>(shape, 3).abs().add(1) as tf.Tensor4D;
     for (const scaling of ["joint", "each"] as const) {
