@@ -1,42 +1,43 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import { presets } from "../config/presets";
 import { merge, parseConfig } from "../config/resolve";
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import type { ParameterSpec } from "../core/parameters";
 import { tf } from "../engine/tf";
+import type { Box } from "../geometry/box";
+import { readJsonAs } from "../io/json";
 import { numbersOf, readSafetensors, type StoredTensor } from "../io/safetensors";
 import { matchNames, matchProblems } from "../weights/hf-names";
 
 /** One tensor of a golden, as index.json describes it. */
-export interface GoldenTensor {
-  readonly name: string;
-  readonly role: "param" | "input" | "output" | "grad";
-  readonly shape: readonly number[];
-  readonly meaning?: string;
-  readonly tolerance?: number;
-  readonly tolerance_abs?: number;
-  readonly analytically_zero?: boolean;
-}
+const GoldenTensor = z.looseObject({
+  name: z.string(),
+  role: z.enum(["param", "input", "output", "grad"]),
+  shape: z.array(z.int().min(0)),
+  meaning: z.string().optional(),
+  tolerance: z.number().optional(),
+  tolerance_abs: z.number().optional(),
+  analytically_zero: z.boolean().optional(),
+});
+export type GoldenTensor = Readonly<z.output<typeof GoldenTensor>>;
 
-/** One golden: a file of tensors and the configuration it was made with. */
-export interface Golden {
-  readonly file: string;
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly tensors: readonly GoldenTensor[];
-  /** Rows and tables of the evaluation goldens. */
-  readonly [key: string]: unknown;
-}
+/** One golden: a file of tensors and the configuration it was made with; goldens of evaluation have rows and tables. */
+const Golden = z.looseObject({
+  file: z.string(),
+  config: z.record(z.string(), z.unknown()),
+  tensors: z.array(GoldenTensor),
+});
+export type Golden = Readonly<z.output<typeof Golden>>;
 
 /** Reads index.json of a goldens folder. @throws UserError when it is not one */
 export function readGoldens(folder: string): Golden[] {
   const path = join(folder, "index.json");
   if (!existsSync(path))
     throw new UserError(`${folder}: no index.json in it; --goldens takes a folder in the goldens' format`, 2);
-  const index = JSON.parse(readFileSync(path, "utf8")) as { goldens?: Golden[] };
-  if (!Array.isArray(index.goldens)) throw new UserError(`${path}: has no list "goldens"`);
-  return index.goldens;
+  return readJsonAs(path, z.object({ goldens: z.array(Golden) })).goldens;
 }
 
 /** A value that a runner gives for a tensor of the golden. */
@@ -94,6 +95,22 @@ export class Case {
     return value as T;
   }
 
+  /** Facts of the golden beside its tensors. @throws UserError naming what is missing or of another form */
+  facts<T extends z.ZodType>(schema: T): z.output<T> {
+    const parsed = schema.safeParse(this.golden);
+    if (!parsed.success) throw new UserError(`golden ${this.name}: ${z.prettifyError(parsed.error)}`);
+    return parsed.data;
+  }
+
+  /** Boxes that a tensor holds, six numbers each. */
+  boxes(name: string): Box[] {
+    const flat = this.numbers(name);
+    return Array.from({ length: flat.length / 6 }, (_, i): Box => {
+      const at = 6 * i;
+      return [flat[at]!, flat[at + 1]!, flat[at + 2]!, flat[at + 3]!, flat[at + 4]!, flat[at + 5]!];
+    });
+  }
+
   /** Stored tensors of role param, without the prefix that `prefix` matches. */
   parameterFiles(prefix = /^param\./): Map<string, StoredTensor> {
     return new Map(this.named(prefix).map((name) => [name.replace(prefix, ""), this.get(name)]));
@@ -108,7 +125,7 @@ export class Case {
 
 /** The paper's preset with a golden's sizes. */
 export function caseConfig(change: Record<string, unknown>): S2Config {
-  return parseConfig(merge(presets["llava-video-7b"] as unknown as Record<string, unknown>, change), "golden");
+  return parseConfig(merge({ ...presets["llava-video-7b"] }, change), "golden");
 }
 
 /** Language model settings in Hugging Face's words. */

@@ -1,7 +1,6 @@
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import { tf } from "../engine/tf";
-import type { Box } from "../geometry/box";
 import { cellRays, type Intrinsics, unproject } from "../geometry/camera";
 import { objectPatches, patchMeans, pixelsInside } from "../geometry/patches";
 import { voxelsOf } from "../geometry/voxels";
@@ -116,9 +115,8 @@ function prepare(
   const voxels = worlds.flatMap((world) => Array.from(voxelsOf(patchMeans(world, placed).mean_N3, config.positions)));
   const N = placed.rows * placed.cols;
 
-  const flat = c.numbers("objects");
-  const O = flat.length / 6;
-  const boxes = Array.from({ length: O }, (_, o) => flat.slice(6 * o, 6 * o + 6) as unknown as Box);
+  const boxes = c.boxes("objects");
+  const O = boxes.length;
   const centres = voxelsOf(
     boxes.flatMap((box) => box.slice(0, 3)),
     config.positions,

@@ -1,28 +1,33 @@
+import { z } from "zod";
 import { decodeStimulus } from "../datasets/referit3d";
 import { type AccuracyAt, accuracyAt, referIt3dAccuracy, scanReferAccuracy, shareOf } from "../eval/accuracy";
 import { isEasy, isViewDependent, multipleTargets, nyu40Classes, scanReferClasses } from "../eval/splits";
-import type { Box } from "../geometry/box";
 import { cornersOf, iou, iouExact } from "../geometry/box";
 import { type Case, numbers, type Produced } from "./case";
 
-function boxesOf(c: Case, name: string): Box[] {
-  const flat = c.numbers(name);
-  return Array.from({ length: flat.length / 6 }, (_, i) => flat.slice(6 * i, 6 * i + 6) as unknown as Box);
-}
+const classTable = z.record(z.string(), z.number());
+const ScanReferFacts = z.looseObject({
+  rows: z.array(z.looseObject({ scene_id: z.string(), object_id: z.string(), object_name: z.string() })),
+  raw2label_scanrefer: classTable,
+  nyu40_of_name: classTable,
+  valid_nyu40: z.array(z.number()),
+  scanrefer_keys: z.array(z.string()),
+  v3d_keys: z.array(z.string()),
+});
+const ReferIt3dFacts = z.looseObject({
+  rows: z.array(
+    z.looseObject({ stimulus_id: z.string(), tokens: z.array(z.string()), guessed_correctly: z.boolean() }),
+  ),
+  keys: z.array(z.string()),
+  s2mllm_keys: z.array(z.string()),
+});
 
 const flags = (list: readonly boolean[]): Produced => numbers(list.map(Number));
 
 /** scanrefer_eval: overlaps, hits, unique/multiple by two label tables, and the accuracies of both evaluators. */
 export function runScanRefer(c: Case): Map<string, Produced> {
-  const golden = c.golden as unknown as {
-    rows: { scene_id: string; object_id: string; object_name: string }[];
-    raw2label_scanrefer: Record<string, number>;
-    nyu40_of_name: Record<string, number>;
-    valid_nyu40: number[];
-    scanrefer_keys: string[];
-    v3d_keys: string[];
-  };
-  const [predicted, truth] = [boxesOf(c, "pred_boxes"), boxesOf(c, "gt_boxes")];
+  const golden = c.facts(ScanReferFacts);
+  const [predicted, truth] = [c.boxes("pred_boxes"), c.boxes("gt_boxes")];
   const targets = golden.rows.map((row) => ({
     sceneId: row.scene_id,
     objectId: row.object_id,
@@ -72,16 +77,12 @@ export function runScanRefer(c: Case): Map<string, Produced> {
 
 /** referit3d_splits: easy/hard and view dependence, the reference's accuracies and S2-MLLM's counts. */
 export function runReferIt3d(c: Case): Map<string, Produced> {
-  const golden = c.golden as unknown as {
-    rows: { stimulus_id: string; tokens: string[]; guessed_correctly: boolean }[];
-    keys: string[];
-    s2mllm_keys: string[];
-  };
+  const golden = c.facts(ReferIt3dFacts);
   const stimuli = golden.rows.map((row) => decodeStimulus(row.stimulus_id, "the goldens"));
   const easy = stimuli.map((stimulus) => isEasy(stimulus.count));
   const dependent = golden.rows.map((row) => isViewDependent(row.tokens));
   const right = golden.rows.map((row) => row.guessed_correctly);
-  const [predicted, truth] = [boxesOf(c, "pred_boxes"), boxesOf(c, "gt_boxes")];
+  const [predicted, truth] = [c.boxes("pred_boxes"), c.boxes("gt_boxes")];
   const ious = predicted.map((box, i) => iouExact(box, truth[i]!));
 
   const masks: Record<string, (i: number) => boolean> = {

@@ -1,19 +1,24 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import { writeFileAtomic } from "../core/files";
 import { tf } from "../engine/tf";
+import { readJsonAs } from "../io/json";
 import { loadWeights, readTensors, saveWeights } from "../weights/tensor-file";
 import type { AdamW } from "./optimizer";
 
 /** What a checkpoint says of itself. */
-export interface CheckpointState {
+const StoredState = z.object({
   /** Steps finished. */
-  readonly step: number;
-  readonly config: string;
-  readonly dataFingerprint: string;
+  step: z.int().min(0),
+  config: z.string(),
+  dataFingerprint: z.string(),
   /** Training seconds so far, over all interrupted parts. */
-  readonly seconds: number;
-}
+  seconds: z.number().min(0),
+  /** Updates that the optimizer has applied. */
+  updates: z.int().min(0),
+});
+export type CheckpointState = Readonly<Omit<z.output<typeof StoredState>, "updates">>;
 
 /** Writes weights, optimizer state and step into `folder`, whole or not at all. */
 export function saveCheckpoint(
@@ -53,9 +58,9 @@ export function resumeCheckpoint(
 ): CheckpointState | undefined {
   const file = join(folder, "state.json");
   if (!existsSync(file)) return undefined;
-  const state = JSON.parse(readFileSync(file, "utf8")) as CheckpointState & { updates: number };
+  const { updates, ...state } = readJsonAs(file, StoredState);
   if (state.config !== wanted.config || state.dataFingerprint !== wanted.dataFingerprint) return undefined;
   loadWeights(join(folder, "model.safetensors"), parameters);
-  tf.tidy(() => optimizer.restore(readTensors(join(folder, "optimizer.safetensors")), state.updates));
+  tf.tidy(() => optimizer.restore(readTensors(join(folder, "optimizer.safetensors")), updates));
   return state;
 }

@@ -1,8 +1,10 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { z } from "zod";
 import { writeFileAtomic } from "../core/files";
 
 /** One flat object a logged step: step number, seconds since the start, losses by name, accuracies. */
+const MetricsLine = z.object({ step: z.number(), seconds: z.number() }).catchall(z.number());
 export type MetricsLine = Readonly<Record<string, number>> & { readonly step: number; readonly seconds: number };
 
 /** The log of one run, under the name that figures and messages give it. */
@@ -29,13 +31,13 @@ export class MetricsLog {
   }
 }
 
-/** Lines of a metrics file; a half-written last line is left out. */
+/** Lines of a metrics file; a line that is half written, or no such object, is left out. */
 export function readMetrics(file: string): MetricsLine[] {
   return readFileSync(file, "utf8")
     .split("\n")
     .flatMap((text) => {
       try {
-        return text === "" ? [] : [JSON.parse(text) as MetricsLine];
+        return text === "" ? [] : [MetricsLine.parse(JSON.parse(text))];
       } catch {
         return [];
       }
