@@ -65,8 +65,8 @@ export async function openSession(config: S2Config, progress: ProgressSink): Pro
           if (queries.length === 0) {
             const through = config.data.referFilters === undefined ? "" : " that data.referFilters lets through";
             throw new UserError(
-              `${file}: none of its ${elsewhere} sentences${through} speaks of a scene in scannetv2_${split}.txt (${scenes.length} scenes); ` +
-                "check that the two belong together",
+              `${file}: none of its ${elsewhere} sentences${through} speaks of a scene in scannetv2_${split}.txt ` +
+                `(${scenes.length} scenes); check that the two belong together`,
             );
           }
           if (elsewhere > 0) {

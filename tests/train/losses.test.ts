@@ -1,12 +1,12 @@
 import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, describe, expect, test } from "vitest";
-import { Rng } from "../../../lib/core/rng";
-import { tf } from "../../../lib/engine/tf";
-import { anchorLoss, groundingBce, groundingLoss } from "../../../lib/train/losses/ground";
-import { languageLoss } from "../../../lib/train/losses/language";
-import { type Predicted, pointmapTerms, reconstructionLoss } from "../../../lib/train/losses/pointmap";
-import { totalLoss } from "../../../lib/train/losses/total";
-import { expectTensorClose, numericGrad } from "../../setup/tensors";
+import { Rng } from "../../lib/core/rng";
+import { tf } from "../../lib/engine/tf";
+import { anchorLoss, groundingBce, groundingLoss } from "../../lib/train/losses/ground";
+import { languageLoss } from "../../lib/train/losses/language";
+import { type Predicted, pointmapTerms, reconstructionLoss } from "../../lib/train/losses/pointmap";
+import { totalLoss } from "../../lib/train/losses/total";
+import { expectTensorClose, numericGrad } from "../setup/tensors";
 
 beforeAll(() => tf.setBackend("cpu"));
 
