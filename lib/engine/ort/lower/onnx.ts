@@ -113,7 +113,7 @@ function constant(w: Writer, c: ConstantSpec): void {
 export function encodeModel(graph: GraphSpec): Uint8Array {
   const w = Writer.create();
   integer(w, 1, 9);
-  text(w, 2, "s2mllm-lab");
+  text(w, 2, "tfjs-backend-ort");
   message(w, 7, () => {
     for (const n of graph.nodes) message(w, 1, () => node(w, n));
     text(w, 2, "program");

@@ -109,7 +109,7 @@ class CApi {
     try {
       this.call("SetGlobalIntraOpNumThreads", options, this.threads);
       this.call("SetGlobalInterOpNumThreads", options, 1);
-      return this.make("CreateEnvWithGlobalThreadPools", LOG_ERRORS, "s2mllm", options);
+      return this.make("CreateEnvWithGlobalThreadPools", LOG_ERRORS, "tfjs-backend-ort", options);
     } finally {
       this.release("ReleaseThreadingOptions", options);
     }
