@@ -12,7 +12,8 @@ const include = ["tests/**/*.test.ts", "lib/engine/ort/tests/**/*.test.ts"];
 /** Tests that put another module in place of one of lib's. */
 const mocking = ["tests/train/half.test.ts"];
 
-// Under NODE_V8_COVERAGE lib is loaded by Node and tsx as in the processes that tests start: counts of both then add up.
+// Under NODE_V8_COVERAGE lib is loaded by Node and tsx as in the processes that tests start: counts of both then add
+// up.
 const measured = {
   name: "measured",
   include,

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
+import { loaderOf } from "../core/child";
 import { findProgram } from "../core/programs";
-import { inProject } from "../core/root";
+import { inPackage, moduleFile } from "../core/root";
 import type { Launch } from "./worker-process";
 
 /** What can take part. A name with "-half" computes matrix products in half precision. */
@@ -73,16 +74,17 @@ export function findTorch(): Torch {
  */
 export function launchOf(name: BenchEngine, threads: number, torch: Torch | undefined): Launch {
   if (!isTorch(name)) {
+    const worker = moduleFile("bench", "worker");
     return {
       program: process.execPath,
-      args: ["--expose-gc", "--import", require.resolve("tsx"), inProject("lib", "bench", "worker.ts")],
+      args: ["--expose-gc", ...loaderOf(worker), worker],
       environment: { S2_ENGINE: "", S2_ENGINE_THREADS: "", S2_ENGINE_HALF: "", S2_ENGINE_DEBUG: "" },
     };
   }
   const count = String(threads);
   return {
     program: torch!.python,
-    args: ["-u", inProject("lib", "bench", "pytorch", "worker.py")],
+    args: ["-u", inPackage("lib", "bench", "pytorch", "worker.py")],
     environment: {
       OMP_NUM_THREADS: count,
       OPENBLAS_NUM_THREADS: count,

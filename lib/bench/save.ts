@@ -1,10 +1,9 @@
-import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
-import { inProject } from "../core/root";
+import { codeVersion, inProject } from "../core/root";
 import { toMarkdown } from "../report/table";
 import { BenchResult, type BenchRow } from "./rows";
 import { benchTable } from "./table";
@@ -30,19 +29,6 @@ export function readBench(file: string): SavedBench {
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0]!;
   throw unreadable(`${path.join(".") || "top level"}: ${message}`);
-}
-
-function commit(): string {
-  const git = (...args: string[]): string =>
-    execFileSync("git", args, { cwd: inProject(), encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
-  try {
-    return (
-      git("rev-parse", "--short=10", "HEAD") +
-      (git("status", "--porcelain", "--untracked-files=no", "lib") === "" ? "" : "+")
-    );
-  } catch {
-    return "no git";
-  }
 }
 
 const key = ({ task, kind, engine, threads }: Pick<BenchRow, "task" | "kind" | "engine" | "threads">): string =>
@@ -74,7 +60,7 @@ export function saveBench(
     ...result,
     tasks: { ...same?.tasks, ...result.tasks },
     rows: [...(same?.rows ?? []).filter((row) => !fresh.has(key(row))), ...result.rows],
-    commands: [...(same?.commands ?? []), `${command} (commit ${commit()})`],
+    commands: [...(same?.commands ?? []), `${command} (commit ${codeVersion()})`],
   };
   writeFileAtomic(file, `${JSON.stringify(saved, null, 2)}\n`);
   const all = readdirSync(folder)

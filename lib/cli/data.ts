@@ -4,7 +4,7 @@ import { merge, parseOverride } from "../config/resolve";
 import { UserError, unknownName } from "../core/errors";
 import { namesIn, writeFileAtomic } from "../core/files";
 import { stderrProgress } from "../core/progress";
-import { inProject } from "../core/root";
+import { inEither, inProject } from "../core/root";
 import { checkScans, type DataReport } from "../datasets/check";
 import { cardText, measureRooms, readControlRows } from "../datasets/rooms/card";
 import { type CheckReport, checkData } from "../datasets/rooms/check";
@@ -87,7 +87,7 @@ function scansLines(folder: string, report: DataReport): string[] {
   ];
 }
 
-const cards = (): string => inProject("data", "cards");
+const cards = (): string => inEither("data", "cards");
 
 /** The text of a data set's card. @throws UserError for a name without one, with those that are known */
 function cardOf(name: string): string {

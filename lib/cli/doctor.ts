@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { findTorch } from "../bench/engines";
 import { resolveConfig } from "../config/resolve";
 import { findChromium, findProgram } from "../core/programs";
-import { inProject, projectRoot } from "../core/root";
+import { inEither, inPackage, inProject, projectRoot } from "../core/root";
 import type { EngineChoice } from "../engine/choose";
 import { kernelName } from "../notebook/kernelspec";
 import { checkpointFolders } from "../weights/pretrained";
@@ -41,7 +41,7 @@ async function versionOf(program: string, ...args: string[]): Promise<string> {
 }
 
 function node(): Finding {
-  const { engines } = JSON.parse(readFileSync(inProject("package.json"), "utf8")) as { engines: { node: string } };
+  const { engines } = JSON.parse(readFileSync(inPackage("package.json"), "utf8")) as { engines: { node: string } };
   return { found: true, detail: `${process.version} (the project needs ${engines.node})` };
 }
 
@@ -150,8 +150,8 @@ function data(preset: string, hint: string): Finding {
 
 function pretrained(): Finding {
   const folder = "data/pretrained/nano";
-  const files = existsSync(inProject(folder))
-    ? readdirSync(inProject(folder)).filter((name) => name.endsWith(".safetensors"))
+  const files = existsSync(inEither(folder))
+    ? readdirSync(inEither(folder)).filter((name) => name.endsWith(".safetensors"))
     : [];
   return files.length === 0
     ? { found: false, detail: `${folder} holds no weights`, hint: "s2mllm pretrain makes them" }

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { stopOnSignals } from "../core/interrupt";
 import { commands } from "./commands";
 import { dispatch } from "./dispatch";

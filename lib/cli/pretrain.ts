@@ -52,15 +52,13 @@ function save(
   curve: string,
   lines: readonly MetricsLine[],
 ): void {
+  const folder = inProject("data", "pretrained", config.preset);
   writeSafetensors(
-    pretrainedFile(config.preset, part),
+    join(folder, `${part}.safetensors`),
     [...weights].map(([name, v]) => [name, { shape: v.shape, data: v.dataSync() as Float32Array }] as const),
     about,
   );
-  writeFileAtomic(
-    join(inProject("data", "pretrained", config.preset), `${curve}.jsonl`),
-    lines.map((line) => `${JSON.stringify(line)}\n`).join(""),
-  );
+  writeFileAtomic(join(folder, `${curve}.jsonl`), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
 }
 
 /** `s2mllm pretrain` */

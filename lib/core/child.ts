@@ -16,16 +16,19 @@ export interface ChildOptions<P> {
   readonly patienceMs?: number;
 }
 
+/** Arguments of Node in front of a module's file: what compiles TypeScript as it is loaded, where it is. */
+export const loaderOf = (module: string): string[] =>
+  module.endsWith(".ts") ? ["--import", require.resolve("tsx")] : [];
+
 /**
- * Runs a TypeScript module of this project in a process of its own and resolves to its answer.
- * The module calls `serveParent`.
+ * Runs a module of this project in a process of its own and resolves to its answer. The module calls `serveParent`.
  *
  * @throws UserError where the child threw one; Error with the child's stack when it fails otherwise, or when it dies
  */
 export function runChild<I, P, R>(module: string, input: I, options: ChildOptions<P> = {}): Promise<R> {
   return new Promise((resolve, reject) => {
     const child = fork(module, [], {
-      execArgv: ["--import", require.resolve("tsx")],
+      execArgv: loaderOf(module),
       env: { ...process.env, ...options.environment },
       serialization: "advanced",
       // a Ctrl+C of the terminal reaches the whole group; the parent alone decides what it means

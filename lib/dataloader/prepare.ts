@@ -7,7 +7,7 @@ import { UserError } from "../core/errors";
 import { namesIn } from "../core/files";
 import { onInterrupt } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
-import { inProject, projectRoot } from "../core/root";
+import { inProject, moduleFile, projectRoot } from "../core/root";
 import { dataFingerprint } from "../datasets/fingerprint";
 import { splitNames, splitScenes } from "../datasets/sentences";
 import { trainsVision } from "../model/vision";
@@ -144,7 +144,7 @@ async function prepareMissing(
       stop,
       done.map((_, part) =>
         runChild<PrepareTask, number, PrepareOutcome>(
-          inProject("lib", "dataloader", "prepare-worker.ts"),
+          moduleFile("dataloader", "prepare-worker"),
           {
             config,
             dims: recordDims(config),

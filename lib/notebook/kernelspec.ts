@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
-import { inProject } from "../core/root";
+import { inPackage } from "../core/root";
 
 export const kernelName = "s2mllm";
 
 /** The folder that JUPYTER_PATH has to name for Jupyter to find the kernel without any installation. */
 export function jupyterPath(): string {
-  return inProject("lib", "notebook");
+  return inPackage("lib", "notebook");
 }
 
 const KernelSpec = z.looseObject({ argv: z.array(z.string()) });

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { Dealer, Subscriber } from "zeromq";
 import { z } from "zod";
 import { UserError } from "../core/errors";
-import { inProject } from "../core/root";
+import { inPackage } from "../core/root";
 import { addressOf, type Connection, decode, encode, type Message, newHeader, SendQueue } from "./wire";
 
 async function freePorts(count: number): Promise<number[]> {
@@ -87,7 +87,7 @@ export class KernelSession {
     const folder = mkdtempSync(join(tmpdir(), "s2mllm-kernel-"));
     const file = join(folder, "connection.json");
     writeFileSync(file, JSON.stringify(connection), { mode: 0o600 });
-    const start = inProject("lib", "notebook", "kernels", "s2mllm", "start.cjs");
+    const start = inPackage("lib", "notebook", "kernels", "s2mllm", "start.cjs");
     const child = spawn(process.execPath, [start, file], { cwd, stdio: ["ignore", "ignore", "pipe"] });
     const session = new KernelSession(connection, child, folder);
     try {

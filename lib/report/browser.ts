@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { findChromium } from "../core/programs";
-import { inProject } from "../core/root";
 import type { Figure } from "./figures/theme";
 
 /** Why PNG files are left out, in one line. */
@@ -10,7 +9,7 @@ let plotly: Buffer | undefined;
 
 /** plotly.js, which only runs in a browser. */
 export function plotlySource(): Buffer {
-  plotly ??= readFileSync(inProject("node_modules", "plotly.js-dist", "plotly.js"));
+  plotly ??= readFileSync(require.resolve("plotly.js-dist"));
   return plotly;
 }
 

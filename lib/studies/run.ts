@@ -5,7 +5,7 @@ import { runChild } from "../core/child";
 import { UserError, unknownName } from "../core/errors";
 import { onInterrupt } from "../core/interrupt";
 import { type Progress, type ProgressSink, silent } from "../core/progress";
-import { inProject } from "../core/root";
+import { moduleFile } from "../core/root";
 import { prepareScenes } from "../dataloader/prepare";
 import { finishedRows, jobName, localRowsFile } from "../runs/finished";
 import { type Job, jobsOf } from "../runs/job";
@@ -56,7 +56,7 @@ async function runJobs(jobs: readonly Job[], processes: number, progress: Progre
   const work = async (job: Job): Promise<void> => {
     if (stop.signal.aborted) return;
     try {
-      const rows = await runChild<Job, Progress, ResultRow[]>(inProject("lib", "studies", "worker.ts"), job, {
+      const rows = await runChild<Job, Progress, ResultRow[]>(moduleFile("studies", "worker"), job, {
         onProgress: progress,
         signal: stop.signal,
         environment: processes > 1 ? { S2_ENGINE_THREADS: "1" } : {},

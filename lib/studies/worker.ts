@@ -1,9 +1,8 @@
-import { execFileSync } from "node:child_process";
 import { gzipSync } from "node:zlib";
 import { serveParent } from "../core/child";
 import { writeFileAtomic } from "../core/files";
 import type { Progress, ProgressSink } from "../core/progress";
-import { projectRoot } from "../core/root";
+import { codeVersion } from "../core/root";
 import { encodeScenes } from "../dataloader/sentences";
 import { chooseEngine } from "../engine/choose";
 import { attentionFile, interViewAttention } from "../eval/attention";
@@ -13,20 +12,6 @@ import { openSession } from "../eval/session";
 import { configHash, type Job, jobConfig, runFolder } from "../runs/job";
 import { dataName, localFolder, type Prediction, predictionsFile, type ResultRow } from "../runs/row";
 import { fineTune } from "../train/fine-tune";
-
-/** Commit of the project's files, with "+" when lib was changed since; "unknown" outside a checkout. */
-function commitOf(): string {
-  try {
-    const git = (...args: string[]): string =>
-      execFileSync("git", args, { cwd: projectRoot(), encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
-    return (
-      git("rev-parse", "--short=10", "HEAD") +
-      (git("status", "--porcelain", "--untracked-files=no", "lib") === "" ? "" : "+")
-    );
-  } catch {
-    return "unknown";
-  }
-}
 
 function toPrediction({ query, chosen, iou }: Answer): Prediction {
   return {
@@ -46,7 +31,7 @@ function toPrediction({ query, chosen, iou }: Answer): Prediction {
 /** Trains one job and evaluates it with every kind of proposal; leaves answers, and attention maps of the first seed. */
 async function runJob(job: Job, progress: ProgressSink, stop: AbortSignal): Promise<ResultRow[]> {
   const config = jobConfig(job);
-  const commit = commitOf();
+  const commit = codeVersion();
   const { engine } = await chooseEngine();
   const session = await openSession(config, progress);
   const { cache, tokenizer } = session;

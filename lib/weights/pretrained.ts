@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import type { ParameterSpec } from "../core/parameters";
-import { inProject } from "../core/root";
+import { inEither, inProject } from "../core/root";
 import { tf } from "../engine/tf";
 import { readSafetensors } from "../io/safetensors";
 import { trainsVision, visionParameters } from "../model/vision";
@@ -16,7 +16,7 @@ import { Weights } from "./weights";
 export type PretrainedPart = "vision" | "reconstruction";
 
 export function pretrainedFile(preset: string, part: PretrainedPart): string {
-  return inProject("data", "pretrained", preset, `${part}.safetensors`);
+  return inEither("data", "pretrained", preset, `${part}.safetensors`);
 }
 
 /** Published checkpoints that a preset starts from: every folder in data/pretrained/<preset>; links are followed. */
@@ -50,7 +50,7 @@ export function checkpointsOf(config: Pick<S2Config, "preset" | "checkpoints">):
 
 /** A configuration's tokenizer: its preset's own, or the one beside its language model. */
 export function tokenizerFile(config: Pick<S2Config, "preset" | "checkpoints">): string {
-  const own = inProject("data", "pretrained", config.preset, "tokenizer.json");
+  const own = inEither("data", "pretrained", config.preset, "tokenizer.json");
   return (
     [own, ...checkpointsOf(config).bases.map((folder) => join(folder, "tokenizer.json"))].find((path) =>
       existsSync(path),

@@ -16,10 +16,10 @@ function roomOf(path: string): string {
 
 /** Rooms that still break a rule, until their owners have mended them. */
 const pending = {
-  lines: new Set(["datasets", "geometry", "io", "model", "nn", "notebook", "report", "runs", "studies", "weights"]),
-  casts: new Set(["datasets", "bench", "notebook"]),
-  small: new Set(["bench", "datasets", "model", "nn", "notebook"]),
-  tests: new Set(["datasets", "geometry", "io", "model", "nn", "report"]),
+  lines: new Set(["datasets", "io", "model", "notebook", "parity", "report", "runs", "studies", "weights"]),
+  casts: new Set(["datasets"]),
+  small: new Set(["datasets"]),
+  tests: new Set<string>(),
 } as const;
 const settled = (rule: keyof typeof pending, path: string): boolean => !pending[rule].has(roomOf(path));
 
@@ -41,17 +41,15 @@ describe("a source file", () => {
     expect([...rooms.values()].filter((files) => files.length > 1)).toEqual([]);
   });
 
-  /** Short, and yet what somebody looks for under this name. */
+  /** Short, and yet what somebody looks for under this name; index.ts is a folder's surface. */
   const ideas = [
     "lib/cli/main.ts",
     "lib/cli/output.ts",
     "lib/engine/backend.ts",
     "lib/engine/ort/errors.ts",
-    "lib/engine/ort/index.ts",
-    "lib/engine/ort/ops/index.ts",
     "lib/engine/tf.ts",
-    "lib/train/schedule.ts",
     "lib/train/losses/language.ts",
+    "lib/train/schedule.ts",
   ];
 
   test("of the library has 20 lines or more, or is a public idea", () => {
@@ -59,7 +57,9 @@ describe("a source file", () => {
       ({ path, lines }) =>
         inLibrary(path) && /(?<!\.d)\.ts$/.test(path) && settled("small", path) && lines.length <= 20,
     );
-    expect(short.map(({ path }) => path).filter((path) => !ideas.includes(path))).toEqual([]);
+    expect(
+      short.map(({ path }) => path).filter((path) => !path.endsWith("/index.ts") && !ideas.includes(path)),
+    ).toEqual([]);
   });
 });
 

@@ -1,6 +1,6 @@
 /**
- * Prints what of lib the tests ran, from the counts that every process left in NODE_V8_COVERAGE, and ends with 1 where a
- * room lies below its floor:
+ * Prints what of lib the tests ran, from the counts that every process left in NODE_V8_COVERAGE, and ends with 1 where
+ * a room lies below its floor:
  *
  *     NODE_V8_COVERAGE=DIR npm test; node tests/setup/coverage-report.cjs DIR
  */

@@ -7,7 +7,7 @@ import { runChild } from "../../core/child";
 import { UserError } from "../../core/errors";
 import { writeFileAtomic } from "../../core/files";
 import { type ProgressSink, silent } from "../../core/progress";
-import { inProject } from "../../core/root";
+import { moduleFile } from "../../core/root";
 import { configHash, planRooms, type RoomPlan, type RoomsConfig, roomsVersion } from "./config";
 import { labelMapTsv, nr3dCsv, scanReferJson, sr3dCsv } from "./referring";
 import { finishedRoom, type RoomRecord, sceneFolder, writeRoom } from "./scan";
@@ -88,7 +88,7 @@ export async function makeRooms(
     const jobs = Array.from({ length: Math.ceil(missing.length / size) }, (_, i): Job => {
       return { folder, config, rooms: missing.slice(i * size, (i + 1) * size) };
     });
-    const worker = inProject("lib/datasets/rooms/worker.ts");
+    const worker = moduleFile("datasets", "rooms", "worker");
     const limit = pLimit(workers);
     const stop = new AbortController();
     try {

@@ -5,13 +5,13 @@ import { pathToFileURL } from "node:url";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { findChromium } from "../../../lib/core/programs";
-import { openScene } from "../../../lib/datasets/scannet";
-import { readSplit } from "../../../lib/datasets/sentences";
-import { type AnswersPage, answersPage, type PageCase } from "../../../lib/report/explorer/answers";
-import { attentionPage, packMap } from "../../../lib/report/explorer/attention";
-import { type PageScene, pageScene } from "../../../lib/report/explorer/scene";
-import { smallRooms } from "../../datasets/small-rooms";
+import { findChromium } from "../../lib/core/programs";
+import { openScene } from "../../lib/datasets/scannet";
+import { readSplit } from "../../lib/datasets/sentences";
+import { type AnswersPage, answersPage, type PageCase } from "../../lib/report/explorer/answers";
+import { attentionPage, packMap } from "../../lib/report/explorer/attention";
+import { type PageScene, pageScene } from "../../lib/report/explorer/scene";
+import { smallRooms } from "../datasets/small-rooms";
 
 const hostile = `the "chair" <img src=x onerror=window.hit=1> & 'lamp' 🪑 קרוב לשולחן`;
 
@@ -144,7 +144,8 @@ describe.runIf(chromiumPath !== undefined || process.env.CI === "true")("in Chro
     expect(await tab.locator("h2").textContent()).toBe(`“${hostile}”`);
     // every view is drawn: more than one colour
     const drawn = await tab.evaluate(
-      `[...document.querySelectorAll("canvas")].map((c) => new Set(c.getContext("2d").getImageData(0, 0, c.width, c.height).data).size)`,
+      `[...document.querySelectorAll("canvas")].map((c) => new Set(c.getContext("2d").getImageData(0, 0, ` +
+        `c.width, c.height).data).size)`,
     );
     for (const colours of drawn as number[]) expect(colours).toBeGreaterThan(20);
 
