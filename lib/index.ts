@@ -1,27 +1,28 @@
 /** What a notebook cell imports: `import { lab } from "./lib"`. */
-import { UserError, unknownName } from "./core/errors";
+import { UserError } from "./core/errors";
 import type { ErrorCase } from "./eval/errors";
 import { show } from "./notebook/display";
 import { cellProgress } from "./notebook/mime";
 import { type Comparison, paperTable } from "./report/compare";
-import {
-  type AttentionRequest,
-  attentionScenes,
-  readAttention,
-  readExample,
-  readTrainingRuns,
-} from "./report/examples";
+import { readExample, readTrainingRuns } from "./report/examples";
 import { type SavedFigures, saveFigures } from "./report/export";
 import { compareWithAnswers, errorCases, figures } from "./report/figure-set";
-import type { AttentionData } from "./report/figures/attention";
 import type { Figure } from "./report/figures/theme";
 import { kindTable } from "./report/kinds";
 import { type PaperTable, paperTables } from "./report/paper";
 import { departureTable, runTable } from "./report/sections";
 import type { Table } from "./report/table";
-import { presentRows } from "./runs/present";
-import { latestRows, type Prediction, type ResultRow, readPredictions, readRows } from "./runs/row";
-import { studies } from "./studies/definitions";
+import { type Prediction, readAnswers } from "./runs/answers";
+import {
+  type AttentionMap as AttentionData,
+  type AttentionRequest,
+  attentionScenes,
+  readAttention,
+} from "./runs/attention";
+import { findRun, type StoredRun } from "./runs/folder";
+import { readRows } from "./runs/results";
+import { labelOf, latestRows, type ResultRow } from "./runs/row";
+import { studies, studyNamed } from "./studies/definitions";
 import type { Study, StudyRunOptions } from "./studies/types";
 
 export type {
@@ -40,21 +41,22 @@ export type {
 /** Which finished rows; everything when a field is left out. */
 export interface RowFilter {
   readonly preset?: string;
+  /** As tables show it: "full" is the variant's own configuration, "full, training.steps=10" one with changes. */
   readonly variant?: string;
   readonly seed?: number;
+  /** Name of the data set, such as "rooms/nano". */
+  readonly data?: string;
   readonly proposals?: "gt" | "detector";
 }
 
-function results(study?: string, filter: RowFilter = {}): ResultRow[] {
-  const wanted = Object.entries(filter);
-  return latestRows(presentRows(readRows().filter((r) => study === undefined || r.study === study))).filter((r) =>
-    wanted.every(([key, value]) => r[key as keyof RowFilter] === value),
+function results(study?: string, { variant, ...filter }: RowFilter = {}): ResultRow[] {
+  const wanted = Object.entries(filter).filter(([, value]) => value !== undefined);
+  return latestRows(readRows()).filter(
+    (row) =>
+      (study === undefined || row.study === study) &&
+      (variant === undefined || labelOf(row) === variant) &&
+      wanted.every(([key, value]) => row[key as keyof typeof filter] === value),
   );
-}
-
-function studyNamed(name: string): Study {
-  if (!Object.hasOwn(studies, name)) throw unknownName("study", name, Object.keys(studies));
-  return studies[name as keyof typeof studies];
 }
 
 /**
@@ -94,9 +96,11 @@ export const lab = {
     }
     return row;
   },
+  /** A run of this machine by its id, a unique beginning of it, or its folder. */
+  run: (name: string): StoredRun => findRun(name),
   /** A run's single answers. @throws UserError when they were not kept */
   predictions(row: ResultRow): Prediction[] {
-    const found = readPredictions(row);
+    const found = readAnswers(row);
     if (found === undefined) {
       throw new UserError(
         `the answers of ${row.study} ${row.variant}, seed ${row.seed}, ${row.proposals} boxes were not kept; ` +

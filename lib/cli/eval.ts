@@ -1,7 +1,3 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { parseConfig } from "../config/resolve";
-import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
 import { stderrProgress } from "../core/progress";
 import type { ProposalSource } from "../dataloader/prepared-scenes";
@@ -12,15 +8,17 @@ import { openSession, type Session } from "../eval/session";
 import { multipleTargets } from "../eval/splits";
 import { toText } from "../report/table";
 import { tableOne } from "../report/table-one";
+import { findRun, recordConfig } from "../runs/folder";
 import { requireMemory } from "../train/estimate";
-import { finishedParameters } from "../weights/parameters";
+import { storedParameters } from "../train/fine-tune";
 import { oneOf, parseOptions, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 
 const spec = {
   name: "eval",
-  positionals: "FOLDER",
-  about: "Evaluates the weights of a finished run (a folder that train or study made) on the test scenes.",
+  positionals: "RUN",
+  about:
+    "Evaluates the weights of a finished run on the test scenes. RUN is its id, a unique beginning of it, or its folder.",
   options: {
     proposals: {
       type: oneOf("gt", "detector"),
@@ -80,31 +78,24 @@ const setLine = (m: Scores): string =>
 /** `s2mllm eval FOLDER` */
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = parseOptions(spec, args);
-  const [folder] = positionals;
-  if (folder === undefined || positionals.length > 1) throw wrongUsage(spec, "takes the folder of one finished run");
-  if (!existsSync(join(folder, "config.json")))
-    throw new UserError(`${folder}: no config.json; expected the folder of a finished run (s2mllm train makes one)`);
-  if (["model.safetensors", "adapter"].every((name) => !existsSync(join(folder, name))))
-    throw new UserError(
-      `${folder}: no model.safetensors and no adapter; expected the folder of a finished run (s2mllm train makes one)`,
-    );
-  const trained = parseConfig(
-    JSON.parse(readFileSync(join(folder, "config.json"), "utf8")),
-    join(folder, "config.json"),
-  );
+  const [name] = positionals;
+  if (name === undefined || positionals.length > 1) throw wrongUsage(spec, "takes one finished run");
+  const stored = findRun(name);
+  const trained = recordConfig(stored.record, stored.folder);
   const config = values.data === undefined ? trained : { ...trained, data: { ...trained.data, folder: values.data } };
   const source: ProposalSource = values.proposals ?? config.data.proposals;
   const progress = stderrProgress();
   const { engine } = await chooseEngine();
   requireMemory(config, "answer", engine);
   const session = await openSession(config, progress);
-  const parameters = finishedParameters(folder, config);
+  const { parameters } = storedParameters(stored);
   const test = session.sentences("val");
   const answers = predict(parameters, config, session.cache, test, session.tokenizer, { source, progress });
   if (values.export !== undefined) writeFileAtomic(values.export, exported(answers, session, source));
   const bySet = scoreBySet(answers, session.classOf);
   const outcome = {
-    folder,
+    run: stored.record.id,
+    folder: stored.folder,
     engine,
     proposals: source,
     synthetic: session.synthetic,

@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { writeFileAtomic } from "../core/files";
-import { inProject } from "../core/root";
-import { attentionScenes, readAttention, readTrainingRuns } from "../report/examples";
+import { readTrainingRuns } from "../report/examples";
 import { type SavedFigures, saveFigures } from "../report/export";
 import { errorCases, errorScene, figures, keptAnswers } from "../report/figure-set";
 import { attentionFramesFigure, attentionMatrixFigure } from "../report/figures/attention";
@@ -9,19 +8,20 @@ import type { Figure } from "../report/figures/theme";
 import { reportPage } from "../report/page";
 import { reportSections } from "../report/sections";
 import { toMarkdown } from "../report/table";
-import { presentRows } from "../runs/present";
-import { latestRows, type ResultRow, readRows } from "../runs/row";
+import { attentionScenes, readAttention } from "../runs/attention";
+import { outputFolder } from "../runs/outputs";
+import { readRows } from "../runs/results";
+import { labelOf, latestRows, type ResultRow } from "../runs/row";
 import { failureSignatures } from "../train/signatures";
-import { parseOptions } from "./options";
+import { parseOptions, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 
 const spec = {
   name: "report",
-  about:
-    "Writes figures/report.html and the figures (JSON, HTML, PNG with a Chromium) from the finished rows in " +
-    "data/results.",
+  about: "Writes report.html, table5.md and the figures (JSON, HTML, PNG with a Chromium) from all finished rows.",
   options: {
-    out: { type: String, value: "FOLDER", help: "where to write; figures/ unless given" },
+    out: { type: String, value: "FOLDER", help: "where to write; data/local/report unless given" },
+    publish: { type: Boolean, help: "write to figures/, whose files are committed" },
     json: { type: Boolean, help: "print what was written as JSON" },
   },
 } as const;
@@ -34,7 +34,7 @@ function examples(rows: readonly ResultRow[]): Figure[] {
     const data = readAttention(scene);
     found.push(attentionFramesFigure(data), attentionMatrixFigure(data));
   }
-  const full = rows.find((r) => r.variant === "full" && keptAnswers(r) !== undefined);
+  const full = rows.find((r) => labelOf(r) === "full" && keptAnswers(r) !== undefined);
   if (full === undefined) return found;
   try {
     const cases = errorCases(full, keptAnswers(full) ?? []);
@@ -56,8 +56,8 @@ export interface WrittenReport {
 }
 
 /** Writes the page, the figures and Table 5 from the finished rows. */
-export async function writeReport(folder = inProject("figures")): Promise<WrittenReport> {
-  const rows = latestRows(presentRows(readRows()));
+export async function writeReport(folder = outputFolder("report", false)): Promise<WrittenReport> {
+  const rows = latestRows(readRows());
   const training = readTrainingRuns();
   const input = {
     rows,
@@ -87,7 +87,8 @@ export function describeReport({ page, rows, figures: saved }: WrittenReport): s
 /** `s2mllm report` */
 export async function run(args: string[]): Promise<number> {
   const { values } = parseOptions(spec, args);
-  const written = await writeReport(values.out);
+  if (values.publish === true && values.out !== undefined) throw wrongUsage(spec, "takes --publish or --out, not both");
+  const written = await writeReport(values.out ?? outputFolder("report", values.publish === true));
   if (values.json === true)
     printJson({ rows: written.rows, files: written.files, skipped: written.figures.skipped ?? null });
   else printLines([describeReport(written)]);

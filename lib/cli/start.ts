@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { resolveConfig } from "../config/resolve";
 import { type ProgressSink, stderrProgress } from "../core/progress";
 import { inProject } from "../core/root";
@@ -10,10 +9,12 @@ import { compareWithAnswers, keptAnswers } from "../report/figure-set";
 import { kindTable } from "../report/kinds";
 import { paperTables } from "../report/paper";
 import { toText } from "../report/table";
-import { finishedRows } from "../runs/finished";
-import { jobsOf } from "../runs/job";
-import { latestRows, localRows, type ResultRow, readRows, resultsFolder } from "../runs/row";
-import { runStudy, studyNamed } from "../studies/run";
+import { localRows, publishedRows, readRows } from "../runs/results";
+import { labelOf, type ResultRow } from "../runs/row";
+import { studyNamed } from "../studies/definitions";
+import { finishedRows } from "../studies/finished";
+import { jobsOf } from "../studies/job";
+import { runStudy } from "../studies/run";
 import { describeNotebooks, runNotebooks, statusOf } from "./notebooks";
 import { parseOptions } from "./options";
 import { printJson, printLines } from "./output";
@@ -24,7 +25,7 @@ const spec = {
   about:
     "The whole road at nano size: makes S2-Rooms, fine-tunes the full model and the model without position " +
     "encoding on this machine, " +
-    "reads the other finished runs, runs the notebooks, writes figures/report.html and prints the paper's Table " +
+    "reads the other finished runs, runs the notebooks, writes a report page and prints the paper's Table " +
     "5 beside ours. Run again, it does only what is missing.",
   options: { json: { type: Boolean, help: "print the rows as one JSON document" } },
 } as const;
@@ -42,7 +43,7 @@ function note(text: string): void {
 
 /** How this machine's runs compare with the committed ones of the same variant and seed. */
 function reproduction(rows: readonly ResultRow[]): string[] {
-  const committed = readRows(join(resultsFolder(), "table5.jsonl"));
+  const committed = publishedRows().filter((r) => r.study === "table5");
   return rows.flatMap((row) => {
     if (row.proposals !== "gt") return [];
     const other = committed.find(
@@ -50,13 +51,13 @@ function reproduction(rows: readonly ResultRow[]): string[] {
         r.variant === row.variant &&
         r.seed === row.seed &&
         r.proposals === "gt" &&
-        r.preset === row.preset &&
-        r.config === row.config,
+        r.config === row.config &&
+        r.dataFingerprint === row.dataFingerprint,
     );
     const there =
       other === undefined ? "no committed run to compare with" : `committed run ${other.metrics.acc25.toFixed(1)}`;
     return [
-      `${row.variant} seed ${row.seed} trained here: Acc@0.25 ${row.metrics.acc25.toFixed(1)} (${there}), ` +
+      `${labelOf(row)} seed ${row.seed} trained here: Acc@0.25 ${row.metrics.acc25.toFixed(1)} (${there}), ` +
         `${Math.round(row.seconds)} s`,
     ];
   });
@@ -79,10 +80,10 @@ export async function run(args: string[]): Promise<number> {
     onProgress: progress,
   });
   // every seed and variant that is finished, committed or made here
-  const committed = readRows(resultsFolder()).filter((r) => r.study === "table5" && r.preset === "nano");
+  const committed = readRows().filter((r) => r.study === "table5" && r.preset === "nano");
   const seeds = [...new Set(committed.map((r) => r.seed))].sort((a, b) => a - b);
   const jobs = jobsOf({ study: "table5", preset: "nano", variants: study.variants, seeds });
-  const rows = latestRows([...finishedRows("table5", jobs).values()].flat());
+  const rows = [...finishedRows("table5", jobs).values()].flat();
   note("Notebooks");
   const ran = await runNotebooks(
     notebookNames().map((name) => notebookPath(name)),
@@ -90,7 +91,8 @@ export async function run(args: string[]): Promise<number> {
   );
   say(describeNotebooks(ran));
   note("Figures and report page");
-  say([describeReport(await writeReport())]);
+  const report = await writeReport();
+  say([describeReport(report)]);
   if (values.json === true) printJson({ rows });
   else {
     printLines([
@@ -100,9 +102,9 @@ export async function run(args: string[]): Promise<number> {
       "",
       toText(effectTable(rows, keptAnswers)),
       "",
-      ...reproduction(readRows(join(resultsFolder(), localRows)).filter((r) => r.study === "table5")),
+      ...reproduction(localRows().filter((r) => r.study === "table5")),
       "",
-      `Open ${inProject("figures", "report.html")} for the figures, or notebooks/00-tour.ipynb in Jupyter.`,
+      `Open ${report.page} for the figures, or notebooks/00-tour.ipynb in Jupyter.`,
     ]);
   }
   return statusOf(ran);

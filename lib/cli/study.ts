@@ -4,11 +4,12 @@ import { compareWithAnswers } from "../report/figure-set";
 import { paperTables } from "../report/paper";
 import { runTable } from "../report/sections";
 import { toText } from "../report/table";
-import { finishedRows, jobName, localRowsFile } from "../runs/finished";
-import { jobConfig, jobsOf } from "../runs/job";
-import { publishRuns } from "../runs/publish";
-import { readRows } from "../runs/row";
-import { runStudy, studyNamed } from "../studies/run";
+import { publishRows } from "../runs/publish";
+import { localRows } from "../runs/results";
+import { studyNamed } from "../studies/definitions";
+import { finishedRows } from "../studies/finished";
+import { jobConfig, jobName, jobsOf } from "../studies/job";
+import { runStudy } from "../studies/run";
 import { requireMemory } from "../train/estimate";
 import { listOf, parseOptions, wholeNumber, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
@@ -48,15 +49,20 @@ interface Choice {
 }
 
 function publish(study: string, { preset, variants, seeds, set }: Choice, json: boolean): void {
-  const finished = readRows(localRowsFile()).map((row) => row.seed);
-  const { rows, replaced, files } = publishRuns(
+  const waiting = localRows();
+  const runs = new Set(waiting.map((row) => row.run));
+  const jobs = jobsOf({ study, preset, variants, seeds: seeds ?? [...new Set(waiting.map((row) => row.seed))], set });
+  const finished = [...finishedRows(study, jobs, { onlyLocal: true }).values()].flat();
+  const published = publishRows(
     study,
-    jobsOf({ study, preset, variants, seeds: seeds ?? [...new Set(finished)], set }),
+    finished.filter((row) => runs.has(row.run)),
   );
-  if (json) printJson({ study, rows, replaced, files });
+  const { rows, replaced, files, leftOut } = published;
+  if (json) printJson({ study, ...published });
   else
     printLines([
       ...files,
+      ...leftOut,
       `${rows.length} rows of ${study} moved, ${replaced} in place of older ones; commit these ${files.length} files`,
     ]);
 }

@@ -1,13 +1,14 @@
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { resolveConfig } from "../config/resolve";
 import { onInterrupt } from "../core/interrupt";
 import { stderrProgress } from "../core/progress";
-import { inProject } from "../core/root";
 import { encodeScenes } from "../dataloader/sentences";
 import { chooseEngine } from "../engine/choose";
 import { openSession } from "../eval/session";
+import { RunFolder } from "../runs/folder";
 import { requireMemory } from "../train/estimate";
 import { fineTune, keptForms } from "../train/fine-tune";
+import { newRun } from "../train/identify";
 import { requireAdapters } from "../weights/adapter";
 import { adapterFolder, withAdapter } from "../weights/parameters";
 import { oneOf, parseOptions, wholeNumber } from "./options";
@@ -28,7 +29,7 @@ const spec = {
 
       help: "change one config value, such as training.steps=200",
     },
-    out: { type: String, value: "FOLDER", help: "data/runs/<preset>-<ablation>-s<seed> unless given" },
+    out: { type: String, value: "FOLDER", help: "data/runs/<id of the run> unless given" },
     keep: {
       type: oneOf(...keptForms),
       value: "FORM",
@@ -47,12 +48,12 @@ export async function run(args: string[]): Promise<number> {
   const plain = resolveConfig({ preset, ablation, seed, set: values.set });
   const config = values.adapter === undefined ? plain : withAdapter(plain, resolve(values.adapter));
   if (keep !== "model") requireAdapters(config);
-  const folder = values.out ?? inProject("data", "runs", `${preset}-${ablation}-s${seed}`);
   const progress = stderrProgress();
   const { engine } = await chooseEngine();
   requireMemory(config, "train", engine);
   const session = await openSession(config, progress);
   const { scenes, prompt } = encodeScenes(session.sentences("train"), session.tokenizer, config);
+  const folder = RunFolder.open(newRun(config, ablation, engine), values.out);
   const stop = new AbortController();
   const forget = onInterrupt(() => stop.abort());
   try {
@@ -61,28 +62,30 @@ export async function run(args: string[]): Promise<number> {
       cache: session.cache,
       scenes,
       prompt,
-      folder,
+      run: folder,
       name: `${ablation} seed ${seed}`,
       progress,
       signal: stop.signal,
       keep,
     });
     const outcome = {
-      folder,
+      run: folder.record.id,
+      folder: folder.path,
       engine,
       steps: config.training.steps,
       seconds: Number(seconds.toFixed(1)),
-      ...(keep === "adapter" ? {} : { weights: join(folder, "model.safetensors") }),
-      ...(keep === "model" ? {} : { adapter: adapterFolder(folder) }),
+      ...(keep === "adapter" ? {} : { weights: folder.file("model.safetensors") }),
+      ...(keep === "model" ? {} : { adapter: adapterFolder(folder.path) }),
     };
     if (values.json === true) printJson(outcome);
     else
       printLines([
-        `${[outcome.weights, outcome.adapter].filter((path) => path !== undefined).join(", ")}: ` +
+        `run ${outcome.run}: ${[outcome.weights, outcome.adapter].filter((path) => path !== undefined).join(", ")}: ` +
           `${outcome.steps} steps in ${outcome.seconds} s on ${engine}`,
       ]);
     return 0;
   } finally {
     forget();
+    folder.close();
   }
 }

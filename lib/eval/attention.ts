@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { S2Config } from "../config/schema";
 import { inputSizes, makeInputs } from "../dataloader/inputs";
 import type { SceneCache } from "../dataloader/prepared-scenes";
@@ -18,10 +17,10 @@ export interface InterViewAttention {
   readonly patch: number;
   readonly grid: number;
   /** Frames in the model's order, as data URLs. */
-  readonly views: readonly { readonly frame: string; readonly image: string }[];
+  readonly views: { readonly frame: string; readonly image: string }[];
   readonly heads: number;
   /** [heads, V, V] flattened; each asking view's row sums to 1. */
-  readonly weights: readonly number[];
+  readonly weights: number[];
 }
 
 /**
@@ -74,9 +73,4 @@ export function interViewAttention(
     }),
     weights: Array.from(flat.subarray(patch * H * V * V, (patch + 1) * H * V * V), (w) => Number(w.toFixed(4))),
   };
-}
-
-/** Where a run's maps lie below the results folder. */
-export function attentionFile(results: string, scene: string, variant: string, seed: number): string {
-  return join(results, "attention", `${scene}-${variant}-s${seed}.json`);
 }

@@ -1,5 +1,5 @@
 import { type Box, iou } from "../geometry/box";
-import type { Prediction } from "../runs/row";
+import type { Prediction } from "../runs/answers";
 
 /** Why an answer is wrong. */
 export const errorKinds = ["spatial", "semantic", "detection"] as const;

@@ -4,7 +4,7 @@ import { basename, join, relative } from "node:path";
 import { writeFileAtomic } from "../core/files";
 import { findChromium } from "../core/programs";
 import { inProject } from "../core/root";
-import { resultsFolder } from "../runs/row";
+import { resultsFolder } from "../runs/results";
 import { type Notebook, readNotebook } from "./document";
 import { type NotebookRun, type RunOptions, runNotebook } from "./runner";
 

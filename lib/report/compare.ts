@@ -1,5 +1,6 @@
 import { type ColumnTable, table } from "arquero";
-import type { ResultRow } from "../runs/row";
+import { numerics } from "../runs/identity";
+import { labelOf, type ResultRow } from "../runs/row";
 import { type AnswersOf, groupRows } from "../studies/groups";
 import {
   type Arm,
@@ -164,11 +165,11 @@ export function compareRows(
   const known = paper.rows.flatMap((r) => (r.variant === undefined ? [] : [r.variant]));
   return groupRows(rows).flatMap((group) => {
     const extra =
-      paper.reference === undefined ? [] : [...new Set(group.map((r) => r.variant))].filter((v) => !known.includes(v));
+      paper.reference === undefined ? [] : [...new Set(group.map(labelOf))].filter((v) => !known.includes(v));
     const variants = [...known, ...extra].filter((v) => only?.includes(v) ?? true);
-    const reference = group.filter((r) => r.variant === paper.reference);
+    const reference = group.filter((r) => labelOf(r) === paper.reference);
     return Object.keys(paper.columns).flatMap((metric) => {
-      const rowsOf = (variant: string): ResultRow[] => group.filter((r) => r.variant === variant);
+      const rowsOf = (variant: string): ResultRow[] => group.filter((r) => labelOf(r) === variant);
       const against = (variant: string): ResultRow[] | undefined =>
         variant === paper.reference || reference.length === 0 ? undefined : reference;
       const measured = new Map(variants.map((v) => [v, measure(rowsOf(v), against(v), metric, answersOf)] as const));
@@ -213,6 +214,23 @@ export interface Comparison extends Table {
   readonly lines: readonly ComparisonRow[];
 }
 
+/** Which rows older code, another precision or another engine made than the rest. */
+export function originNotes(rows: readonly ResultRow[]): string[] {
+  const names = (some: readonly ResultRow[]): string => [...new Set(some.map(labelOf))].join(", ");
+  const old = rows.filter((row) => row.numerics !== numerics);
+  const engines = new Map(rows.map((row) => [row.engine, rows.filter(({ engine }) => engine === row.engine)]));
+  return [
+    ...[...new Set(old.map((row) => row.numerics))].map(
+      (version) =>
+        `Made by code of numerics version ${version} (today's is ${numerics}), and not done again since: ` +
+        `${names(old.filter((row) => row.numerics === version))}.`,
+    ),
+    ...(engines.size < 2
+      ? []
+      : [`Engines: ${[...engines].map(([engine, own]) => `${engine} for ${names(own)}`).join("; ")}.`]),
+  ];
+}
+
 function notesOf(lines: readonly ComparisonRow[], rows: readonly ResultRow[], paper: PaperTable): string[] {
   const notes: string[] = [];
   const measured = lines.filter((l) => l.ours !== undefined);
@@ -234,6 +252,7 @@ function notesOf(lines: readonly ComparisonRow[], rows: readonly ResultRow[], pa
         "Δ is the mean of per-seed differences on the same sentences. Verdicts are two-sided tests at 5 %, corrected " +
         `over the table's variants (Holm); "within ±${smallestEffect} points": the 90 % interval lies inside.`,
     );
+  notes.push(...originNotes(rows));
   const bounds = new Map(rows.map((r) => [`${r.preset}, ${r.data}, ${boxNames[r.proposals]}`, r.upperBound.acc25]));
   for (const [what, bound] of bounds)
     notes.push(`The boxes offered allow at most ${decimal(bound)} % Acc@0.25 (${what}).`);

@@ -3,6 +3,7 @@ import { kindEffects } from "../studies/effects";
 import type { AnswersOf } from "../studies/groups";
 import { verdictText } from "../studies/paired";
 import { smallestEffect } from "./compare";
+import { boxNames } from "./figures/theme";
 import { decimal, signed, type Table } from "./table";
 
 /** The effects as a table, relations first, then kind by kind. */
@@ -12,6 +13,7 @@ export function effectTable(rows: readonly ResultRow[], answersOf: AnswersOf, re
   return {
     title: `Effect on kinds of sentence, Acc@0.25 against "${reference}"${synthetic ? " (synthetic data)" : ""}`,
     columns: [
+      { key: "data", label: "data" },
       { key: "boxes", label: "boxes" },
       { key: "variant", label: "variant" },
       { key: "kind", label: "sentences" },
@@ -24,7 +26,8 @@ export function effectTable(rows: readonly ResultRow[], answersOf: AnswersOf, re
       { key: "seeds", label: "seeds", numeric: true },
     ],
     rows: effects.map((e) => ({
-      boxes: e.proposals,
+      data: e.data,
+      boxes: boxNames[e.proposals],
       variant: e.variant,
       kind: e.kind,
       reference: decimal(e.reference),

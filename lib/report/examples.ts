@@ -1,38 +1,17 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { basename, dirname, join, relative, resolve } from "node:path";
-import { z } from "zod";
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { UserError } from "../core/errors";
-import { namesIn } from "../core/files";
 import { inProject } from "../core/root";
 import { readProposals } from "../datasets/proposals";
 import { openScene } from "../datasets/scannet";
 import type { SceneBoxes } from "../eval/errors";
 import { transformPoints } from "../geometry/rigid";
 import { readPly } from "../io/ply";
-import { localFolder, type ResultRow, resultsFolder } from "../runs/row";
-import type { TrainingRun } from "../train/metrics-log";
-import { readMetrics } from "../train/metrics-log";
-import type { AttentionData } from "./figures/attention";
+import { describeRun, readRecord, recordConfig, runsFolder, storedRuns } from "../runs/folder";
+import type { ResultRow } from "../runs/row";
+import { readMetrics, type TrainingRun } from "../train/metrics-log";
 import type { Points } from "./figures/scene";
-
-const AttentionFile = z.object({
-  sceneId: z.string(),
-  variant: z.string(),
-  seed: z.int(),
-  patch: z.int(),
-  grid: z.int(),
-  heads: z.int(),
-  views: z.array(z.object({ frame: z.string(), image: z.string().startsWith("data:image/") })),
-  weights: z.array(z.number()),
-});
-
-function load<T>(file: string, schema: z.ZodType<T>, missing: string): T {
-  if (!existsSync(file)) throw new UserError(`${file} is not there yet; ${missing}`);
-  const parsed = schema.safeParse(JSON.parse(readFileSync(file, "utf8")));
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new UserError(`${file}: ${issue.path.join(".")}: ${issue.message}; delete it and make it again`);
-}
+import { sourceOf } from "./figures/theme";
 
 /** Points of a scene's mesh that a figure shows; more would make it slow to turn. */
 const mostPoints = 6000;
@@ -55,13 +34,21 @@ function roomPoints(folder: string, id: string, alignment: Float64Array): Points
   };
 }
 
+/** The data set of a row: where its run found it, or, for a run of another machine, by its name below data/. */
+function dataFolderOf({ run, data }: Pick<ResultRow, "run" | "data">): string {
+  const own = join(runsFolder(), run);
+  return existsSync(join(own, "run.json"))
+    ? inProject(recordConfig(readRecord(own), own).data.folder)
+    : resolve(inProject("data"), data);
+}
+
 /**
  * Opens a scene that a run was evaluated on.
  *
  * @throws UserError when the data set is not on this machine
  */
-export function readExample(row: Pick<ResultRow, "data" | "proposals">, sceneId: string): ExampleScene {
-  const folder = resolve(inProject("data"), row.data);
+export function readExample(row: Pick<ResultRow, "run" | "data" | "proposals">, sceneId: string): ExampleScene {
+  const folder = dataFolderOf(row);
   if (!existsSync(folder))
     throw new UserError(
       `${folder} is not there: the run's data set is needed to draw its scenes; make S2-Rooms with s2mllm data make`,
@@ -71,41 +58,11 @@ export function readExample(row: Pick<ResultRow, "data" | "proposals">, sceneId:
   return { sceneId, objects: scene.objects, proposals, points: roomPoints(scene.folder, sceneId, scene.alignment) };
 }
 
-export interface AttentionRequest {
-  readonly variant: string;
-  readonly seed: number;
-  readonly scene: string;
-}
-
-/** Maps of this machine's runs come before the committed ones, as its rows do. */
-function attentionFolders(results: string): string[] {
-  return [localFolder(results), results].map((folder) => join(folder, "attention"));
-}
-
-/** Inter-view attention of one patch of a test scene. @throws UserError saying how to make it */
-export function readAttention({ variant, seed, scene }: AttentionRequest, results = resultsFolder()): AttentionData {
-  const files = attentionFolders(results).map((folder) => join(folder, `${scene}-${variant}-s${seed}.json`));
-  return load(
-    files.find((file) => existsSync(file)) ?? files[0]!,
-    AttentionFile,
-    "train the variant with this seed first (npm start keeps one scene's maps)",
-  );
-}
-
-/** Scenes that have attention maps on file, as requests. */
-export function attentionScenes(results = resultsFolder()): AttentionRequest[] {
-  const files = attentionFolders(results).flatMap((folder) => namesIn(folder).sort());
-  return [...new Set(files)].flatMap((f) => {
-    const match = /^(.+?)-([a-z].*)-s(\d+)\.json$/.exec(f);
-    return match === null ? [] : [{ scene: match[1]!, variant: match[2]!, seed: Number(match[3]) }];
+/** The training logs of this machine's runs. */
+export function readTrainingRuns(): TrainingRun[] {
+  return storedRuns().flatMap(({ record, folder }) => {
+    const file = join(folder, "metrics.jsonl");
+    if (!existsSync(file)) return [];
+    return [{ label: describeRun(record), source: sourceOf(record), metrics: readMetrics(file) }];
   });
-}
-
-/** Training logs on this machine, by the name of their run's folder. */
-export function readTrainingRuns(folder = inProject("data", "runs")): TrainingRun[] {
-  if (!existsSync(folder)) return [];
-  return (readdirSync(folder, { recursive: true }) as string[])
-    .filter((f) => basename(f) === "metrics.jsonl")
-    .sort()
-    .map((f) => ({ label: relative(folder, dirname(join(folder, f))), metrics: readMetrics(join(folder, f)) }));
 }

@@ -1,15 +1,17 @@
 import { classifyError, countErrors, type ErrorCase, isRight } from "../eval/errors";
-import { type Prediction, type ResultRow, readPredictions } from "../runs/row";
+import { type Prediction, readAnswers } from "../runs/answers";
+import type { AttentionMap } from "../runs/attention";
+import type { ResultRow } from "../runs/row";
 import { mainGroup } from "../studies/groups";
 import { type Comparison, compare, compareRows } from "./compare";
 import { type ExampleScene, readExample } from "./examples";
 import { ablationFigure } from "./figures/ablation";
-import { type AttentionData, attentionFramesFigure, attentionMatrixFigure } from "./figures/attention";
+import { attentionFramesFigure, attentionMatrixFigure } from "./figures/attention";
 import { errorFigure } from "./figures/errors";
 import { frameCountFigure } from "./figures/frames";
 import { relationFigure } from "./figures/relations";
 import { type BoxRole, type DrawnBox, pointmapFigure, sceneFigure } from "./figures/scene";
-import { dataLabel, type Figure } from "./figures/theme";
+import { dataLabel, type Figure, sourceOf } from "./figures/theme";
 import { trainingFigure } from "./figures/training";
 import { type PaperTable, table5 } from "./paper";
 
@@ -33,6 +35,7 @@ export function errorScene(row: ResultRow, { prediction, pickedLabel }: ErrorCas
   const picked = scene.proposals[prediction.predicted];
   return sceneFigure({
     sceneId: scene.sceneId,
+    source: sourceOf(row),
     sentence: prediction.description,
     boxes: [
       ...scene.objects.filter((o) => !named.has(o.id)).flatMap((o) => object(o.id, "other")),
@@ -51,7 +54,7 @@ const read = new WeakMap<ResultRow, Prediction[]>();
 
 /** A run's own answers, where they were kept. */
 export function keptAnswers(row: ResultRow): Prediction[] | undefined {
-  const answers = read.get(row) ?? readPredictions(row);
+  const answers = read.get(row) ?? readAnswers(row);
   if (answers !== undefined) read.set(row, answers);
   return answers;
 }
@@ -78,7 +81,7 @@ export const figures = {
   relations: (rows: readonly ResultRow[], variants?: readonly string[]): Figure =>
     relationFigure(mainGroup(rows), variants),
   training: trainingFigure,
-  attentionFrames: (data: AttentionData, asking = 0): Figure => attentionFramesFigure(data, asking),
+  attentionFrames: (data: AttentionMap, asking = 0): Figure => attentionFramesFigure(data, asking),
   attentionMatrix: attentionMatrixFigure,
   errors: (row: ResultRow, cases: readonly ErrorCase[]): Figure => errorFigure(countErrors(cases), dataLabel([row])),
   errorScene,

@@ -1,7 +1,7 @@
 import { relationKinds } from "../datasets/scene";
-import type { ResultRow } from "../runs/row";
+import { labelOf, type ResultRow } from "../runs/row";
 import { groupRows } from "../studies/groups";
-import { boxNames } from "./figures/theme";
+import { boxNames, dataTitle } from "./figures/theme";
 import { decimal, type Table } from "./table";
 
 /** Mean over the rows that have the number. */
@@ -18,8 +18,8 @@ export function kindTable(rows: readonly ResultRow[]): Table {
   const kinds = relationKinds.filter((kind) => rows.some((r) => r.metrics.byRelation?.[kind] !== undefined));
   const fullFirst = (a: string, b: string): number => Number(b === "full") - Number(a === "full");
   const lines = groupRows(rows).flatMap((group) =>
-    [...new Set(group.map((r) => r.variant))].sort(fullFirst).map((variant): Record<string, string> => {
-      const runs = group.filter((r) => r.variant === variant);
+    [...new Set(group.map(labelOf))].sort(fullFirst).map((variant): Record<string, string> => {
+      const runs = group.filter((r) => labelOf(r) === variant);
       const cells = kinds.map((kind) => {
         const pairs = mean(runs.map((r) => r.metrics.pairAccuracy?.[kind]));
         return [
@@ -29,6 +29,7 @@ export function kindTable(rows: readonly ResultRow[]): Table {
         ];
       });
       return {
+        data: dataTitle(group),
         boxes: boxNames[group[0]!.proposals],
         variant,
         seeds: String(runs.length),
@@ -44,6 +45,7 @@ export function kindTable(rows: readonly ResultRow[]): Table {
       "Acc@0.25 by kind of sentence, in brackets pair accuracy" +
       (rows.some((r) => r.synthetic) ? " (synthetic data)" : ""),
     columns: [
+      { key: "data", label: "data" },
       { key: "boxes", label: "boxes" },
       { key: "variant", label: "variant" },
       number("seeds", "seeds"),

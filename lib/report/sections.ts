@@ -1,8 +1,8 @@
 import { departures } from "../config/departures";
-import type { ResultRow } from "../runs/row";
-import { type AnswersOf, groupRows, mainGroup } from "../studies/groups";
+import { labelOf, type ResultRow } from "../runs/row";
+import { type AnswersOf, groupRows, mainGroups } from "../studies/groups";
 import type { TrainingRun } from "../train/metrics-log";
-import { type Comparison, compare, compareRows } from "./compare";
+import { type Comparison, compare, compareRows, originNotes } from "./compare";
 import { effectTable } from "./effects";
 import { ablationFigure } from "./figures/ablation";
 import { frameCountFigure } from "./figures/frames";
@@ -39,6 +39,7 @@ export function runTable(rows: readonly ResultRow[]): Table {
   return {
     title: "Every finished run",
     columns: [
+      text("run", "run"),
       text("study", "study"),
       text("variant", "variant"),
       number("seed", "seed"),
@@ -52,12 +53,15 @@ export function runTable(rows: readonly ResultRow[]): Table {
       number("random", "random (%)"),
       number("bound", "upper bound (%)"),
       text("engine", "engine"),
+      text("precision", "precision"),
+      number("numerics", "numerics"),
       number("seconds", "seconds"),
       text("commit", "commit"),
     ],
     rows: rows.map((r) => ({
+      run: r.run,
       study: r.study,
-      variant: r.variant,
+      variant: labelOf(r),
       seed: String(r.seed),
       preset: r.preset,
       frames: String(r.frames),
@@ -69,10 +73,12 @@ export function runTable(rows: readonly ResultRow[]): Table {
       random: decimal(r.baselines.random),
       bound: decimal(r.upperBound.acc25),
       engine: r.engine,
+      precision: r.precision,
+      numerics: String(r.numerics),
       seconds: r.seconds.toFixed(0),
       commit: r.commit.slice(0, 8),
     })),
-    notes: rows.length === 0 ? ["No run has finished yet: npm start, or s2mllm study table5."] : [],
+    notes: rows.length === 0 ? ["No run has finished yet: npm start, or s2mllm study table5."] : originNotes(rows),
   };
 }
 
@@ -87,12 +93,16 @@ export function departureTable(): Table {
   return { title: "Departures from the paper", columns, rows: departures.map((d) => ({ ...d })), notes: [] };
 }
 
+/** A figure under a file name of its own: further data sets and boxes have figures of the same kind. */
+function numbered(figure: Figure, i: number): Figure {
+  return i === 0 ? figure : { ...figure, name: `${figure.name}-${i + 1}` };
+}
+
 /** Rows of one study, split into what may be averaged. */
 function ablationFigures(rows: readonly ResultRow[], answersOf: AnswersOf): Figure[] {
-  return groupRows(rows).map((group, i) => {
-    const figure = ablationFigure(compareRows(group, table5, answersOf), dataLabel(group));
-    return i === 0 ? figure : { ...figure, name: `${figure.name}-${i + 1}` };
-  });
+  return groupRows(rows).map((group, i) =>
+    numbered(ablationFigure(compareRows(group, table5, answersOf), dataLabel(group)), i),
+  );
 }
 
 /** Everything that the report shows, in order. */
@@ -101,7 +111,7 @@ export function reportSections({ rows, answersOf, training, warnings, extra }: R
   const components = ofTable("table5");
   const comparisons = (Object.keys(paperTables) as (keyof typeof paperTables)[]).flatMap((id): Comparison[] => {
     // the full model's row also stands in Table 1
-    const used = id === "table1" ? components.filter((r) => r.variant === "full") : ofTable(id);
+    const used = id === "table1" ? components.filter((r) => labelOf(r) === "full") : ofTable(id);
     return id !== "table5" && used.length > 0 ? [compare(used, paperTables[id], answersOf)] : [];
   });
   return [
@@ -115,13 +125,13 @@ export function reportSections({ rows, answersOf, training, warnings, extra }: R
       id: "frames",
       heading: "Number of views",
       tables: [],
-      figures: components.length === 0 ? [] : [frameCountFigure(mainGroup(components))],
+      figures: mainGroups(components).map((group, i) => numbered(frameCountFigure(group), i)),
     },
     {
       id: "relations",
       heading: "Kinds of sentence",
       tables: components.length === 0 ? [] : [kindTable(components), effectTable(components, answersOf)],
-      figures: components.length === 0 ? [] : [relationFigure(mainGroup(components))],
+      figures: mainGroups(components).map((group, i) => numbered(relationFigure(group), i)),
     },
     { id: "tables", heading: "The paper's other tables", tables: comparisons, figures: [] },
     { id: "examples", heading: "Attention and error cases", tables: [], figures: extra },

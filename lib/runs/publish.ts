@@ -1,76 +1,133 @@
-import { copyFileSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { copyFileSync, existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { UserError } from "../core/errors";
-import { namesIn, writeFileAtomic } from "../core/files";
-import { finishedRows, localRowsFile } from "./finished";
-import type { Job } from "./job";
-import {
-  findPredictions,
-  latestRows,
-  localFolder,
-  predictionsFile,
-  type ResultRow,
-  readRows,
-  resultsFolder,
-  rowLines,
-  runKey,
-} from "./row";
+import { namesIn, textIn } from "../core/files";
+import { inProject } from "../core/root";
+import { answersName, publishedAnswers } from "./answers";
+import { mapsName, publishedMaps, readAttention } from "./attention";
+import { adopt, writeDurable } from "./durable";
+import { RunFolder, type RunRecord, readRecord, runsFolder } from "./folder";
+import { dropRows, publishedRows, resultsFolder, rowsIn, runRowsFile, updateRows } from "./results";
+import type { ResultRow } from "./row";
+import { canonicalJson } from "./settings";
 
 export interface Published {
   readonly rows: readonly ResultRow[];
   /** How many of them took the place of a committed row. */
   readonly replaced: number;
-  /** What changed and is to be committed: the rows' file, answers, attention maps. */
+  /** What changed and is to be committed: the rows' file, answers, attention maps; also what was removed. */
   readonly files: readonly string[];
-}
-
-function copyAtomic(from: string, to: string): void {
-  mkdirSync(dirname(to), { recursive: true });
-  const temporary = `${to}.${process.pid}.tmp`;
-  copyFileSync(from, temporary);
-  renameSync(temporary, to);
-}
-
-/** Attention maps that these runs left on this machine: where they lie, and where committed ones do. */
-function attentionMaps(rows: readonly ResultRow[]): { readonly from: string; readonly to: string }[] {
-  const folder = join(localFolder(), "attention");
-  const ending = new Set(rows.map((row) => `-${row.variant}-s${row.seed}.json`));
-  const names = namesIn(folder).filter((name) => [...ending].some((e) => name.endsWith(e)));
-  return names.map((name) => ({ from: join(folder, name), to: join(resultsFolder(), "attention", name) }));
+  /** What was left out and why, one sentence each. */
+  readonly leftOut: readonly string[];
 }
 
 /**
- * Moves finished runs of this machine, with their answers and attention maps, to where the committed ones lie; rows of
- * the same runs are replaced. Answers are copied first and what is local goes last, so that a stop in between leaves
- * no row without its answers.
- *
- * @param jobs which runs; only those of their present configuration
- * @throws UserError when this machine has none of them, or one without its answers
+ * Whether a data set's frames may be committed: S2-Rooms' may; of any other set only where a card in its folder (card.md)
+ * has the line "frames: may be passed on".
  */
-export function publishRuns(study: string, jobs: readonly Job[]): Published {
-  const rows = latestRows([...finishedRows(study, jobs, { onlyLocal: true }).values()].flat());
+function framesMayBePassedOn({ synthetic, config }: RunRecord): boolean {
+  if (synthetic) return true;
+  const { folder } = config.data as { readonly folder: string };
+  return /^frames: may be passed on$/m.test(textIn(inProject(folder, "card.md")));
+}
+
+/** Copies a run's attention maps to the published ones, without pictures that may not be passed on. */
+function publishMaps(run: string, leftOut: string[]): string[] {
+  const record = readRecord(join(runsFolder(), run));
+  const names = namesIn(join(runsFolder(), run, mapsName)).filter((name) => name.endsWith(".json"));
+  const withPictures = framesMayBePassedOn(record);
+  if (names.length > 0 && !withPictures)
+    leftOut.push(
+      `run ${run}: the pictures of ${record.data} stay on this machine; its owners' terms do not allow passing frames ` +
+        'on (where they do, say so in the data folder\'s card.md: "frames: may be passed on")',
+    );
+  return names.map((name) => {
+    const map = readAttention({ run, scene: name.slice(0, -".json".length) });
+    const views = withPictures ? map.views : map.views.map(({ frame }) => ({ frame }));
+    const file = join(publishedMaps(run), name);
+    writeDurable(file, JSON.stringify({ ...map, views }));
+    return file;
+  });
+}
+
+/** What a published row stands for: one made again, by other code or on another engine, takes its place. */
+const standsFor = (row: ResultRow): string =>
+  canonicalJson([
+    row.study,
+    row.preset,
+    row.variant,
+    row.changes,
+    row.precision,
+    row.seed,
+    row.data,
+    row.split,
+    row.proposals,
+  ]);
+
+/** Removes the answers and maps of rows that no published row has any more. */
+function removeUnused(replaced: readonly ResultRow[]): string[] {
+  const rows = publishedRows();
+  const answers = new Set(rows.map((row) => publishedAnswers(row)));
+  const runs = new Set(rows.map((row) => row.run));
+  const unused = [
+    ...replaced.map((row) => publishedAnswers(row)).filter((file) => !answers.has(file)),
+    ...[...new Set(replaced.map((row) => row.run))].filter((run) => !runs.has(run)).map((run) => publishedMaps(run)),
+  ].filter((path) => existsSync(path));
+  for (const path of unused) rmSync(path, { recursive: true });
+  return unused;
+}
+
+/**
+ * Moves rows of this machine's runs, with their answers and attention maps, to the published ones; rows of the same
+ * evaluations are replaced. Answers are copied first and what is local goes last, so that a stop in between leaves no row
+ * without its answers. Weights and logs stay in the run's folder.
+ *
+ * @param rows of this machine, as a study's `finishedRows` gives them
+ * @throws UserError when there are none, or one has no answers
+ */
+export function publishRows(study: string, rows: readonly ResultRow[]): Published {
   if (rows.length === 0)
     throw new UserError(
       `this machine has finished none of these runs of ${study}; run them first: s2mllm study ${study}`,
     );
   const answers = rows.map((row) => {
-    const found = findPredictions(row);
-    if (found === undefined)
+    const from = join(runsFolder(), row.run, answersName(row));
+    if (!existsSync(from))
       throw new UserError(
-        `${row.variant}, seed ${row.seed}, ${row.proposals} boxes: the answers are not in ${localFolder()}; take its rows out of ${localRowsFile()} and run the study again`,
+        `${row.variant}, seed ${row.seed}, ${row.proposals} boxes: the answers are not in ${from}; ` +
+          `remove the run (s2mllm runs rm ${row.run}) and run the study again`,
       );
-    return { from: found.file, to: predictionsFile(row, resultsFolder()) };
+    return { from, to: publishedAnswers(row) };
   });
-  const moved = [...answers, ...attentionMaps(rows)].filter(({ from, to }) => from !== to);
-  for (const { from, to } of moved) copyAtomic(from, to);
-
-  const file = join(resultsFolder(), `${study}.jsonl`);
-  const committed = readRows(file);
-  const fresh = new Map(rows.map((row) => [runKey(row), row]));
-  const replaced = committed.filter((row) => fresh.has(runKey(row))).length;
-  // a row keeps its place, so that the difference shows what changed
-  writeFileAtomic(file, rowLines(latestRows([...committed, ...rows])));
-  writeFileAtomic(localRowsFile(), rowLines(readRows(localRowsFile()).filter((row) => !fresh.has(runKey(row)))));
-  for (const { from } of moved) rmSync(from);
-  return { rows, replaced, files: [file, ...moved.map(({ to }) => to)] };
+  const runs = [...new Set(rows.map((row) => row.run))];
+  const held = runs.map((run) => RunFolder.open(readRecord(join(runsFolder(), run))));
+  try {
+    for (const { from, to } of answers) adopt(to, (temporary) => copyFileSync(from, temporary));
+    const leftOut: string[] = [];
+    const maps = runs.flatMap((run) => publishMaps(run, leftOut));
+    const file = join(resultsFolder(), `${study}.jsonl`);
+    const fresh = new Map(rows.map((row) => [standsFor(row), row]));
+    const replaced: ResultRow[] = [];
+    updateRows(file, (there) => [
+      // a row keeps its place, so that a difference shows what changed
+      ...there.map((row) => {
+        const own = fresh.get(standsFor(row));
+        if (own !== undefined) replaced.push(row);
+        return own ?? row;
+      }),
+      ...rows,
+    ]);
+    const removed = removeUnused(replaced);
+    for (const run of held) {
+      dropRows(run.file(runRowsFile), rows);
+      const waiting = rowsIn(run.file(runRowsFile));
+      for (const { from } of answers.filter((a) => a.from.startsWith(run.path)))
+        if (!waiting.some((row) => from.endsWith(answersName(row)))) rmSync(from);
+      if (run.trained !== undefined) run.seal(run.trained);
+    }
+    const files = [file, ...answers.map(({ to }) => to), ...maps, ...removed];
+    return { rows, replaced: replaced.length, files, leftOut };
+  } finally {
+    for (const run of held) run.close();
+  }
 }

@@ -1,4 +1,5 @@
 import type { AblationName } from "../config/ablations";
+import { unknownName } from "../core/errors";
 import type { Study } from "./types";
 
 const table5: readonly AblationName[] = [
@@ -22,19 +23,33 @@ export const studies = {
   table5: {
     name: "table5",
     question: "What does each component, and the number of frames, contribute?",
+    protocol: 0,
     paperTable: "table5",
     variants: table5,
   },
   table8: {
     name: "table8",
     question: "What does each component bring when it is added to the base model alone?",
+    protocol: 0,
     paperTable: "table8",
     variants: table8,
   },
   additions: {
     name: "additions",
     question: "Are the two additions that nano training uses needed?",
+    protocol: 0,
     variants: additions,
   },
 } as const satisfies Record<string, Study>;
 export type StudyName = keyof typeof studies;
+
+/** The study called `name`. @throws UserError listing the known ones */
+export function studyNamed(name: string): Study {
+  if (!Object.hasOwn(studies, name)) throw unknownName("study", name, Object.keys(studies));
+  return studies[name as StudyName];
+}
+
+/** Version of a study's protocol. */
+export function protocolOf(name: string): number {
+  return studyNamed(name).protocol;
+}

@@ -1,4 +1,4 @@
-import type { ResultRow } from "../runs/row";
+import { labelOf, type ResultRow } from "../runs/row";
 import { type AnswersOf, groupRows } from "./groups";
 import { type Arm, type Difference, judge, pairedDifferenceOf, scoredAt, type Verdict } from "./paired";
 
@@ -7,6 +7,7 @@ export interface KindEffect {
   readonly variant: string;
   /** A relation kind, or "relations": every kind but plain attributes. */
   readonly kind: string;
+  readonly data: string;
   readonly proposals: ResultRow["proposals"];
   /** Acc@0.25 of the reference and of the variant, percent, mean over shared seeds. */
   readonly reference: number;
@@ -57,12 +58,12 @@ export function kindEffects(
     const runsOf = (variant: string): Runs =>
       new Map(
         group.flatMap((row) => {
-          const answers = row.variant === variant ? answersOf(row) : undefined;
+          const answers = labelOf(row) === variant ? answersOf(row) : undefined;
           return answers === undefined ? [] : [[row.seed, answers] as const];
         }),
       );
     const base = runsOf(reference);
-    const variants = [...new Set(group.map((r) => r.variant))].filter((v) => v !== reference);
+    const variants = [...new Set(group.map(labelOf))].filter((v) => v !== reference);
     const kinds = ["relations", ...new Set([...base.values()].flat().map((a) => a.kind))];
     const effects = variants.flatMap((variant) => {
       const runs = runsOf(variant);
@@ -73,6 +74,7 @@ export function kindEffects(
         return {
           variant,
           kind,
+          data: group[0]!.data,
           proposals: group[0]!.proposals,
           reference: accuracy(theirs),
           ours: accuracy(mine),

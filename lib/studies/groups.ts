@@ -1,30 +1,37 @@
-import type { Prediction, ResultRow } from "../runs/row";
+import type { Prediction } from "../runs/answers";
+import { labelOf, type ResultRow } from "../runs/row";
 
-/** Gives the single answers of a finished run, where they were kept. */
+/** Gives the single answers of an evaluation, where they were kept. */
 export type AnswersOf = (row: ResultRow) => readonly Prediction[] | undefined;
 
 /**
- * Runs that may be averaged: the same preset on the same data with the same proposals. The last row of a seed counts.
+ * Runs that may be averaged: the same preset and starting weights on the same data with the same proposals, by the same
+ * protocol. Of several runs of one label and seed the one of the newest numerics counts, the last of those.
  */
 export function groupRows(rows: readonly ResultRow[]): ResultRow[][] {
   const groups = new Map<string, Map<string, ResultRow>>();
   for (const row of rows) {
-    const key = JSON.stringify([row.preset, row.data, row.dataFingerprint, row.synthetic, row.proposals]);
+    const { preset, weights, data, dataFingerprint, synthetic, split, proposals, protocol } = row;
+    const key = JSON.stringify([preset, weights, data, dataFingerprint, synthetic, split, proposals, protocol]);
     if (!groups.has(key)) groups.set(key, new Map());
     const group = groups.get(key)!;
-    const run = `${row.variant}|${row.seed}`;
+    const run = `${labelOf(row)}|${row.seed}`;
+    if ((group.get(run)?.numerics ?? 0) > row.numerics) continue;
     group.delete(run);
     group.set(run, row);
   }
   return [...groups.values()].map((g) => [...g.values()]);
 }
 
-/**
- * The one group that a figure shows: the one with most runs, true boxes before detected ones where they are as many.
- */
-export function mainGroup(rows: readonly ResultRow[]): ResultRow[] {
+/** The largest groups of each data set: what a figure of that data set shows, true boxes first where groups are alike. */
+export function mainGroups(rows: readonly ResultRow[]): ResultRow[][] {
   const groups = groupRows(rows).sort(
     (a, b) => b.length - a.length || Number(a[0]!.proposals !== "gt") - Number(b[0]!.proposals !== "gt"),
   );
-  return groups[0] ?? [];
+  return [...new Map(groups.reverse().map((group) => [group[0]!.data, group])).values()].reverse();
+}
+
+/** The one group that a figure shows: the largest, true boxes before detected ones where they are as many. */
+export function mainGroup(rows: readonly ResultRow[]): ResultRow[] {
+  return mainGroups(rows)[0] ?? [];
 }

@@ -1,4 +1,3 @@
-import { appendFileSync, mkdirSync } from "node:fs";
 import pLimit from "p-limit";
 import { resolveConfig } from "../config/resolve";
 import { runChild } from "../core/child";
@@ -7,17 +6,12 @@ import { onInterrupt } from "../core/interrupt";
 import { type Progress, type ProgressSink, silent } from "../core/progress";
 import { moduleFile } from "../core/root";
 import { prepareScenes } from "../dataloader/prepare";
-import { finishedRows, jobName, localRowsFile } from "../runs/finished";
-import { type Job, jobsOf } from "../runs/job";
-import { type ResultRow, resultsFolder, rowLines } from "../runs/row";
-import { studies } from "./definitions";
-import type { Study, StudyRunOptions } from "./types";
-
-/** The study called `name`. @throws UserError listing the known ones */
-export function studyNamed(name: string): Study {
-  if (!Object.hasOwn(studies, name)) throw unknownName("study", name, Object.keys(studies));
-  return studies[name as keyof typeof studies];
-}
+import type { ResultRow } from "../runs/row";
+import { settingsHash } from "../runs/settings";
+import { studyNamed } from "./definitions";
+import { finishedRows } from "./finished";
+import { type Job, jobConfig, jobName, jobsOf } from "./job";
+import type { StudyRunOptions } from "./types";
 
 /**
  * Runs what is missing of a study, each run in a process of its own, and returns the rows of all of it.
@@ -41,7 +35,9 @@ export async function runStudy(name: string, options: StudyRunOptions): Promise<
   );
   if (missing.length > 0) {
     await prepareScenes(resolveConfig({ preset: options.preset, set: options.set }), progress);
-    await runJobs(missing, options.processes ?? 2, progress);
+    // jobs of the same configuration share one run
+    const runs = new Map(missing.map((job) => [`${settingsHash(jobConfig(job))} ${job.seed}`, job]));
+    await runJobs([...runs.values()], options.processes ?? 2, progress);
   }
   const all = finishedRows(name, jobs);
   return jobs.flatMap((job) => all.get(jobName(job))!);
@@ -56,13 +52,11 @@ async function runJobs(jobs: readonly Job[], processes: number, progress: Progre
   const work = async (job: Job): Promise<void> => {
     if (stop.signal.aborted) return;
     try {
-      const rows = await runChild<Job, Progress, ResultRow[]>(moduleFile("studies", "worker"), job, {
+      await runChild<Job, Progress, string>(moduleFile("studies", "worker"), job, {
         onProgress: progress,
         signal: stop.signal,
         environment: processes > 1 ? { S2_ENGINE_THREADS: "1" } : {},
       });
-      mkdirSync(resultsFolder(), { recursive: true });
-      appendFileSync(localRowsFile(), rowLines(rows));
       kept += 1;
     } catch (error) {
       failures.push(`${jobName(job)}: ${(error as Error).message}`);
@@ -76,7 +70,8 @@ async function runJobs(jobs: readonly Job[], processes: number, progress: Progre
   }
   if (stop.signal.aborted)
     throw new UserError(
-      `study interrupted: ${kept} of ${jobs.length} runs finished and kept; run it again to go on from the last checkpoints`,
+      `study interrupted: ${kept} of ${jobs.length} runs finished and kept; ` +
+        "run it again to go on from the last checkpoints",
     );
   if (failures.length > 0)
     throw new UserError(

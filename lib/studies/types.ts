@@ -8,6 +8,8 @@ export interface Study {
   readonly question: string;
   /** Names from config/ablations, what the others are compared with first. */
   readonly variants: readonly string[];
+  /** Version of what it states before it runs; 0 where nothing is stated but the variants. Rows carry it. */
+  readonly protocol: number;
   /** The paper's table, such as "table5"; absent where the paper has none. */
   readonly paperTable?: string;
 }

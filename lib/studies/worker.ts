@@ -1,17 +1,24 @@
-import { gzipSync } from "node:zlib";
 import { serveParent } from "../core/child";
-import { writeFileAtomic } from "../core/files";
 import type { Progress, ProgressSink } from "../core/progress";
-import { codeVersion } from "../core/root";
 import { encodeScenes } from "../dataloader/sentences";
 import { chooseEngine } from "../engine/choose";
-import { attentionFile, interViewAttention } from "../eval/attention";
+import { interViewAttention } from "../eval/attention";
 import { type Answer, predict } from "../eval/predict";
 import { boundsOf, scoreAnswers } from "../eval/score";
-import { openSession } from "../eval/session";
-import { configHash, type Job, jobConfig, runFolder } from "../runs/job";
-import { dataName, localFolder, type Prediction, predictionsFile, type ResultRow } from "../runs/row";
-import { fineTune } from "../train/fine-tune";
+import { openSession, type Session } from "../eval/session";
+import { answersName, type Prediction, packAnswers } from "../runs/answers";
+import { type AttentionMap, mapsName } from "../runs/attention";
+import { RunFolder } from "../runs/folder";
+import { putRows, rowsIn, runRowsFile } from "../runs/results";
+import { labelOf, type ResultRow } from "../runs/row";
+import { changesOf, settingsHash } from "../runs/settings";
+import { type FineTuned, fineTune } from "../train/fine-tune";
+import { newRun } from "../train/identify";
+import { protocolOf } from "./definitions";
+import { type Job, jobConfig } from "./job";
+
+/** The split that runs are evaluated on. */
+const testSplit = "val";
 
 function toPrediction({ query, chosen, iou }: Answer): Prediction {
   return {
@@ -28,68 +35,96 @@ function toPrediction({ query, chosen, iou }: Answer): Prediction {
   };
 }
 
-/** Trains one job and evaluates it with every kind of proposal; leaves answers, and attention maps of the first seed. */
-async function runJob(job: Job, progress: ProgressSink, stop: AbortSignal): Promise<ResultRow[]> {
-  const config = jobConfig(job);
-  const commit = codeVersion();
-  const { engine } = await chooseEngine();
-  const session = await openSession(config, progress);
-  const { cache, tokenizer } = session;
-  const { scenes, prompt } = encodeScenes(session.sentences("train"), tokenizer, config);
-  const name = `${job.variant} seed ${job.seed}`;
-  const { parameters, seconds } = await fineTune({
-    config,
-    cache,
-    scenes,
-    prompt,
-    folder: runFolder(job),
-    name,
-    progress,
-    signal: stop,
-  });
-  const test = session.sentences("val");
-  const rows = session.sources.map((source): ResultRow => {
-    const answers = predict(parameters, config, cache, test, tokenizer, {
+/** The rows of a run's evaluations with every kind of proposal; answers are kept before them. */
+function evaluate(
+  job: Job,
+  run: RunFolder,
+  session: Session,
+  trained: FineTuned,
+  progress: ProgressSink,
+): readonly ResultRow[] {
+  const { record } = run;
+  const { cache, tokenizer, config } = session;
+  const test = session.sentences(testSplit);
+  return session.sources.map((source): ResultRow => {
+    const answers = predict(trained.parameters, config, cache, test, tokenizer, {
       source,
-      progress: (p) => progress({ ...p, task: `${name}, ${p.task}` }),
+      progress: (p) => progress({ ...p, task: `${job.variant} seed ${job.seed}, ${p.task}` }),
     });
-    const row: ResultRow = {
+    run.write(answersName({ split: testSplit, proposals: source }), packAnswers(answers.map(toPrediction)));
+    const { settings: _settings, data, ...identity } = record.identity;
+    return {
+      run: record.id,
       study: job.study,
+      protocol: protocolOf(job.study),
       variant: job.variant,
       preset: job.preset,
-      seed: job.seed,
-      data: dataName(session.folder),
-      dataFingerprint: cache.index.dataFingerprint,
-      config: configHash(job),
-      synthetic: session.synthetic,
-      commit,
-      engine,
+      changes: changesOf(config, job.variant),
+      config: settingsHash(config),
+      ...identity,
+      data: record.data,
+      dataFingerprint: data,
+      synthetic: record.synthetic,
+      split: testSplit,
+      commit: record.commit,
       frames: config.data.frames,
       proposals: source,
       n: answers.length,
-      seconds: Number(seconds.toFixed(1)),
+      seconds: Number(trained.seconds.toFixed(1)),
       metrics: scoreAnswers(answers, session.classOf),
       ...boundsOf(test, source),
     };
-    writeFileAtomic(
-      predictionsFile(row, localFolder()),
-      gzipSync(JSON.stringify(answers.map(toPrediction)), { level: 9 }),
-    );
-    return row;
   });
-  if (job.variant === "full" && job.seed === 0) {
-    const [first] = test;
-    // a patch in the middle of the picture, where objects are
-    const patch = Math.floor(cache.dims.side / 2) * cache.dims.side + Math.floor(cache.dims.side / 2);
-    const maps = interViewAttention(parameters, config, cache, first!, tokenizer, session.folder, patch);
-    if (maps !== undefined) {
-      writeFileAtomic(
-        attentionFile(localFolder(), maps.sceneId, job.variant, job.seed),
-        JSON.stringify({ variant: job.variant, seed: job.seed, ...maps }),
-      );
-    }
-  }
-  return rows;
 }
 
-serveParent<Job, Progress, ResultRow[]>(runJob);
+/** Attention maps of the first test scene. */
+function keepMap(run: RunFolder, session: Session, { parameters }: FineTuned): void {
+  const { cache, tokenizer, config } = session;
+  const [first] = session.sentences(testSplit);
+  // a patch in the middle of the picture, where objects are
+  const patch = Math.floor(cache.dims.side / 2) * cache.dims.side + Math.floor(cache.dims.side / 2);
+  const map = interViewAttention(parameters, config, cache, first!, tokenizer, session.folder, patch);
+  if (map === undefined) return;
+  const { id, preset, identity, data, synthetic } = run.record;
+  const label = labelOf({ ...run.record, config: settingsHash(config), precision: identity.precision });
+  const about = { run: id, label, preset, seed: identity.seed, data, synthetic };
+  run.write(`${mapsName}/${map.sceneId}.json`, JSON.stringify({ ...about, ...map } satisfies AttentionMap));
+}
+
+/**
+ * Trains one job, unless its run is trained already, and evaluates it with every kind of proposal; leaves answers, rows
+ * and, of the full model's first seed, an attention map in the run's folder.
+ *
+ * @returns the run's id
+ */
+async function runJob(job: Job, progress: ProgressSink, stop: AbortSignal): Promise<string> {
+  const config = jobConfig(job);
+  const { engine } = await chooseEngine();
+  const session = await openSession(config, progress);
+  const run = RunFolder.open(newRun(config, job.variant, engine));
+  try {
+    // another command may have finished it while this one waited for its turn
+    if (rowsIn(run.file(runRowsFile)).some((row) => row.protocol === protocolOf(job.study))) return run.record.id;
+    const { scenes, prompt } = encodeScenes(session.sentences("train"), session.tokenizer, config);
+    const name = `${job.variant} seed ${job.seed}`;
+    const trained = await fineTune({
+      config,
+      cache: session.cache,
+      scenes,
+      prompt,
+      run,
+      name,
+      progress,
+      signal: stop,
+    });
+    const rows = evaluate(job, run, session, trained, progress);
+    if (job.variant === "full" && job.seed === 0) keepMap(run, session, trained);
+    putRows(run.file(runRowsFile), rows);
+    run.seal(run.trained!);
+    return run.record.id;
+  } finally {
+    run.close();
+  }
+}
+
+serveParent<Job, Progress, string>(runJob);

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { writeFileAtomic } from "../core/files";
 import { tf } from "../engine/tf";
 import { readJsonAs } from "../io/json";
+import { sync } from "../runs/durable";
 import { loadWeights, readTensors, saveWeights } from "../weights/tensor-file";
 import type { AdamW } from "./optimizer";
 
@@ -34,6 +35,7 @@ export function saveCheckpoint(
     saveWeights(join(building, "model.safetensors"), parameters);
     saveWeights(join(building, "optimizer.safetensors"), optimizer.state());
     writeFileAtomic(join(building, "state.json"), JSON.stringify({ ...state, updates: optimizer.updates }));
+    for (const name of ["model.safetensors", "optimizer.safetensors", "state.json", "."]) sync(join(building, name));
   } catch (error) {
     rmSync(building, { recursive: true, force: true });
     throw error;

@@ -1,17 +1,16 @@
-import { createHash } from "node:crypto";
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
-import { writeFileAtomic } from "../core/files";
 import { takeMessages } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
 import type { SceneCache } from "../dataloader/prepared-scenes";
 import type { EncodedScene } from "../dataloader/sentences";
 import type { tf } from "../engine/tf";
 import type { SharedPrompt } from "../model/prompt";
-import { requireAdapters, saveAdapter } from "../weights/adapter";
-import { adapterFolder, baseOf, startingParameters } from "../weights/parameters";
+import { type RunFolder, recordConfig, type StoredRun, verified } from "../runs/folder";
+import { adapterConfigFile, requireAdapters, saveAdapter } from "../weights/adapter";
+import { adapterFolder, baseOf, finishedParameters, startingParameters } from "../weights/parameters";
 import { saveWeights } from "../weights/tensor-file";
 import { resumeCheckpoint, saveCheckpoint } from "./checkpoint";
 import { MetricsLog } from "./metrics-log";
@@ -22,8 +21,8 @@ export interface FineTuneOptions {
   readonly cache: SceneCache;
   readonly scenes: readonly EncodedScene[];
   readonly prompt: SharedPrompt;
-  /** Folder of this run: config.json, metrics.jsonl, checkpoint/, model.safetensors. */
-  readonly folder: string;
+  /** Takes metrics.jsonl, checkpoint/, and the weights as model.safetensors or adapter/. */
+  readonly run: RunFolder;
   readonly name: string;
   readonly progress: ProgressSink;
   readonly signal?: AbortSignal;
@@ -36,6 +35,8 @@ export interface FineTuneOptions {
 export const keptForms = ["model", "adapter", "both"] as const;
 export type Kept = (typeof keptForms)[number];
 
+const weightsFile = "model.safetensors";
+
 export interface FineTuned {
   readonly parameters: Map<string, tf.Variable>;
   readonly seconds: number;
@@ -45,24 +46,65 @@ export interface FineTuned {
 const logEvery = 10;
 
 /**
- * Trains one configuration to its end, going on from the run folder's checkpoint where one fits.
+ * The configuration and parameters of a stored run, for answers; its weights are compared with their checksums first.
  *
- * @throws UserError, before the first step, when an adapter is wanted of a configuration that has none; or "stopped
- * after …" after `signal`; the checkpoint is written first
+ * @throws UserError when the training did not come to its end, or the weights are not what it wrote
+ */
+export function storedParameters({ record, folder }: StoredRun): {
+  readonly config: S2Config;
+  readonly parameters: Map<string, tf.Variable>;
+} {
+  const config = recordConfig(record, folder);
+  verified(folder, existsSync(join(folder, weightsFile)) ? weightsFile : "adapter");
+  return { config, parameters: finishedParameters(folder, config) };
+}
+
+/** Writes what is to be kept of trained parameters and is not there yet. */
+function keepWeights(
+  run: RunFolder,
+  config: S2Config,
+  parameters: ReadonlyMap<string, tf.Variable>,
+  keep: Kept,
+  seconds: number,
+): void {
+  const { steps } = config.training;
+  // what lies there without a manifest is of a training that was killed while it wrote
+  const there = (name: string): boolean => run.trained !== undefined && existsSync(run.file(name));
+  if (keep !== "adapter" && !there(weightsFile))
+    run.adopt(weightsFile, (file) => saveWeights(file, parameters, { preset: config.preset, steps: String(steps) }));
+  if (keep !== "model" && !there(join("adapter", adapterConfigFile)))
+    saveAdapter(
+      adapterFolder(run.path),
+      config,
+      (name) => parameters.get(name)!.dataSync() as Float32Array,
+      baseOf(config),
+    );
+  run.seal({ steps, seconds: Number(seconds.toFixed(1)) });
+}
+
+/**
+ * Trains one configuration to its end, going on from the run folder's checkpoint where one fits. A finished training is
+ * not done again: its weights are read.
+ *
+ * @throws UserError, before the first step, when an adapter is wanted of a configuration that has none; or
+ * "stopped after …" after `signal`; the checkpoint is written first
  */
 export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
-  const { config, cache, folder } = options;
-  if (options.keep !== undefined && options.keep !== "model") requireAdapters(config);
-  const identity = {
-    config: createHash("sha256").update(JSON.stringify(config)).digest("hex").slice(0, 12),
-    dataFingerprint: cache.index.dataFingerprint,
-  };
-  writeFileAtomic(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+  const { config, cache, run } = options;
+  const keep = options.keep ?? "model";
+  if (keep !== "model") requireAdapters(config);
+  const done = run.trained;
+  if (done !== undefined) {
+    const { parameters } = storedParameters({ record: run.record, folder: run.path });
+    keepWeights(run, config, parameters, keep, done.seconds);
+    return { parameters, seconds: done.seconds };
+  }
+  const identity = { config: run.record.id, dataFingerprint: cache.index.dataFingerprint };
   const parameters = startingParameters(config);
   const trainer = new Trainer(config, cache, options.scenes, options.prompt, parameters);
-  const checkpoint = join(folder, "checkpoint");
+  const checkpoint = run.file("checkpoint");
   const resumed = resumeCheckpoint(checkpoint, parameters, trainer.optimizer, identity);
-  const log = new MetricsLog(join(folder, "metrics.jsonl"));
+  const log = new MetricsLog(run.file("metrics.jsonl"));
   const first = resumed?.step ?? 0;
   log.truncate(first);
   const started = Date.now();
@@ -131,16 +173,7 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
     }
     if ((step + 1) % (options.checkpointEvery ?? 400) === 0 && step + 1 < steps) keepState(step + 1);
   }
-  const keep = options.keep ?? "model";
-  if (keep !== "adapter")
-    saveWeights(join(folder, "model.safetensors"), parameters, { preset: config.preset, steps: String(steps) });
-  if (keep !== "model")
-    saveAdapter(
-      adapterFolder(folder),
-      config,
-      (name) => parameters.get(name)!.dataSync() as Float32Array,
-      baseOf(config),
-    );
+  keepWeights(run, config, parameters, keep, seconds());
   rmSync(checkpoint, { recursive: true, force: true });
   trainer.optimizer.dispose();
   return { parameters, seconds: seconds() };

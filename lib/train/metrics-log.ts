@@ -10,6 +10,8 @@ export type MetricsLine = Readonly<Record<string, number>> & { readonly step: nu
 /** The log of one run, under the name that figures and messages give it. */
 export interface TrainingRun {
   readonly label: string;
+  /** The data set that it was trained on, as figures name it. */
+  readonly source?: string;
   readonly metrics: readonly MetricsLine[];
 }
 

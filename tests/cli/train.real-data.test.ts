@@ -12,8 +12,9 @@ import { prepareScenes } from "../../lib/dataloader/prepare";
 import type { SceneCache } from "../../lib/dataloader/prepared-scenes";
 import { openSession } from "../../lib/eval/session";
 import { readSafetensors } from "../../lib/io/safetensors";
-import { type Job, jobConfig, jobsOf, runFolder } from "../../lib/runs/job";
-import { type ResultRow, readRows } from "../../lib/runs/row";
+import { localRows } from "../../lib/runs/results";
+import type { ResultRow } from "../../lib/runs/row";
+import { type Job, jobConfig, jobsOf } from "../../lib/studies/job";
 import { sparseNpz } from "../setup/formats/npz";
 import { dataFolder, objects, scanVertices, writeScan } from "../setup/formats/scan";
 import { printed } from "../setup/printed";
@@ -172,14 +173,13 @@ test("a study runs on it: the folder's name is all that it takes, and its rows a
     );
     for (const { metrics } of rows)
       expect(metrics.acc25).toBeCloseTo((metrics.unique25! + 3 * metrics.multiple25!) / 4, 2);
-    expect(readRows(join(results, "local.jsonl"))).toEqual(rows);
+    expect(localRows()).toEqual(rows);
     const { out: table } = await printed(study, ...args);
     expect(table).toContain("no-attn");
     expect(table).not.toContain("synthetic");
   } finally {
     delete process.env.S2_RESULTS;
     caches.push(await prepareScenes(jobConfig(job), silent));
-    rmSync(runFolder(job), { recursive: true, force: true });
   }
 }, 600_000);
 

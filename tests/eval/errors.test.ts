@@ -1,12 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { classifyError, countErrors, type SceneBoxes } from "../../lib/eval/errors";
-import { attentionScenes, readAttention, readExample } from "../../lib/report/examples";
+import { readExample } from "../../lib/report/examples";
 import { errorCases, errorScene } from "../../lib/report/figure-set";
-import type { Prediction } from "../../lib/runs/row";
-import { sampleAttention, samplePredictions, sampleRow, writeSampleResults, writeSampleScans } from "../report/sample";
+import type { Prediction } from "../../lib/runs/answers";
+import { samplePredictions, sampleRow, writeSampleResults, writeSampleScans } from "../report/sample";
 
 const scene: SceneBoxes = {
   sceneId: "scene0000_00",
@@ -82,25 +82,6 @@ describe("with a data set and results on disk", () => {
   test("a missing data set says how to make it", () => {
     expect(() => readExample(sampleRow({ data: join(folder, "absent") }), "scene0000_00")).toThrow(
       /absent is not there: the run's data set is needed .* s2mllm data make/,
-    );
-  });
-
-  test("attention maps are found, read and checked", () => {
-    const results = join(folder, "results");
-    expect(attentionScenes(results)).toEqual([{ scene: "scene0000_00", variant: "full", seed: 0 }]);
-    expect(readAttention({ scene: "scene0000_00", variant: "full", seed: 0 }, results).heads).toBe(2);
-    expect(() => readAttention({ scene: "scene0009_00", variant: "no-sg", seed: 1 }, results)).toThrow(
-      /scene0009_00-no-sg-s1\.json is not there yet; train the variant with this seed first/,
-    );
-    // this machine's own maps come first
-    mkdirSync(join(results, "local", "attention"), { recursive: true });
-    for (const name of ["scene0000_00-full-s0.json", "scene0002_00-full-s0.json"])
-      writeFileSync(join(results, "local", "attention", name), JSON.stringify(sampleAttention(3)));
-    expect(attentionScenes(results).map((r) => r.scene)).toEqual(["scene0000_00", "scene0002_00"]);
-    expect(readAttention({ scene: "scene0000_00", variant: "full", seed: 0 }, results).views).toHaveLength(3);
-    writeFileSync(join(results, "attention", "scene0001_00-full-s0.json"), "{}");
-    expect(() => readAttention({ scene: "scene0001_00", variant: "full", seed: 0 }, results)).toThrow(
-      /scene0001_00-full-s0\.json: sceneId: /,
     );
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -12,7 +12,9 @@ import { type Answer, predict } from "../../lib/eval/predict";
 import type { Session } from "../../lib/eval/session";
 import { iou } from "../../lib/geometry/box";
 import { disposeParameters } from "../../lib/model/initialise";
+import { readRecord } from "../../lib/runs/folder";
 import { fineTune } from "../../lib/train/fine-tune";
+import { inRun } from "../setup/open-run";
 import { type TinyWorld, tinyWorld } from "../setup/tiny-world";
 
 let world: TinyWorld;
@@ -27,14 +29,9 @@ beforeAll(async () => {
   session = await world.session(config);
   folder = mkdtempSync(join(tmpdir(), "s2-run-"));
   const encoded = encodeScenes(session.sentences("train"), session.tokenizer, config);
-  ({ parameters } = await fineTune({
-    config,
-    cache: session.cache,
-    ...encoded,
-    folder,
-    name: "test",
-    progress: silent,
-  }));
+  ({ parameters } = await inRun(config, folder, (run) =>
+    fineTune({ config, cache: session.cache, ...encoded, run, name: "test", progress: silent }),
+  ));
   scenes = session.sentences("val");
 }, 300_000);
 afterAll(() => {
@@ -168,14 +165,17 @@ describe("s2mllm eval", () => {
 
   test("a folder that is no finished run, and wrong usage", async () => {
     const empty = mkdtempSync(join(tmpdir(), "s2-empty-"));
-    await expect(evaluate(empty)).rejects.toThrow(/no config\.json; expected the folder of a finished run/);
+    await expect(evaluate(empty)).rejects.toThrow(/no run\.json; expected the folder of a run/);
     writeFileSync(join(empty, "config.json"), "{}");
-    await expect(evaluate(empty)).rejects.toThrow(
-      /no model\.safetensors and no adapter; expected the folder of a finished run/,
-    );
     writeFileSync(join(empty, "model.safetensors"), "");
-    writeFileSync(join(empty, "config.json"), JSON.stringify({ ...config, tranining: {} }));
-    await expect(evaluate(empty)).rejects.toThrow(
+    await expect(evaluate(empty)).rejects.toThrow(/was made before runs had ids/);
+    await inRun(config, join(empty, "begun"), () => Promise.resolve());
+    await expect(evaluate(join(empty, "begun"))).rejects.toThrow("the run's training did not come to its end");
+    const record = readRecord(folder);
+    const changed = { ...record, config: { ...record.config, tranining: {} } };
+    mkdirSync(join(empty, "changed"));
+    writeFileSync(join(empty, "changed", "run.json"), JSON.stringify(changed));
+    await expect(evaluate(join(empty, "changed"))).rejects.toThrow(
       'unknown key "tranining" at the top level (did you mean "training"?)',
     );
     rmSync(empty, { recursive: true });

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { compare, compareRows, paperTable } from "../../lib/report/compare";
 import { table1, table5 } from "../../lib/report/paper";
 import { type Table, toHtml, toMarkdown, toText } from "../../lib/report/table";
-import type { Prediction, ResultRow } from "../../lib/runs/row";
+import type { Prediction } from "../../lib/runs/answers";
+import type { ResultRow } from "../../lib/runs/row";
 import { groupRows } from "../../lib/studies/groups";
 import { sampleRow } from "./sample";
 

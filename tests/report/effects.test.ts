@@ -1,27 +1,11 @@
 import { expect, test } from "vitest";
 import { effectTable } from "../../lib/report/effects";
-import type { Prediction, ResultRow } from "../../lib/runs/row";
+import type { Prediction } from "../../lib/runs/answers";
+import type { ResultRow } from "../../lib/runs/row";
 import { kindEffects } from "../../lib/studies/effects";
+import { sampleRow } from "./sample";
 
-const row = (variant: string, seed: number): ResultRow => ({
-  study: "table5",
-  variant,
-  preset: "nano",
-  seed,
-  data: "rooms/nano",
-  dataFingerprint: "f",
-  config: "c",
-  synthetic: true,
-  commit: "x",
-  engine: "ort-cpu",
-  frames: 8,
-  proposals: "gt",
-  n: 40,
-  seconds: 1,
-  metrics: { acc25: 50, acc50: 50 },
-  baselines: {},
-  upperBound: { acc25: 100, acc50: 100 },
-});
+const row = (variant: string, seed: number): ResultRow => sampleRow({ variant, seed, n: 40 });
 
 /** 20 scenes with one attribute and one "closest" sentence each; `right` says which are answered right. */
 const answers = (right: (kind: string, scene: number) => boolean): Prediction[] =>

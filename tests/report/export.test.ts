@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { findChromium } from "../../lib/core/programs";
 import { noChromium } from "../../lib/report/browser";
 import { figureHtml, figureJson, saveFigures, scriptJson } from "../../lib/report/export";
-import { type AttentionData, attentionFramesFigure } from "../../lib/report/figures/attention";
+import { attentionFramesFigure } from "../../lib/report/figures/attention";
 import { relationFigure } from "../../lib/report/figures/relations";
 import { sceneFigure } from "../../lib/report/figures/scene";
 import { reportPage } from "../../lib/report/page";
@@ -24,6 +24,7 @@ const rows = sampleRows([0, 1], ["full", "no-mpe", "frames-4"]);
 const flat = relationFigure(rows);
 const solid = sceneFigure({
   sceneId: "scene0000_00",
+  source: "S2-Rooms (synthetic)",
   sentence: "</script><b>bold</b>",
   boxes: [{ box: [0, 0, 0, 1, 1, 1], label: "chair", role: "target" }],
 });
@@ -87,7 +88,7 @@ describe.skipIf(path === undefined && process.env.CI !== "true")(
   "with a Chromium (left out where there is none on PATH or in S2_CHROMIUM)",
   () => {
     test("figures are saved as PNG too, twice their size, in 256 colours; views of a scene at their size", async () => {
-      const views = attentionFramesFigure(sampleAttention() as AttentionData);
+      const views = attentionFramesFigure(sampleAttention());
       const saved = await saveFigures([flat, solid, views], folder);
       expect(saved.skipped).toBeUndefined();
       for (const [figure, scale] of [

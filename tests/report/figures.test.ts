@@ -3,12 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Box } from "../../lib/geometry/box";
 import { compareRows } from "../../lib/report/compare";
 import { ablationFigure } from "../../lib/report/figures/ablation";
-import {
-  type AttentionData,
-  attentionFramesFigure,
-  attentionMatrixFigure,
-  meanOverHeads,
-} from "../../lib/report/figures/attention";
+import { attentionFramesFigure, attentionMatrixFigure, meanOverHeads } from "../../lib/report/figures/attention";
 import { errorFigure } from "../../lib/report/figures/errors";
 import { frameCountFigure } from "../../lib/report/figures/frames";
 import { relationFigure } from "../../lib/report/figures/relations";
@@ -19,10 +14,11 @@ import { table5 } from "../../lib/report/paper";
 import { sampleAttention, samplePredictions, sampleRow, sampleRows } from "./sample";
 
 const rows = sampleRows();
-const attention = sampleAttention() as AttentionData;
+const attention = sampleAttention();
 const training = [
   {
     label: "full-s0",
+    source: "S2-Rooms (synthetic)",
     metrics: Array.from({ length: 8 }, (_, i) => ({ step: i, seconds: i, ground: 3 - 0.2 * i, recon: 1 - 0.1 * i })),
   },
 ];
@@ -40,6 +36,7 @@ const figures: Figure[] = [
   errorFigure({ spatial: 6, semantic: 3, detection: 1 }, dataLabel(rows)),
   sceneFigure({
     sceneId: "scene0000_00",
+    source: "S2-Rooms (synthetic)",
     sentence: "the chair closest to the table",
     boxes: [
       { box: [0, 0, 0.5, 1, 1, 1], label: "table", role: "anchor" },
@@ -48,7 +45,7 @@ const figures: Figure[] = [
     ],
     points: { positions: [0, 0, 0, 1, 2, 3], colours: [1, 2, 3, 4, 5, 6] },
   }),
-  pointmapFigure("scene0000_00", { positions: [0, 0, 1] }, { positions: [0, 0, 1.1] }),
+  pointmapFigure("scene0000_00", "S2-Rooms (synthetic)", { positions: [0, 0, 1] }, { positions: [0, 0, 1.1] }),
 ];
 
 test.each(figures.map((f) => [f.name, f] as const))("%s is drawn as before", (_, figure) => {

@@ -19,6 +19,7 @@ test("accuracies by kind are means over seeds, pair accuracy beside them, kinds 
     sampleRow({ variant: "no-mpe", proposals: "detector", baselines: {} }),
   ]);
   expect(table.columns.map((c) => c.key)).toEqual([
+    "data",
     "boxes",
     "variant",
     "seeds",

@@ -1,20 +1,34 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
+import { ablations } from "../../lib/config/ablations";
+import { resolveConfig } from "../../lib/config/resolve";
 import { Rng } from "../../lib/core/rng";
 import { relationKinds } from "../../lib/datasets/scene";
-import { configHash } from "../../lib/runs/job";
-import { type Prediction, predictionsFile, type ResultRow } from "../../lib/runs/row";
+import { answersName, type Prediction, packAnswers, publishedAnswers } from "../../lib/runs/answers";
+import { type AttentionMap, mapsName, publishedMaps } from "../../lib/runs/attention";
+import { dataName, RunFolder } from "../../lib/runs/folder";
+import { numerics, type RunIdentity, runId } from "../../lib/runs/identity";
+import { putRows, runRowsFile } from "../../lib/runs/results";
+import { labelOf, type ResultRow, rowLines } from "../../lib/runs/row";
+import { changesOf, settingsHash, settingsOf, shortHash } from "../../lib/runs/settings";
+import { startingFingerprint } from "../../lib/train/identify";
 
 /** Invented rows for tests of tables and figures: their commit says "sample", they measure nothing. */
 export function sampleRow(change: Partial<ResultRow> = {}): ResultRow {
-  const run = { study: "table5", variant: "full", preset: "nano", seed: 0, ...change };
+  const run = { study: "table5", variant: "full", preset: "nano", seed: 0, data: "rooms/sample", ...change };
+  const known = Object.hasOwn(ablations, run.variant);
   return {
-    // a row of other settings than today's is not shown
+    run: shortHash([run.variant, run.seed, run.data]),
+    protocol: 0,
+    changes: {},
+    // a row of other settings than today's stands apart
+    config: known ? settingsHash(resolveConfig({ preset: "nano", ablation: run.variant })) : "000000000000",
+    precision: "float32",
+    numerics,
+    weights: "sample000000",
+    split: "val",
     ...run,
-    data: "rooms/sample",
     dataFingerprint: "sample000000",
-    config: configHash({ ...run, set: [] }),
     synthetic: true,
     commit: "sample",
     engine: "none",
@@ -95,16 +109,83 @@ export function sampleRows(
   return variants.flatMap((variant) => seeds.map((seed) => rowOf(variant, seed, data)));
 }
 
+/** A finished run of this machine below S2_RESULTS, with its rows and answers as a study leaves them. */
+export function storeSampleRun(
+  change: {
+    readonly variant?: string;
+    readonly seed?: number;
+    /** Which sample answers it gave. */
+    readonly sample?: number;
+    readonly set?: readonly string[];
+    readonly identity?: Partial<RunIdentity>;
+    readonly row?: Partial<ResultRow>;
+    readonly map?: boolean;
+    readonly synthetic?: boolean;
+  } = {},
+): ResultRow {
+  const { variant = "full", seed = 0, sample = seed, set = [], synthetic = true } = change;
+  const config = resolveConfig({
+    preset: "nano",
+    ablation: variant,
+    seed,
+    set: ["data.folder=data/rooms/sample", ...set],
+  });
+  const base = rowOf(variant, sample);
+  const identity: RunIdentity = {
+    settings: settingsOf(config),
+    seed,
+    data: base.dataFingerprint,
+    weights: startingFingerprint(config),
+    engine: base.engine,
+    precision: "float32",
+    numerics,
+    ...change.identity,
+  };
+  const changes = changesOf(config, variant);
+  const data = dataName(config.data.folder);
+  const id = runId(identity);
+  const run = RunFolder.open({
+    format: 1,
+    id,
+    preset: "nano",
+    variant,
+    changes,
+    identity,
+    config,
+    data,
+    synthetic,
+    commit: "sample",
+    begun: new Date(Date.UTC(2026, 0, 1, seed)).toISOString(),
+  });
+  const { settings: _settings, data: dataFingerprint, ...rest } = identity;
+  const about = { ...rest, run: id, seed, changes, config: settingsHash(config), data, dataFingerprint, synthetic };
+  const row = { ...base, ...about, ...change.row };
+  run.adopt("model.safetensors", (file) => writeFileSync(file, "weights"));
+  run.write(answersName(row), packAnswers(samplePredictions(variant, sample)));
+  if (change.map === true) {
+    const map = { ...sampleAttention(), run: id, label: labelOf(row), data, synthetic };
+    run.write(`${mapsName}/${map.sceneId}.json`, JSON.stringify(map));
+  }
+  putRows(run.file(runRowsFile), [row]);
+  run.seal({ steps: 1, seconds: 1 });
+  run.close();
+  return row;
+}
+
 const tinyPng =
   "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk" +
   "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
-export function sampleAttention(views = 4, heads = 2): object {
+export function sampleAttention(views = 4, heads = 2): AttentionMap {
   const weights = Array.from({ length: heads * views * views }, (_, i) => (i % views === 0 ? 0.4 : 0.6 / (views - 1)));
   return {
-    sceneId: "scene0000_00",
-    variant: "full",
+    run: rowOf("full", 0).run,
+    label: "full",
+    preset: "nano",
     seed: 0,
+    data: "rooms/sample",
+    synthetic: true,
+    sceneId: "scene0000_00",
     patch: 10,
     grid: 8,
     heads,
@@ -117,14 +198,15 @@ export function sampleAttention(views = 4, heads = 2): object {
 export function writeSampleResults(folder: string, data?: string): void {
   const rows = sampleRows([0, 1, 2], undefined, data);
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "table5.jsonl"), rows.map((r) => `${JSON.stringify(r)}\n`).join(""));
+  writeFileSync(join(folder, "table5.jsonl"), rowLines(rows));
   for (const row of rows) {
-    const file = predictionsFile(row, folder);
+    const file = publishedAnswers(row, folder);
     mkdirSync(join(file, ".."), { recursive: true });
-    writeFileSync(file, gzipSync(JSON.stringify(samplePredictions(row.variant, row.seed))));
+    writeFileSync(file, packAnswers(samplePredictions(row.variant, row.seed)));
   }
-  mkdirSync(join(folder, "attention"), { recursive: true });
-  writeFileSync(join(folder, "attention", "scene0000_00-full-s0.json"), JSON.stringify(sampleAttention()));
+  const map = { ...sampleAttention(), run: rows[0]!.run };
+  mkdirSync(publishedMaps(map.run, folder), { recursive: true });
+  writeFileSync(join(publishedMaps(map.run, folder), `${map.sceneId}.json`), JSON.stringify(map));
 }
 
 /** A data folder with scans that have three objects (table, chair, chair) and no picture worth decoding. */

@@ -1,14 +1,16 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { commands } from "../../lib/cli/commands";
 import { dispatch } from "../../lib/cli/dispatch";
-import { configHash, jobsOf } from "../../lib/runs/job";
-import { publishRuns } from "../../lib/runs/publish";
-import { localFolder, predictionsFile, type ResultRow, readPredictions, readRows, rowLines } from "../../lib/runs/row";
-import { rowOf, sampleAttention, samplePredictions } from "../report/sample";
+import { answersName, packAnswers, publishedAnswers, readAnswers } from "../../lib/runs/answers";
+import { readAttention } from "../../lib/runs/attention";
+import { readRecord, runsFolder, trainedOf, verified } from "../../lib/runs/folder";
+import { publishRows } from "../../lib/runs/publish";
+import { localRows, putRows, readRows } from "../../lib/runs/results";
+import type { ResultRow } from "../../lib/runs/row";
+import { samplePredictions, storeSampleRun } from "../report/sample";
 
 let results: string;
 beforeEach(() => {
@@ -21,98 +23,106 @@ afterEach(() => {
   rmSync(results, { recursive: true });
 });
 
-const jobs = (variants: readonly string[], seeds = [0]) => jobsOf({ study: "table5", preset: "nano", variants, seeds });
-
-/** A row whose answers are those of another sample seed, so that two runs of one name differ. */
-function run(variant: string, sample: number, change: Partial<ResultRow> = {}): ResultRow {
-  return { ...rowOf(variant, sample), seed: 0, config: configHash(jobs([variant])[0]!), ...change };
-}
-
-function put(row: ResultRow, sample: number, folder: string): void {
-  const file = predictionsFile(row, folder);
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, gzipSync(JSON.stringify(samplePredictions(row.variant, sample))));
-}
-
-/** Name of a run's answers, below the folder. */
-const answersOf = (variant: string): string => predictionsFile(run(variant, 0), "");
-
+/** Published files by their path below the results. */
 const files = (): string[] =>
   readdirSync(results, { recursive: true, encoding: "utf8", withFileTypes: true })
-    .filter((e) => e.isFile())
+    .filter((e) => e.isFile() && !e.parentPath.startsWith(runsFolder()))
     .map((e) => join(e.parentPath, e.name).slice(results.length + 1))
     .sort();
 
-test("rows, answers and maps move to the committed ones, and a run of the same name is replaced in its place", () => {
-  const [full, noSg] = [run("full", 0), run("no-sg", 0)];
-  const again = run("full", 5);
-  const other = run("no-mpe", 5);
-  writeFileSync(join(results, "table5.jsonl"), rowLines([full, noSg]));
-  for (const row of [full, noSg]) put(row, 0, results);
-  // an older configuration of the same run is no longer shown either
-  writeFileSync(
-    join(results, "local.jsonl"),
-    rowLines([run("full", 1, { config: "0" }), again, other, run("no-lg", 2)]),
+/** A published row with its answers, made by older code on another machine. */
+function committed(row: ResultRow, run: string, sample: number): ResultRow {
+  const old = { ...row, run, numerics: 0 };
+  putRows(join(results, "table5.jsonl"), [old]);
+  mkdirSync(dirname(publishedAnswers(old)), { recursive: true });
+  writeFileSync(publishedAnswers(old), packAnswers(samplePredictions(row.variant, sample)));
+  return old;
+}
+
+test("rows, answers and maps move to the published ones; one made again takes the old one's place", () => {
+  const full = storeSampleRun({ sample: 5, map: true });
+  const noMpe = storeSampleRun({ variant: "no-mpe" });
+  const noLg = storeSampleRun({ variant: "no-lg" });
+  const changed = storeSampleRun({ set: ["training.steps=10"] });
+  const [oldFull, noSg] = [committed(full, "000000000001", 0), committed(noMpe, "000000000002", 3)].map((row, i) =>
+    i === 0 ? row : { ...row, variant: "no-sg" },
+  ) as [ResultRow, ResultRow];
+  writeFileSync(join(results, "table5.jsonl"), [oldFull, noSg].map((row) => `${JSON.stringify(row)}\n`).join(""));
+
+  const published = publishRows("table5", [full, noMpe]);
+
+  expect(published).toMatchObject({ rows: [full, noMpe], replaced: 1, leftOut: [] });
+  expect(readRows(join(results, "table5.jsonl"))).toEqual([full, noSg, noMpe]);
+  // runs with other settings or that nobody published stay
+  expect(
+    localRows()
+      .map((row) => row.run)
+      .sort(),
+  ).toEqual([noLg.run, changed.run].sort());
+  expect(readAnswers(full)).toEqual(samplePredictions("full", 5));
+  expect(readAnswers(oldFull)).toBeUndefined();
+  const map = join("attention", full.run, "scene0000_00.json");
+  const answers = [full, noSg, noMpe].map((row) => publishedAnswers(row, "").replace(/^\//, ""));
+  expect(files()).toEqual([...answers, map, "table5.jsonl"].sort());
+  // what the run itself needs stays with it
+  const folder = join(runsFolder(), full.run);
+  expect(readdirSync(folder).sort()).toEqual(
+    ["answers", "attention", "manifest.json", "model.safetensors", "rows.jsonl", "run.json"].sort(),
   );
-  for (const row of [again, other]) put(row, 5, localFolder());
-  mkdirSync(join(results, "local", "attention"));
-  for (const variant of ["full", "no-lg"])
-    writeFileSync(
-      join(results, "local", "attention", `scene0000_00-${variant}-s0.json`),
-      JSON.stringify(sampleAttention()),
-    );
+  expect(readdirSync(join(folder, "answers"))).toEqual([]);
+  expect(trainedOf(folder)).toEqual({ steps: 1, seconds: 1 });
+  expect(verified(folder, "rows.jsonl")).toBe(join(folder, "rows.jsonl"));
+});
 
-  const published = publishRuns("table5", jobs(["full", "no-mpe"]));
+test("pictures of a data set whose owners do not allow it are left out, and that is said", () => {
+  const folder = join(results, "kitchens", "mine");
+  const real = { synthetic: false, map: true, set: [`data.folder=${folder}`] };
+  const row = storeSampleRun(real);
+  const { leftOut } = publishRows("table5", [row]);
+  expect(leftOut).toEqual([
+    expect.stringMatching(/^run [0-9a-f]{12}: the pictures of kitchens\/mine stay on this machine/),
+  ]);
+  const published = join(results, "attention", row.run, "scene0000_00.json");
+  expect(readFileSync(published, "utf8")).not.toContain("data:image");
+  // with the weights, which are the run's own
+  rmSync(join(runsFolder(), row.run, "attention"), { recursive: true });
+  const map = readAttention({ run: row.run, scene: "scene0000_00" });
+  expect(map.views).toEqual([0, 10, 20, 30].map((frame) => ({ frame: String(frame) })));
+  expect(map.weights.length).toBe(32);
 
-  expect(published).toMatchObject({ rows: [again, other], replaced: 1 });
-  expect(readRows(join(results, "table5.jsonl"))).toEqual([again, noSg, other]);
-  expect(readRows(join(results, "local.jsonl"))).toEqual([run("no-lg", 2)]);
-  for (const [row, sample] of [
-    [again, 5],
-    [noSg, 0],
-    [other, 5],
-  ] as const)
-    expect(readPredictions(row)).toEqual(samplePredictions(row.variant, sample));
-  expect(readPredictions(full)).toBeUndefined();
-  expect(files()).toEqual([
-    "attention/scene0000_00-full-s0.json",
-    "local.jsonl",
-    "local/attention/scene0000_00-no-lg-s0.json",
-    ...["full", "no-mpe", "no-sg"].map(answersOf).sort(),
-    "table5.jsonl",
-  ]);
-  expect(published.files.map((f) => f.slice(results.length + 1))).toEqual([
-    "table5.jsonl",
-    answersOf("full"),
-    answersOf("no-mpe"),
-    "attention/scene0000_00-full-s0.json",
-  ]);
+  // a set whose card allows it
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "card.md"), "---\nname: mine\nframes: may be passed on\n---\n");
+  const other = storeSampleRun({ ...real, seed: 1 });
+  expect(publishRows("table5", [other]).leftOut).toEqual([]);
+  expect(readFileSync(join(results, "attention", other.run, "scene0000_00.json"), "utf8")).toContain("data:image");
 });
 
 test("nothing finished, and a row without its answers, are errors that change nothing", () => {
-  expect(() => publishRuns("table5", jobs(["full"]))).toThrow(
+  expect(() => publishRows("table5", [])).toThrow(
     "this machine has finished none of these runs of table5; run them first: s2mllm study table5",
   );
-  const row = run("full", 3);
-  writeFileSync(join(results, "local.jsonl"), rowLines([row]));
-  expect(() => publishRuns("table5", jobs(["full"]))).toThrow(
-    /^full, seed 0, gt boxes: the answers are not in .*local; take its rows out of .*local\.jsonl and run the study again$/,
+  const row = storeSampleRun();
+  rmSync(join(runsFolder(), row.run, answersName(row)));
+  expect(() => publishRows("table5", [row])).toThrow(
+    new RegExp(`^full, seed 0, gt boxes: the answers are not in .*gz; remove the run \\(s2mllm runs rm ${row.run}\\)`),
   );
-  // answers of another run do not stand in
-  put(row, 4, localFolder());
-  expect(() => publishRuns("table5", jobs(["full"]))).toThrow(/the answers are not in/);
-  expect(readRows(join(results, "local.jsonl"))).toEqual([row]);
-  expect(files()).not.toContain("table5.jsonl");
+  expect(localRows()).toEqual([row]);
+  expect(files()).toEqual([]);
 });
 
 test("on the command line: every seed of this machine, unless some are named", async () => {
-  const seeds = [0, 2].map((seed) => ({ ...run("full", seed), seed }));
-  writeFileSync(join(results, "local.jsonl"), rowLines(seeds));
-  for (const row of seeds) put(row, row.seed, localFolder());
+  const rows = [0, 2].map((seed) => storeSampleRun({ seed }));
   for (const stream of [process.stdout, process.stderr]) vi.spyOn(stream, "write").mockReturnValue(true);
   expect(await dispatch(["study", "table5", "--publish", "--seeds", "1", "--json"], commands)).toBe(1);
   expect(await dispatch(["study", "table5", "--publish", "--processes", "1"], commands)).toBe(2);
-  expect(await dispatch(["study", "table5", "--publish", "--json"], commands)).toBe(0);
-  expect(readRows(join(results, "table5.jsonl"))).toEqual(seeds);
-  expect(readFileSync(join(results, "local.jsonl"), "utf8")).toBe("");
+  expect(await dispatch(["study", "table5", "--publish", "--json"], commands)).toBe(1);
+  const file = join(results, "table5.jsonl");
+  expect(existsSync(file)).toBe(false);
+  // their data are those of another folder than the preset's
+  const set = "data.folder=data/rooms/sample";
+  expect(await dispatch(["study", "table5", "--publish", "--set", set, "--json"], commands)).toBe(0);
+  expect(readRows(file)).toEqual(rows);
+  expect(localRows()).toEqual([]);
+  expect(readRecord(join(runsFolder(), rows[0]!.run)).id).toBe(rows[0]!.run);
 });

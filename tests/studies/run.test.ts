@@ -1,27 +1,20 @@
-import {
-  appendFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { interrupt } from "../../lib/core/interrupt";
 import { silent } from "../../lib/core/progress";
 import { openSession } from "../../lib/eval/session";
-import { finishedRows, localRowsFile } from "../../lib/runs/finished";
-import { configHash, type Job, jobConfig, runFolder } from "../../lib/runs/job";
-import { presentRows } from "../../lib/runs/present";
-import { latestRows, predictionsFile, ResultRow, readPredictions, readRows } from "../../lib/runs/row";
-import { runStudy, studyNamed } from "../../lib/studies/run";
+import { readAnswers } from "../../lib/runs/answers";
+import { runsFolder, storedRuns, trainedOf } from "../../lib/runs/folder";
+import { localRows, readRows, runRowsFile } from "../../lib/runs/results";
+import { labelOf, ResultRow } from "../../lib/runs/row";
+import { studyNamed } from "../../lib/studies/definitions";
+import { jobConfig } from "../../lib/studies/job";
+import { runStudy } from "../../lib/studies/run";
+import { newRun } from "../../lib/train/identify";
 import { type TinyWorld, tinyWorld } from "../setup/tiny-world";
 
-const job: Job = { study: "table5", variant: "no-mpe", preset: "nano", seed: 0, set: ["training.steps=2"] };
 let results: string;
 beforeEach(() => {
   results = mkdtempSync(join(tmpdir(), "s2-results-"));
@@ -30,117 +23,6 @@ beforeEach(() => {
 afterEach(() => {
   delete process.env.S2_RESULTS;
   rmSync(results, { recursive: true });
-});
-
-function row(of: Job, acc25: number, change: Partial<ResultRow> = {}): ResultRow {
-  const { study, variant, preset, seed } = of;
-  return {
-    study,
-    variant,
-    preset,
-    seed,
-    data: "rooms/tiny",
-    dataFingerprint: "f",
-    config: configHash(of),
-    synthetic: true,
-    commit: "c",
-    engine: "ort-cpu",
-    frames: 8,
-    proposals: "gt",
-    n: 4,
-    seconds: 1,
-    metrics: { acc25, acc50: acc25 },
-    baselines: { random: 10 },
-    upperBound: { acc25: 100, acc50: 100 },
-    ...change,
-  };
-}
-
-function store(file: string, rows: readonly ResultRow[]): void {
-  writeFileSync(join(results, file), rows.map((r) => `${JSON.stringify(r)}\n`).join(""));
-}
-
-describe("a configuration's fingerprint", () => {
-  test("changes with the configuration and not with the seed", () => {
-    const hash = configHash(job);
-    expect(hash).toMatch(/^[0-9a-f]{12}$/);
-    expect(configHash({ ...job, seed: 5 })).toBe(hash);
-    expect(jobConfig({ ...job, seed: 5 }).seed).toBe(5);
-    for (const other of [{ variant: "full" }, { preset: "llava-video-7b" }, { set: ["training.steps=3"] }, { set: [] }])
-      expect(configHash({ ...job, ...other })).not.toBe(hash);
-    // a study is no part of the configuration, but of the run's folder
-    expect(configHash({ ...job, study: "additions" })).toBe(hash);
-    expect(runFolder({ ...job, study: "additions" })).not.toBe(runFolder(job));
-  });
-});
-
-describe("rows of the present", () => {
-  let folder: string;
-  let own: Job;
-  beforeEach(() => {
-    folder = join(results, "rooms", "tiny");
-    mkdirSync(folder, { recursive: true });
-    own = { ...job, set: [`data.folder=${folder}`] };
-  });
-  const lay = (fingerprint: string): void => writeFileSync(join(folder, "rooms.json"), JSON.stringify({ fingerprint }));
-
-  test("are of the data that are here, or of any while there are none", () => {
-    store("table5.jsonl", [row(own, 10, { dataFingerprint: "0123456789ab" })]);
-    const found = (): number => finishedRows("table5", [own]).get("no-mpe-s0")!.length;
-    expect(found()).toBe(1);
-    lay("0123456789abcdef");
-    expect(found()).toBe(1);
-    lay("fedcba9876543210");
-    expect(found()).toBe(0);
-  });
-
-  test("are of their variant's own configuration: runs with --set, of older settings or unknown variants stand apart", () => {
-    const plain: Job = { ...job, set: [] };
-    const data = "rooms/none";
-    const rows = [
-      row(plain, 10, { data }),
-      row(job, 20, { data }),
-      row(plain, 30, { data, variant: "full" }),
-      row(plain, 40, { data, variant: "gone" }),
-    ];
-    expect(presentRows(rows)).toEqual([rows[0]]);
-    const [usual, changed] = rows.slice(0, 2).map((r) => predictionsFile(r, results));
-    expect(usual).not.toBe(changed);
-  });
-});
-
-describe("finished rows", () => {
-  const found = (options = {}): number[] =>
-    finishedRows("table5", [job], options)
-      .get("no-mpe-s0")!
-      .map((r) => r.metrics.acc25);
-
-  test("those of this machine replace the committed ones", () => {
-    expect(found()).toEqual([]);
-    store("table5.jsonl", [row(job, 10), row(job, 20, { proposals: "detector" })]);
-    expect(found()).toEqual([10, 20]);
-    expect(found({ onlyLocal: true })).toEqual([]);
-    store("local.jsonl", [row(job, 30)]);
-    expect(found()).toEqual([30]);
-    expect(found({ onlyLocal: true })).toEqual([30]);
-  });
-
-  test("rows of another configuration, variant, seed, preset or study do not count", () => {
-    store("table5.jsonl", [
-      row(job, 1, { config: "000000000000" }),
-      row(job, 2, { variant: "full" }),
-      row(job, 3, { seed: 1 }),
-      row(job, 4, { preset: "big" }),
-      row(job, 5, { study: "additions" }),
-    ]);
-    expect(found()).toEqual([]);
-  });
-
-  test("a line that was cut off is an error that names it", () => {
-    store("local.jsonl", [row(job, 30)]);
-    appendFileSync(localRowsFile(), '{"study":"tab');
-    expect(() => found()).toThrow(/local\.jsonl, line 2: not a JSON object \(was a write cut off\?\)/);
-  });
 });
 
 describe("wrong names", () => {
@@ -160,7 +42,6 @@ describe("wrong names", () => {
 
 describe("running", () => {
   let world: TinyWorld;
-  const folders = new Set<string>();
   // one decoder layer and no reconstruction: little to compile in each process
   const small = [
     "data.frames=2",
@@ -175,13 +56,11 @@ describe("running", () => {
     world = await tinyWorld(404, { trainRooms: 2, lostPoseEvery: 1 });
   }, 300_000);
   afterAll(() => {
-    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
     world.remove();
   });
 
   const request = (variants: readonly string[], steps: number) => {
     const set = [...world.set, ...small, `training.steps=${steps}`];
-    for (const variant of variants) folders.add(runFolder({ study: "table5", variant, preset: "nano", seed: 0, set }));
     return { preset: "nano", seeds: [0], variants, set, processes: 1 };
   };
   const temporary = (folder: string): string[] =>
@@ -191,9 +70,9 @@ describe("running", () => {
 
   test("preparing is stopped by an interrupt and leaves nothing; then it reports what it left out", async () => {
     const config = world.config(small);
-    const caches = join(dirname(dirname(runFolder(job))), "..", "cache");
     // a killed test run may have left the prepared scenes of these rooms
     const { cache } = await openSession(config, silent);
+    const caches = dirname(cache.folder);
     rmSync(cache.folder, { recursive: true });
     const before = readdirSync(caches);
     let asked = false;
@@ -237,36 +116,70 @@ describe("running", () => {
   });
 
   test("rows are valid and kept, and a second call runs nothing", async () => {
-    const options = request(["full", "no-sg"], 2);
+    const options = request(["full", "no-mpe"], 2);
     const rows = await runStudy("table5", options);
     expect(rows.map((r) => [r.variant, r.proposals])).toEqual([
       ["full", "gt"],
       ["full", "detector"],
-      ["no-sg", "gt"],
-      ["no-sg", "detector"],
+      ["no-mpe", "gt"],
+      ["no-mpe", "detector"],
     ]);
     for (const r of rows) {
       expect(ResultRow.parse(r)).toEqual(r);
       expect(r).toMatchObject({ data: "rooms/tiny", synthetic: true, n: 6, frames: 2, seed: 0 });
-      const predictions = readPredictions(r)!;
+      const predictions = readAnswers(r)!;
       expect(predictions.length).toBe(6);
       expect((100 * predictions.filter((p) => p.iou >= 0.25).length) / 6).toBeCloseTo(r.metrics.acc25, 2);
     }
-    expect(readRows(localRowsFile())).toEqual(rows);
-    expect(latestRows(readRows())).toEqual(rows);
-    // what this machine made stays apart from what is committed
-    expect(readdirSync(join(results, "local", "attention"))).toEqual(["scene0002_00-full-s0.json"]);
-    expect(readdirSync(results).sort()).toEqual(["local", "local.jsonl"]);
-    const before = readFileSync(localRowsFile(), "utf8");
+    expect(localRows()).toHaveLength(4);
+    expect(readRows()).toEqual(expect.arrayContaining(rows));
+    // runs with --set stand apart from their variants' own
+    expect(labelOf(rows[0]!)).toMatch(/^full, data\.frames=2, .*training\.steps=2/);
+    // what this machine made lies below the runs, all of a run in one folder
+    expect(readdirSync(results)).toEqual(["runs"]);
+    const [full] = rows;
+    const folder = join(runsFolder(), full!.run);
+    expect(readdirSync(folder).sort()).toEqual([
+      "answers",
+      "attention",
+      "manifest.json",
+      "metrics.jsonl",
+      "model.safetensors",
+      runRowsFile,
+      "run.json",
+    ]);
+    expect(readdirSync(join(folder, "attention"))).toEqual(["scene0002_00.json"]);
+    const before = readFileSync(join(folder, runRowsFile), "utf8");
     const events: unknown[] = [];
     expect(await runStudy("table5", { ...options, onProgress: (p) => events.push(p) })).toEqual(rows);
     expect(events).toEqual([]);
-    expect(readFileSync(localRowsFile(), "utf8")).toBe(before);
+    expect(readFileSync(join(folder, runRowsFile), "utf8")).toBe(before);
+    // without reconstruction in any arm, "no-sg" is "full": arms that are the same share a run
+    const same = await runStudy("table5", { ...options, variants: ["no-sg"], onProgress: (p) => events.push(p) });
+    expect(same.map((row) => [row.variant, row.run])).toEqual(rows.slice(0, 2).map((row) => ["no-sg", row.run]));
+    // another study that asks for the same run shares it
+    const shared = await runStudy("additions", {
+      ...options,
+      variants: ["full"],
+      onProgress: (p) => events.push(p),
+    });
+    expect(events).toEqual([]);
+    expect(shared).toEqual(rows.slice(0, 2).map((row) => ({ ...row, study: "additions" })));
+
+    // a training that ended before its answers were stored is not done again
+    for (const name of ["answers", runRowsFile]) rmSync(join(folder, name), { recursive: true });
+    const tasks = new Set<string>();
+    const again = await runStudy("table5", { ...options, onProgress: ({ task }) => tasks.add(task) });
+    expect([...tasks].sort()).toEqual(
+      ["detector", "gt"].map((source) => `full seed 0, evaluate (${source} proposals)`),
+    );
+    expect(again).toEqual(rows);
   }, 600_000);
 
   test("an interrupt keeps finished runs and a checkpoint, and a further call goes on from it", async () => {
     const options = request(["no-sg", "no-mpe"], 40);
-    const second = runFolder({ study: "table5", variant: "no-mpe", preset: "nano", seed: 0, set: options.set });
+    const job = { study: "table5", variant: "no-mpe", preset: "nano", seed: 0, set: options.set };
+    const second = join(runsFolder(), newRun(jobConfig(job), "no-mpe", "ort-cpu").id);
     let asked = false;
     const stopped = runStudy("table5", {
       ...options,
@@ -279,13 +192,13 @@ describe("running", () => {
     await expect(stopped).rejects.toThrow(
       /^study interrupted: 1 of 2 runs finished and kept; run it again to go on from the last checkpoints$/,
     );
-    const kept = readRows(localRowsFile());
+    const kept = localRows();
     expect(kept.map((r) => r.variant)).toEqual(["no-sg", "no-sg"]);
     const state = JSON.parse(readFileSync(join(second, "checkpoint", "state.json"), "utf8")) as { step: number };
     expect(state.step).toBeGreaterThanOrEqual(10);
     expect(state.step).toBeLessThan(40);
     expect([...temporary(second), ...temporary(results)]).toEqual([]);
-    expect(existsSync(join(second, "model.safetensors"))).toBe(false);
+    expect(trainedOf(second)).toBeUndefined();
     const firstSteps: number[] = [];
     const rows = await runStudy("table5", {
       ...options,
@@ -298,16 +211,18 @@ describe("running", () => {
   }, 600_000);
 
   test("a failing run is reported with its reason, and the others go on", async () => {
-    // a folder where a run's folder should be: its first file cannot be written
+    // a file where a run's folder should be: its first file cannot be written
     const options = request(["no-sg", "no-lg"], 2);
-    const broken = runFolder({ study: "table5", variant: "no-sg", preset: "nano", seed: 0, set: options.set });
-    rmSync(broken, { recursive: true, force: true });
+    const job = { study: "table5", variant: "no-sg", preset: "nano", seed: 0, set: options.set };
+    const broken = join(runsFolder(), newRun(jobConfig(job), "no-sg", "ort-cpu").id);
     mkdirSync(dirname(broken), { recursive: true });
     writeFileSync(broken, "");
     await expect(runStudy("table5", options)).rejects.toThrow(
       /^1 of 2 runs failed \(1 finished and kept\):\n {2}no-sg-s0: .*(EEXIST|ENOTDIR)/,
     );
-    expect(readRows(localRowsFile()).map((r) => r.variant)).toEqual(["no-lg", "no-lg"]);
+    rmSync(broken);
+    expect(localRows().map((r) => r.variant)).toEqual(["no-lg", "no-lg"]);
+    expect(storedRuns().map(({ record }) => record.variant)).toEqual(["no-lg"]);
     await expect(runStudy("table5", { ...request(["full"], 2), set: ["data.folder=data/rooms/none"] })).rejects.toThrow(
       "dataset folder data/rooms/none does not exist; make it with: npm run -s s2mllm -- data make",
     );

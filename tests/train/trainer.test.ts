@@ -13,10 +13,12 @@ import type { Session } from "../../lib/eval/session";
 import { readSafetensors } from "../../lib/io/safetensors";
 import { disposeParameters } from "../../lib/model/initialise";
 import { forward } from "../../lib/model/s2mllm";
+import { readRecord, recordConfig, trainedOf } from "../../lib/runs/folder";
 import { fineTune } from "../../lib/train/fine-tune";
 import { lossParts } from "../../lib/train/losses/total";
 import { readMetrics } from "../../lib/train/metrics-log";
 import { Trainer } from "../../lib/train/trainer";
+import { inRun } from "../setup/open-run";
 import { type TinyWorld, tinyWorld } from "../setup/tiny-world";
 
 let world: TinyWorld;
@@ -187,16 +189,18 @@ describe("a run", () => {
   const config = (): Session["config"] => world.config(["training.steps=6"]);
   const start = (folder: string, signal?: AbortSignal): ReturnType<typeof fineTune> => {
     const { scenes, prompt } = encodeScenes(session.sentences("train"), session.tokenizer, config());
-    return fineTune({
-      config: config(),
-      cache: session.cache,
-      scenes,
-      prompt,
-      folder,
-      name: "test",
-      progress: silent,
-      ...(signal === undefined ? {} : { signal }),
-    });
+    return inRun(config(), folder, (run) =>
+      fineTune({
+        config: config(),
+        cache: session.cache,
+        scenes,
+        prompt,
+        run,
+        name: "test",
+        progress: silent,
+        ...(signal === undefined ? {} : { signal }),
+      }),
+    );
   };
 
   test("whose gradient has no number or whose step fails says where it stands, and spoils no checkpoint", async () => {
@@ -253,7 +257,14 @@ describe("a run", () => {
     expect(readMetrics(join(parts, "metrics.jsonl")).map((l) => l.step)).toEqual(
       readMetrics(join(whole, "metrics.jsonl")).map((l) => l.step),
     );
-    expect(JSON.parse(readFileSync(join(parts, "config.json"), "utf8"))).toEqual(config());
+    expect(recordConfig(readRecord(parts), parts)).toEqual(config());
+    // a training that came to its end is not done again
+    const step = vi.spyOn(Trainer.prototype, "step");
+    const seconds = trainedOf(parts)!.seconds;
+    const again = await start(parts);
+    expect([step.mock.calls.length, again.seconds]).toEqual([0, seconds]);
+    expect(again.parameters.get("model.norm.weight")!.dataSync()).toEqual(b.get("model.norm.weight")!.data);
+    disposeParameters(again.parameters);
   }, 300_000);
 });
 

@@ -1,23 +1,14 @@
 import { UserError } from "../../core/errors";
-import { colours, emptyFigure, type Figure, layoutOf, scale, syntheticLabel } from "./theme";
+import type { AttentionMap } from "../../runs/attention";
+import { colours, emptyFigure, type Figure, layoutOf, scale, sourceOf } from "./theme";
 
-/** Inter-view attention of one patch: who looks at whom across the views of a scene. */
-export interface AttentionData {
-  readonly sceneId: string;
-  readonly variant: string;
-  readonly seed: number;
-  /** Index of the patch in its view's grid, row-major, and the grid's side. */
-  readonly patch: number;
-  readonly grid: number;
-  /** Frames in the model's order; `image` is a data URL. */
-  readonly views: readonly { readonly frame: string; readonly image: string }[];
-  /** float32[heads, V, V], rows (the asking view) sum to 1. */
-  readonly weights: ArrayLike<number>;
-  readonly heads: number;
+/** Whose attention it is, for a subtitle. */
+function whose(data: AttentionMap): string {
+  return `${sourceOf(data)}, ${data.sceneId}, ${data.label}, ${data.preset}, seed ${data.seed}`;
 }
 
 /** Mean over heads. @throws UserError when sizes disagree */
-export function meanOverHeads({ weights, heads, views }: AttentionData): number[][] {
+export function meanOverHeads({ weights, heads, views }: AttentionMap): number[][] {
   const V = views.length;
   if (weights.length !== heads * V * V) {
     throw new UserError(
@@ -34,7 +25,7 @@ export function meanOverHeads({ weights, heads, views }: AttentionData): number[
 }
 
 /** The frames in a row, the patch marked, each with the attention that `asking` pays to it. */
-export function attentionFramesFigure(data: AttentionData, asking = 0): Figure {
+export function attentionFramesFigure(data: AttentionMap, asking = 0): Figure {
   const V = data.views.length;
   if (V === 0) return emptyFigure("attention-frames", "Inter-view attention", "the scene has no view");
   const row = meanOverHeads(data)[asking];
@@ -68,53 +59,55 @@ export function attentionFramesFigure(data: AttentionData, asking = 0): Figure {
         showlegend: false,
       } as Figure["data"][number],
     ],
-    layout: layoutOf(
-      "Where a patch looks across views",
-      `${syntheticLabel}, ${data.sceneId}, ${data.variant}, seed ${data.seed}; frame width: share of attention`,
-      {
-        height: 120 + rows * 220,
-        xaxis: { visible: false, range: [0, columns], fixedrange: true },
-        yaxis: { visible: false, range: [0, rows], scaleanchor: "x", fixedrange: true },
-        images: data.views.map((v, i) => ({
-          source: v.image,
-          xref: "x",
-          yref: "y",
-          x: left(i),
-          y: top(i),
-          sizex: 1 - gap,
-          sizey: 1 - gap,
-          sizing: "stretch",
-          layer: "below",
-        })),
-        shapes: data.views.flatMap((_, i) => [
-          {
-            type: "rect" as const,
-            x0: left(i),
-            x1: left(i) + 1 - gap,
-            y0: top(i),
-            y1: top(i) - 1 + gap,
-            line: {
-              color: i === asking ? colours.red : colours.blue,
-              width: i === asking ? 3 : 1 + (7 * row[i]!) / strongest,
-            },
+    layout: layoutOf("Where a patch looks across views", `${whose(data)}; frame width: share of attention`, {
+      height: 120 + rows * 220,
+      xaxis: { visible: false, range: [0, columns], fixedrange: true },
+      yaxis: { visible: false, range: [0, rows], scaleanchor: "x", fixedrange: true },
+      images: data.views.flatMap(({ image }, i) =>
+        image === undefined
+          ? []
+          : [
+              {
+                source: image,
+                xref: "x" as const,
+                yref: "y" as const,
+                x: left(i),
+                y: top(i),
+                sizex: 1 - gap,
+                sizey: 1 - gap,
+                sizing: "stretch" as const,
+                layer: "below" as const,
+              },
+            ],
+      ),
+      shapes: data.views.flatMap((_, i) => [
+        {
+          type: "rect" as const,
+          x0: left(i),
+          x1: left(i) + 1 - gap,
+          y0: top(i),
+          y1: top(i) - 1 + gap,
+          line: {
+            color: i === asking ? colours.red : colours.blue,
+            width: i === asking ? 3 : 1 + (7 * row[i]!) / strongest,
           },
-          {
-            type: "rect" as const,
-            x0: px(i),
-            x1: px(i) + cell,
-            y0: py(i),
-            y1: py(i) - cell,
-            line: { color: colours.orange, width: 2 },
-          },
-        ]),
-        margin: { l: 24, r: 10, t: 84, b: 10 },
-      },
-    ),
+        },
+        {
+          type: "rect" as const,
+          x0: px(i),
+          x1: px(i) + cell,
+          y0: py(i),
+          y1: py(i) - cell,
+          line: { color: colours.orange, width: 2 },
+        },
+      ]),
+      margin: { l: 24, r: 10, t: 84, b: 10 },
+    }),
   };
 }
 
 /** The whole map: row = the asking view, column = the view looked at. */
-export function attentionMatrixFigure(data: AttentionData): Figure {
+export function attentionMatrixFigure(data: AttentionMap): Figure {
   const frames = data.views.map((v) => v.frame);
   const z = meanOverHeads(data).map((r) => r.map((w) => 100 * w));
   return {
@@ -134,7 +127,7 @@ export function attentionMatrixFigure(data: AttentionData): Figure {
     ],
     layout: layoutOf(
       "Inter-view attention of one patch",
-      `${syntheticLabel}, ${data.sceneId}, patch ${data.patch}, mean of ${data.heads} heads; ` +
+      `${whose(data)}, patch ${data.patch}, mean of ${data.heads} heads; ` +
         `even attention would be ${(100 / Math.max(1, frames.length)).toFixed(1)} %`,
       {
         xaxis: { title: { text: "view looked at (frame)" }, type: "category" },

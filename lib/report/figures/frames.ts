@@ -1,4 +1,4 @@
-import type { ResultRow } from "../../runs/row";
+import { labelOf, type ResultRow } from "../../runs/row";
 import { halfWidthOverSeeds } from "../../studies/paired";
 import { colours, dataLabel, emptyFigure, type Figure, layoutOf } from "./theme";
 
@@ -7,7 +7,7 @@ const mean = (values: readonly number[]): number => values.reduce((a, b) => a + 
 /** Accuracy against the number of views a scene: the full model at its own count and the frame-count variants. */
 export function frameCountFigure(rows: readonly ResultRow[]): Figure {
   const title = "Accuracy and the number of views";
-  const used = rows.filter((r) => r.variant === "full" || /^frames-\d+$/.test(r.variant));
+  const used = rows.filter((r) => /^(?:full|frames-\d+)$/.test(labelOf(r)));
   const counts = [...new Set(used.map((r) => r.frames))].sort((a, b) => a - b);
   if (counts.length < 2)
     return emptyFigure("frame-counts", title, "needs finished runs with at least two frame counts");

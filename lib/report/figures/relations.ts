@@ -1,5 +1,5 @@
 import { relationKinds } from "../../datasets/scene";
-import type { ResultRow } from "../../runs/row";
+import { labelOf, type ResultRow } from "../../runs/row";
 import { halfWidthOverSeeds } from "../../studies/paired";
 import { colours, dataLabel, emptyFigure, type Figure, layoutOf, sequence } from "./theme";
 
@@ -8,20 +8,20 @@ const mean = (values: readonly number[]): number => values.reduce((a, b) => a + 
 /** Accuracy by kind of sentence, one bar a variant. */
 export function relationFigure(rows: readonly ResultRow[], variants: readonly string[] = ["full", "no-mpe"]): Figure {
   const title = "Accuracy by kind of sentence";
-  const used = rows.filter((r) => variants.includes(r.variant) && r.metrics.byRelation !== undefined);
+  const used = rows.filter((r) => variants.includes(labelOf(r)) && r.metrics.byRelation !== undefined);
   if (used.length === 0) return emptyFigure("by-relation", title, `needs finished runs of ${variants.join(", ")}`);
   const present = new Set(used.flatMap((r) => Object.keys(r.metrics.byRelation!)));
   const kinds = [
     ...relationKinds.filter((k) => present.has(k)),
     ...[...present].filter((k) => !(relationKinds as readonly string[]).includes(k)).sort(),
   ];
-  const shown = variants.filter((v) => used.some((r) => r.variant === v));
+  const shown = variants.filter((v) => used.some((r) => labelOf(r) === v));
   return {
     name: "by-relation",
     alt: `Acc@0.25 of ${shown.join(", ")} for ${kinds.join(", ")} sentences, ${dataLabel(used)}.`,
     data: shown.map((variant, i) => {
       const values = kinds.map((k) =>
-        used.filter((r) => r.variant === variant).flatMap((r) => r.metrics.byRelation![k] ?? []),
+        used.filter((r) => labelOf(r) === variant).flatMap((r) => r.metrics.byRelation![k] ?? []),
       );
       return {
         type: "bar",

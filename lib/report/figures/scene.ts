@@ -1,5 +1,5 @@
 import type { Box } from "../../geometry/box";
-import { colours, type Figure, layoutOf, syntheticLabel } from "./theme";
+import { colours, type Figure, layoutOf } from "./theme";
 
 export type BoxRole = "target" | "predicted" | "anchor" | "other";
 
@@ -19,6 +19,8 @@ export interface Points {
 
 export interface SceneDrawing {
   readonly sceneId: string;
+  /** The data set, as titles name it. */
+  readonly source: string;
   readonly sentence: string;
   readonly boxes: readonly DrawnBox[];
   readonly points?: Points;
@@ -137,7 +139,7 @@ export function sceneFigure(drawing: SceneDrawing): Figure {
       .map((b) => `${roles[b.role].name}: ${b.label}`)
       .join(", ")}.`,
     data: [...cloud, ...traces],
-    layout: layoutOf(`“${drawing.sentence}”`, `${syntheticLabel}, ${drawing.sceneId}`, {
+    layout: layoutOf(`“${drawing.sentence}”`, `${drawing.source}, ${drawing.sceneId}`, {
       scene: sceneLayout,
       height: 560,
       margin: { l: 24, r: 8, t: 84, b: 8 },
@@ -146,8 +148,8 @@ export function sceneFigure(drawing: SceneDrawing): Figure {
   };
 }
 
-/** Predicted and true pointmap of a view, side by side in one frame. */
-export function pointmapFigure(sceneId: string, predicted: Points, truth: Points): Figure {
+/** Predicted and true pointmap of a view, side by side in one frame. @param source the data set, as titles name it */
+export function pointmapFigure(sceneId: string, source: string, predicted: Points, truth: Points): Figure {
   return {
     name: `pointmap-${sceneId}`,
     alt: `Predicted and measured points of ${sceneId}.`,
@@ -158,7 +160,7 @@ export function pointmapFigure(sceneId: string, predicted: Points, truth: Points
         showlegend: true,
       } as Figure["data"][number],
     ],
-    layout: layoutOf("Reconstruction branch", `${syntheticLabel}, ${sceneId}; metres`, {
+    layout: layoutOf("Reconstruction branch", `${source}, ${sceneId}; metres`, {
       scene: sceneLayout,
       height: 560,
       margin: { l: 24, r: 8, t: 84, b: 8 },

@@ -85,19 +85,26 @@ export function layoutOf(title: string, subtitle: string, more: Partial<Layout> 
 
 export const boxNames = { gt: "true boxes", detector: "detected boxes" } as const;
 
-/** What the numbers were measured on; synthetic data always says so. */
+/** A data set in a title; synthetic data always says so. */
+export function sourceOf({ data, synthetic }: Pick<ResultRow, "data" | "synthetic">): string {
+  return synthetic ? "S2-Rooms (synthetic)" : data;
+}
+
+/** The data sets of some rows or runs in a title. */
+export function dataTitle(rows: readonly Pick<ResultRow, "data" | "synthetic">[]): string {
+  return [...new Set(rows.map(sourceOf))].join(", ");
+}
+
+/** What the numbers were measured on. */
 export function dataLabel(
   rows: readonly Pick<ResultRow, "data" | "synthetic" | "preset" | "seed" | "proposals">[],
 ): string {
   const unique = (values: readonly string[]): string => [...new Set(values)].join(", ");
-  const data = unique(rows.map((r) => (r.synthetic ? "S2-Rooms (synthetic)" : r.data)));
   const seeds = new Set(rows.map((r) => r.seed)).size;
   if (rows.length === 0) return "no finished run yet";
   const boxes = unique(rows.map((r) => boxNames[r.proposals]));
-  return `${data}, preset ${unique(rows.map((r) => r.preset))}, ${boxes}, ${seeds} seed${seeds === 1 ? "" : "s"}`;
+  return `${dataTitle(rows)}, preset ${unique(rows.map((r) => r.preset))}, ${boxes}, ${seeds} seed${seeds === 1 ? "" : "s"}`;
 }
-
-export const syntheticLabel = "S2-Rooms (synthetic)";
 
 /** A figure in place of one whose data is missing: it says what to do. */
 export function emptyFigure(name: string, title: string, message: string): Figure {
@@ -105,7 +112,7 @@ export function emptyFigure(name: string, title: string, message: string): Figur
     name,
     alt: `${title}: ${message}`,
     data: [],
-    layout: layoutOf(title, syntheticLabel, {
+    layout: layoutOf(title, "nothing to show yet", {
       height: 200,
       xaxis: { visible: false },
       yaxis: { visible: false },

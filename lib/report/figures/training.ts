@@ -1,5 +1,5 @@
 import type { MetricsLine, TrainingRun } from "../../train/metrics-log";
-import { colours, emptyFigure, type Figure, layoutOf, sequence, syntheticLabel } from "./theme";
+import { colours, emptyFigure, type Figure, layoutOf, sequence } from "./theme";
 
 const units: Readonly<Record<string, string>> = {
   ground: "grounding loss (nats)",
@@ -74,7 +74,8 @@ export function trainingFigure(
       title: { text: units[key] ?? key, font: { size: 12 } },
     };
   });
-  const { xaxis: _x, yaxis: _y, ...layout } = layoutOf(title, `${syntheticLabel}; running mean over the raw values`);
+  const source = [...new Set(runs.map((run) => run.source ?? "data not stated"))].join(", ");
+  const { xaxis: _x, yaxis: _y, ...layout } = layoutOf(title, `${source}; running mean over the raw values`);
   return {
     name: "training",
     alt: `Losses (${shown.join(", ")}) of ${runs.map((r) => r.label).join(", ")} over training steps.`,

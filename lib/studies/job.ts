@@ -1,9 +1,7 @@
-import { createHash } from "node:crypto";
 import { resolveConfig } from "../config/resolve";
 import type { S2Config } from "../config/schema";
-import { inProject } from "../core/root";
 
-/** One training run of a study. */
+/** One training run that a study asks for. */
 export interface Job {
   readonly study: string;
   readonly variant: string;
@@ -17,15 +15,8 @@ export function jobConfig(job: Job): S2Config {
   return resolveConfig({ preset: job.preset, ablation: job.variant, set: job.set, seed: job.seed });
 }
 
-/** Fingerprint of the complete configuration without the seed: a row made under another one is not reused. */
-export function configHash(job: Job): string {
-  const { seed: _seed, ...rest } = jobConfig(job);
-  return createHash("sha256").update(JSON.stringify(rest)).digest("hex").slice(0, 12);
-}
-
-/** Folder of a run's log, checkpoint and weights. */
-export function runFolder(job: Job): string {
-  return inProject("data", "runs", job.study, `${job.preset}-${job.variant}-s${job.seed}-${configHash(job)}`);
+export function jobName(job: Job): string {
+  return `${job.variant}-s${job.seed}`;
 }
 
 /** Every combination of variant and seed. */
