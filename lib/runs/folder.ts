@@ -244,12 +244,29 @@ export interface StoredRun {
   readonly folder: string;
 }
 
-/** The runs of this machine in the order in which they were begun. */
+const said = new Set<string>();
+
+/** A line on stderr, the first time that it is to be said. */
+export function sayOnce(text: string): void {
+  if (said.has(text)) return;
+  said.add(text);
+  process.stderr.write(`${text}\n`);
+}
+
+/** The runs of this machine in the order in which they were begun. One whose record is damaged is named and left out. */
 export function storedRuns(): StoredRun[] {
   const top = runsFolder();
   return namesIn(top)
     .filter((name) => runIdPattern.test(name) && existsSync(join(top, name, recordFile)))
-    .map((name) => ({ record: readRecord(join(top, name)), folder: join(top, name) }))
+    .flatMap((name): StoredRun[] => {
+      try {
+        return [{ record: readRecord(join(top, name)), folder: join(top, name) }];
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        sayOnce(`left out: ${error.message}`);
+        return [];
+      }
+    })
     .sort((a, b) => (a.record.begun < b.record.begun ? -1 : a.record.begun > b.record.begun ? 1 : 0));
 }
 

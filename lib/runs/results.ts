@@ -5,13 +5,22 @@ import { UserError } from "../core/errors";
 import { namesIn, textIn } from "../core/files";
 import { inProject } from "../core/root";
 import { writeDurable } from "./durable";
-import { storedRuns } from "./folder";
+import { sayOnce, storedRuns } from "./folder";
 import { withLock } from "./lock";
 import { latestRows, ResultRow, rowKey, rowLines } from "./row";
 
 /** Folder of published rows, answers and maps: data/results, or what S2_RESULTS names. */
 export function resultsFolder(): string {
   return process.env.S2_RESULTS ?? inProject("data", "results");
+}
+
+/**
+ * Where what this machine makes to be looked at goes unless it is published: data/local, which git ignores. Committed
+ * figures, tables and notebooks change by `--publish` alone.
+ */
+export function outputFolder(kind: "report" | "notebooks", publish: boolean): string {
+  if (!publish) return inProject("data", "local", kind);
+  return inProject(kind === "report" ? "figures" : "notebooks");
 }
 
 /** A run's own rows, in its folder. */
@@ -22,13 +31,6 @@ const oldLocalRows = "local.jsonl";
 
 export function problemsOf(error: z.ZodError): string {
   return error.issues.map((i) => `${i.path.length === 0 ? "the row" : i.path.join(".")}: ${i.message}`).join("; ");
-}
-
-const said = new Set<string>();
-function sayOnce(text: string): void {
-  if (said.has(text)) return;
-  said.add(text);
-  process.stderr.write(`${text}\n`);
 }
 
 /** Moves lines that are no JSON object out of a file of rows, into one beside it, and says so. */
