@@ -18,7 +18,8 @@ const spec = {
   name: "eval",
   positionals: "RUN",
   about:
-    "Evaluates the weights of a finished run on the test scenes. RUN is its id, a unique beginning of it, or its folder.",
+    "Evaluates the weights of a finished run on the test scenes. RUN is its id, a unique beginning of it, or its " +
+    "folder.",
   options: {
     proposals: {
       type: oneOf("gt", "detector"),

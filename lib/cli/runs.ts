@@ -10,8 +10,8 @@ const spec = {
   name: "runs",
   positionals: "list | show RUN | diff RUN RUN | rm RUN …",
   about:
-    "The runs of this machine: every training that train, study or start began. RUN is an id, a unique beginning of one, " +
-    "or a folder.\n" +
+    "The runs of this machine: every training that train, study or start began. RUN is an id, a unique beginning " +
+    "of one, or a folder.\n" +
     "list: all of them. show: what one is made of, and its evaluations. diff: two runs' configurations, losses and " +
     "answers. rm: removes runs with everything of them.",
   options: {
@@ -28,11 +28,10 @@ const parts = new Map([
   ["rm", { least: 1, most: Infinity, text: "at least one run" }],
 ]);
 
-function show(run: StoredRun, json: boolean): void {
+function describe(run: StoredRun): string[] {
   const { record, folder } = run;
-  if (json) return printJson({ ...record, folder, trained: trainedOf(folder) ?? null, rows: rowsOfRun(record.id) });
   const { settings: _settings, ...identity } = record.identity;
-  printLines([
+  return [
     `${record.id}  ${describeRun(record)}`,
     `folder    ${folder}`,
     `begun     ${record.begun}, commit ${record.commit}`,
@@ -41,7 +40,12 @@ function show(run: StoredRun, json: boolean): void {
     ...Object.entries(identity).map(([key, value]) => `${key.padEnd(10)}${value}`),
     "",
     toText(runRowsTable(run)),
-  ]);
+  ];
+}
+
+/** What `--json` says of a run. */
+function asJson({ record, folder }: StoredRun): object {
+  return { ...record, folder, trained: trainedOf(folder) ?? null };
 }
 
 function remove(runs: readonly StoredRun[], force: boolean): void {
@@ -74,12 +78,15 @@ export async function run(args: string[]): Promise<number> {
     const all = storedRuns();
     if (json)
       printJson({
-        runs: all.map(({ record, folder }) => ({ ...record, folder, trained: trainedOf(folder) ?? null })),
+        runs: all.map(asJson),
         notRead: oldRunFolders(),
       });
     else printLines([toText(runListTable(all, oldRunFolders()))]);
-  } else if (what === "show") show(runs[0]!, json);
-  else if (what === "diff") {
+  } else if (what === "show") {
+    const [one] = runs as [StoredRun];
+    if (json) printJson({ ...asJson(one), rows: rowsOfRun(one.record.id) });
+    else printLines(describe(one));
+  } else if (what === "diff") {
     const tables = runDiffTables(runs[0]!, runs[1]!);
     if (json) printJson({ runs: runs.map(({ record }) => record.id), tables });
     else printLines(tables.map(toText).join("\n\n").split("\n"));

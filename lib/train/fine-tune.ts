@@ -79,7 +79,7 @@ function keepWeights(
       (name) => parameters.get(name)!.dataSync() as Float32Array,
       baseOf(config),
     );
-  run.seal({ steps, seconds: Number(seconds.toFixed(1)) });
+  run.seal({ steps, seconds });
 }
 
 /**
@@ -173,8 +173,9 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
     }
     if ((step + 1) % (options.checkpointEvery ?? 400) === 0 && step + 1 < steps) keepState(step + 1);
   }
-  keepWeights(run, config, parameters, keep, seconds());
+  const took = Number(seconds().toFixed(1));
+  keepWeights(run, config, parameters, keep, took);
   rmSync(checkpoint, { recursive: true, force: true });
   trainer.optimizer.dispose();
-  return { parameters, seconds: seconds() };
+  return { parameters, seconds: took };
 }

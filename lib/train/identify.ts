@@ -19,8 +19,8 @@ export function precisionOf(): string {
 const weightFiles = /\.(?:safetensors|bin|index\.json)$|^(?:adapter_)?config\.json$/;
 
 /**
- * Fingerprint of what a configuration starts from: weights, adapters and tokenizer, by content; paths do not count. Files
- * beyond 64 MB are sampled (`contentOf` says how).
+ * Fingerprint of what a configuration starts from: weights, adapters and tokenizer, by content; paths do not count.
+ * Files beyond 64 MB are sampled (`contentOf` says how).
  */
 export function startingFingerprint(config: S2Config): string {
   const { bases, adapters } = checkpointsOf(config);
