@@ -11,6 +11,7 @@ import { tableOne } from "../report/table-one";
 import { findRun, recordConfig } from "../runs/folder";
 import { requireMemory } from "../train/estimate";
 import { storedParameters } from "../train/fine-tune";
+import { readMaxNewTokens } from "../weights/hf-config";
 import { oneOf, parseOptions, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 
@@ -91,7 +92,11 @@ export async function run(args: string[]): Promise<number> {
   const session = await openSession(config, progress);
   const { parameters } = storedParameters(stored);
   const test = session.sentences("val");
-  const answers = predict(parameters, config, session.cache, test, session.tokenizer, { source, progress });
+  const answers = predict(parameters, config, session.cache, test, session.tokenizer, {
+    source,
+    maxNewTokens: readMaxNewTokens(stored.folder),
+    progress,
+  });
   if (values.export !== undefined) writeFileAtomic(values.export, exported(answers, session, source));
   const bySet = scoreBySet(answers, session.classOf);
   const outcome = {
@@ -110,12 +115,16 @@ export async function run(args: string[]): Promise<number> {
     const { metrics: m } = outcome;
     const scanRefer =
       !session.synthetic && test.every(({ queries }) => queries.every((q) => q.dataset === "scanrefer"));
+    const withoutGround = answers.filter((answer) => answer.withoutGround !== undefined).length;
     printLines([
       `${answers.length} sentences, ${source} proposals${session.synthetic ? ", synthetic data" : ""}`,
       `Acc@0.25 ${m.acc25.toFixed(1)}  Acc@0.5 ${m.acc50.toFixed(1)}  ` +
         `(random ${outcome.baselines.random.toFixed(1)}, ` +
         `right class at random ${outcome.baselines.rightClass.toFixed(1)}, ` +
         `best possible ${outcome.upperBound.acc25.toFixed(1)})`,
+      ...(withoutGround === 0
+        ? []
+        : [`${withoutGround} answers came without <ground>, which was put behind what the model wrote`]),
       ...Object.entries(bySet ?? {}).map(([set, { n, metrics: own }]) => `${set}: ${n} sentences, ${setLine(own)}`),
       ...(scanRefer
         ? [

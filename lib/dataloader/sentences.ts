@@ -103,6 +103,11 @@ export function encodeScenes(
   };
 }
 
+/** Tokens of the longest answer, <ground> among them. */
+export function longestAnswer(scenes: readonly EncodedScene[]): number {
+  return allSentences(scenes).reduce((most, { answer, ground }) => Math.max(most, ground - answer + 1), 1);
+}
+
 export function allSentences(scenes: readonly EncodedScene[]): EncodedSentence[] {
   return scenes.flatMap((s) => [...s.encoded]);
 }

@@ -34,6 +34,8 @@ export interface Scores {
   indep25?: number;
   byRelation: Record<string, number>;
   pairAccuracy: Record<string, number>;
+  /** Share of the answers in which the model did not write <ground> itself; left out when it always did. */
+  withoutGround?: number;
 }
 
 const percent = (share: number): number => Number((100 * share).toFixed(3));
@@ -57,6 +59,7 @@ export function scoreAnswers(answers: readonly Answer[], classOf: ClassOf): Scor
   const hits = ious.map((x) => x >= 0.25);
   const kinds = [...new Set(queries.flatMap((q) => (q.relation === undefined ? [] : [q.relation])))].sort();
   const pairs = answerPairs(queries);
+  const silent = answers.filter((a) => a.withoutGround !== undefined).length;
   return {
     acc25: percent(scanRefer.overall.acc25),
     acc50: percent(scanRefer.overall.acc50),
@@ -70,6 +73,7 @@ export function scoreAnswers(answers: readonly Answer[], classOf: ClassOf): Scor
     ...split("hard25", refer.hard),
     ...split("dep25", refer.dependent),
     ...split("indep25", refer.independent),
+    ...(silent === 0 ? {} : { withoutGround: percent(silent / answers.length) }),
     byRelation: Object.fromEntries(
       kinds.map((kind) => [kind, percent(shareOf(hits, (i) => queries[i]!.relation === kind).share)]),
     ),

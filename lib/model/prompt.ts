@@ -7,6 +7,9 @@ export const groundToken = "<ground>";
 /** What the model adds to Qwen2's vocabulary, in the released order of ids (spec 2.9); only <ground> is used. */
 export const addedTokens = ["<image>", groundToken, "<coord>"] as const;
 
+/** Tokens with which Qwen2 ends an answer. */
+export const endTokens = ["<|im_end|>", "<|endoftext|>"] as const;
+
 /** The part of a prompt that every sentence shares: token ids around the image, and which of them are supervised. */
 export interface SharedPrompt {
   readonly before: readonly number[];

@@ -23,6 +23,8 @@ export const Metrics = z.strictObject({
    * answered right.
    */
   pairAccuracy: z.record(z.string(), percent).optional(),
+  /** Share of the answers in which the model did not write <ground> itself. */
+  withoutGround: percent.optional(),
 });
 
 /** One evaluation of a finished run: a line of data/results/*.jsonl, or of a run's rows.jsonl until it is published. */

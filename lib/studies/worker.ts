@@ -14,6 +14,7 @@ import { labelOf, type ResultRow } from "../runs/row";
 import { changesOf, settingsHash } from "../runs/settings";
 import { type FineTuned, fineTune } from "../train/fine-tune";
 import { newRun } from "../train/identify";
+import { readMaxNewTokens } from "../weights/hf-config";
 import { protocolOf } from "./definitions";
 import { type Job, jobConfig } from "./job";
 
@@ -49,6 +50,7 @@ function evaluate(
   return session.sources.map((source): ResultRow => {
     const answers = predict(trained.parameters, config, cache, test, tokenizer, {
       source,
+      maxNewTokens: readMaxNewTokens(run.path),
       progress: (p) => progress({ ...p, task: `${job.variant} seed ${job.seed}, ${p.task}` }),
     });
     run.write(answersName({ split: testSplit, proposals: source }), packAnswers(answers.map(toPrediction)));

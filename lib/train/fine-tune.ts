@@ -5,11 +5,12 @@ import { UserError } from "../core/errors";
 import { takeMessages } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
 import type { SceneCache } from "../dataloader/prepared-scenes";
-import type { EncodedScene } from "../dataloader/sentences";
+import { type EncodedScene, longestAnswer } from "../dataloader/sentences";
 import type { tf } from "../engine/tf";
 import type { SharedPrompt } from "../model/prompt";
 import { type RunFolder, recordConfig, type StoredRun, verified } from "../runs/folder";
 import { adapterConfigFile, requireAdapters, saveAdapter } from "../weights/adapter";
+import { writeMaxNewTokens } from "../weights/hf-config";
 import { adapterFolder, baseOf, finishedParameters, startingParameters } from "../weights/parameters";
 import { saveWeights } from "../weights/tensor-file";
 import { resumeCheckpoint, saveCheckpoint } from "./checkpoint";
@@ -21,7 +22,7 @@ export interface FineTuneOptions {
   readonly cache: SceneCache;
   readonly scenes: readonly EncodedScene[];
   readonly prompt: SharedPrompt;
-  /** Takes metrics.jsonl, checkpoint/, and the weights as model.safetensors or adapter/. */
+  /** Takes metrics.jsonl, checkpoint/, generation_config.json, and the weights as model.safetensors or adapter/. */
   readonly run: RunFolder;
   readonly name: string;
   readonly progress: ProgressSink;
@@ -174,6 +175,7 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
     if ((step + 1) % (options.checkpointEvery ?? 400) === 0 && step + 1 < steps) keepState(step + 1);
   }
   const took = Number(seconds().toFixed(1));
+  writeMaxNewTokens(run.path, longestAnswer(options.scenes));
   keepWeights(run, config, parameters, keep, took);
   rmSync(checkpoint, { recursive: true, force: true });
   trainer.optimizer.dispose();

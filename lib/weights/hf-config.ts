@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import type { S2Config } from "../config/schema";
+import { writeFileAtomic } from "../core/files";
 import { type JsonObject, readJsonAs } from "../io/json";
 
 /** What is read of a config.json: its parts by name, and the language model's facts beside them. */
@@ -94,4 +95,22 @@ export function checkHfConfig(folder: string, config: S2Config): HfConfig {
   if (decoder != null) problems.push(...contradictions(decoder, decoderFacts(config), "decoder_args."));
   if (json.num_key_value_heads != null) problems.push(...contradictions(json, languageFacts(config), ""));
   return { claim: classes[0] ?? json.model_type ?? undefined, problems };
+}
+
+/** Hugging Face's file of how a model's answers are generated; of it the cap on their length. */
+const generationFile = "generation_config.json";
+const GenerationFile = z.looseObject({ max_new_tokens: z.int().min(1).nullish() });
+
+/** Most tokens of an answer up to <ground> where a checkpoint does not say it. */
+const defaultNewTokens = 32;
+
+/** Keeps with a run how long its longest training answer is, in tokens. */
+export function writeMaxNewTokens(folder: string, tokens: number): void {
+  writeFileAtomic(join(folder, generationFile), `${JSON.stringify({ max_new_tokens: tokens }, null, 2)}\n`);
+}
+
+/** Most tokens of an answer of a run or of a checkpoint. @throws UserError when its file does not say it as a number */
+export function readMaxNewTokens(folder: string): number {
+  const path = join(folder, generationFile);
+  return (existsSync(path) ? readJsonAs(path, GenerationFile).max_new_tokens : undefined) ?? defaultNewTokens;
 }

@@ -6,9 +6,10 @@ import { run } from "../../lib/cli/eval";
 import type { S2Config } from "../../lib/config/schema";
 import { silent } from "../../lib/core/progress";
 import { encodeScenes, type SceneSentences } from "../../lib/dataloader/sentences";
-import type { tf } from "../../lib/engine/tf";
+import { tf } from "../../lib/engine/tf";
 import { interViewAttention } from "../../lib/eval/attention";
 import { type Answer, predict } from "../../lib/eval/predict";
+import { scoreAnswers } from "../../lib/eval/score";
 import type { Session } from "../../lib/eval/session";
 import { iou } from "../../lib/geometry/box";
 import { disposeParameters } from "../../lib/model/initialise";
@@ -44,6 +45,7 @@ const answers = (
   evaluation: S2Config["prompt"]["evaluation"],
   source: "gt" | "detector" = "gt",
   sentences?: number,
+  maxNewTokens = 8,
 ): Answer[] =>
   predict(
     parameters,
@@ -51,7 +53,7 @@ const answers = (
     session.cache,
     scenes,
     session.tokenizer,
-    { source, sentences },
+    { source, sentences, maxNewTokens },
   );
 
 describe("predict", () => {
@@ -84,6 +86,24 @@ describe("predict", () => {
     },
     300_000,
   );
+
+  test("an answer that comes without <ground> says so, is scored all the same, and is counted", () => {
+    const head = parameters.get("lm_head.weight")!;
+    const before = head.clone();
+    head.assign(tf.zeros(head.shape));
+    try {
+      for (const answer of answers("generated", "gt", undefined, 3)) {
+        // all logits are 0: the first token of the vocabulary is taken, until the cap
+        expect(answer.withoutGround).toBe("cap");
+        expect(answer.written!.split(" ").length).toBe(2);
+        expect(answer.scores.every(Number.isFinite)).toBe(true);
+      }
+      expect(scoreAnswers(answers("generated", "gt", undefined, 3), session.classOf).withoutGround).toBe(100);
+      expect(scoreAnswers(answers("gold"), session.classOf).withoutGround).toBeUndefined();
+    } finally {
+      head.assign(before);
+    }
+  }, 300_000);
 
   test("answers do not depend on which sentences share a pass", () => {
     const [together, few] = [answers("gold", "gt", 6), answers("gold", "gt", 4)];

@@ -75,6 +75,7 @@ describe("a tower that trains", () => {
       const found = predict(trainer.parameters, s.config, s.cache, s.sentences("val"), s.tokenizer, {
         source: "gt",
         sentences: 3,
+        maxNewTokens: 8,
       });
       trainer.dispose();
       return found;
@@ -92,6 +93,7 @@ describe("a tower that trains", () => {
     const answer = (): void =>
       void predict(trainer.parameters, config, session.cache, session.sentences("val"), session.tokenizer, {
         source: "gt",
+        maxNewTokens: 8,
       });
     answer();
     const held = tf.memory().numTensors;
