@@ -109,7 +109,7 @@ export class Comparison {
           size,
           kind,
           engine: engineOf(engine),
-          half: isHalf(engine),
+          precision: isHalf(engine) ? "fp16" : "float32",
           threads,
           folder,
           comparedSteps,

@@ -78,7 +78,7 @@ export function launchOf(name: BenchEngine, threads: number, torch: Torch | unde
     return {
       program: process.execPath,
       args: ["--expose-gc", ...loaderOf(worker), worker],
-      environment: { S2_ENGINE: "", S2_ENGINE_THREADS: "", S2_ENGINE_HALF: "", S2_ENGINE_DEBUG: "" },
+      environment: { S2_ENGINE: "", S2_ENGINE_THREADS: "", S2_ENGINE_PRECISION: "", S2_ENGINE_DEBUG: "" },
     };
   }
   const count = String(threads);

@@ -8,8 +8,8 @@ const Preparation = z.object({
   size: z.enum(SIZES),
   kind: z.enum(KINDS),
   engine: z.string(),
-  /** Compute matrix products in half precision. */
-  half: z.boolean(),
+  /** In what matrix products are computed. */
+  precision: z.enum(["float32", "fp16"]),
   threads: z.number(),
   /** How many steps' numbers are compared. */
   comparedSteps: z.number(),

@@ -46,8 +46,8 @@ function loadInputs(path: string): tf.NamedTensorMap {
 }
 
 async function prepare(wanted: Preparation): Promise<Answers["prepare"]> {
-  const { threads, half, folder, kind } = wanted;
-  ({ engine } = await chooseEngine({ engine: wanted.engine as EngineName, threads, half }));
+  const { threads, precision, folder, kind } = wanted;
+  ({ engine } = await chooseEngine({ engine: wanted.engine as EngineName, threads, precision }));
   const task = TASKS[wanted.task as TaskName](wanted.size);
   const program: Program = task.build(
     loadWeights(join(folder, "weights.safetensors")),
@@ -59,7 +59,7 @@ async function prepare(wanted: Preparation): Promise<Answers["prepare"]> {
   return {
     numbers,
     about:
-      `${engine}${half ? " in half precision" : ""}, tfjs ${tf.version_core}` +
+      `${engine}${precision === "float32" ? "" : ` in ${precision}`}, tfjs ${tf.version_core}` +
       (engine.startsWith("ort-") ? `, onnxruntime-node ${versionOf("onnxruntime-node")}` : ""),
   };
 }

@@ -1,24 +1,31 @@
 import { dirname, sep } from "node:path";
 import type { OrtEngine } from "tfjs-backend-ort";
-import { completeFromCpu, cpuBackend, tf } from "tfjs-backend-ort/ops";
+import { completeFromCpu, cpuBackend, PRECISIONS, PROVIDERS, type Precision, tf } from "tfjs-backend-ort/ops";
 import { UserError, unknownName } from "../core/errors";
 
 /** What can run the tensors, best first. */
 export const ENGINES = ["ort-cuda", "ort-webgpu", "ort-cpu", "tensorflow", "wasm", "cpu"] as const;
 export type EngineName = (typeof ENGINES)[number];
 
-/** Those that can compute matrix products in half precision, on devices that have it. */
-const HALVES: readonly EngineName[] = ["ort-webgpu"];
+/** What each engine can compute matrix products in, as far as its device has it. */
+const PRECISIONS_OF: Readonly<Record<EngineName, readonly Precision[]>> = {
+  "ort-cuda": PROVIDERS["ort-cuda"].precisions,
+  "ort-webgpu": PROVIDERS["ort-webgpu"].precisions,
+  "ort-cpu": PROVIDERS["ort-cpu"].precisions,
+  tensorflow: ["float32", "tf32"],
+  wasm: ["float32"],
+  cpu: ["float32"],
+};
 
 export interface EngineRequest {
   readonly engine?: EngineName;
   /** Threads inside one operation, for engines that can be told; all cores unless given. */
   readonly threads?: number;
-  /** Compute matrix products in half precision; S2_ENGINE_HALF=1 asks for it too. */
-  readonly half?: boolean;
+  /** In what matrix products are computed; else S2_ENGINE_PRECISION decides, else it is float32. */
+  readonly precision?: Precision;
 }
 
-type Wanted = Pick<EngineRequest, "threads"> & { readonly half: boolean };
+type Wanted = Pick<EngineRequest, "threads"> & { readonly precision: Precision };
 
 export interface EngineChoice {
   readonly engine: EngineName;
@@ -29,27 +36,50 @@ export interface EngineChoice {
 const firstLine = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split("\n")[0]!.trim();
 
-async function startOrt(engine: OrtEngine, { threads, half }: Wanted): Promise<void> {
+async function startOrt(engine: OrtEngine, { threads, precision }: Wanted): Promise<void> {
   const { configureOrt, probe, registerOrt } = await import("tfjs-backend-ort");
-  if (engine !== "ort-cpu" && !running(engine)) await probe({ engine, half: false });
-  if (half && HALVES.includes(engine))
-    await probe({ engine, half }).catch((error: unknown) => {
-      throw new NoHalf(engine, firstLine(error));
+  if (engine !== "ort-cpu" && !running(engine)) await probe({ engine, precision: "float32" });
+  if (precision !== "float32")
+    await probe({ engine, precision }).catch((error: unknown) => {
+      throw new NoPrecision(engine, precision, firstLine(error));
     });
   registerOrt(engine);
-  configureOrt({ half, ...(threads === undefined ? {} : { threads }) }, engine);
+  configureOrt({ precision, ...(threads === undefined ? {} : { threads }) }, engine);
 }
 
 /** tfjs knows the engine already: it was started and tried before. */
 const running = (engine: EngineName): boolean => tf.engine().registryFactory[engine] !== undefined;
 
-/** Half precision was asked for and is not there: never silently something else. */
-class NoHalf extends UserError {
-  constructor(engine: EngineName, why: string) {
+/** Another precision was asked for and is not there: never silently something else. */
+class NoPrecision extends UserError {
+  constructor(engine: EngineName, precision: Precision, why: string) {
     super(
-      `${engine}: no half precision on this device (${why}); unset S2_ENGINE_HALF, or name another engine in S2_ENGINE`,
+      `${engine}: no ${precision} on this device (${why}); set S2_ENGINE_PRECISION=float32 or none, ` +
+        "or name another engine in S2_ENGINE",
     );
   }
+}
+
+/** @throws UserError for a precision that nobody knows, and for the variable that this one replaced */
+function wantedPrecision(request: EngineRequest): Precision {
+  if ((process.env.S2_ENGINE_HALF ?? "") !== "")
+    throw new UserError("S2_ENGINE_HALF is no more; unset it and set S2_ENGINE_PRECISION=fp16 for half precision", 2);
+  const named = process.env.S2_ENGINE_PRECISION || undefined;
+  const precision = request.precision ?? named ?? "float32";
+  if (!(PRECISIONS as readonly string[]).includes(precision))
+    throw unknownName(
+      request.precision === undefined ? "precision in S2_ENGINE_PRECISION" : "precision",
+      precision,
+      PRECISIONS,
+    );
+  return precision as Precision;
+}
+
+let current: Precision = "float32";
+
+/** In what the engine that runs now computes matrix products. */
+export function enginePrecision(): Precision {
+  return current;
 }
 
 async function startCuda(wanted: Wanted): Promise<void> {
@@ -67,7 +97,9 @@ async function startWebGpu(wanted: Wanted, asked: boolean): Promise<void> {
   await startOrt("ort-webgpu", wanted);
 }
 
-async function startTensorflow(): Promise<void> {
+async function startTensorflow({ precision }: Wanted): Promise<void> {
+  // TensorFlow computes in TF32 unless told; cuBLAS and cuDNN read this when they are loaded
+  if (precision === "float32") process.env.NVIDIA_TF32_OVERRIDE = "0";
   // The package calls a function that Node 23 removed.
   const util = (await import("node:util")) as { default: object } as { default: Record<string, unknown> };
   util.default.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
@@ -105,12 +137,12 @@ export async function chooseEngine(request: EngineRequest = {}): Promise<EngineC
   if (request.threads !== undefined && (!Number.isInteger(request.threads) || request.threads < 1)) {
     throw new UserError(`engine threads must be a whole number of at least 1, got ${request.threads}`, 2);
   }
-  const asked: Wanted = { threads: request.threads, half: request.half ?? process.env.S2_ENGINE_HALF === "1" };
+  const asked: Wanted = { threads: request.threads, precision: wantedPrecision(request) };
   const start: Record<EngineName, () => Promise<void>> = {
     "ort-cuda": () => startCuda(asked),
     "ort-webgpu": () => startWebGpu(asked, wanted === "ort-webgpu"),
     "ort-cpu": () => startOrt("ort-cpu", asked),
-    tensorflow: startTensorflow,
+    tensorflow: () => startTensorflow(asked),
     wasm: startWasm,
     cpu: startCpu,
   };
@@ -119,19 +151,27 @@ export async function chooseEngine(request: EngineRequest = {}): Promise<EngineC
   const rejected: { engine: EngineName; why: string }[] = [];
   for (const engine of candidates) {
     try {
+      const precisions = PRECISIONS_OF[engine];
+      if (!precisions.includes(asked.precision) && engine === wanted)
+        throw new NoPrecision(engine, asked.precision, `it computes in ${precisions.join(" or ")}`);
+      if (!precisions.includes(asked.precision)) throw new Error(`it computes in ${precisions.join(" or ")}`);
       await start[engine]();
-      if (asked.half && !HALVES.includes(engine)) throw new NoHalf(engine, "it computes in single precision only");
       if (!(await tf.setBackend(engine))) throw new Error(`the ${engine} backend did not initialise`);
       await tf.ready();
+      current = asked.precision;
       const why =
         named !== undefined ? "S2_ENGINE names it" : request.engine !== undefined ? "asked for" : "first that starts";
       return { engine, why, rejected };
     } catch (error) {
-      if (error instanceof NoHalf) throw error;
+      if (error instanceof NoPrecision) throw error;
       rejected.push({ engine, why: firstLine(error) });
     }
   }
   const reasons = rejected.map((r) => `${r.engine}: ${r.why}`).join("; ");
+  if (wanted === undefined && asked.precision !== "float32")
+    throw new UserError(
+      `no engine here computes in ${asked.precision} (${reasons}); set S2_ENGINE_PRECISION=float32 or none`,
+    );
   throw new UserError(
     wanted === undefined
       ? `no engine starts (${reasons}); run npm install again`

@@ -1,11 +1,13 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { cudaProvider, findAdapter } from "../../lib/engine/backend";
-import { chooseEngine, ENGINES } from "../../lib/engine/choose";
+import { chooseEngine, ENGINES, enginePrecision } from "../../lib/engine/choose";
 import { tf } from "../../lib/engine/tf";
 import { leaveOut, use, WHERE } from "./engines";
 
 afterEach(() => {
   delete process.env.S2_ENGINE;
+  delete process.env.S2_ENGINE_HALF;
+  delete process.env.S2_ENGINE_PRECISION;
 });
 
 describe("chooseEngine", () => {
@@ -25,15 +27,28 @@ describe("chooseEngine", () => {
     }
   }, 120_000);
 
-  it("refuses half precision where there is none, rather than computing otherwise", async () => {
-    await expect(chooseEngine({ engine: "ort-cpu", half: true })).rejects.toThrow(
-      "ort-cpu: no half precision on this device (it computes in single precision only); " +
-        "unset S2_ENGINE_HALF, or name another engine in S2_ENGINE",
+  it("refuses a precision that an engine has not, rather than computing otherwise", async () => {
+    await expect(chooseEngine({ engine: "ort-cpu", precision: "fp16" })).rejects.toThrow(
+      "ort-cpu: no fp16 on this device (it computes in float32); set S2_ENGINE_PRECISION=float32 or none, " +
+        "or name another engine in S2_ENGINE",
     );
+    process.env.S2_ENGINE_PRECISION = "bf16";
+    await expect(chooseEngine({ engine: "ort-cpu" })).rejects.toThrow("ort-cpu: no bf16 on this device");
+    await expect(chooseEngine({ engine: "wasm" })).rejects.toThrow("wasm: no bf16 on this device");
+    // the request's own precision counts more
+    await chooseEngine({ engine: "wasm", precision: "float32" });
+    expect(enginePrecision()).toBe("float32");
+    process.env.S2_ENGINE_PRECISION = "half";
+    await expect(chooseEngine({ engine: "wasm" })).rejects.toThrow(
+      'precision in S2_ENGINE_PRECISION "half" is unknown; known: float32, tf32, bf16, fp16',
+    );
+  });
+
+  it("says what replaced the variable for half precision", async () => {
     process.env.S2_ENGINE_HALF = "1";
-    await expect(chooseEngine({ engine: "ort-cpu" })).rejects.toThrow("ort-cpu: no half precision");
-    await expect(chooseEngine({ engine: "wasm" })).rejects.toThrow("wasm: no half precision");
-    delete process.env.S2_ENGINE_HALF;
+    await expect(chooseEngine({ engine: "ort-cpu" })).rejects.toThrow(
+      "S2_ENGINE_HALF is no more; unset it and set S2_ENGINE_PRECISION=fp16 for half precision",
+    );
   });
 
   it("says why an engine that was asked for does not start", async () => {
@@ -103,7 +118,7 @@ describe.skipIf(leaveOut)(`half precision ${WHERE}`, { timeout: 120_000 }, () =>
   it("half precision is refused where the device has none", async () => {
     let refusal = "";
     try {
-      await chooseEngine({ engine: "ort-webgpu", half: true });
+      await chooseEngine({ engine: "ort-webgpu", precision: "fp16" });
     } catch (error) {
       refusal = (error as Error).message;
     }
@@ -114,6 +129,8 @@ describe.skipIf(leaveOut)(`half precision ${WHERE}`, { timeout: 120_000 }, () =>
         11,
       ]);
     else
-      expect(refusal).toMatch(/^ort-webgpu: no half precision on this device \(.*f16.*\); unset S2_ENGINE_HALF, or/s);
+      expect(refusal).toMatch(
+        /^ort-webgpu: no fp16 on this device \(.*f16.*\); set S2_ENGINE_PRECISION=float32 or none, or/s,
+      );
   });
 });

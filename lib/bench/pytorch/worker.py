@@ -28,7 +28,7 @@ TASKS = {
 
 
 class Worker:
-    def prepare(self, task, kind, engine, half, threads, folder, comparedSteps, **_):
+    def prepare(self, task, kind, engine, precision, threads, folder, comparedSteps, **_):
         if engine == "torch-cuda" and not torch.cuda.is_available():
             raise RuntimeError("torch.cuda is not available: this PyTorch has no CUDA, or the machine no NVIDIA GPU")
         torch.set_num_threads(threads)
@@ -41,14 +41,15 @@ class Worker:
         program = TASKS[task](weights, inputs, settings)
         self.reset_peak()
 
-        precision = (lambda: torch.autocast("cuda", torch.float16)) if half else contextlib.nullcontext
+        half = precision == "fp16"
+        cast = (lambda: torch.autocast("cuda", torch.float16)) if half else contextlib.nullcontext
 
         def step():
-            with precision():
+            with cast():
                 return program.step()
 
         def inference():
-            with torch.inference_mode(), precision():
+            with torch.inference_mode(), cast():
                 return program.inference().float().cpu()
 
         self.run = step if kind == "step" else inference

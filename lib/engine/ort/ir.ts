@@ -37,8 +37,8 @@ export class Storage {
   data: Numbers | undefined;
   /** What ONNX Runtime takes: `data` itself, or a buffer on the device. */
   tensor: OrtTensor | undefined;
-  /** `tensor` holds float16 for these float32 numbers. */
-  half = false;
+  /** `tensor` holds these float32 numbers rounded to this type. */
+  rounded: "float16" | "bfloat16" | undefined;
   /** More than 0 for numbers in host memory that never change; then the value's own among them. */
   frozen = 0;
   /** A graph took `data` from host memory before. */

@@ -14,6 +14,8 @@ export type Attributes = Readonly<Record<string, Attribute>>;
 export interface Call {
   readonly inputs: readonly string[];
   readonly attributes: Attributes;
+  /** Operator set, "" for ONNX's own. */
+  readonly domain: string;
   /** How many outputs it has. */
   readonly outputs: number;
   /** Ranks of the inputs, where the caller knows them. */
@@ -44,7 +46,8 @@ const ARRAYS = {
 
 function rawBytes(type: ElementType, values: ArrayLike<number>): Uint8Array {
   if (type === "int64") return new Uint8Array(BigInt64Array.from(Array.from(values), (v) => BigInt(v)).buffer);
-  if (type === "float16") throw new RangeError("constants of type float16 are cast from float32");
+  if (type === "float16" || type === "bfloat16")
+    throw new RangeError(`constants of type ${type} are cast from float32`);
   return new Uint8Array(ARRAYS[type].from(values).buffer);
 }
 
@@ -111,7 +114,7 @@ export class GraphBuilder {
     domain = "",
     ranks?: readonly number[],
   ): string[] {
-    const replaced = this.target.rules[op]?.(this.#short, { inputs, attributes, outputs, ranks });
+    const replaced = this.target.rules[op]?.(this.#short, { inputs, attributes, domain, outputs, ranks });
     if (replaced !== undefined) return typeof replaced === "string" ? [replaced] : [...replaced];
     const id = this.#counter++;
     const name = `${this.#kernel}#${id}`;

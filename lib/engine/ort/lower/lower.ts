@@ -97,9 +97,10 @@ export function lowerProgram(
   const names = new LoweredNames(builder, program);
   const inputs = leaves.map((v, i): TensorSpec => {
     const name = `in:${i}`;
-    const type = v.storage.half ? "float16" : v.dtype;
+    const { rounded } = v.storage;
+    const type = rounded ?? v.dtype;
     builder.input(name, type);
-    names.set(v, v.storage.half ? builder.nodes("Cast", [name], { to: ELEMENT.float32 }, 1)[0]! : name);
+    names.set(v, rounded === undefined ? name : builder.nodes("Cast", [name], { to: ELEMENT.float32 }, 1)[0]!);
     return { name, type, dims: v.shape };
   });
   for (const v of frozen) names.set(v, builder.constant(v.dtype, v.storage.data!, v.shape));

@@ -4,7 +4,7 @@ import { Writer } from "protobufjs/minimal";
  * Writes the small part of the ONNX file format (onnx.proto3) that the backend emits. Numbers are the
  * format's field and enum numbers.
  */
-export const ELEMENT = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10, float64: 11 } as const;
+export const ELEMENT = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10, float64: 11, bfloat16: 16 } as const;
 export type ElementType = keyof typeof ELEMENT;
 
 export type Attribute =

@@ -1,6 +1,8 @@
 /** TensorFlow.js with every gradient, fused operations, frozen weights and repeated steps; on any backend. */
 
 export { completeFromCpu, cpuBackend } from "../fallback";
+export { PRECISIONS, type Precision } from "../lower/rules/common";
+export { PROVIDERS } from "../runtime/provider";
 export { computeNow, freeze, RepeatedStep, runOnce } from "../step";
 export { tf } from "../tf";
 export { gelu, swiGlu } from "./activations";

@@ -1,5 +1,6 @@
 import { Tensor as OrtTensor } from "onnxruntime-node";
 import { bytesOf, type Numbers, type Value, viewOf } from "../ir";
+import type { RoundedType } from "../lower/rules/common";
 import type { Memory } from "./memory";
 import { type Compiled, execute } from "./session";
 import type { Transfer } from "./transfer";
@@ -26,15 +27,15 @@ export class DeviceMemory implements Memory {
   }
 
   read(value: Value): Numbers {
-    const { data, tensor, half } = value.storage;
-    return data === undefined ? this.transfer.download(tensor!, half ? "float16" : value.dtype, value) : data.slice();
+    const { data, tensor, rounded } = value.storage;
+    return data === undefined ? this.transfer.download(tensor!, rounded ?? value.dtype, value) : data.slice();
   }
 
   free({ storage }: Value): void {
     const { tensor } = storage;
     storage.data = undefined;
     storage.tensor = undefined;
-    storage.half = false;
+    storage.rounded = undefined;
     if (tensor === undefined) return;
     tensor.dispose();
     const maker = this.#makers.get(tensor)!;
@@ -44,12 +45,18 @@ export class DeviceMemory implements Memory {
     if (this.#ended.delete(maker)) maker.session.dispose();
   }
 
-  freeze(value: Value, half: boolean): void {
-    if (!half || value.storage.half || value.dtype !== "float32" || value.shape.length !== 2) return;
-    const { tensor, by } = this.transfer.upload(value.storage.tensor ?? hostTensor(value), "float32", "float16");
+  freeze(value: Value, type: RoundedType | undefined): void {
+    if (
+      type === undefined ||
+      value.storage.rounded !== undefined ||
+      value.dtype !== "float32" ||
+      value.shape.length !== 2
+    )
+      return;
+    const { tensor, by } = this.transfer.upload(value.storage.tensor ?? hostTensor(value), "float32", type);
     this.free(value);
     this.#own(value, tensor, by);
-    value.storage.half = true;
+    value.storage.rounded = type;
   }
 
   run(compiled: Compiled, leaves: readonly Value[], roots: readonly Value[]): void {

@@ -4,7 +4,7 @@ import { isDtype, type Numbers, type Program, type ProgramInputs, Value } from "
 import type { Lowerings } from "../lower/emission";
 import type { Target } from "../lower/graph";
 import { lowerProgram } from "../lower/lower";
-import { withHalfProducts } from "../lower/rules/common";
+import { ROUNDED, withPrecision } from "../lower/rules/common";
 import { DeviceMemory } from "./device-memory";
 import { firstNaN } from "./first-nan";
 import { GraphCache } from "./graph-cache";
@@ -17,7 +17,13 @@ import { structureOf } from "./structure";
 import { Transfer } from "./transfer";
 
 /** Settings that make other sessions of the same operations. */
-const SHAPING = ["threads", "debug", "strict", "half", "profile"] as const satisfies readonly (keyof OrtSettings)[];
+const SHAPING = [
+  "threads",
+  "debug",
+  "strict",
+  "precision",
+  "profile",
+] as const satisfies readonly (keyof OrtSettings)[];
 
 /** A program about to run: the key of its graph, what it takes in and what it fills. */
 export interface Run extends ProgramInputs {
@@ -56,6 +62,9 @@ export class Executor {
   }
 
   configure(change: Partial<OrtSettings>): void {
+    const { engine, precisions } = this.provider;
+    if (change.precision !== undefined && !precisions.includes(change.precision))
+      throw new BackendError(`${engine} has no ${change.precision}; it computes in ${precisions.join(" or ")}`, 2);
     const before = this.#settings;
     this.#settings = { ...before, ...change };
     this.memory.limit(this.#settings.poolBytes);
@@ -72,6 +81,11 @@ export class Executor {
     const value = new Value(shape, dtype);
     this.memory.write(value, numbers);
     return value;
+  }
+
+  /** Takes note that a value's numbers never change. */
+  freeze(value: Value): void {
+    this.memory.freeze(value, ROUNDED[this.#settings.precision]);
   }
 
   /** Fills a program's roots. */
@@ -138,8 +152,8 @@ export class Executor {
 
   #target(): Target {
     const { rules, scatterAdds, pretransposes } = this.provider;
-    const { half, threads } = this.#settings;
-    return { rules: half ? withHalfProducts(rules) : rules, scatterAdds: scatterAdds(threads), pretransposes };
+    const { precision, threads } = this.#settings;
+    return { rules: withPrecision(rules, precision), scatterAdds: scatterAdds(threads), pretransposes };
   }
 
   /** Says on stderr which operation makes the first NaN of a program whose results have one. */

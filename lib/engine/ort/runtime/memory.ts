@@ -1,4 +1,5 @@
 import type { Numbers, Value } from "../ir";
+import type { RoundedType } from "../lower/rules/common";
 import type { Compiled } from "./session";
 
 /** Where values keep their numbers between graphs, and how a graph gets and gives them. */
@@ -12,8 +13,8 @@ export interface Memory {
   read(value: Value): Numbers;
   /** Takes a value's numbers away; their memory may be used again. */
   free(value: Value): void;
-  /** Takes note that a value's numbers never change. @param half products are computed in half precision */
-  freeze(value: Value, half: boolean): void;
+  /** Takes note that a value's numbers never change. @param type what operands of products are rounded to, if at all */
+  freeze(value: Value, type: RoundedType | undefined): void;
   /** Runs a graph on the leaves' numbers and fills the roots. */
   run(compiled: Compiled, leaves: readonly Value[], roots: readonly Value[]): void;
   /** Ends a session that is no longer kept, as soon as nothing needs it. */

@@ -1,12 +1,13 @@
 import { fork } from "node:child_process";
 import { extname, join } from "node:path";
+import type { Precision } from "../lower/rules/common";
 import type { OrtEngine } from "./provider";
 
 /** What a trial process is asked for. */
 export interface Trial {
   readonly engine: OrtEngine;
-  /** Whether the product is computed in half precision. */
-  readonly half: boolean;
+  /** In what the product is computed. */
+  readonly precision: Precision;
 }
 
 /** What it answers: the numbers of the program, or why there are none. */

@@ -1,5 +1,5 @@
 import type { Rules } from "../lower/graph";
-import { commonRules } from "../lower/rules/common";
+import { commonRules, type Precision } from "../lower/rules/common";
 import { webgpuRules } from "../lower/rules/webgpu";
 
 /** The tfjs engines that ONNX Runtime's providers make. */
@@ -11,6 +11,8 @@ export interface Provider {
   readonly name: "cpu" | "webgpu" | "cuda";
   /** Where results stay until somebody reads them. */
   readonly memory: "host" | "device";
+  /** What it can compute matrix products in, as far as the device has it. */
+  readonly precisions: readonly Precision[];
   /** What is emitted in place of nodes that it lacks. */
   readonly rules: Rules;
   /** tfjs kernels that run in plain JavaScript for want of nodes. */
@@ -30,6 +32,7 @@ export const PROVIDERS: Readonly<Record<OrtEngine, Provider>> = {
     engine: "ort-cpu",
     name: "cpu",
     memory: "host",
+    precisions: ["float32"],
     rules: commonRules,
     without: [],
     scatterAdds: (threads) => threads === 1,
@@ -39,6 +42,7 @@ export const PROVIDERS: Readonly<Record<OrtEngine, Provider>> = {
     engine: "ort-webgpu",
     name: "webgpu",
     memory: "device",
+    precisions: ["float32", "fp16"],
     rules: webgpuRules,
     without: ["TopK"],
     scatterAdds: () => true,
@@ -49,6 +53,7 @@ export const PROVIDERS: Readonly<Record<OrtEngine, Provider>> = {
     engine: "ort-cuda",
     name: "cuda",
     memory: "host",
+    precisions: ["float32", "tf32", "bf16", "fp16"],
     rules: commonRules,
     without: [],
     scatterAdds: () => true,

@@ -31,7 +31,7 @@ interface Capture {
   /** Frozen numbers that are part of the graph, by the variable that must still have them. */
   readonly frozen: readonly { readonly variable: Variable; readonly value: Value }[];
   /** Form of each leaf; a variable may come to be stored in another. */
-  readonly forms: readonly { readonly shape: readonly number[]; readonly half: boolean }[];
+  readonly forms: readonly { readonly shape: readonly number[]; readonly rounded: string | undefined }[];
   /** What each result of the graph is for; the one without a variable is the step's answer. */
   readonly sinks: readonly (Variable | undefined)[];
   readonly results: readonly Pick<Value, "shape" | "dtype">[];
@@ -119,7 +119,7 @@ export class CapturedStep implements StepRunner {
               key,
               sources: leaves.map((leaf) => sourceOf.get(leaf) ?? { constant: host.copyOf(leaf) }),
               frozen: kept,
-              forms: leaves.map(({ shape, storage }) => ({ shape, half: storage.half })),
+              forms: leaves.map(({ shape, storage }) => ({ shape, rounded: storage.rounded })),
               sinks: roots.map((r) => (r === result ? undefined : sinkOf.get(r)!)),
               results: roots.map(({ shape, dtype }) => ({ shape, dtype })),
             },
@@ -143,10 +143,10 @@ export class CapturedStep implements StepRunner {
         "constant" in source
           ? source.constant
           : host.valueOf("input" in source ? inputs[source.input]!.dataId : source.variable.dataId);
-      const { shape, half } = program.forms[i]!;
+      const { shape, rounded } = program.forms[i]!;
       if (
         leaf === undefined ||
-        leaf.storage.half !== half ||
+        leaf.storage.rounded !== rounded ||
         leaf.shape.length !== shape.length ||
         leaf.shape.some((d, k) => d !== shape[k])
       )

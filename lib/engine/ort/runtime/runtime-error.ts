@@ -17,7 +17,7 @@ const CURES: readonly (readonly [RegExp, string])[] = [
     "not enough device memory: take smaller batches (training.scenes, training.sentences, data.frames), close other " +
       "programs on the GPU, or run with S2_ENGINE=ort-cpu",
   ],
-  [/requires f16/i, "the device has no half precision: unset S2_ENGINE_HALF"],
+  [/requires f16/i, "the device has no half precision: take another precision (S2_ENGINE_PRECISION=float32)"],
 ];
 
 /** What is known of the program that failed. */

@@ -1,5 +1,6 @@
 import { availableParallelism, totalmem } from "node:os";
 import { BackendError } from "../errors";
+import type { Precision } from "../lower/rules/common";
 
 export interface OrtSettings {
   /** Threads inside one ONNX Runtime node. */
@@ -17,8 +18,8 @@ export interface OrtSettings {
   debug: boolean;
   /** Refuse graphs with a node that the provider leaves to the CPU. */
   strict: boolean;
-  /** Compute matrix products in half precision, where the provider can. */
-  half: boolean;
+  /** In what matrix products are computed; one of the provider's `precisions`. */
+  precision: Precision;
   /** Beginning of a file name: every session writes ONNX Runtime's account of its runs there when it ends. */
   profile: string | undefined;
 }
@@ -44,7 +45,7 @@ export function defaultSettings(): OrtSettings {
     maxPending: 20_000,
     debug: process.env.S2_ENGINE_DEBUG === "1",
     strict: false,
-    half: false,
+    precision: "float32",
     profile: undefined,
   };
 }

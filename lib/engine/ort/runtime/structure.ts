@@ -1,5 +1,7 @@
 import type { Program, ProgramInputs, Value } from "../ir";
 
+const TYPES = { float32: 0, int32: 1, bool: 2, float16: 3, bfloat16: 4 } as const;
+
 /**
  * The exact structure of a program as a string (operations, attributes, wiring, shapes, frozen values, which results
  * are kept), and the values it needs.
@@ -28,7 +30,7 @@ export function structureOf({ ops, roots }: Program): ProgramInputs & { readonly
   code.push(all.length);
   for (const { storage, dtype, shape } of all) {
     if (storage.error !== undefined) throw storage.error;
-    const type = storage.half ? 3 : dtype === "float32" ? 0 : dtype === "int32" ? 1 : 2;
+    const type = TYPES[storage.rounded ?? dtype];
     code.push(type, storage.frozen, shape.length, ...shape);
   }
   for (const v of roots) code.push(numbers.get(v)!);

@@ -1,7 +1,7 @@
 import { Tensor as OrtTensor } from "onnxruntime-node";
 import { GraphBuilder, Nodes } from "../lower/graph";
 import { encodeModel } from "../lower/onnx";
-import { withHalfProducts } from "../lower/rules/common";
+import { withPrecision } from "../lower/rules/common";
 import { prepareVulkan } from "./adapter";
 import { PROBE, type Trial, type TrialAnswer } from "./probe";
 import { PROVIDERS } from "./provider";
@@ -9,11 +9,14 @@ import { execute, load } from "./session";
 import { defaultSettings } from "./settings";
 
 /** The program of `PROBE` on a provider: what `probe` runs in a process of its own. */
-function compute({ engine, half }: Trial): number[] {
+function compute({ engine, precision }: Trial): number[] {
   const provider = PROVIDERS[engine];
   if (provider.name === "webgpu") prepareVulkan();
-  const rules = half ? withHalfProducts(provider.rules) : provider.rules;
-  const graph = new GraphBuilder({ rules, scatterAdds: true, pretransposes: false });
+  const graph = new GraphBuilder({
+    rules: withPrecision(provider.rules, precision),
+    scatterAdds: true,
+    pretransposes: false,
+  });
   const f = new Nodes(graph);
   const x = { name: "x", type: "float32", dims: [2, 2] } as const;
   graph.input(x.name, x.type);
@@ -22,7 +25,7 @@ function compute({ engine, half }: Trial): number[] {
   const compiled = load(
     { model, inputs: [x.name], outputs: [y], bytes: 0 },
     provider,
-    { ...defaultSettings(), strict: true },
+    { ...defaultSettings(), strict: true, precision },
     "host",
   );
   const tensor = (numbers: Float32Array): OrtTensor => new OrtTensor("float32", numbers, x.dims);

@@ -68,7 +68,7 @@ it("the README's program runs with plain node, and learns its weights", () => {
 
 it("tries a provider in a process of its own from there", () => {
   const source =
-    'require("tfjs-backend-ort").probe({ engine: "ort-cpu", half: false }).then(() => console.log("right"));';
+    'require("tfjs-backend-ort").probe({ engine: "ort-cpu", precision: "float32" }).then(() => console.log("right"));';
   expect(run(process.execPath, ["-e", source], top)).toBe("right\n");
 }, 120_000);
 

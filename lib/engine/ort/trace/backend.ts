@@ -163,6 +163,6 @@ export class OrtBackend extends tf.KernelBackend implements RepeatsSteps, Freeze
     this.flush();
     const { value } = this.#data.get(dataId);
     if (value?.storage.error !== undefined) throw value.storage.error;
-    if (value !== undefined) this.#executor.memory.freeze(value, this.settings.half);
+    if (value !== undefined) this.#executor.freeze(value);
   }
 }

@@ -11,7 +11,7 @@ const stats = (): ReturnType<typeof ortStats> => ortStats(engine);
 describe.skipIf(leaveOut)(`state ${WHERE}`, () => {
   beforeAll(() => use(engine), 120_000);
   beforeEach(() => {
-    configureOrt({ debug: false, half: false, strict: true }, engine);
+    configureOrt({ debug: false, precision: "float32", strict: true }, engine);
     resetOrtStats(engine);
   });
 

@@ -17,7 +17,7 @@ function module(name: string, body: string): string {
   return file;
 }
 const answering = (answer: object): string => `process.send(${JSON.stringify(answer)}, () => process.disconnect());`;
-const trial = { engine: "ort-cpu", half: false } as const;
+const trial = { engine: "ort-cpu", precision: "float32" } as const;
 
 describe("the trial of a provider", { timeout: 120_000 }, () => {
   it("passes where numbers are right", async () => {

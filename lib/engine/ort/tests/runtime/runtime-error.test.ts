@@ -21,7 +21,7 @@ describe("what ONNX Runtime says", () => {
       "Non-zero status code returned while running Expand node. Name:'#2' Status Message: narrowing_error",
       "not enough device memory",
     ],
-    ["Program Cast requires f16 but the device does not support it.", "unset S2_ENGINE_HALF"],
+    ["Program Cast requires f16 but the device does not support it.", "the device has no half precision"],
   ])("%s comes with what to do", (text, cure) => {
     expect(message(text)).toContain(cure);
     expect(message(text)).toContain(text);
