@@ -1,7 +1,7 @@
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem } from "node:os";
 import { z } from "zod";
+import { nvidiaGpus } from "../engine/nvidia";
 import type { Torch } from "./engines";
 
 /** What the rows were measured on. */
@@ -35,26 +35,14 @@ function vectors(): string | null {
   }
 }
 
-function gpu(): string | null {
-  try {
-    return execFileSync("nvidia-smi", ["--query-gpu=name,driver_version", "--format=csv,noheader"], {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    })
-      .trim()
-      .split("\n")[0]!;
-  } catch {
-    return null;
-  }
-}
-
 export function machineCard(torch: Torch | undefined): MachineCard {
+  const gpu = nvidiaGpus()[0];
   return {
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     cores: availableParallelism(),
     memoryGB: Number((totalmem() / 2 ** 30).toFixed(1)),
     vectors: vectors(),
-    gpu: gpu(),
+    gpu: gpu === undefined ? null : `${gpu.name}, ${gpu.driver}`,
     system: `${process.platform} ${release()} ${process.arch}`,
     node: process.version,
     onnxruntime: versionOf("onnxruntime-node"),

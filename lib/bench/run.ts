@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { unknownName } from "../core/errors";
 import { onInterrupt } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
-import { cudaProvider, findAdapter } from "../engine/backend";
+import { findAdapter } from "../engine/backend";
+import { findInstalled } from "../engine/install/installed";
+import { nvidiaGpus } from "../engine/nvidia";
 import { Comparison, type Effort, type Member } from "./comparison";
 import { BENCH_ENGINES, type BenchEngine, findTorch, isTorch, launchOf, type Torch, usesThreads } from "./engines";
 import { machineCard } from "./machine";
@@ -25,20 +27,12 @@ export interface BenchOptions extends Effort {
 /** tfjs wasm takes minutes for a step of the others' seconds; here it is shown once. */
 const WASM_TASKS: readonly TaskName[] = ["transformer"];
 
-function isInstalled(name: string): boolean {
-  try {
-    return require.resolve(name) !== "";
-  } catch {
-    return false;
-  }
-}
-
 /** Whatever this machine has. */
 function present(torch: Torch | undefined): BenchEngine[] {
   const gpu = findAdapter().kind === "hardware";
   return BENCH_ENGINES.filter((name) => {
-    if (name === "tensorflow") return isInstalled("@tensorflow/tfjs-node-gpu");
-    if (name === "ort-cuda") return cudaProvider() !== undefined;
+    if (name === "tensorflow") return findInstalled("tensorflow") !== undefined;
+    if (name === "ort-cuda") return nvidiaGpus().length > 0 && findInstalled("cuda") !== undefined;
     if (name.startsWith("ort-webgpu")) return gpu;
     if (isTorch(name)) return name === "torch-cpu" ? torch !== undefined : torch?.cuda === true;
     return true;

@@ -3,6 +3,7 @@ import type { Commands } from "./dispatch";
 /** Every command: its line in the usage, and its file, loaded when it runs. */
 export const commands: Commands = {
   doctor: { about: "what this machine offers: engine, browser, Jupyter, data", load: () => import("./doctor") },
+  engine: { about: "list the engines; install TensorFlow's or CUDA's libraries", load: () => import("./engine") },
   params: { about: "count the model's parameters by what trains them", load: () => import("./params") },
   convert: { about: "check a Hugging Face folder or an adapter against a preset", load: () => import("./convert") },
   stream: { about: "one answer with weights read part by part: time and memory", load: () => import("./stream") },

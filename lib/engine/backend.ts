@@ -2,7 +2,6 @@
 
 export {
   configureOrt,
-  cudaProvider,
   findAdapter,
   type OrtEngine,
   ortStats,

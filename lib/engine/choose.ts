@@ -83,8 +83,8 @@ export function enginePrecision(): Precision {
 }
 
 async function startCuda(wanted: Wanted): Promise<void> {
-  const { cudaProvider } = await import("tfjs-backend-ort");
-  if (cudaProvider() === undefined) throw new Error("onnxruntime-node's CUDA provider is not installed");
+  const { useCuda } = await import("./install/cuda");
+  useCuda();
   await startOrt("ort-cuda", wanted);
 }
 
@@ -97,21 +97,11 @@ async function startWebGpu(wanted: Wanted, asked: boolean): Promise<void> {
   await startOrt("ort-webgpu", wanted);
 }
 
-async function startTensorflow({ precision }: Wanted): Promise<void> {
+async function startTensorflow({ threads, precision }: Wanted): Promise<void> {
   // TensorFlow computes in TF32 unless told; cuBLAS and cuDNN read this when they are loaded
   if (precision === "float32") process.env.NVIDIA_TF32_OVERRIDE = "0";
-  // The package calls a function that Node 23 removed.
-  const util = (await import("node:util")) as { default: object } as { default: Record<string, unknown> };
-  util.default.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
-  const name = "@tensorflow/tfjs-node-gpu";
-  try {
-    await import(name);
-  } catch (error) {
-    const missing =
-      (error as NodeJS.ErrnoException).code === "MODULE_NOT_FOUND" ||
-      (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND";
-    throw missing && firstLine(error).includes(name) ? new Error(`${name} is not installed`) : error;
-  }
+  const { startTensorflow: start } = await import("./tensorflow/start");
+  start(threads);
 }
 
 async function startWasm(): Promise<void> {

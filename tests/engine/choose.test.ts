@@ -1,8 +1,14 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { cudaProvider, findAdapter } from "../../lib/engine/backend";
+import { findAdapter } from "../../lib/engine/backend";
 import { chooseEngine, ENGINES, enginePrecision } from "../../lib/engine/choose";
+import { findInstalled } from "../../lib/engine/install/installed";
+import { nvidiaGpus } from "../../lib/engine/nvidia";
 import { tf } from "../../lib/engine/tf";
 import { leaveOut, use, WHERE } from "./engines";
+
+/** Its libraries may have been laid out where there is no GPU. */
+const NOT_INSTALLED = "its libraries are not installed; npm run -s s2mllm -- engine install cuda";
+const NO_DRIVER = "no NVIDIA driver (libcuda.so.1 is not found)";
 
 afterEach(() => {
   delete process.env.S2_ENGINE;
@@ -18,10 +24,10 @@ describe("chooseEngine", () => {
     expect(rejected.map((r) => r.engine)).toEqual(ENGINES.slice(0, ENGINES.indexOf(engine)));
     for (const r of rejected) expect(r.why).toMatch(/^.{10,200}$/);
     // a driver that computes on the processor is not taken by itself
-    if (findAdapter().kind !== "hardware" && cudaProvider() === undefined) {
+    if (findAdapter().kind !== "hardware" && nvidiaGpus().length === 0) {
       expect(engine).toBe("ort-cpu");
       expect(rejected).toEqual([
-        { engine: "ort-cuda", why: "onnxruntime-node's CUDA provider is not installed" },
+        { engine: "ort-cuda", why: expect.toBeOneOf([NOT_INSTALLED, NO_DRIVER]) },
         { engine: "ort-webgpu", why: findAdapter().why },
       ]);
     }
@@ -52,9 +58,9 @@ describe("chooseEngine", () => {
   });
 
   it("says why an engine that was asked for does not start", async () => {
+    const why = findInstalled("cuda") === undefined ? NOT_INSTALLED : NO_DRIVER;
     await expect(chooseEngine({ engine: "ort-cuda" })).rejects.toThrow(
-      "engine ort-cuda: onnxruntime-node's CUDA provider is not installed; " +
-        "choose another with S2_ENGINE " +
+      `engine ort-cuda: ${why}; choose another with S2_ENGINE ` +
         "(ort-cuda, ort-webgpu, ort-cpu, tensorflow, wasm, cpu) or none to let the lab choose",
     );
   });

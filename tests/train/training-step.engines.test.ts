@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { configureOrt, ortStats, resetOrtStats } from "../../lib/engine/backend";
 import type { EngineName } from "../../lib/engine/choose";
-import { leaveOut, use, WHERE } from "../engine/engines";
+import { leaveOut, leaveOutTensorflow, use, WHERE } from "../engine/engines";
 import { type TinyWorld, tinyWorld } from "../setup/tiny-world";
 
 const STEPS = 50;
@@ -46,6 +46,16 @@ it("nano's first 50 losses on wasm are ort-cpu's", { timeout: 900_000 }, async (
   console.log(`worst relative difference of ${STEPS} losses, wasm to ort-cpu: ${gap.toExponential(1)}`);
   expect(gap).toBeLessThan(1e-4);
 });
+
+it.skipIf(leaveOutTensorflow)(
+  "nano's first 20 losses on tensorflow are ort-cpu's (left out where `engine install tensorflow` has not run)",
+  { timeout: 900_000 },
+  async () => {
+    const gap = worstGap(await train("tensorflow", 20));
+    console.log(`worst relative difference of 20 losses, tensorflow to ort-cpu: ${gap.toExponential(1)}`);
+    expect(gap).toBeLessThan(1e-4);
+  },
+);
 
 it.skipIf(leaveOut)(
   `nano's first ${STEPS_WEBGPU} losses ${WHERE} are ort-cpu's, with every node on the provider and nothing read ` +

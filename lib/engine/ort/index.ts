@@ -1,10 +1,12 @@
 /** The package: the backend and its settings, and everything of `./ops`, which loads no native library. */
 
+// first: libraries that are taken in place of onnxruntime-node's
+import "./runtime/libraries";
+
 export { BackendError } from "./errors";
 export * from "./ops/index";
 export { configureOrt, ortStats, registerOrt, resetOrtStats } from "./register";
 export { type Adapter, findAdapter, type Machine, prepareVulkan } from "./runtime/adapter";
-export { cudaProvider } from "./runtime/libraries";
 export { probe, type Trial } from "./runtime/probe";
 export type { OrtEngine } from "./runtime/provider";
 export type { OrtSettings, OrtStats } from "./runtime/settings";

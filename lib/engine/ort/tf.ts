@@ -8,6 +8,9 @@ import { registerGradients } from "./gradients";
 
 registerGradients(tf);
 
+/** Registers this package's gradients again, after another package has registered tfjs' own over them. */
+export const restoreGradients = (): void => registerGradients(tf);
+
 export { tf };
 
 /** The current engine has this kernel of this package's own. */

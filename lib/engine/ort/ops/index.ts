@@ -4,7 +4,7 @@ export { completeFromCpu, cpuBackend } from "../fallback";
 export { PRECISIONS, type Precision } from "../lower/rules/common";
 export { PROVIDERS } from "../runtime/provider";
 export { computeNow, freeze, RepeatedStep, runOnce } from "../step";
-export { tf } from "../tf";
+export { restoreGradients, tf } from "../tf";
 export { gelu, swiGlu } from "./activations";
 export { adamw, sumSquares } from "./adamw";
 export { type AttentionForm, attention, MASKED } from "./attention";

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, realpathSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
+import { keepLoaded } from "./libraries";
 
 /** What this machine offers to WebGPU, and in one line why. */
 export interface Adapter {
@@ -88,18 +89,6 @@ function chromiumVulkan(): { loader: string; manifest: string } | undefined {
     .find(({ loader, manifest }) => existsSync(loader) && existsSync(manifest));
 }
 
-/** Loads a shared library into this process for good, under its own name. @returns whether it could be loaded */
-function keepLoaded(library: string): boolean {
-  // RTLD_NOW and RTLD_NODELETE of Linux: Node closes again what is no addon of its own
-  const flags = 0x2 | 0x1000;
-  try {
-    process.dlopen({ exports: {} }, library, flags);
-    return true;
-  } catch (error) {
-    return /self-register/.test((error as Error).message);
-  }
-}
-
 /**
  * Lets this process find a Vulkan driver: the machine's own, else the software driver that Chromium brings.
  *
@@ -108,7 +97,8 @@ function keepLoaded(library: string): boolean {
 export function prepareVulkan(): boolean {
   if (process.platform !== "linux") return true;
   const chromium = chromiumVulkan();
-  if (!keepLoaded("libvulkan.so.1") && (chromium === undefined || !keepLoaded(chromium.loader))) return false;
+  const loads = (library: string): boolean => keepLoaded(library) === undefined;
+  if (!loads("libvulkan.so.1") && (chromium === undefined || !loads(chromium.loader))) return false;
   if (vulkanDrivers(thisMachine).length > 0) return true;
   if (chromium === undefined) return false;
   process.env.VK_ICD_FILENAMES = chromium.manifest;

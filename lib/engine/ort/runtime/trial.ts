@@ -1,3 +1,6 @@
+// first: libraries that are taken in place of onnxruntime-node's
+import "./libraries";
+
 import { Tensor as OrtTensor } from "onnxruntime-node";
 import { GraphBuilder, Nodes } from "../lower/graph";
 import { encodeModel } from "../lower/onnx";
