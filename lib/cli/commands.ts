@@ -6,6 +6,7 @@ export const commands: Commands = {
   engine: { about: "list the engines; install TensorFlow's or CUDA's libraries", load: () => import("./engine") },
   params: { about: "count the model's parameters by what trains them", load: () => import("./params") },
   convert: { about: "check a Hugging Face folder or an adapter against a preset", load: () => import("./convert") },
+  departures: { about: "where a preset departs from the paper and its release", load: () => import("./departures") },
   stream: { about: "one answer with weights read part by part: time and memory", load: () => import("./stream") },
   parity: { about: "compare the model with reference numbers and gradients", load: () => import("./parity") },
   bench: { about: "engines and PyTorch side by side: speed, memory, matrix products", load: () => import("./bench") },

@@ -16,7 +16,7 @@ const llavaVideo7b: S2ConfigInput = {
     patchSize: 14,
   },
   training: { steps: 1000, scenes: 1, sentences: 1, accumulate: 8, learningRate: 2e-5 },
-  data: { folder: "data/scannet", frames: 16 },
+  data: { folder: "data/scannet", frames: 16, proposals: "detector" },
 };
 
 /**
@@ -42,7 +42,7 @@ const video3dLlm: S2ConfigInput = {
   lossWeights: { recon: 0, language: 0 },
   prompt: { answer: "ground" },
   training: { steps: 1000, scenes: 1, sentences: 1, accumulate: 16, learningRate: 1e-5, visionRate: 0.2, warmup: 0.03 },
-  data: { folder: "data/scannet", frames: 32 },
+  data: { folder: "data/scannet", frames: 32, proposals: "detector" },
 };
 
 /**

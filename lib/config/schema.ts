@@ -137,6 +137,8 @@ export const ReconstructionConfig = z.strictObject({
   global: z.boolean().default(true),
   /** Local pointmap: each view's own frame (in the paper; absent from the released code). */
   local: z.boolean().default(true),
+  /** "released": the authors' targets, depth in millimetres beside cameras in metres and whole-numbered intrinsics. */
+  units: z.enum(["metres", "released"]).default("metres"),
   /** Weight of the log-confidence term. */
   alpha: z.number().min(0).default(0.2),
   /** "random": later views draw distinct rows of the image-index table each forward (Fast3R); "ordered": 0, 1, 2, … */
@@ -256,6 +258,8 @@ export const DataConfig = z.strictObject({
   trainFrames: z.enum(["uniform", "random"]).default("uniform"),
   /** The language-only baseline: all vision features are zero. */
   blind: z.boolean().default(false),
+  /** "masked": pixels without depth have no position. "released": they count as the camera's centre, without a ray. */
+  depthHoles: z.enum(["masked", "released"]).default("masked"),
   /** Proposals at test: ground-truth boxes, or the detector's file. */
   proposals: z.enum(["gt", "detector"]).default("gt"),
 });

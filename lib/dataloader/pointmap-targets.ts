@@ -1,11 +1,12 @@
 import type { S2Config } from "../config/schema";
 import { Rng } from "../core/rng";
 import { tf } from "../engine/tf";
+import type { Intrinsics } from "../geometry/camera";
 import { invertRigid, multiply4, transformPoints } from "../geometry/rigid";
 import type { ModelInputs, Targets } from "../model/inputs";
 import type { PreparedScene, SceneCache } from "./prepared-scenes";
 
-/** True pointmaps of some scenes and views, metres. */
+/** True pointmaps of some scenes and views, in the unit of `reconstruction.units`. */
 export interface Pointmaps {
   /** [S, v, R, R, 3] */
   readonly shape: [number, number, number, number, number];
@@ -47,6 +48,15 @@ interface PointmapScene {
   readonly draw: number;
 }
 
+/**
+ * What a stored depth is divided by, and the intrinsics that go with it: the release's are of the depth's whole
+ * numbers.
+ */
+function unitsOf(k: Intrinsics, { units }: S2Config["reconstruction"]): { k: Intrinsics; unit: number } {
+  if (units === "metres") return { k, unit: 1000 };
+  return { k: { fx: Math.trunc(k.fx), fy: Math.trunc(k.fy), cx: Math.trunc(k.cx), cy: Math.trunc(k.cy) }, unit: 1 };
+}
+
 /** Pointmaps for the reconstruction loss (spec 4.2.1), unprojected at the pixels that the record kept. */
 export function pointmapsOf(
   items: readonly PointmapScene[],
@@ -72,12 +82,13 @@ export function pointmapsOf(
     for (let v = 0; v < count; v++) {
       const view = chosen[first + v]!;
       const depth = record.depth(view);
-      const { intrinsics: k, pose } = record.camera(view);
+      const { intrinsics, pose } = record.camera(view);
+      const { k, unit } = unitsOf(intrinsics, config.reconstruction);
       const at = (s * count + v) * R * R;
       for (let y = 0; y < R; y++) {
         for (let x = 0; x < R; x++) {
           const i = y * R + x;
-          const d = depth[i]! / 1000;
+          const d = depth[i]! / unit;
           if (d === 0) continue;
           valid[at + i] = 1;
           local[(at + i) * 3] = ((Math.floor((x + 0.5) * step) - k.cx) / k.fx) * d;

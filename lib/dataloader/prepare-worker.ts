@@ -102,11 +102,13 @@ async function prepare(
     const boxes = [...scene.objects.map((o) => o.box), ...proposals.map((p) => p.box)];
     const counts = new Uint16Array(boxes.length * dims.pool * dims.N);
     views.forEach((view, v) => {
-      const world = unproject(view.depth, view.size, view.size, view.intrinsics, view.pose);
+      const holes = dims.holesAtCamera === true ? "centre" : "nan";
+      const world = unproject(view.depth, view.size, view.size, view.intrinsics, view.pose, holes);
       const { mean_N3, known_N } = patchMeans(world, placed);
       record.patchXyz(v).set(mean_N3);
       record.patchKnown(v).set(known_N);
-      record.rays(v).set(cellRays(cells, view.intrinsics, view.pose));
+      const seen = dims.holesAtCamera === true ? { depth: view.depth, imageCols: view.size } : undefined;
+      record.rays(v).set(cellRays(cells, view.intrinsics, view.pose, seen));
       record.depth(v).set(pointmapDepth(view, dims.pointmap));
       record.setCamera(v, view.intrinsics, view.pose);
       const inside = pixelsInside(world, grid, boxes);

@@ -24,6 +24,8 @@ export interface RecordDims {
   readonly pixels?: true;
   /** Coordinates are those of the pooled tokens' cells instead of the patches'. */
   readonly pooledXyz?: true;
+  /** Pixels without depth count as the camera's centre, as in the release. */
+  readonly holesAtCamera?: true;
 }
 
 export function recordDims(config: S2Config): RecordDims {
@@ -44,6 +46,7 @@ export function recordDims(config: S2Config): RecordDims {
     image: vision.imageSize,
     ...(trainsVision(config) ? { pixels: true } : {}),
     ...(config.positions.coordinatesAt === "pooled" ? { pooledXyz: true } : {}),
+    ...(config.data.depthHoles === "released" ? { holesAtCamera: true } : {}),
   };
 }
 

@@ -1,4 +1,4 @@
-import { departures } from "../config/departures";
+import { departures, switchOf } from "../config/departures";
 import { labelOf, type ResultRow } from "../runs/row";
 import { type AnswersOf, groupRows, mainGroups } from "../studies/groups";
 import type { TrainingRun } from "../train/metrics-log";
@@ -85,12 +85,14 @@ export function runTable(rows: readonly ResultRow[]): Table {
 export function departureTable(): Table {
   const columns = [
     { key: "what", label: "part" },
-    { key: "paper", label: "paper and released code" },
+    { key: "paper", label: "paper" },
+    { key: "release", label: "released code" },
     { key: "here", label: "here" },
     { key: "why", label: "why" },
     { key: "config", label: "config" },
   ];
-  return { title: "Departures from the paper", columns, rows: departures.map((d) => ({ ...d })), notes: [] };
+  const rows = departures.map((d) => ({ ...d, release: d.release ?? "as the paper", config: switchOf(d) }));
+  return { title: "Departures from the paper", columns, rows, notes: [] };
 }
 
 /** A figure under a file name of its own: further data sets and boxes have figures of the same kind. */

@@ -1,5 +1,6 @@
-import { expect, test } from "vitest";
-import { departures } from "../../lib/config/departures";
+import { describe, expect, test } from "vitest";
+import { departures, departuresOf, differencesFrom, switchOf } from "../../lib/config/departures";
+import { type PresetName, presets } from "../../lib/config/presets";
 import { resolveConfig } from "../../lib/config/resolve";
 
 /** Widths, depths, amounts: what "nano" means. */
@@ -36,19 +37,97 @@ const sizes = new Set([
   "data.pool",
 ]);
 
-function differences(a: unknown, b: unknown, path: string): string[] {
-  const parts = (x: unknown): Record<string, unknown> | undefined =>
-    typeof x === "object" && x !== null && !Array.isArray(x) ? (x as Record<string, unknown>) : undefined;
-  const [p, q] = [parts(a), parts(b)];
-  if (p === undefined || q === undefined) return JSON.stringify(a) === JSON.stringify(b) ? [] : [path];
-  return [...new Set([...Object.keys(p), ...Object.keys(q)])].flatMap((key) =>
-    differences(p[key], q[key], path === "" ? key : `${path}.${key}`),
-  );
-}
+const listed = new Set(departures.flatMap(({ config }) => ("cannotBeSwitched" in config ? [] : config)));
 
-test("every way in which nano differs from the paper's model, but for its size, is listed", () => {
-  const listed = new Set(departures.flatMap((d) => d.config.split(", ")));
-  const found = differences(resolveConfig({ preset: "nano" }), resolveConfig({ preset: "llava-video-7b" }), "");
-  expect(found).toContain("lossWeights.language");
-  expect(found.filter((path) => !sizes.has(path) && !listed.has(path))).toEqual([]);
+describe.each(["paper", "release"] as const)("against the %s", (reference) => {
+  test.each(Object.keys(presets) as PresetName[])(
+    "%s: every value that differs, but for its size, is listed",
+    (preset) => {
+      const found = differencesFrom(resolveConfig({ preset }), preset, reference);
+      expect(found.filter((path) => !(preset === "nano" && sizes.has(path)) && !listed.has(path))).toEqual([]);
+    },
+  );
+});
+
+/** Value at a path such as "data.frames". */
+const at = (config: unknown, path: string): unknown =>
+  path.split(".").reduce<unknown>((inner, key) => (inner as Record<string, unknown>)[key], config);
+
+/** What spec 1 to 5 say of the paper, and spec 2, 8 and 13 of the release; written down here without looking at the presets. */
+const common = {
+  "vision.imageSize": 384,
+  "vision.layers": 26,
+  "language.vocabSize": 151649,
+  "language.layers": 28,
+  "structure.interView": true,
+  "structure.intraView": true,
+  "grounding.head": "infonce",
+  "grounding.temperature": 0.07,
+  "grounding.sharedSkip": false,
+  "objects.minShare": 0.5,
+  "objects.fallbackShare": 0,
+  "lossWeights.ground": 1,
+  "lossWeights.recon": 0.3,
+  "lossWeights.language": 1,
+  "lossWeights.anchor": 0,
+  "lora.rank": 64,
+  "lora.alpha": 16,
+  "lora.dropout": 0.05,
+  "lora.fullLayers": 4,
+  "training.learningRate": 2e-5,
+  "training.warmup": 0.05,
+  "training.weightDecay": 0,
+  "reconstruction.alpha": 0.2,
+  "reconstruction.global": true,
+  "data.frames": 16,
+  "data.proposals": "detector",
+  "data.trainFrames": "uniform",
+  "prompt.answer": "category",
+};
+const facts = {
+  paper: {
+    ...common,
+    "projector.pooling": "average",
+    "positions.rayScale": 1,
+    "reconstruction.local": true,
+    "structure.layout": "paper",
+  },
+  release: {
+    ...common,
+    "projector.pooling": "bilinear",
+    "positions.rayScale": 5,
+    "reconstruction.local": false,
+    "reconstruction.units": "released",
+    "structure.layout": "released",
+    "data.depthHoles": "released",
+    "prompt.evaluation": "gold",
+    "prompt.spatialInstruction": "train",
+    "prompt.template": "released",
+  },
+};
+
+test.each(["paper", "release"] as const)(
+  "what spec/paper.md says of the %s is so in llava-video-7b, or listed",
+  (of) => {
+    const config = resolveConfig({ preset: "llava-video-7b" });
+    const different = Object.entries(facts[of]).filter(([path, value]) => at(config, path) !== value);
+    expect(different.filter(([path]) => !listed.has(path))).toEqual([]);
+  },
+);
+
+test("the ablation `released` gives every value of the release", () => {
+  const config = resolveConfig({ preset: "llava-video-7b", ablation: "released" });
+  for (const [path, value] of Object.entries(facts.release)) expect(at(config, path), path).toBe(value);
+  expect(differencesFrom(config, "llava-video-7b", "release")).toEqual([]);
+});
+
+test("each departure of a preset says what switches it, or that nothing can", () => {
+  const paper = departuresOf("llava-video-7b").map(({ what }) => what);
+  expect(paper).toContain("pooling");
+  expect(paper).not.toContain("anchor loss");
+  expect(departuresOf("nano").map(({ what }) => what)).toContain("anchor loss");
+  for (const departure of departures) {
+    if ("cannotBeSwitched" in departure.config) expect(switchOf(departure)).toMatch(/^cannot be switched: ./);
+    else for (const path of departure.config) expect(at(resolveConfig({ preset: "nano" }), path), path).toBeDefined();
+  }
 });

@@ -118,6 +118,17 @@ test("pointmaps are the unprojected pixels, and the same points seen from the fi
   expect(valid).toContain(0);
   expect(difference(maps.local, local, { rtol: 1e-6, atol: 1e-6 })).toBeUndefined();
   expect(difference(maps.global, global, { rtol: 1e-5, atol: 2e-6 })).toBeUndefined();
+  // the release: depth in millimetres, intrinsics 11, 12, 6, 7, beside poses in metres
+  const released = resolveConfig({ preset: "nano", ablation: "released" }).reconstruction;
+  const all = { ...config, reconstruction: { ...released, scenesPerStep: 0, viewsPerStep: 0 } };
+  const odd = pointmapsOf([{ scene: { record }, views: [2, 0, 1], draw: 0 }], { dims }, all);
+  const i = valid.indexOf(1);
+  const [x, y] = [i % R, Math.floor(i / R)];
+  const millimetres = depth[2]![i]!;
+  const u = Math.floor((x + 0.5) * (image / R));
+  expect(odd.local[3 * i + 2]).toBe(millimetres);
+  expect(odd.local[3 * i]).toBeCloseTo(((u - 6) * millimetres) / 11, 2);
+  expect(odd.local[3 * i + 1]).toBeCloseTo(((Math.floor((y + 0.5) * (image / R)) - 7) * millimetres) / 12, 2);
   // the first view's frame is its own
   expect(
     difference(maps.global.subarray(0, R * R * 3), local.slice(0, R * R * 3), { rtol: 1e-5, atol: 2e-6 }),
