@@ -131,6 +131,6 @@ export const lab = {
   tables: { paper: paperTable, departures: departureTable, runs: runTable, kinds: kindTable },
   /** Shows tables and figures under the cell. */
   show,
-  /** Saves figures as JSON, HTML and PNG in figures/. */
+  /** Saves figures as JSON, HTML and PNG in data/local/report. */
   save: (...items: Figure[]): Promise<SavedFigures> => saveFigures(items),
 } as const;

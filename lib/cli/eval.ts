@@ -1,11 +1,13 @@
+import { parseConfig } from "../config/resolve";
+import type { S2Config } from "../config/schema";
 import { writeFileAtomic } from "../core/files";
 import { stderrProgress } from "../core/progress";
 import type { ProposalSource } from "../dataloader/prepared-scenes";
 import { chooseEngine } from "../engine/choose";
-import { type Answer, predict } from "../eval/predict";
+import { exportLines } from "../eval/export";
+import { predict } from "../eval/predict";
 import { boundsOf, type Scores, scoreAnswers, scoreBySet } from "../eval/score";
-import { openSession, type Session } from "../eval/session";
-import { multipleTargets } from "../eval/splits";
+import { openSession } from "../eval/session";
 import { toText } from "../report/table";
 import { tableOne } from "../report/table-one";
 import { findRun, recordConfig } from "../runs/folder";
@@ -32,33 +34,23 @@ const spec = {
       value: "DIR",
       help: "data set whose test scenes are asked about; the run's own unless given",
     },
+    sentences: {
+      type: String,
+      value: "LIST",
+      help: "sets to ask, such as nr3d or scanrefer,sr3d; the run's own unless given",
+    },
     export: { type: String, value: "FILE", help: "write predictions as the authors' JSON lines" },
     json: { type: Boolean, help: "print one JSON document" },
   },
 } as const;
 
-/** One line of the authors' prediction files: boxes as centre and full size, metres. */
-function exported(answers: readonly Answer[], session: Session, source: ProposalSource): string {
-  const boxes = new Map(session.cache.scenes("val").map((s) => [s.id, s]));
-  const multiple = multipleTargets(
-    answers.map(({ query }) => ({
-      sceneId: query.sceneId,
-      objectId: String(query.targetId),
-      objectName: query.category,
-    })),
-    session.classOf,
-  );
-  return answers
-    .map(({ query, chosen }, i) => {
-      const scene = boxes.get(query.sceneId)!;
-      return `${JSON.stringify({
-        sample_id: query.id,
-        pred_response: scene.boxes(source)[chosen],
-        gt_response: scene.entry.objects[query.targetId]!.box,
-        question_type: multiple[i]! ? "multiple" : "unique",
-      })}\n`;
-    })
-    .join("");
+/** A run's configuration with the data and sentences that are asked about. */
+function askedAbout(trained: S2Config, folder: string | undefined, sets: readonly string[] | undefined): S2Config {
+  const data = { ...trained.data, ...(folder === undefined ? {} : { folder }) };
+  if (sets === undefined) return { ...trained, data };
+  const { referFilters, ...rest } = data;
+  const kept = sets.some((set) => set !== "scanrefer") && referFilters !== undefined ? { referFilters } : {};
+  return parseConfig({ ...trained, data: { ...rest, ...kept, sentences: sets } }, "--sentences");
 }
 
 const percents = {
@@ -77,14 +69,14 @@ const setLine = (m: Scores): string =>
     })
     .join("  ");
 
-/** `s2mllm eval FOLDER` */
+/** `s2mllm eval RUN` */
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = parseOptions(spec, args);
   const [name] = positionals;
   if (name === undefined || positionals.length > 1) throw wrongUsage(spec, "takes one finished run");
   const stored = findRun(name);
   const trained = recordConfig(stored.record, stored.folder);
-  const config = values.data === undefined ? trained : { ...trained, data: { ...trained.data, folder: values.data } };
+  const config = askedAbout(trained, values.data, values.sentences?.split(","));
   const source: ProposalSource = values.proposals ?? config.data.proposals;
   const progress = stderrProgress();
   const { engine } = await chooseEngine();
@@ -97,7 +89,7 @@ export async function run(args: string[]): Promise<number> {
     maxNewTokens: readMaxNewTokens(stored.folder),
     progress,
   });
-  if (values.export !== undefined) writeFileAtomic(values.export, exported(answers, session, source));
+  if (values.export !== undefined) writeFileAtomic(values.export, exportLines(answers, session, source));
   const bySet = scoreBySet(answers, session.classOf);
   const outcome = {
     run: stored.record.id,
@@ -113,6 +105,9 @@ export async function run(args: string[]): Promise<number> {
   if (values.json === true) printJson(outcome);
   else {
     const { metrics: m } = outcome;
+    const [set] = new Set(answers.map(({ query }) => query.dataset));
+    // ReferIt3D's own splits; ScanRefer's stand in Table 1's layout
+    const only = set === undefined || set === "scanrefer" ? {} : { [set]: { n: answers.length, metrics: m } };
     const scanRefer =
       !session.synthetic && test.every(({ queries }) => queries.every((q) => q.dataset === "scanrefer"));
     const withoutGround = answers.filter((answer) => answer.withoutGround !== undefined).length;
@@ -125,7 +120,7 @@ export async function run(args: string[]): Promise<number> {
       ...(withoutGround === 0
         ? []
         : [`${withoutGround} answers came without <ground>, which was put behind what the model wrote`]),
-      ...Object.entries(bySet ?? {}).map(([set, { n, metrics: own }]) => `${set}: ${n} sentences, ${setLine(own)}`),
+      ...Object.entries(bySet ?? only).map(([name, { n, metrics: own }]) => `${name}: ${n} sentences, ${setLine(own)}`),
       ...(scanRefer
         ? [
             "",

@@ -4,6 +4,7 @@ import { basename, join, relative } from "node:path";
 import { writeFileAtomic } from "../core/files";
 import { findChromium } from "../core/programs";
 import { inProject } from "../core/root";
+import { runsFolder } from "../runs/folder";
 import { resultsFolder } from "../runs/results";
 import { type Notebook, readNotebook } from "./document";
 import { type NotebookRun, type RunOptions, runNotebook } from "./runner";
@@ -34,7 +35,7 @@ export function inputFiles(): string[] {
     inProject("package-lock.json"),
     ...filesBelow(inProject("lib"), /\.(ts|cjs)$/),
     ...filesBelow(resultsFolder(), /\.(jsonl|json|gz)$/),
-    ...filesBelow(inProject("data", "runs"), /^metrics\.jsonl$/),
+    ...filesBelow(runsFolder(), /^(?:run\.json|rows\.jsonl|metrics\.jsonl|.*\.json\.gz)$/),
     ...roomManifests(),
   ];
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { writeFileAtomic } from "../core/files";
-import { inProject } from "../core/root";
+import { outputFolder } from "../runs/results";
 import { noChromium, plotlySource, withPainter } from "./browser";
 import { drawing, type Figure } from "./figures/theme";
 import { escapeHtml } from "./table";
@@ -83,9 +83,12 @@ export interface SavedFigures {
 /**
  * Saves figures as JSON, stand-alone HTML and, with a Chromium on the machine, PNG.
  *
- * @param folder figures/ unless stated
+ * @param folder data/local/report unless stated
  */
-export async function saveFigures(figures: readonly Figure[], folder = inProject("figures")): Promise<SavedFigures> {
+export async function saveFigures(
+  figures: readonly Figure[],
+  folder = outputFolder("report", false),
+): Promise<SavedFigures> {
   return withPainter(async (painter) => {
     const files: string[] = [];
     const save = (file: string, content: string | Uint8Array): void => {

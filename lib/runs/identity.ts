@@ -3,7 +3,7 @@ import { Settings, settingDifferences, shortHash } from "./settings";
 
 /**
  * Version of what the code computes. Raise it by hand, in a commit of its own, when a change of the code changes what a
- * training ends with; tests/runs/numerics.test.ts pins a short training's losses and names this line when they move.
+ * training ends with; tests/runs/identity.test.ts pins a short training's losses and names this line when they move.
  *
  * 0: rows from before runs had ids. 1: runs with ids.
  */

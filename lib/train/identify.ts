@@ -4,16 +4,12 @@ import { join } from "node:path";
 import type { S2Config } from "../config/schema";
 import { codeVersion, inProject } from "../core/root";
 import { dataFingerprint } from "../datasets/fingerprint";
+import { enginePrecision } from "../engine/choose";
 import { contentOf } from "../io/file-digest";
 import { dataName, type RunRecord } from "../runs/folder";
 import { numerics, type RunIdentity, runId } from "../runs/identity";
 import { changesOf, settingsOf } from "../runs/settings";
 import { checkpointsOf, pretrainedFile, tokenizerFile } from "../weights/pretrained";
-
-/** Precision of matrix products that the engine computes in. */
-export function precisionOf(): string {
-  return process.env.S2_ENGINE_HALF === "1" ? "float16" : "float32";
-}
 
 /** What weights are read from in a folder of a checkpoint or an adapter. */
 const weightFiles = /\.(?:safetensors|bin|index\.json)$|^(?:adapter_)?config\.json$/;
@@ -43,7 +39,7 @@ export function startingFingerprint(config: S2Config): string {
   return hash.digest("hex").slice(0, 12);
 }
 
-/** Everything that the outcome of training a configuration on this machine depends on. */
+/** Everything that the outcome of training a configuration on this machine, by the engine of now, depends on. */
 export function identify(config: S2Config, engine: string): RunIdentity {
   return {
     settings: settingsOf(config),
@@ -51,7 +47,7 @@ export function identify(config: S2Config, engine: string): RunIdentity {
     data: dataFingerprint(inProject(config.data.folder)),
     weights: startingFingerprint(config),
     engine,
-    precision: precisionOf(),
+    precision: enginePrecision(),
     numerics,
   };
 }

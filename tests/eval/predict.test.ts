@@ -168,11 +168,23 @@ describe("s2mllm eval", () => {
             pred_response: number[];
             gt_response: number[];
             question_type: string;
+            scene_id: string;
+            pred_index: number;
+            scores: number[];
           },
       );
     expect(lines.map((l) => l.sample_id).sort()).toEqual(scenes.flatMap((s) => s.queries.map((q) => q.id)).sort());
     for (const line of lines) {
-      expect(Object.keys(line)).toEqual(["sample_id", "pred_response", "gt_response", "question_type"]);
+      expect(Object.keys(line).slice(0, 4)).toEqual(["sample_id", "pred_response", "gt_response", "question_type"]);
+      // what the evaluators ignore
+      const scene = scenes.find((s) => s.scene.id === line.scene_id)!;
+      expect(scene.queries.map((q) => [q.id, q.description])).toContainEqual([
+        line.sample_id,
+        (line as { description?: string }).description,
+      ]);
+      expect(scene.scene.boxes("gt")[line.pred_index]).toEqual(line.pred_response);
+      expect(line.scores.length).toBe(scene.scene.boxes("gt").length);
+      expect(line.scores.indexOf(Math.max(...line.scores))).toBe(line.pred_index);
       for (const box of [line.pred_response, line.gt_response]) {
         expect(box.length).toBe(6);
         expect(box.every(Number.isFinite) && box.slice(3).every((size) => size > 0)).toBe(true);
@@ -181,6 +193,37 @@ describe("s2mllm eval", () => {
     }
     const hits = lines.filter((l) => iou(l.pred_response as never, l.gt_response as never) >= 0.25).length;
     expect(report.metrics.acc25).toBeCloseTo((100 * hits) / 18, 3);
+  }, 300_000);
+
+  test("asks the sets that are named, and writes and prints ReferIt3D's own splits", async () => {
+    const file = join(folder, "out", "nr3d.jsonl");
+    const { status, out } = await evaluate(folder, "--sentences", "nr3d", "--export", file);
+    expect(status).toBe(0);
+    type Line = { question_type: string; view_dep: boolean; pred_response: never; gt_response: never; dataset: string };
+    const lines = readFileSync(file, "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Line);
+    // as the authors' evaluator counts
+    const share = (fits: (line: Line) => boolean): string => {
+      const some = lines.filter(fits);
+      const hits = some.filter((line) => iou(line.pred_response, line.gt_response) >= 0.25).length;
+      return ((100 * hits) / some.length).toFixed(1);
+    };
+    const splits = [
+      ["easy", (line: Line) => line.question_type === "easy"],
+      ["hard", (line: Line) => line.question_type === "hard"],
+      ["view-dependent", (line: Line) => line.view_dep],
+      ["view-independent", (line: Line) => !line.view_dep],
+    ] as const;
+    const shown = splits
+      .filter(([, fits]) => lines.some(fits))
+      .map(([name, fits]) => `${name} ${share(fits)}`)
+      .join("  ");
+    expect(shown).toMatch(/easy .* hard /);
+    expect(out).toMatch(new RegExp(`^nr3d: ${lines.length} sentences, Acc@0.25 .*${shown}$`, "m"));
+    expect(new Set(lines.map((line) => line.dataset))).toEqual(new Set(["nr3d"]));
+    await expect(evaluate(folder, "--sentences", "nr4d")).rejects.toThrow(/data\.sentences\.0: /);
   }, 300_000);
 
   test("a folder that is no finished run, and wrong usage", async () => {

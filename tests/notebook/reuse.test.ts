@@ -53,9 +53,9 @@ describe("the fingerprint", () => {
     const results = process.env.S2_RESULTS!;
     const made = [
       "table5.jsonl",
-      "local.jsonl",
-      "predictions/table5/a.json.gz",
-      "attention/b.json",
+      "answers/0123456789ab-val-gt.json.gz",
+      "attention/0123456789ab/b.json",
+      "runs/0123456789ab/rows.jsonl",
       "table5.jsonl.12.tmp",
     ].map((name) => join(results, name));
     for (const file of made) {

@@ -102,7 +102,7 @@ describe("a run's folder", () => {
     // nothing was touched, and the lock is free
     RunFolder.open(there, folder).close();
     expect(readRecord(folder).id).toBe(there.id);
-    for (const other of [{ engine: "wasm" }, { precision: "float16" }, { numerics: 0 }, { weights: "v" }])
+    for (const other of [{ engine: "wasm" }, { precision: "fp16" }, { numerics: 0 }, { weights: "v" }])
       expect(() => RunFolder.open(record(["training.steps=10"], other), folder)).toThrow(
         new RegExp(`${Object.keys(other)[0]}: .* there, .* here$`),
       );

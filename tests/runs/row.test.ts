@@ -8,7 +8,7 @@ test("a row stands under its variant alone only where it is the variant's own co
   expect(labelOf(sampleRow())).toBe("full");
   const changed = presentRow({ "training.steps": 10 });
   expect(labelOf(changed)).toBe("full, training.steps=10");
-  expect(labelOf(sampleRow({ precision: "float16" }))).toBe("full, float16");
+  expect(labelOf(sampleRow({ precision: "fp16" }))).toBe("full, fp16");
   // settings of an older version of the preset, and a variant that is gone
   expect(labelOf(sampleRow({ config: "2a5f16b28e6c" }))).toBe("full, other settings than today's (2a5f16b28e6c)");
   expect(labelOf(sampleRow({ variant: "gone" }))).toBe("gone, other settings than today's (000000000000)");
