@@ -22,7 +22,7 @@ vi.mock("../../lib/engine/ort/runtime/provider", async (original) => {
               f,
               f.node(
                 op,
-                inputs.map((name) => kept(f, f.cast(name, "fp16"))),
+                inputs.map((name) => kept(f, f.cast(name, "float16"))),
                 attributes,
               ),
             ),
