@@ -4,10 +4,10 @@ import type { Session } from "./session";
 import { isEasy, isViewDependent, multipleTargets } from "./splits";
 
 /**
- * Answers as the authors' evaluators read them, one JSON line a sentence: `sample_id`, `pred_response` and `gt_response`
- * (boxes as centre and full size, metres), `question_type` (ScanRefer: "unique" or "multiple"; ReferIt3D: "easy" or
- * "hard") and, of ReferIt3D, `view_dep`. What follows they ignore: set, scene, sentence, class, index of the chosen
- * proposal and the score of each, in the order in which the scene offers them.
+ * Answers as the authors' evaluators read them, one JSON line a sentence: `sample_id`, `pred_response` and
+ * `gt_response` (boxes as centre and full size, metres), `question_type` (ScanRefer: "unique" or "multiple";
+ * ReferIt3D: "easy" or "hard") and, of ReferIt3D, `view_dep`. What follows they ignore: set, scene, sentence, class,
+ * index of the chosen proposal and the score of each, in the order in which the scene offers them.
  */
 export function exportLines(answers: readonly Answer[], session: Session, source: ProposalSource): string {
   const scenes = new Map(session.cache.scenes("val").map((scene) => [scene.id, scene]));
