@@ -25,7 +25,7 @@ export interface Answer {
   readonly scores: readonly number[];
   /** The words in front of <ground> that the model wrote itself; undefined unless it did. */
   readonly written?: string;
-  /** The model did not write <ground>: it ended its answer, or wrote on until the cap. <ground> was put there for it. */
+  /** The model did not write <ground>: it ended its answer, or wrote on until the cap; <ground> was put behind it. */
   readonly withoutGround?: "ended" | "cap";
 }
 
