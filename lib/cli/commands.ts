@@ -15,6 +15,7 @@ export const commands: Commands = {
   train: { about: "fine-tune one configuration", load: () => import("./train") },
   eval: { about: "evaluate a finished run; export predictions in the authors' form", load: () => import("./eval") },
   runs: { about: "list, show, compare and remove this machine's runs", load: () => import("./runs") },
+  explore: { about: "pages of answers and attention of one run or two", load: () => import("./explore") },
   study: { about: "run what is missing of a study and print its table", load: () => import("./study") },
   start: { about: "everything at nano size: data, training, notebooks, report", load: () => import("./start") },
   notebooks: { about: "run or check the notebooks, with or without Jupyter", load: () => import("./notebooks") },

@@ -35,7 +35,7 @@ function roomPoints(folder: string, id: string, alignment: Float64Array): Points
 }
 
 /** The data set of a row: where its run found it, or, for a run of another machine, by its name below data/. */
-function dataFolderOf({ run, data }: Pick<ResultRow, "run" | "data">): string {
+export function dataFolderOf({ run, data }: Pick<ResultRow, "run" | "data">): string {
   const own = join(runsFolder(), run);
   return existsSync(join(own, "run.json"))
     ? inProject(recordConfig(readRecord(own), own).data.folder)

@@ -3,11 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { run } from "../../lib/cli/eval";
+import { run as explore } from "../../lib/cli/explore";
 import type { S2Config } from "../../lib/config/schema";
 import { silent } from "../../lib/core/progress";
 import { encodeScenes, type SceneSentences } from "../../lib/dataloader/sentences";
 import { tf } from "../../lib/engine/tf";
-import { interViewAttention } from "../../lib/eval/attention";
+import { interViewAttention, sceneAttention } from "../../lib/eval/attention";
 import { type Answer, predict } from "../../lib/eval/predict";
 import { scoreAnswers } from "../../lib/eval/score";
 import type { Session } from "../../lib/eval/session";
@@ -138,6 +139,64 @@ test("inter-view attention: each view's weights over the views sum to 1", () => 
   expect(
     interViewAttention(parameters, off, session.cache, scenes[0]!, session.tokenizer, session.folder, 27),
   ).toBeUndefined();
+});
+
+test("all attention of a scene: shares of each row, of the right lengths", () => {
+  const item = scenes[0]!;
+  const query = item.queries[1]!;
+  const found = sceneAttention(parameters, config, session.cache, item, query, session.tokenizer);
+  const V = config.data.frames;
+  const H = config.structure.heads;
+  expect(found.inter!.shape).toEqual([64, H, V, V]);
+  expect(found.intra!.shape).toEqual([V, H, 64, 64]);
+  const { layers, heads } = config.language;
+  expect(found.words.shape).toEqual([layers, heads, found.tokens.length, V, found.side ** 2]);
+  expect(found.tokens).toContain("<ground>");
+  const sums = ({ values }: { values: Float32Array }, row: number): number[] =>
+    Array.from({ length: values.length / row }, (_, i) =>
+      values.subarray(i * row, (i + 1) * row).reduce((a, b) => a + b, 0),
+    );
+  for (const sum of sums(found.inter!, V)) expect(sum).toBeCloseTo(1, 4);
+  // within a view one key is the class token, and words look at words too
+  for (const sum of [...sums(found.intra!, 64), ...sums(found.words, V * found.side ** 2)]) {
+    expect(sum).toBeGreaterThan(0);
+    expect(sum).toBeLessThan(1.0001);
+  }
+  // the released layout groups other tokens: its maps are not shown as if they were by patch
+  const released = { ...config, structure: { ...config.structure, layout: "released" as const } };
+  const other = sceneAttention(parameters, released, session.cache, item, query, session.tokenizer);
+  expect([other.inter, other.intra]).toEqual([undefined, undefined]);
+});
+
+test("s2mllm explore attention writes the page of a run, and names what is not there", async () => {
+  vi.spyOn(process.stdout, "write").mockImplementation(() => true);
+  vi.spyOn(process.stderr, "write").mockImplementation(() => true);
+  try {
+    const file = join(folder, "out", "attention.html");
+    const { id } = scenes[1]!.scene;
+    const sentence = scenes[1]!.queries[0]!.description;
+    expect(await explore(["attention", folder, "--scene", id, "--sentence", sentence, "--html", file])).toBe(0);
+    expect(readFileSync(file, "utf8")).toContain(`Attention in ${id}`);
+    await expect(explore(["attention", folder, "--scene", "scene9999_00", "--html", file])).rejects.toThrow(
+      /scene "scene9999_00" has no test sentence/,
+    );
+    await expect(explore(["attention", folder, "--sentence", "a unicorn", "--html", file])).rejects.toThrow(
+      /contains "a unicorn"; one is "/,
+    );
+    await expect(explore(["answers", "zzz"])).rejects.toThrow(
+      /no finished run begins with "zzz"; those with gt boxes are/,
+    );
+    await expect(explore(["answers", "", ""])).rejects.toThrow(/several runs begin|no finished run/);
+    for (const wrong of [
+      ["weights", folder],
+      ["answers"],
+      ["answers", "a", "--scene", id],
+      ["attention", "a", "b", "c"],
+    ])
+      await expect(explore(wrong)).rejects.toMatchObject({ exitCode: 2 });
+  } finally {
+    vi.restoreAllMocks();
+  }
 });
 
 describe("s2mllm eval", () => {
