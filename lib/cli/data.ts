@@ -69,6 +69,7 @@ function roomsLines(folder: string, report: CheckReport): string[] {
     `${folder}: ${report.scenes} scenes, ${report.frames} frames with a finite pose, ${report.skippedFrames} ` +
       `without (skipped), ${report.proposalFiles} proposal files`,
     ...Object.entries(report.sentences).map(([name, n]) => `  ${name}: ${n} sentences`),
+    ...report.geometry.map((line) => `  ${line}`),
     ...wrongLines(report.problems),
     report.problems.length === 0 ? "nothing is wrong" : `${report.problems.length} problems`,
   ];

@@ -224,6 +224,36 @@ export const TrainingConfig = z.strictObject({
   rotate: z.boolean().default(false),
 });
 
+/** How depth images are read. What is not given is the data set's own (its dataset.json), else its layout's. */
+export const DepthConfig = z.strictObject({
+  /** Units of a depth image a metre: 1000 in ScanNet, 5000 in TUM RGB-D. */
+  scale: z.number().positive().optional(),
+  /** Values of a depth image that mean "not measured", beside 0. */
+  invalid: z.array(z.int().min(0).max(65535)).optional(),
+  /** Depth beyond this counts as not measured, metres. */
+  far: z.number().positive().optional(),
+});
+
+/** What a sound scene looks like; what is not given is the data set's own (its dataset.json), else the lab's. */
+export const SceneChecks = z.strictObject({
+  /** How far a pose's rotation may be from orthonormal, the largest entry of |RᵀR - 1|. */
+  rotation: z.number().positive().optional(),
+  /** Depth beyond this is implausible, metres. */
+  farthest: z.number().positive().optional(),
+  /** Share of a frame's measured pixels that may be implausible. */
+  beyond: z.number().min(0).max(1).optional(),
+  /** Share of a frame's pixels that must be measured. */
+  measured: z.number().min(0).max(1).optional(),
+  /** How far from the mesh, or from what another frame measured, a point may lie, metres. */
+  tolerance: z.number().positive().optional(),
+  /** Share of the frames' points that must lie on the mesh; 0: not looked at. */
+  onMesh: z.number().min(0).max(1).optional(),
+  /** Share of the frames' points that must lie in the objects' boxes; 0: not looked at. */
+  inBoxes: z.number().min(0).max(1).optional(),
+  /** Share of points seen by two neighbouring frames that must coincide, in a scan without a mesh; 0: not looked at. */
+  neighbours: z.number().min(0).max(1).optional(),
+});
+
 export const DataConfig = z.strictObject({
   /** Folder in ScanNet's layout, relative to the project. */
   folder: z.string(),
@@ -254,6 +284,8 @@ export const DataConfig = z.strictObject({
       maxTokens: z.int().min(1).optional(),
     })
     .optional(),
+  depth: DepthConfig.optional(),
+  checks: SceneChecks.optional(),
   /** "uniform": the same views each time, as the paper; "random": another draw of the pool in each training step. */
   trainFrames: z.enum(["uniform", "random"]).default("uniform"),
   /** The language-only baseline: all vision features are zero. */

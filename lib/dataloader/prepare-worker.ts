@@ -6,8 +6,9 @@ import { inProject } from "../core/root";
 import { coverageFrames, coverageOf } from "../datasets/coverage";
 import { uniformFrames } from "../datasets/frames";
 import { proposalFile, readProposals } from "../datasets/proposals";
-import { openScene, readWholeViews, type ScanNetScene } from "../datasets/scannet";
+import { openScene, readWholeViews, type ScanNetScene, verticesOf } from "../datasets/scannet";
 import type { View } from "../datasets/scene";
+import { geometryRemedy, proveGeometry } from "../datasets/scene-geometry";
 import { chooseEngine } from "../engine/choose";
 import { RepeatedStep, tf } from "../engine/tf";
 import { cellRays, unproject } from "../geometry/camera";
@@ -59,7 +60,7 @@ async function framesOf(
   const evenly = (names: readonly string[]): string[] => uniformFrames(names.length, dims.pool).map((i) => names[i]!);
   if (config.data.coverage === undefined) return { frames: evenly(scene.frames), unreadable: [] };
   // ties are broken alike in every run: the frames are prepared once for all seeds
-  const coverage = await coverageOf(scene, scene.vertices(), new Rng(0, `coverage-${scene.id}`), dims.pool);
+  const coverage = await coverageOf(scene, verticesOf(scene), new Rng(0, `coverage-${scene.id}`), dims.pool);
   return { frames: evenly(coverageFrames(coverage, config.data.coverage)), unreadable: coverage.damaged };
 }
 
@@ -88,9 +89,11 @@ async function prepare(
   const placed: PatchGrid =
     dims.pooledXyz === true ? { imageCols: dims.image, rows: cells.rows, cols: cells.cols, patch: cells.cell } : grid;
   const add = async ({ id, key, sources }: SceneTask): Promise<void> => {
-    const scene = openScene(data, id);
+    const scene = openScene(data, id, config.data);
     const { frames, unreadable } = await framesOf(scene, config, dims);
     const { views, damaged } = await readWholeViews(scene, frames, dims.image);
+    const { problems } = await proveGeometry(scene, views, dims.image);
+    if (problems.length > 0) throw new UserError(`${problems.join("; ")}; ${geometryRemedy}`);
     const unread = new Set([...unreadable, ...damaged]);
     const record = new SceneRecord(dims);
     if (features === undefined) views.forEach(({ colour }, v) => record.pixels(v).set(colour));

@@ -8,7 +8,7 @@ import { namesIn } from "../core/files";
 import { onInterrupt } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
 import { inProject, moduleFile, projectRoot } from "../core/root";
-import { dataFingerprint } from "../datasets/fingerprint";
+import { dataFingerprint, sceneFingerprints } from "../datasets/fingerprint";
 import { splitNames, splitScenes } from "../datasets/sentences";
 import { trainsVision } from "../model/vision";
 import { requireTower, visionFingerprint } from "../weights/pretrained";
@@ -116,6 +116,8 @@ function wayOf(config: S2Config) {
     vision: config.vision,
     weights: visionFingerprint(config),
     coverage: config.data.coverage,
+    depth: config.data.depth,
+    checks: config.data.checks,
   };
 }
 
@@ -192,9 +194,10 @@ export async function prepareScenes(config: S2Config, progress: ProgressSink, pr
   const fingerprint = dataFingerprint(data);
   const lists = Object.fromEntries(splitNames.map((split) => [split, splitScenes(data, split)]));
   const ids = [...new Set(Object.values(lists).flat())];
+  const prints = sceneFingerprints(data, ids, progress);
   const scenes = ids.map((id): SceneTask => {
-    const sources = { "data folder": fingerprint };
-    return { id, sources, key: hash([way, sources]) };
+    const { scan, proposals, parts } = prints.get(id)!;
+    return { id, sources: parts, key: hash([way, scan, proposals]) };
   });
   // what is prepared in another way lies elsewhere; the version is left out, so that an older one is found and said
   const folder = inProject("data", "cache", hash([{ ...way, version: undefined }, data]));

@@ -6,12 +6,11 @@ import type { Intrinsics } from "../geometry/camera";
 import { identity4, invertRigid } from "../geometry/rigid";
 import { rotationOf } from "../geometry/rotation";
 import { readPly } from "../io/ply";
-import { decodePng16 } from "../io/png16";
-import { bytesOf, type FrameSource } from "./frame-source";
+import { bytesOf, depthImage, type FrameSource, wholeFrames } from "./frame-source";
 import { readJsonOf, readText } from "./json-file";
 import { numbersIn } from "./matrix-text";
 import { orientedBox } from "./oriented-object";
-import type { SceneObject } from "./scene";
+import type { SceneMesh, SceneObject } from "./scene";
 
 /**
  * ARKitScenes' 3dod set as its script downloads it: Training/<video>/ and Validation/<video>/ with
@@ -122,7 +121,9 @@ export function openArkitFrames(capture: string, id: string): FrameSource {
   ];
   // a camera's file may be named a thousandth of a second off
   const cameraOf = (ms: number): string | undefined => cameras.get(ms) ?? cameras.get(ms - 1) ?? cameras.get(ms + 1);
-  const times = [...depths.keys()].filter((ms) => colours.has(ms) && cameraOf(ms) !== undefined).sort((a, b) => a - b);
+  const { frames: both, incomplete } = wholeFrames(colours, depths);
+  for (const ms of both) if (cameraOf(ms) === undefined) incomplete.set(ms, "has no intrinsics");
+  const times = both.filter((ms) => !incomplete.has(ms)).sort((a, b) => a - b);
   if (times.length === 0)
     throw new UserError(
       `${capture}: none of ${depths.size} depth images has a colour image and intrinsics of its time; ${again}`,
@@ -136,18 +137,16 @@ export function openArkitFrames(capture: string, id: string): FrameSource {
     kind: "ARKitScenes",
     origin: capture,
     frames: [...byName.keys()],
-    depthShift: 1000,
+    incomplete: new Map([...incomplete].map(([ms, lacks]) => [depths.get(ms) ?? colours.get(ms)!, lacks])),
+    layoutDepth: {},
     intrinsics: intrinsicsOf([...byName.keys()][0]!),
     intrinsicsOf,
-    pose: (frame) => poseAt(poses, byName.get(frame)!),
+    pose: (frame) => poseAt(poses, byName.get(frame)!) ?? { fault: "has no pose of its time" },
     colour: (frame) => {
       const file = fileOf(files.colour, colours.get(byName.get(frame)!)!, "png");
       return { bytes: bytesOf(file), origin: file };
     },
-    depth: (frame) => {
-      const file = fileOf(files.depth, frame, "png");
-      return decodePng16(bytesOf(file), file);
-    },
+    depth: (frame) => depthImage(fileOf(files.depth, frame, "png")),
   };
 }
 
@@ -170,9 +169,10 @@ export function readArkitObjects(capture: string, id: string): SceneObject[] {
   });
 }
 
-/** Vertices of a capture's mesh. @throws UserError when it is missing or damaged */
-export function arkitVertices(capture: string, id: string): Float64Array {
+/** A capture's mesh; undefined when it is not there. @throws UserError when it is damaged */
+export function arkitMesh(capture: string, id: string): SceneMesh | undefined {
   const { mesh } = arkitFiles(capture, id);
-  if (!existsSync(mesh)) throw new UserError(`${mesh} is missing: expected the capture's mesh; ${again}`);
-  return Float64Array.from(readPly(readFileSync(mesh), mesh).points);
+  if (!existsSync(mesh)) return undefined;
+  const { points, faces } = readPly(readFileSync(mesh), mesh);
+  return { points: Float64Array.from(points), faces };
 }

@@ -3,20 +3,20 @@ import { basename, join } from "node:path";
 import { UserError } from "../core/errors";
 import { namesIn } from "../core/files";
 import { type ProgressSink, silent } from "../core/progress";
-import type { Box } from "../geometry/box";
 import { alignmentFile } from "./alignment";
 import { arkitVideos } from "./arkitscenes";
 import { boxesOf, boxFileOf, boxFiles } from "./box-file";
+import { checkScenes, type SceneCheck, sameBoxes } from "./check-scene";
+import { datasetFile, rulesOf } from "./data-rules";
 import { indexedScans } from "./embodiedscan";
-import { frameStore } from "./frame-source";
-import { uniformFrames } from "./frames";
+import { captureOf, frameStore } from "./frame-source";
 import { labelMapFile, readLabelMap } from "./label-map";
-import { objectFiles } from "./objects";
-import { otherScan, otherScans } from "./other-sets";
-import { proposalFile, readProposals } from "./proposals";
+import { foreignScan, foreignScans } from "./layouts";
+import { boxListFile, objectFiles } from "./objects";
 import { comparePublished } from "./published";
-import { openScene, readSceneList, readWholeViews, type ScanNetScene, scenesIn } from "./scannet";
-import type { Query, SceneObject } from "./scene";
+import { readSceneList, scenesIn } from "./scannet";
+import type { Query } from "./scene";
+import { geometryRemedy, type SceneGeometry } from "./scene-geometry";
 import { readSentences, type SentenceSet, type Split, sceneListFile, sentenceFile } from "./sentences";
 
 /** Something that is not there, or there for some scenes only. */
@@ -37,9 +37,12 @@ export interface DataReport {
   readonly scenes: number;
   readonly listed: number;
   readonly frames: number;
-  /** Frames left out because their pose is not finite. */
+  /** Frames that are left out, and how often for which reason. */
   readonly skippedFrames: number;
-  /** Damaged frames among the three that were decoded of each scene. */
+  readonly leftOut: Readonly<Record<string, number>>;
+  /** Shares of points on the mesh, in boxes and coinciding between neighbouring frames, by scene. */
+  readonly geometry: Readonly<Record<string, Omit<SceneGeometry, "problems">>>;
+  /** Damaged frames among the few that were decoded of each scene. */
   readonly damagedFrames: number;
   /** Scenes that no file gives an axis alignment. */
   readonly unaligned: number;
@@ -51,8 +54,6 @@ export interface DataReport {
 
 const splits: readonly Split[] = ["train", "val"];
 const sets: readonly SentenceSet[] = ["scanrefer", "nr3d", "sr3d"];
-/** Frames of a scene that are decoded: the ends of a recording break first. */
-const DECODED = 3;
 
 /** Sorts names under what is the matter with them. */
 class Tally {
@@ -76,46 +77,48 @@ class Tally {
 
 /** Files of a scan that must be there before it can be opened. */
 function missingParts(folder: string, id: string, missing: Tally): boolean {
-  const files = objectFiles(folder, id);
   let whole = true;
   const need = (there: boolean, what: string, todo: string): void => {
     if (there) return;
     whole = false;
     missing.add(what, id, todo);
   };
-  need(
-    existsSync(join(folder, "scans", id)),
-    "scan folder scans/<scene>",
-    "download the scans, or leave them out of the scene list",
-  );
+  const scan = existsSync(join(folder, "scans", id));
+  const frames = frameStore(folder, id) !== undefined;
+  need(scan || frames, "scan folder scans/<scene>", "download the scans, or leave them out of the scene list");
   if (!whole) return false;
-  need(
-    frameStore(folder, id) !== undefined,
-    "frames",
-    "download the .sens files, or put their export into scans/<scene> or posed_images/<scene>",
-  );
+  // what a capture in a foreign form needs is said where it is opened
+  if (!frames && captureOf(folder, id) !== undefined) return true;
+  need(frames, "frames", "download the .sens files, or put their export into scans/<scene> or posed_images/<scene>");
+  // one's own scan needs neither mesh nor segments
+  if (boxListFile(folder, id) !== undefined) return true;
+  const files = objectFiles(folder, id);
   const load = (suffix: string): string => `download it with ScanNet's script, --type ${suffix}`;
-  need(existsSync(files.aggregation), "<scene>.aggregation.json", load(".aggregation.json"));
+  need(
+    existsSync(files.aggregation),
+    "<scene>.aggregation.json",
+    `${load(".aggregation.json")}, or write the objects' boxes into boxes.json beside the frames`,
+  );
   need(existsSync(files.segments), "<scene>_vh_clean_2.0.010000.segs.json", load("_vh_clean_2.0.010000.segs.json"));
   need(existsSync(files.mesh), "<scene>_vh_clean_2.ply", load("_vh_clean_2.ply"));
   return whole;
 }
 
 /** What is wrong with sentences about an opened scene, one line for each kind. */
-function wrongSentences(scene: ScanNetScene, queries: readonly Query[], wrong: Tally): void {
+function wrongSentences({ id, scene }: SceneCheck, queries: readonly Query[], wrong: Tally): void {
+  const objects = scene!.objects;
   for (const q of queries) {
-    const target = scene.objects[q.targetId];
     const where = `${q.dataset} ${q.id}`;
-    if (target === undefined)
+    if (objects[q.targetId] === undefined)
       wrong.add(
-        `${scene.id}: has objects 0 to ${scene.objects.length - 1}, but a sentence speaks of another (take the ` +
-          "files of one ScanNet version)",
+        `${id}: has objects 0 to ${objects.length - 1}, but a sentence speaks of another (take the files of one ` +
+          "ScanNet version)",
         where,
       );
-    else if (q.anchorIds.some((id) => scene.objects[id] === undefined))
+    else if (q.anchorIds.some((anchor) => objects[anchor] === undefined))
       wrong.add(
-        `${scene.id}: a sentence's landmark is not among its objects 0 to ${scene.objects.length - 1} (take the ` +
-          "files of one ScanNet version)",
+        `${id}: a sentence's landmark is not among its objects 0 to ${objects.length - 1} (take the files of one ` +
+          "ScanNet version)",
         where,
       );
   }
@@ -148,24 +151,30 @@ class Findings {
   }
 }
 
-type Others = ReturnType<typeof otherScans>[number];
+type Others = ReturnType<typeof foreignScans>[number];
 
 /** Where a split's list comes from. */
-function missingList(other: Others | undefined, split: Split): string {
-  return other === undefined
-    ? "take ScanNet's official list (Tasks/Benchmark of its repository)"
-    : `write ${split}.txt with the names of the ${other.kind} scans to ${split === "train" ? "train" : "test"} ` +
-        `on, one a line${other.kind === "ARKitScenes" ? `, or download its ${split === "train" ? "Training" : "Validation"} captures` : ""}`;
+function missingList(other: Others | undefined, official: boolean, split: Split): string {
+  const use = split === "train" ? "train" : "test";
+  if (other === undefined && official) return "take ScanNet's official list (Tasks/Benchmark of its repository)";
+  const download =
+    other?.kind === "ARKitScenes" ? `, or download its ${split === "train" ? "Training" : "Validation"} captures` : "";
+  return `write ${split}.txt with the names of the ${other?.kind ?? "folder's"} scans to ${use} on, one a line${download}`;
 }
 
-async function checkLists(found: Findings, others: readonly Others[]): Promise<Map<Split, readonly string[]>> {
+async function checkLists(
+  found: Findings,
+  others: readonly Others[],
+  official: boolean,
+): Promise<Map<Split, readonly string[]>> {
   const lists = new Map<Split, readonly string[]>();
+  const absent: Split[] = [];
   for (const split of splits) {
     const file = sceneListFile(found.folder, split);
     if (!existsSync(file)) {
       const videos = await found.list(() => arkitVideos(found.folder, split));
       if (videos.length > 0) lists.set(split, videos);
-      else found.missing.push({ what: basename(file), todo: missingList(others[0], split) });
+      else absent.push(split);
       continue;
     }
     const ids = await found.attempt(() => readSceneList(file));
@@ -173,6 +182,14 @@ async function checkLists(found: Findings, others: readonly Others[]): Promise<M
     lists.set(split, ids);
     const verdict = comparePublished(basename(file), ids.length);
     found.recognised.push(`${basename(file)}: ${ids.length} scenes${verdict === undefined ? "" : `, ${verdict}`}`);
+  }
+  // with a list to test on, nothing is missing for whoever only evaluates
+  for (const split of absent) {
+    const optional = split === "train" && lists.has("val") ? "needed only to train; " : "";
+    found.missing.push({
+      what: basename(sceneListFile(found.folder, split)),
+      todo: optional + missingList(others[0], official, split),
+    });
   }
   return lists;
 }
@@ -235,6 +252,8 @@ async function checkTables(found: Findings): Promise<void> {
       todo: '"unique" and "multiple" are decided by name without it; take it from ScanNet\'s release',
     });
   }
+  if (existsSync(datasetFile(folder)) && (await found.attempt(() => rulesOf(folder))) !== undefined)
+    found.recognised.push(basename(datasetFile(folder)));
   if (existsSync(join(folder, alignmentFile))) found.recognised.push(alignmentFile);
   const indexed = await found.attempt(() => indexedScans(folder));
   if (indexed !== undefined) found.recognised.push(`embodiedscan.json: frames of ${indexed} scans`);
@@ -258,71 +277,95 @@ async function checkTables(found: Findings): Promise<void> {
   }
 }
 
-/**
- * Whether the boxes that the authors released are those of the scan's own objects, by object id, within a centimetre.
- */
-function sameBoxes(objects: readonly SceneObject[], stated: readonly Box[]): boolean {
-  return (
-    objects.length === stated.length &&
-    objects.every(({ box }, i) => box.every((x, k) => Math.abs(x - stated[i]![k]!) <= 0.01))
+/** The least of some shares and their median, as text. */
+function summary(shares: readonly (number | undefined)[]): string {
+  const known = shares.filter((x): x is number => x !== undefined).sort((a, b) => a - b);
+  if (known.length === 0) return "not measured";
+  const percent = (x: number): string => `${(100 * x).toFixed(1)} %`;
+  return `least ${percent(known[0]!)}, median ${percent(known[known.length >> 1]!)} (${known.length} scenes)`;
+}
+
+/** Lines that say how well frames, meshes, boxes and neighbours fit, with the thresholds; scene by scene where few. */
+export function geometryLines(folder: string, scenes: readonly SceneCheck[]): string[] {
+  const { checks } = rulesOf(folder);
+  const measured = scenes.flatMap(({ id, scene }) =>
+    scene?.geometry === undefined ? [] : [{ id, ...scene.geometry }],
   );
+  if (measured.length === 0) return [];
+  const percent = (x: number | undefined): string => (x === undefined ? "-" : `${(100 * x).toFixed(1)} %`);
+  const few = 20;
+  return [
+    `points on the mesh: ${summary(measured.map((m) => m.onMesh))}, at least ${100 * checks.onMesh} % expected`,
+    `points in boxes: ${summary(measured.map((m) => m.inBoxes))}, at least ${100 * checks.inBoxes} % expected`,
+    `neighbouring frames' points coincide: ${summary(measured.map((m) => m.neighbours))}, at least ` +
+      `${100 * checks.neighbours} % expected`,
+    ...(measured.length > few
+      ? []
+      : measured.map(
+          ({ id, onMesh, inBoxes, neighbours }) =>
+            `${id}: ${percent(onMesh)} on the mesh, ${percent(inBoxes)} in boxes, ${percent(neighbours)} coincide`,
+        )),
+  ];
 }
 
 /** Opens every scene. */
-async function checkScenes(
+async function lookAtScenes(
   found: Findings,
   ids: readonly string[],
   byScene: ReadonlyMap<string, readonly Query[]>,
   imageSize: number,
   progress: ProgressSink,
-): Promise<Pick<DataReport, "scenes" | "frames" | "skippedFrames" | "damagedFrames" | "unaligned" | "proposalFiles">> {
+): Promise<Omit<DataReport, "recognised" | "missing" | "problems" | "listed" | "sentences">> {
   const { folder } = found;
   const [gaps, wrong, kinds, proposals] = [new Tally(), new Tally(), new Tally(), new Tally()];
   const n = { scenes: 0, frames: 0, skippedFrames: 0, damagedFrames: 0, unaligned: 0, proposalFiles: 0 };
-  for (const [i, id] of ids.entries()) {
-    progress({ task: "data check", done: i + 1, total: ids.length, note: id });
-    const offered = await found.attempt(() => proposalFile(folder, id));
-    if (otherScan(folder, id) === undefined && !missingParts(folder, id, gaps)) continue;
-    const scene = await found.attempt(() => openScene(folder, id));
+  const leftOut: Record<string, number> = {};
+  const whole = ids.filter((id) => foreignScan(folder, id) !== undefined || missingParts(folder, id, gaps));
+  let done = ids.length - whole.length;
+  const checks = await checkScenes({ folder, ids: whole, imageSize, everyFrame: false }, (id) =>
+    progress({ task: "data check", done: ++done, total: ids.length, note: id }),
+  );
+  let unfit = false;
+  for (const check of checks) {
+    const { id, scene } = check;
+    found.problems.push(...check.problems);
+    unfit ||= check.problems.some((problem) => problem.includes("(checks."));
+    if (check.proposals !== undefined) {
+      n.proposalFiles++;
+      proposals.add(check.proposals, id);
+    }
     if (scene === undefined) continue;
     n.scenes++;
-    kinds.add(scene.source.kind, id);
-    n.frames += scene.frames.length;
-    n.skippedFrames += scene.skippedFrames.length;
+    kinds.add(scene.kind, id);
+    n.frames += scene.frames;
+    n.skippedFrames += scene.leftOut.length;
+    for (const reason of scene.leftOut) leftOut[reason] = (leftOut[reason] ?? 0) + 1;
     if (!scene.aligned) n.unaligned++;
-    const some = uniformFrames(scene.frames.length, Math.min(DECODED, scene.frames.length)).map(
-      (k) => scene.frames[k]!,
-    );
-    const read = await found.attempt(() => readWholeViews(scene, some, imageSize));
-    for (const frame of read?.damaged ?? []) {
-      n.damagedFrames++;
-      wrong.add(
-        `${scene.source.origin}: does not decode (a neighbour is read instead; export or download it again)`,
-        `frame ${frame}`,
-      );
-    }
-    scene.source.close?.();
+    n.damagedFrames += scene.damaged.length;
+    for (const frame of scene.damaged) wrong.add(`${frame} (a neighbour is read instead)`, id);
     const stated = await found.attempt(() => boxFileOf(folder, id, "gt"));
     const boxes = stated === undefined ? undefined : await found.attempt(() => boxesOf(stated, id));
     if (boxes !== undefined && !sameBoxes(scene.objects, boxes)) {
       wrong.add(
-        `metadata/${basename(stated!)}: its boxes are not those of the scan's objects (another version of the ` +
-          "scan, or no axis alignment; the scan's own are used)",
+        `metadata/${basename(stated!)}: its boxes are not those of the scan's objects (another version of the scan, ` +
+          "or no axis alignment; the scan's own are used)",
         id,
       );
     }
-    wrongSentences(scene, byScene.get(id) ?? [], wrong);
-    if (offered === undefined || (await found.attempt(() => readProposals(folder, id))) === undefined) continue;
-    n.proposalFiles++;
-    proposals.add(offered.kind, id);
+    wrongSentences(check, byScene.get(id) ?? [], wrong);
   }
+  if (unfit) found.problems.push(`where frames, mesh, boxes or neighbours do not fit: ${geometryRemedy}`);
   found.recognised.push(
     ...kinds.lines("scene").map(({ line }) => `frames as ${line}`),
     ...proposals.lines("scene").map(({ line }) => `proposals as ${line}`),
+    ...geometryLines(folder, checks),
   );
   found.missing.push(...gaps.lines("scene").map(({ line, todo }) => ({ what: line, todo })));
   found.problems.push(...wrong.lines("time").map(({ line }) => line));
-  return n;
+  const geometry = Object.fromEntries(
+    checks.flatMap(({ id, scene }) => (scene?.geometry === undefined ? [] : [[id, scene.geometry]])),
+  );
+  return { ...n, leftOut, geometry };
 }
 
 /**
@@ -342,14 +385,15 @@ export async function checkScans(
       `${folder} is not a folder; name the folder that holds scans/, the scene lists and the sentences`,
     );
   const found = new Findings(folder);
-  const others = await found.list(() => otherScans(folder));
-  const there = [...(await found.list(() => scenesIn(folder))), ...others.flatMap(({ ids }) => ids)];
+  const others = await found.list(() => foreignScans(folder));
+  const there = [...new Set([...(await found.list(() => scenesIn(folder))), ...others.flatMap(({ ids }) => ids)])];
   found.recognised.push(
     ...(others.length > 0
       ? others.map(({ kind, ids }) => `${kind}: ${ids.length} scans`)
       : [`scans: ${there.length} folders`]),
   );
-  const lists = await checkLists(found, others);
+  const official = others.length === 0 && there.some((id) => /^scene\d{4}_\d{2}$/.test(id));
+  const lists = await checkLists(found, others, official || there.length === 0);
   const ids = lists.size === 0 ? there : [...new Set([...lists.values()].flat())];
   if (ids.length === 0)
     found.missing.push({
@@ -358,7 +402,7 @@ export async function checkScans(
     });
   const { byScene, counts } = await checkSentences(found, lists);
   await checkTables(found);
-  const scenes = await checkScenes(found, ids, byScene, imageSize, progress);
+  const scenes = await lookAtScenes(found, ids, byScene, imageSize, progress);
   const { recognised, missing, problems } = found;
   return { recognised, missing, problems, listed: ids.length, sentences: counts, ...scenes };
 }

@@ -93,7 +93,7 @@ export async function coverageOf(
   for (const frame of candidates) {
     try {
       const { rows, cols, pixels } = await scene.source.depth(frame);
-      const metres = Float32Array.from(pixels, (d) => d / scene.source.depthShift);
+      const metres = Float32Array.from(pixels, (d) => scene.metres[d]!);
       const world = unproject(
         metres,
         rows,

@@ -10,6 +10,7 @@ import { inProject } from "../core/root";
 import { contentOf } from "../io/file-digest";
 import { alignmentFile } from "./alignment";
 import { boxesOf, boxFileOf } from "./box-file";
+import { datasetFile } from "./data-rules";
 import { indexedScan } from "./embodiedscan";
 import { labelMapFile } from "./label-map";
 import { proposalFiles, type SceneFile, scanFiles } from "./scene-files";
@@ -133,10 +134,10 @@ function hashed(files: readonly Present[]): Omit<Digest, "seen"> {
 }
 
 /** What files that serve all scenes say of one, as text; "" when they do not name it, their bytes when they are damaged. */
-function sharedFacts(folder: string, id: string, alignment: string): string {
+function sharedFacts(folder: string, id: string, alignment: string, rules: string | undefined): string {
   try {
     const matrices = alignment === "" ? undefined : (JSON.parse(alignment) as Record<string, unknown>)[id];
-    const facts = [matrices, indexedScan(folder, id)];
+    const facts = [matrices, indexedScan(folder, id), rules];
     return facts.every((fact) => fact === undefined) ? "" : JSON.stringify(facts);
   } catch {
     return alignment + textIn(join(folder, "embodiedscan.json"));
@@ -165,10 +166,11 @@ export function sceneFingerprints(
 ): Map<string, SceneFingerprint> {
   const index = new DigestIndex(folder);
   const alignment = textIn(join(folder, alignmentFile));
+  const rules = textIn(datasetFile(folder)) || undefined;
   const out = new Map<string, SceneFingerprint>();
   for (const [i, id] of ids.entries()) {
     const scan = index.digest(id, scanFiles(folder, id));
-    const shared = sharedFacts(folder, id, alignment);
+    const shared = sharedFacts(folder, id, alignment, rules);
     const files = proposalFiles(folder, id);
     const proposals = files.length === 0 ? undefined : index.digest(`${id} proposals`, files);
     const boxes = proposals === undefined ? releasedBoxes(folder, id) : "";
@@ -177,7 +179,7 @@ export function sceneFingerprints(
       proposals: proposals?.content ?? (boxes === "" ? "" : sha256(boxes)),
       parts: {
         ...scan.parts,
-        ...(shared === "" ? {} : { "alignment and frame index": crc32(shared).toString(16) }),
+        ...(shared === "" ? {} : { "alignment, frame index and rules": crc32(shared).toString(16) }),
         ...proposals?.parts,
         ...(boxes === "" ? {} : { proposals: crc32(boxes).toString(16) }),
       },

@@ -1,10 +1,16 @@
 import { readFileSync, statSync } from "node:fs";
+import type { z } from "zod";
 import { UserError } from "../core/errors";
 
-/** @param what the content, for the message when it is missing @throws UserError naming the file */
+/**
+ * A text file, without the byte order mark that some editors put in front.
+ *
+ * @param what the content, for the message when it is missing
+ * @throws UserError naming the file
+ */
 export function readText(file: string, what: string, todo: string): string {
   try {
-    return readFileSync(file, "utf8");
+    return readFileSync(file, "utf8").replace(/^\uFEFF/, "");
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
     throw new UserError(
@@ -16,8 +22,8 @@ export function readText(file: string, what: string, todo: string): string {
 }
 
 /**
- * Python's json writes NaN and Infinity, which JSON does not have: as text, so that whoever wants a number there
- * names the place.
+ * Python's json writes NaN and Infinity, which JSON does not have: as text, so that whoever wants a number there names
+ * the place.
  */
 const asText = (text: string): string => text.replace(/(?<=[[,:\s])(?:NaN|-?Infinity)(?=[\],}\s])/g, '"$&"');
 
@@ -46,6 +52,32 @@ export function readJsonOf(file: string, what: string, todo: string): Readonly<R
   );
 }
 
+const shown = (value: unknown): string => JSON.stringify(value)?.slice(0, 60) ?? String(value);
+
+/** The value at a path of a parsed JSON. */
+const at = (value: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>((v, key) => (v as Record<PropertyKey, unknown> | null)?.[key], value);
+
+/**
+ * A value of a JSON file in the form that a schema gives it.
+ *
+ * @param where the file, and the place in it
+ * @throws UserError naming the place, what was expected and what is there
+ */
+export function parsed<T>(value: unknown, schema: z.ZodType<T>, where: string, todo: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const { path, message } = result.error.issues[0]!;
+  const found = at(value, path);
+  const got = found === undefined || found === null ? "" : `, got ${shown(found)}`;
+  throw new UserError(`${where}: ${[path.join("."), message].filter((x) => x !== "").join(": ")}${got}; ${todo}`);
+}
+
+/** A JSON file in the form that a schema gives it. @throws UserError when it is missing, not JSON, or of another form */
+export function parseJson<T>(file: string, schema: z.ZodType<T>, what: string, todo: string): T {
+  return parsed(readJson(file, what, todo), schema, file, `expected ${what}; ${todo}`);
+}
+
 const kept = new Map<string, { readonly version: string; readonly value: unknown }>();
 
 /**
@@ -56,7 +88,7 @@ const kept = new Map<string, { readonly version: string; readonly value: unknown
 export function keptFile<T>(file: string, read: (file: string) => T): T | undefined {
   const stat = statSync(file, { throwIfNoEntry: false });
   if (stat === undefined) return undefined;
-  const version = `${stat.mtimeMs} ${stat.size}`;
+  const version = `${stat.mtimeMs} ${stat.ctimeMs} ${stat.size}`;
   const known = kept.get(file);
   if (known?.version === version) return known.value as T;
   const value = read(file);

@@ -9,6 +9,8 @@ export interface LabelMap {
   readonly nyu40Id: ReadonlyMap<string, number>;
   /** NYU40 name of a raw category. */
   readonly nyu40Class: ReadonlyMap<string, string>;
+  /** Category of a raw category, which is coarser: "office chair" → "chair". */
+  readonly category: ReadonlyMap<string, string>;
   /** Category of a row's id, as Mask3D's class numbers mean it. */
   readonly categoryOfId: ReadonlyMap<number, string>;
 }
@@ -35,6 +37,7 @@ export function readLabelMap(file: string): LabelMap {
   const out = {
     nyu40Id: new Map<string, number>(),
     nyu40Class: new Map<string, string>(),
+    category: new Map<string, string>(),
     categoryOfId: new Map<number, string>(),
   };
   lines.slice(1).forEach((line, i) => {
@@ -46,6 +49,7 @@ export function readLabelMap(file: string): LabelMap {
       );
     out.nyu40Id.set(cells[raw], number);
     out.nyu40Class.set(cells[raw], cells[nyuClass] ?? "");
+    out.category.set(cells[raw], cells[category] ?? "");
     out.categoryOfId.set(Number(cells[id]), cells[category] ?? "");
   });
   return out;

@@ -1,13 +1,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
 import { UserError } from "../core/errors";
-import { boxOfPoints } from "../geometry/box";
+import { type Box, boxOfPoints } from "../geometry/box";
 import { identity4 } from "../geometry/rigid";
 import { readSparse } from "../io/sparse";
 import { readAlignment } from "./alignment";
 import { readJson } from "./json-file";
 import { findLabelMap } from "./label-map";
-import { alignedVertices } from "./objects";
+import { alignedMesh } from "./objects";
 import type { Proposal } from "./scene";
 
 /** A detector's object as vertices of the scan's mesh. */
@@ -15,6 +15,12 @@ interface Mask {
   readonly vertices: ArrayLike<number>;
   readonly label?: string;
   readonly score?: number;
+  readonly classId?: number;
+}
+
+interface MaskBox {
+  readonly box: Box;
+  readonly mask: Mask;
 }
 
 /** Rows of a Mask3D matrix that the released code keeps (paper.md 6.4). */
@@ -29,8 +35,8 @@ export const CHAT_SCENE_OBJECTS = 150;
  * @returns one proposal a mask, without the masks that hold no vertex
  * @throws UserError when the scan's mesh has another number of vertices
  */
-function boxesOfMasks(folder: string, id: string, masks: readonly Mask[], origin: string, count?: number): Proposal[] {
-  const points = alignedVertices(folder, id, readAlignment(folder, id) ?? identity4());
+function boxesOfMasks(folder: string, id: string, masks: readonly Mask[], origin: string, count?: number): MaskBox[] {
+  const { points } = alignedMesh(folder, id, readAlignment(folder, id) ?? identity4());
   const vertices = points.length / 3;
   if (count !== undefined && count !== vertices) {
     throw new UserError(
@@ -38,7 +44,8 @@ function boxesOfMasks(folder: string, id: string, masks: readonly Mask[], origin
         "different versions of the scan",
     );
   }
-  return masks.flatMap(({ vertices: own, label, score }, i): Proposal[] => {
+  return masks.flatMap((mask, i): MaskBox[] => {
+    const own = mask.vertices;
     for (let k = 0; k < own.length; k++) {
       if (!Number.isInteger(own[k]) || own[k]! < 0 || own[k]! >= vertices)
         throw new UserError(
@@ -52,9 +59,11 @@ function boxesOfMasks(folder: string, id: string, masks: readonly Mask[], origin
         `${origin}: mask ${i} has a vertex that is not a number in ${id}_vh_clean_2.ply; take the mesh from the ` +
           "scan again",
       );
-    return [{ box, label, score }];
+    return [{ box, mask }];
   });
 }
+
+const asProposal = ({ box, mask: { label, score } }: MaskBox): Proposal => ({ box, label, score });
 
 /** Mask3D's masks as LEO publishes them: mask/<scene>.mask.npz, a sparse matrix of proposals x vertices. */
 export const sparseMaskFile = (folder: string, id: string): string => join(folder, "mask", `${id}.mask.npz`);
@@ -69,7 +78,7 @@ export function readSparseMasks(folder: string, id: string): Proposal[] {
     rows.slice(0, MASK3D_ROWS).map((vertices) => ({ vertices })),
     file,
     shape[1],
-  );
+  ).map(asProposal);
 }
 
 /**
@@ -91,7 +100,7 @@ export function readMaskList(folder: string, id: string): Proposal[] {
       );
     return { label, vertices: segments as number[] };
   });
-  return boxesOfMasks(folder, id, masks, file);
+  return boxesOfMasks(folder, id, masks, file).map(asProposal);
 }
 
 /**
@@ -117,6 +126,11 @@ function readMaskLines(file: string, origin: string): { vertices: number[]; coun
 
 /** @throws UserError naming the line that is not as expected, or a mask that is missing or outside of the folder */
 export function readMaskExport(folder: string, id: string): Proposal[] {
+  return exportedMasks(folder, id).map(asProposal);
+}
+
+/** Boxes of exported masks with their class ids. @throws UserError as `readMaskExport` */
+export function exportedMasks(folder: string, id: string): MaskBox[] {
   const file = maskExportFile(folder, id);
   const top = resolve(folder, "mask3d");
   const names = findLabelMap(folder)?.categoryOfId;
@@ -145,7 +159,7 @@ export function readMaskExport(folder: string, id: string): Proposal[] {
         `${path}: has ${mask.count} lines, the masks before it ${count}; export the masks of this scan again`,
       );
     count = mask.count;
-    return { vertices: mask.vertices, score, label: names?.get(Number(match[2])) };
+    return { vertices: mask.vertices, score, label: names?.get(Number(match[2])), classId: Number(match[2]) };
   });
   return boxesOfMasks(folder, id, masks, file, count);
 }

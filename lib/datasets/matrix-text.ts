@@ -1,10 +1,11 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { UserError } from "../core/errors";
 import type { Intrinsics } from "../geometry/camera";
 
 /** Numbers with white space or commas between; what is no number becomes NaN, "inf" infinite. */
 export function numbersIn(text: string): number[] {
   return text
+    .replace(/^\uFEFF/, "")
     .trim()
     .split(/[\s,]+/)
     .map((word) => {
@@ -13,23 +14,39 @@ export function numbersIn(text: string): number[] {
     });
 }
 
-/** fx, fy, cx, cy of row-major 4x4 or 3x3 numbers. @throws UserError when there are neither 16 nor 9 */
+/**
+ * fx, fy, cx, cy of row-major 4x4 or 3x3 numbers, or of those four.
+ *
+ * @throws UserError when there are neither 16 nor 9 nor 4
+ */
 export function intrinsicsOf(m: ArrayLike<number>, origin: string): Intrinsics {
+  if (m.length === 4) return { fx: m[0]!, fy: m[1]!, cx: m[2]!, cy: m[3]! };
   if (m.length !== 16 && m.length !== 9)
     throw new UserError(`${origin}: expected 16 numbers (4x4) or 9 (3x3), got ${m.length}; export the scan again`);
   const side = m.length === 16 ? 4 : 3;
   return { fx: m[0]!, fy: m[side + 1]!, cx: m[2]!, cy: m[side + 2]! };
 }
 
-/** A camera-to-world matrix, row-major 4x4; undefined when a number is infinite or missing. */
-export function readPose(file: string): Float64Array | undefined {
-  return existsSync(file) ? usablePose(numbersIn(readFileSync(file, "utf8"))) : undefined;
+/** Why a frame has no pose that can be used. */
+export interface PoseFault {
+  readonly fault: string;
+}
+
+/** A camera-to-world matrix from its file, row-major 4x4, or why it cannot be used. */
+export function readPose(file: string | undefined): Float64Array | PoseFault {
+  if (file === undefined) return { fault: "has no pose file" };
+  try {
+    return usablePose(numbersIn(readFileSync(file, "utf8")));
+  } catch (error) {
+    return { fault: `has a pose file that cannot be read (${(error as NodeJS.ErrnoException).code})` };
+  }
 }
 
 /** The 16 numbers when all are finite: lost tracking is written as infinities. */
-export function usablePose(m: ArrayLike<number>): Float64Array | undefined {
+export function usablePose(m: ArrayLike<number>): Float64Array | PoseFault {
+  if (m.length !== 16) return { fault: `has a pose of ${m.length} numbers instead of 16` };
   const pose = Float64Array.from(m);
-  return pose.length === 16 && pose.every(Number.isFinite) ? pose : undefined;
+  return pose.every(Number.isFinite) ? pose : { fault: "has a pose that is not finite" };
 }
 
 /** The value of "key = value" lines in a scan's <scene>.txt. */

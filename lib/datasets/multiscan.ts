@@ -9,9 +9,8 @@ import { DepthStream } from "../io/depth-stream";
 import { readPly } from "../io/ply";
 import { bytesOf, type FrameSource } from "./frame-source";
 import { readJsonOf, readText } from "./json-file";
-import { usablePose } from "./matrix-text";
 import { orientedBox } from "./oriented-object";
-import type { SceneObject } from "./scene";
+import type { SceneMesh, SceneObject } from "./scene";
 
 const again = "download the scan again";
 
@@ -87,6 +86,8 @@ interface Camera {
   readonly intrinsics: Intrinsics;
 }
 
+const finite = (pose: Float64Array): Float64Array | undefined => (pose.every(Number.isFinite) ? pose : undefined);
+
 type Size = readonly [rows: number, cols: number];
 
 /** Sizes and depth unit from the scan's facts. */
@@ -139,7 +140,7 @@ function readCameras(file: string, colour: Size, depth: Size): Camera[] {
       : multiply4(fromColumns(transform, 4, where), [1, 0, 0, 0, 0, -1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1]);
     const scale = turned?.[15] ?? 1;
     return {
-      pose: turned === undefined ? undefined : usablePose(turned.map((x) => x / scale)),
+      pose: turned === undefined ? undefined : finite(turned.map((x) => x / scale)),
       intrinsics: { fx: K[0]! * sx, fy: K[4]! * sy, cx: K[2]! * sx, cy: K[5]! * sy },
     };
   });
@@ -172,10 +173,13 @@ export function openMultiscanFrames(scan: string, id: string): FrameSource {
     kind: "MultiScan",
     origin: scan,
     frames,
-    depthShift: 1000,
+    incomplete: new Map(
+      names.filter((name) => Number(name) >= cameras.length).map((name) => [name, `has no camera in ${id}.jsonl`]),
+    ),
+    layoutDepth: {},
     intrinsics: cameras[Number(frames[0])]!.intrinsics,
     intrinsicsOf: (frame) => cameras[Number(frame)]!.intrinsics,
-    pose: (frame) => cameras[Number(frame)]!.pose,
+    pose: (frame) => cameras[Number(frame)]!.pose ?? { fault: "has a pose that is not finite" },
     colour: (frame) => {
       const file = join(files.colour, `${frame}.jpg`);
       return { bytes: bytesOf(file), origin: file };
@@ -218,9 +222,10 @@ export function readMultiscanObjects(scan: string, id: string): SceneObject[] {
   return found;
 }
 
-/** Vertices of the stored mesh, which is aligned already. @throws UserError when it is missing or damaged */
-export function multiscanVertices(scan: string, id: string): Float64Array {
+/** The stored mesh, which is aligned already; undefined when it is not there. @throws UserError when it is damaged */
+export function multiscanMesh(scan: string, id: string): SceneMesh | undefined {
   const { mesh } = multiscanFiles(scan, id);
-  if (!existsSync(mesh)) throw new UserError(`${mesh} is missing: expected the scan's mesh; ${again}`);
-  return Float64Array.from(readPly(readFileSync(mesh), mesh).points);
+  if (!existsSync(mesh)) return undefined;
+  const { points, faces } = readPly(readFileSync(mesh), mesh);
+  return { points: Float64Array.from(points), faces };
 }

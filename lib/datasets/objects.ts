@@ -1,19 +1,29 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import { UserError } from "../core/errors";
 import { boxOfPoints } from "../geometry/box";
 import { transformPoints } from "../geometry/rigid";
 import { readPly } from "../io/ply";
-import { readJson } from "./json-file";
-import type { SceneObject } from "./scene";
-
-interface Group {
-  readonly objectId: number;
-  readonly label: string;
-  readonly segments: readonly number[];
-}
+import { checkBox } from "./box-file";
+import { frameStore } from "./frame-source";
+import { parseJson } from "./json-file";
+import type { SceneMesh, SceneObject } from "./scene";
 
 const again = "take the file from the scan again";
+const Whole = z.int().min(0);
+
+const Aggregation = z.looseObject({
+  sceneId: z.string().optional(),
+  segmentsFile: z.string().optional(),
+  segGroups: z.array(z.looseObject({ objectId: Whole, label: z.string(), segments: z.array(Whole) })),
+});
+type Aggregation = z.infer<typeof Aggregation>;
+
+const Segments = z.looseObject({ sceneId: z.string().optional(), segIndices: z.array(z.number()) });
+
+/** Boxes of objects of one's own scan, in the world of its poses after alignment. */
+const BoxList = z.array(z.looseObject({ label: z.string(), box: z.array(z.unknown()) }));
 
 /** Files of a scan that its objects come from. */
 export function objectFiles(
@@ -29,37 +39,42 @@ export function objectFiles(
 }
 
 /**
- * Vertices of a scan's mesh in the axis-aligned world, float64[n, 3] metres.
- * @throws UserError when the mesh is missing or damaged
+ * boxes.json beside the frames of a scan without ScanNet's annotation: [{"label", "box": [cx, cy, cz, dx, dy, dz]}],
+ * metres.
  */
-export function alignedVertices(folder: string, id: string, alignment: Float64Array): Float64Array {
+export function boxListFile(folder: string, id: string): string | undefined {
+  const store = frameStore(folder, id);
+  const places = [join(folder, "scans", id), ...(store?.layout === undefined ? [] : [store.path])];
+  return places.map((place) => join(place, "boxes.json")).find((file) => existsSync(file));
+}
+
+/**
+ * A scan's mesh in the axis-aligned world, metres.
+ *
+ * @throws UserError when it is missing or damaged
+ */
+export function alignedMesh(folder: string, id: string, alignment: Float64Array): SceneMesh {
   const { mesh } = objectFiles(folder, id);
   if (!existsSync(mesh)) throw new UserError(`${mesh} is missing: expected the scan's mesh; download it with the scan`);
-  return transformPoints(alignment, readPly(readFileSync(mesh), mesh).points);
+  const { points, faces } = readPly(readFileSync(mesh), mesh);
+  return { points: transformPoints(alignment, points), faces };
 }
 
-const isWhole = (v: unknown): boolean => Number.isSafeInteger(v) && (v as number) >= 0;
-
-function isGroup(v: unknown): v is Group {
-  const g = v as Record<string, unknown> | null;
-  return (
-    typeof g === "object" &&
-    g !== null &&
-    isWhole(g.objectId) &&
-    typeof g.label === "string" &&
-    Array.isArray(g.segments) &&
-    g.segments.every(isWhole)
-  );
-}
+/** "scannet.scene0011_00" → "scene0011_00": the annotators' files name the set in front. */
+const withoutSet = (name: string): string => name.replace(/^scannet\./, "");
 
 /** The annotated objects, by their ids: exactly 0 to n - 1, since an object's id is its place in every list. */
-function readGroups(file: string): Group[] {
-  const { segGroups } = (readJson(file, "the scan's objects", again) ?? {}) as { segGroups?: unknown };
-  if (!Array.isArray(segGroups)) throw new UserError(`${file}: has no segGroups list; ${again}`);
-  const odd = segGroups.findIndex((g) => !isGroup(g));
-  if (odd >= 0)
-    throw new UserError(`${file}: segGroups[${odd}] must have objectId, label and a list of segments; ${again}`);
-  const groups = [...(segGroups as Group[])].sort((a, b) => a.objectId - b.objectId);
+function readGroups(folder: string, id: string): Aggregation["segGroups"] {
+  const { aggregation: file, segments } = objectFiles(folder, id);
+  const { sceneId, segmentsFile, segGroups } = parseJson(file, Aggregation, "the scan's objects", again);
+  if (sceneId !== undefined && withoutSet(sceneId) !== id)
+    throw new UserError(`${file}: is about scene "${withoutSet(sceneId)}", expected "${id}"; ${again}`);
+  if (segmentsFile !== undefined && !segments.endsWith(withoutSet(segmentsFile)))
+    throw new UserError(
+      `${file}: names segments of ${withoutSet(segmentsFile)}, but the lab reads ${id}_vh_clean_2.0.010000.segs.json; ` +
+        "take both files of one segmentation from the scan again",
+    );
+  const groups = [...segGroups].sort((a, b) => a.objectId - b.objectId);
   const twice = groups.find((g, i) => groups[i - 1]?.objectId === g.objectId);
   if (twice !== undefined)
     throw new UserError(`${file}: object id ${twice.objectId} (${twice.label}) is given twice; ${again}`);
@@ -76,53 +91,76 @@ const spaced = (label: string): string => label.replaceAll("_", " ");
 
 /**
  * Class names of a scan's objects, with spaces, by object id.
- * @throws UserError as `readObjects`, for the aggregation file
+ *
+ * @throws UserError as `readObjects`, for the file that names them
  */
 export function readLabels(folder: string, id: string): string[] {
-  return readGroups(objectFiles(folder, id).aggregation).map((g) => spaced(g.label));
+  const list = existsSync(objectFiles(folder, id).aggregation) ? undefined : boxListFile(folder, id);
+  if (list !== undefined) return readBoxList(list).map(({ label }) => label);
+  return readGroups(folder, id).map((g) => spaced(g.label));
+}
+
+function readBoxList(file: string): SceneObject[] {
+  const todo = 'write [{"label", "box": [cx, cy, cz, dx, dy, dz]}, …] in metres';
+  return parseJson(file, BoxList, "the objects' boxes", todo).map(({ label, box }, i) => {
+    return { id: i, label: spaced(label), box: checkBox(box, `${file}: box ${i}`) };
+  });
 }
 
 /**
- * Boxes of the annotated objects: bounds of their aligned mesh vertices (paper.md 6.3).
+ * Boxes of the annotated objects: bounds of their aligned mesh vertices (paper.md 6.3); of a scan without annotation
+ * those of its boxes.json.
  *
- * @param alignment row-major 4x4
+ * @param mesh the scan's, in the axis-aligned world
  * @throws UserError when a file is missing, damaged, or contradicts another
  */
-export function readObjects(folder: string, id: string, alignment: Float64Array): SceneObject[] {
+export function readObjects(folder: string, id: string, mesh: () => SceneMesh): SceneObject[] {
   const files = objectFiles(folder, id);
-  const groups = readGroups(files.aggregation);
-  const { segIndices } = (readJson(files.segments, "the segment of each mesh vertex", again) ?? {}) as {
-    segIndices?: unknown;
-  };
-  if (!Array.isArray(segIndices)) throw new UserError(`${files.segments}: has no segIndices list; ${again}`);
-  const aligned = alignedVertices(folder, id, alignment);
-  if (segIndices.length !== aligned.length / 3) {
+  if (!existsSync(files.aggregation)) {
+    const list = boxListFile(folder, id);
+    if (list !== undefined) return readBoxList(list);
     throw new UserError(
-      `${files.segments}: lists ${segIndices.length} vertices, but ${id}_vh_clean_2.ply has ` +
-        `${aligned.length / 3}; the two belong to different versions of the scan`,
+      `${files.aggregation} is missing: expected the scan's objects; download it with the scan, or write their boxes ` +
+        `into ${join(folder, "scans", id, "boxes.json")}: [{"label", "box": [cx, cy, cz, dx, dy, dz]}, …] in metres`,
     );
   }
-  const vertices = new Map<unknown, number[]>();
-  segIndices.forEach((segment: unknown, v) => {
+  const groups = readGroups(folder, id);
+  const { sceneId, segIndices } = parseJson(files.segments, Segments, "the segment of each mesh vertex", again);
+  if (sceneId !== undefined && withoutSet(sceneId) !== id)
+    throw new UserError(`${files.segments}: is about scene "${withoutSet(sceneId)}", expected "${id}"; ${again}`);
+  const { points } = mesh();
+  if (segIndices.length !== points.length / 3) {
+    throw new UserError(
+      `${files.segments}: lists ${segIndices.length} vertices, but ${id}_vh_clean_2.ply has ` +
+        `${points.length / 3}; the two belong to different versions of the scan`,
+    );
+  }
+  const vertices = new Map<number, number[]>();
+  segIndices.forEach((segment, v) => {
     const list = vertices.get(segment);
     if (list === undefined) vertices.set(segment, [v]);
     else list.push(v);
   });
-  return groups.map((group) => {
+  return groups.map(({ objectId, label, segments }) => {
+    const absent = segments.find((s) => !vertices.has(s));
+    if (absent !== undefined)
+      throw new UserError(
+        `${files.aggregation}: object ${objectId} (${label}) has segment ${absent}, which no vertex of ${id}_vh_clean_2` +
+          ".0.010000.segs.json belongs to; the two are of different segmentations, take both from the scan again",
+      );
     const box = boxOfPoints(
-      aligned,
-      group.segments.flatMap((s) => vertices.get(s) ?? []),
+      points,
+      segments.flatMap((s) => vertices.get(s)!),
     );
     if (box === undefined)
       throw new UserError(
-        `${files.aggregation}: object ${group.objectId} (${group.label}) has no vertex in the mesh; take the ` +
-          "scan's files again",
+        `${files.aggregation}: object ${objectId} (${label}) has no vertex in the mesh; take the scan's files again`,
       );
     if (!box.every(Number.isFinite))
       throw new UserError(
-        `${files.mesh}: object ${group.objectId} (${group.label}) has a vertex that is not a number; take the ` +
-          "mesh from the scan again",
+        `${files.mesh}: object ${objectId} (${label}) has a vertex that is not a number; take the mesh from the scan ` +
+          "again",
       );
-    return { id: group.objectId, label: spaced(group.label), box };
+    return { id: objectId, label: spaced(label), box };
   });
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { UserError } from "../core/errors";
 import { readJson } from "./json-file";
 import type { Query } from "./scene";
-import { checkSceneId } from "./scene-id";
+import { checkSceneId } from "./scene";
 
 const Sample = z.looseObject({
   video: z.string(),

@@ -6,7 +6,7 @@ import { boxesOf, boxFileOf } from "./box-file";
 import { readJson } from "./json-file";
 import { maskExportFile, maskListFile, readMaskExport, readMaskList, readSparseMasks, sparseMaskFile } from "./masks";
 import type { Proposal } from "./scene";
-import { checkSceneId } from "./scene-id";
+import { checkSceneId } from "./scene";
 
 const File = z.strictObject({
   scene: z.string(),

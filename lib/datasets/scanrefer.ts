@@ -1,8 +1,7 @@
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { readJson } from "./json-file";
-import { type Query, relationKinds } from "./scene";
-import { checkSceneId } from "./scene-id";
+import { checkSceneId, type Query, relationKinds } from "./scene";
 
 const Entry = z.looseObject({
   scene_id: z.string(),

@@ -1,7 +1,11 @@
+import { UserError } from "../core/errors";
 import type { Box } from "../geometry/box";
 import type { Intrinsics } from "../geometry/camera";
 
 export type { Intrinsics } from "../geometry/camera";
+
+/** The form of a scene's name. */
+export const sceneIdForm = /^\w[\w-]{0,63}$/;
 
 /** One posed RGB-D frame, resized and cropped to a square of `size` pixels. */
 export interface View {
@@ -26,12 +30,35 @@ export interface SceneObject {
   readonly box: Box;
 }
 
+/** A mesh in the axis-aligned world. */
+export interface SceneMesh {
+  /** [vertices, 3] metres */
+  readonly points: Float64Array;
+  /** int32[faces, 3] vertex numbers */
+  readonly faces: Int32Array;
+}
+
 /** A box offered to the model as a candidate answer. */
 export interface Proposal {
   readonly box: Box;
   /** Detector's class and confidence where it gives them; the model never sees them. */
   readonly label?: string;
   readonly score?: number;
+}
+
+/**
+ * A scene's name as it may become part of a path: letters, digits, _ and - only, so that no list or annotation can lead
+ * out of the data folder.
+ *
+ * @param origin the file that names the scene
+ * @throws UserError for any other text
+ */
+export function checkSceneId(id: string, origin: string): string {
+  if (sceneIdForm.test(id)) return id;
+  throw new UserError(
+    `${origin}: scene id must be letters, digits, _ and - such as scene0011_00, got ${JSON.stringify(id.slice(0, 80))}; ` +
+      "take the official file",
+  );
 }
 
 /** A scene folder opened for reading; frames are read on demand. */
@@ -41,10 +68,12 @@ export interface Scene {
   readonly objects: readonly SceneObject[];
   /** Row-major 4x4 axis alignment that was applied to poses and boxes. */
   readonly alignment: Float64Array;
-  /** Frames with a finite pose, in order. */
+  /** Frames with both images and a pose that can be used, in order. */
   readonly frames: readonly string[];
-  /** Frames skipped because their pose has infinite or missing numbers. */
+  /** Frames that are left out. */
   readonly skippedFrames: readonly string[];
+  /** Why each of them is, such as "has no depth image" or "has a pose that is not finite". */
+  readonly leftOut: ReadonlyMap<string, string>;
 }
 
 /** The kinds of sentence: Sr3D's relations, view-dependent ones, and plain attributes. */

@@ -2,10 +2,11 @@ import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { UserError } from "../core/errors";
 import { arkitVideos } from "./arkitscenes";
+import { multiscanScans } from "./multiscan";
 import { readLabels } from "./objects";
 import { readProcessed } from "./processed";
 import { type ReferFilters, readReferIt3D } from "./referit3d";
-import { readSceneList } from "./scannet";
+import { readSceneList, scenesIn } from "./scannet";
 import { readScanRefer } from "./scanrefer";
 import type { Query } from "./scene";
 
@@ -21,14 +22,27 @@ export function sceneListFile(folder: string, split: Split): string {
 }
 
 /**
- * The scenes of a split: those of its list, else the captures of ARKitScenes' folder Training or Validation.
+ * The scenes of a split: those of its list, else the captures of ARKitScenes' folder Training or Validation. Without a
+ * list of its own, none where the other split has one; scans of one's own without any list are all to test on.
  *
  * @throws UserError when there is neither
  */
 export function splitScenes(folder: string, split: Split): readonly string[] {
-  const file = sceneListFile(folder, split);
-  const videos = existsSync(file) ? [] : arkitVideos(folder, split);
-  return videos.length > 0 ? videos : readSceneList(file);
+  const listed = (of: Split): readonly string[] | undefined => {
+    const file = sceneListFile(folder, of);
+    if (existsSync(file)) return readSceneList(file);
+    const videos = arkitVideos(folder, of);
+    return videos.length > 0 ? videos : undefined;
+  };
+  const own = listed(split);
+  if (own !== undefined) return own;
+  // whoever only evaluates, or only trains, needs the list of that alone
+  if (listed(split === "train" ? "val" : "train") !== undefined) return [];
+  const scans = [...scenesIn(folder), ...multiscanScans(folder)];
+  const official = scans.some((id) => /^scene\d{4}_\d{2}$/.test(id));
+  // scans of one's own without any list are there to be asked about
+  if (scans.length > 0 && !official) return split === "val" ? [...new Set(scans)] : [];
+  return readSceneList(sceneListFile(folder, split));
 }
 
 /**
@@ -81,6 +95,11 @@ export function readSplit(
       `${folder}: has no sentences of ${dataset} (${split}); put ${candidates(dataset, split).join(", or ")} there`,
     );
   const scenes = new Set(splitScenes(folder, split));
+  if (scenes.size === 0)
+    throw new UserError(
+      `${folder}: has no scenes to ${split === "train" ? "train" : "test"} on: write their names into ${split}.txt, one a ` +
+        "line",
+    );
   const own = (all: Query[]): SplitSentences => {
     const queries = all.filter((q) => scenes.has(q.sceneId));
     return { file, queries, elsewhere: all.length - queries.length };

@@ -140,6 +140,9 @@ export function cellRays(
   return out;
 }
 
+/** Fields of view across an image that a pinhole camera has, degrees. */
+const [NARROWEST, WIDEST] = [5, 150];
+
 /**
  * Checks numbers read from an intrinsics file.
  *
@@ -161,5 +164,8 @@ export function checkIntrinsics(
   if (k.fx <= 0 || k.fy <= 0) throw bad("must have a focal length above 0");
   if (k.cx < 0 || k.cy < 0 || k.cx > size.cols || k.cy > size.rows)
     throw bad("have their principal point outside the image");
+  const degrees = (2 * Math.atan(size.cols / (2 * k.fx)) * 180) / Math.PI;
+  if (degrees > WIDEST || degrees < NARROWEST)
+    throw bad(`give a field of view of ${degrees.toFixed(1)} degrees, expected ${NARROWEST} to ${WIDEST}`);
   return k;
 }

@@ -3,6 +3,8 @@ import { openScene } from "../../lib/datasets/scannet";
 import { alignment, dataFolder, writeScan } from "../setup/formats/scan";
 
 const id = "scene0011_00";
+/** Another turn: none. */
+const other = [1, 0, 0, 3, 0, 1, 0, 4, 0, 0, 1, 5, 0, 0, 0, 1];
 let data: ReturnType<typeof dataFolder>;
 beforeEach(() => {
   data = dataFolder();
@@ -22,14 +24,22 @@ describe("axis alignment", () => {
       },
     });
     expect([...openScene(data.folder, id).alignment]).toEqual(alignment);
-    data.file(matrices, { [id]: alignment.map((x) => 2 * x), scene0000_00: [] });
-    expect([...openScene(data.folder, id).alignment]).toEqual(alignment.map((x) => 2 * x));
+    data.file(matrices, { [id]: other, scene0000_00: [] });
+    expect([...openScene(data.folder, id).alignment]).toEqual(other);
   });
 
   test("the scan's own line wins", async () => {
     await writeScan(data.folder);
-    data.file(matrices, { [id]: alignment.map((x) => 2 * x) });
+    data.file(matrices, { [id]: other });
     expect([...openScene(data.folder, id).alignment]).toEqual(alignment);
+  });
+
+  test("a matrix that scales, or mirrors, is refused: nothing would fit", async () => {
+    await writeScan(data.folder, { facts: false });
+    data.file(matrices, { [id]: alignment.map((x) => 2 * x) });
+    expect(() => openScene(data.folder, id)).toThrow("has an axis alignment whose rotation is none");
+    data.file(matrices, { [id]: alignment.map((x, i) => (i < 4 ? -x : x)) });
+    expect(() => openScene(data.folder, id)).toThrow("has an axis alignment that mirrors");
   });
 
   test.each<[string, unknown, string]>([

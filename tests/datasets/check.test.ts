@@ -161,7 +161,7 @@ describe("a download that is not complete", () => {
     expect(damagedFrames).toBe(1);
     expect(problems).toEqual([
       expect.stringMatching(
-        /posed_images.scene0011_00: does not decode \(a neighbour is read instead; .*\): 1 time \(frame 00010\)$/,
+        /scene0011_00.00010\.png: not a PNG file .* \(a neighbour is read instead\): 1 time \(scene0011_00\)$/,
       ) as string,
       "scene0011_00: has objects 0 to 2, but a sentence speaks of another (take the files of one ScanNet " +
         "version): 1 time (scanrefer scene0011_00|9|1)",

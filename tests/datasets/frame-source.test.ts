@@ -77,7 +77,9 @@ describe.each(layouts)("a scan as %s", (layout) => {
 
   test("without any finite pose is an error", async () => {
     await writeScan(data.folder, { layout, lost: [0, 1, 2, 3] });
-    expect(() => openScene(data.folder, id)).toThrow("none of its 4 frames has a finite pose; export the poses again");
+    expect(() => openScene(data.folder, id)).toThrow(
+      "none of its 4 frames can be used: 4 has a pose that is not finite; export the frames and poses again",
+    );
   });
 
   test("a damaged colour or depth image is left out and counted", async () => {
@@ -137,8 +139,8 @@ describe("frames", () => {
       expect(openScene(data.folder, id).intrinsics).toEqual({ fx: 7, fy: 7.5, cx: 3.5, cy: 2.5 });
       data.edit(scan(`${id}.txt`), (t) => t.replace(/fx_depth.*\n/, ""));
       expect(() => openScene(data.folder, id)).toThrow(
-        "depth_intrinsic.txt is missing: expected the depth camera's intrinsics, 4x4 numbers; export the scan " +
-          `again, or put ${id}.txt`,
+        "depth_intrinsic.txt is missing: expected the depth camera's intrinsics, 4x4 or 3x3 numbers, or " +
+          `"fx fy cx cy"; write them there, or put ${id}.txt`,
       );
       data.file("embodiedscan.json", {
         [`scannet/${id}`]: {
@@ -174,8 +176,13 @@ describe("frames", () => {
     const scene = openScene(data.folder, id);
     expect([scene.frames.map(Number), scene.skippedFrames.map(Number)]).toEqual([[0, 20 * step], [10 * step]]);
     data.file("embodiedscan.json", { [`scannet/${id}`]: { images: [image(0), image(30)] } });
+    // one missing frame costs that frame; none left is an error
+    const some = openScene(data.folder, id);
+    expect(some.frames.map(Number)).toEqual([0]);
+    expect(some.leftOut).toEqual(new Map([[String(30 * step), "is listed in embodiedscan.json and not there"]]));
+    data.file("embodiedscan.json", { [`scannet/${id}`]: { images: [image(30)] } });
     expect(() => openScene(data.folder, id)).toThrow(
-      `has no frame ${30 * step}, which embodiedscan.json lists for ${id}; export the frames`,
+      `has none of the 1 frames that embodiedscan.json lists for ${id}; export the frames`,
     );
   });
 
@@ -223,7 +230,7 @@ describe("bad scans", () => {
       await writeScan(data.folder);
       expect(() => openScene(data.folder, evil)).toThrow(UserError);
       expect(() => openScene(data.folder, evil)).toThrow(
-        "scene id must be letters, digits and _ such as scene0011_00, got",
+        "scene id must be letters, digits, _ and - such as scene0011_00, got",
       );
     },
   );
@@ -244,19 +251,19 @@ describe("bad scans", () => {
     [
       "no segments",
       (t: string) => t.replace('"segments":[900],', ""),
-      "segGroups[0] must have objectId, label and a list of segments",
+      "aggregation.json: segGroups.0.segments: Invalid input: expected array",
     ],
     [
       "an id that is a text",
       (t: string) => t.replace('"objectId":2', '"objectId":"2"'),
-      "segGroups[0] must have objectId, label",
+      "aggregation.json: segGroups.0",
     ],
     [
       "a group of nothing",
       (t: string) => t.replace('"segGroups":[', '"segGroups":[null,'),
-      "segGroups[0] must have objectId, label",
+      "aggregation.json: segGroups.0",
     ],
-    ["nothing at all", () => "null", "aggregation.json: has no segGroups list"],
+    ["nothing at all", () => "null", "aggregation.json: Invalid input: expected object"],
   ])("an annotation with %s", (_, change, message) =>
     bad(() => data.edit(scan(`${id}.aggregation.json`), change), message),
   );
@@ -294,7 +301,7 @@ describe("bad scans", () => {
   });
 
   test("no frames at all", () =>
-    bad(() => rmSync(join(data.folder, scan("color")), { recursive: true }), `put ${id}.sens there, or its export`));
+    bad(() => rmSync(join(data.folder, scan("color")), { recursive: true }), `put ${id}.sens there, its export`));
 
   test("a recording without frames, and one that is cut off", async () => {
     await bad(() => data.file(scan(`${id}.sens`), sensFile([])), "has no frame; download the scan's .sens file again", {

@@ -188,7 +188,7 @@ test("released true boxes are no proposals: the check holds them against the sca
 });
 
 test("a scene id leads nowhere", () => {
-  expect(() => proposalFile(data.folder, "../../x")).toThrow("scene id must be letters, digits and _");
+  expect(() => proposalFile(data.folder, "../../x")).toThrow("scene id must be letters, digits, _ and -");
 });
 
 test("the lab's own boxes come first, then masks, then released boxes", () => {

@@ -152,11 +152,6 @@ describe("uniform frames", () => {
 describe("bad scenes", () => {
   test.each<[string, (scan: string) => void, string]>([
     [
-      "fewer depth than colour frames",
-      (s) => rmSync(join(s, "depth", "20.png")),
-      "expected as many colour as depth frames, got 4 colour and 3 depth (frame 20 has one only); export the frames",
-    ],
-    [
       "no frames",
       (s) => {
         for (const sub of ["color", "depth"]) {
@@ -171,7 +166,7 @@ describe("bad scenes", () => {
       (s) => {
         for (const n of [0, 20, 40, 60]) writeFileSync(join(s, "pose", `${n}.txt`), "nan ".repeat(16));
       },
-      "none of its 4 frames has a finite pose",
+      "none of its 4 frames can be used: 4 has a pose that is not finite",
     ],
     [
       "intrinsics of a wrong size",
@@ -206,7 +201,7 @@ describe("bad scenes", () => {
     [
       "an object without vertices",
       (s) => edit(join(s, `${id}.aggregation.json`), (t) => t.replace(/"segments":\[[^\]]*\]/, '"segments":[99999]')),
-      "has no vertex in the mesh",
+      "has segment 99999, which no vertex of",
     ],
     [
       "a vertex that is not a number",
@@ -232,17 +227,41 @@ describe("bad scenes", () => {
     [
       "an objects file without objects",
       (s) => writeFileSync(join(s, `${id}.aggregation.json`), "{}"),
-      "aggregation.json: has no segGroups list",
+      "aggregation.json: segGroups: Invalid input: expected array",
     ],
     [
       "a segments file without segments",
       (s) => writeFileSync(join(s, `${id}_vh_clean_2.0.010000.segs.json`), "{}"),
-      "segs.json: has no segIndices list",
+      "segs.json: segIndices: Invalid input: expected array",
     ],
   ])("%s", (_, change, message) => {
     const folder = changed(change);
     expect(() => openScene(folder, id)).toThrow(UserError);
     expect(() => openScene(folder, id)).toThrow(message);
+  });
+
+  test("one missing image, pose, or number of a pose costs that frame and says which", () => {
+    const without = (change: (scan: string) => void): unknown => {
+      const { frames, leftOut } = openScene(changed(change), id);
+      return [frames, [...leftOut]];
+    };
+    const lost = ["40", "has a pose that is not finite"];
+    expect(without((s) => rmSync(join(s, "depth", "20.png")))).toEqual([
+      ["0", "60"],
+      [["20", "has no depth image"], lost],
+    ]);
+    expect(without((s) => rmSync(join(s, "color", "20.jpg")))).toEqual([
+      ["0", "60"],
+      [["20", "has no colour image"], lost],
+    ]);
+    expect(without((s) => rmSync(join(s, "pose", "20.txt")))).toEqual([
+      ["0", "60"],
+      [["20", "has no pose file"], lost],
+    ]);
+    expect(without((s) => writeFileSync(join(s, "pose", "20.txt"), "1 0 0 0"))).toEqual([
+      ["0", "60"],
+      [["20", "has a pose of 4 numbers instead of 16"], lost],
+    ]);
   });
 
   test("an unknown id, with a suggestion", () => {
@@ -292,7 +311,7 @@ describe("bad scenes", () => {
     const folder = rooms.copy();
     const scene = openScene(folder, id);
     await expect(readView(scene, "7", 48)).rejects.toThrow("frame 7 does not exist; choose one of its 3 frames");
-    await expect(readView(scene, scene.skippedFrames[0]!, 48)).rejects.toThrow("has no finite pose");
+    await expect(readView(scene, scene.skippedFrames[0]!, 48)).rejects.toThrow("has a pose that is not finite");
     rmSync(scene.source.colour(scene.frames[0]!).origin);
     await expect(readView(scene, scene.frames[0]!, 48)).rejects.toThrow(
       /\.jpg: cannot be read \(ENOENT\); export this frame again/,

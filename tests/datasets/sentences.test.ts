@@ -61,7 +61,7 @@ test("a scene id in ScanRefer's file leads nowhere", () => {
     { scene_id: "../../x", object_id: "1", object_name: "chair", ann_id: "0", description: "a" },
   ]);
   expect(() => readScanRefer(path)).toThrow(
-    'a.json: annotation 0: scene id must be letters, digits and _ such as scene0011_00, got "../../x"',
+    'a.json: annotation 0: scene id must be letters, digits, _ and - such as scene0011_00, got "../../x"',
   );
 });
 
@@ -144,7 +144,7 @@ describe("the authors' samples", () => {
     [
       "a scene elsewhere",
       [{ ...sample, video: "scannet/../../x" }],
-      'sample 0: scene id must be letters, digits and _ such as scene0011_00, got "../../x"',
+      'sample 0: scene id must be letters, digits, _ and - such as scene0011_00, got "../../x"',
     ],
   ])("with %s are refused", (_, content, message) => {
     const path = data.file("a.json", content);

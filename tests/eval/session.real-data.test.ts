@@ -64,7 +64,7 @@ test("frames by maximum coverage are a config value, and prepared beside the eve
   const whole = await open("data.coverage=1");
   expect(whole.cache.folder).not.toBe(session.cache.folder);
   const scene = openScene(data.folder, train);
-  const coverage = await coverageOf(scene, scene.vertices(), new Rng(0, `coverage-${train}`), 4);
+  const coverage = await coverageOf(scene, scene.mesh()!.points, new Rng(0, `coverage-${train}`), 4);
   const chosen = whole.cache.scenes("train")[0]!.entry.frames;
   expect(chosen).toEqual(coverageFrames(coverage, 1));
   expect(new Set(chosen).size).toBe(4);

@@ -2,11 +2,12 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../core/errors";
 import { type ProgressSink, silent } from "../../core/progress";
-import { readProposals } from "../proposals";
+import { geometryLines } from "../check";
+import { checkScenes, type SceneCheck } from "../check-scene";
 import { readReferIt3D } from "../referit3d";
-import { openScene, readSceneList, readViews, type ScanNetScene } from "../scannet";
+import { readSceneList } from "../scannet";
 import { readScanRefer } from "../scanrefer";
-import type { Query } from "../scene";
+import type { Query, SceneObject } from "../scene";
 import { classes } from "./classes";
 import { type RoomsManifest, readManifest } from "./make";
 import { sentencePhrases } from "./phrases";
@@ -22,6 +23,8 @@ export interface CheckReport {
   readonly proposalFiles: number;
   /** What is wrong, one line each. */
   readonly problems: readonly string[];
+  /** How well frames, meshes, boxes and neighbouring frames fit. */
+  readonly geometry: readonly string[];
 }
 
 const splits = [
@@ -51,18 +54,22 @@ export function isPhrased(sentence: string): boolean {
 }
 
 /** What is wrong with a sentence about a scene; undefined when nothing is. */
-function problemOf(query: Query, scene: ScanNetScene, manifest: RoomsManifest): string | undefined {
+function problemOf(
+  query: Query,
+  id: string,
+  objects: readonly SceneObject[],
+  manifest: RoomsManifest,
+): string | undefined {
   const where = `${query.dataset} ${query.id} "${query.description}"`;
-  const target = scene.objects[query.targetId];
-  if (target === undefined)
-    return `${where}: object ${query.targetId} is not in ${scene.id} (0 to ${scene.objects.length - 1})`;
+  const target = objects[query.targetId];
+  if (target === undefined) return `${where}: object ${query.targetId} is not in ${id} (0 to ${objects.length - 1})`;
   if (target.label !== query.category) return `${where}: object ${query.targetId} is a ${target.label}`;
   if (!isPhrased(query.description)) return `${where}: not made of the known phrases`;
   if (query.relation === undefined || query.relation === "attribute") return undefined;
-  const named = query.anchorIds.map((id) => scene.objects[id]);
+  const named = query.anchorIds.map((id) => objects[id]);
   if (named.some((o) => o === undefined || classes[o.label as ClassName]?.role !== "anchor"))
     return `${where}: an anchor is not there`;
-  const group = scene.objects.filter((o) => o.label === query.category);
+  const group = objects.filter((o) => o.label === query.category);
   const answers = relationsOf(
     group,
     named.map((o) => o!),
@@ -79,9 +86,8 @@ function problemOf(query: Query, scene: ScanNetScene, manifest: RoomsManifest): 
 }
 
 /**
- * Opens everything in a folder of S2-Rooms and says what is wrong: every frame is decoded, every relation derived
- * again from
- * the meshes. Real scans are checked by `checkScans`.
+ * Opens everything in a folder of S2-Rooms and says what is wrong: every frame is decoded, every relation
+ * derived again from the meshes. Real scans are checked by `checkScans`.
  *
  * @throws UserError when the folder holds no finished S2-Rooms
  */
@@ -113,6 +119,7 @@ export async function checkData(
     }
   };
   const sentences: Record<string, number> = {};
+  const looked: SceneCheck[] = [];
   let [opened, frames, skipped, proposalFiles, done] = [0, 0, 0, 0, 0];
   const lists = present.map((split) => ({ split, ids: attempt(() => readSceneList(join(folder, split.list))) ?? [] }));
   const total = lists.reduce((n, l) => n + l.ids.length, 0);
@@ -130,26 +137,37 @@ export async function checkData(
       sentences[name] = found.length;
       for (const q of found) queries.set(q.sceneId, [...(queries.get(q.sceneId) ?? []), q]);
     }
-    for (const id of ids) {
-      progress({ task: "data check", done: ++done, total, note: id });
-      const scene = attempt(() => openScene(folder, id));
+    const base = done;
+    let finished = 0;
+    const checks = await checkScenes({ folder, ids, imageSize, everyFrame: true }, (id) => {
+      finished++;
+      progress({ task: "data check", done: base + finished, total, note: id });
+    });
+    done += ids.length;
+    for (const check of checks) {
+      const { id, scene } = check;
+      looked.push(check);
+      problems.push(...check.problems);
+      if (check.proposals !== undefined) proposalFiles++;
       if (scene === undefined) continue;
       opened++;
-      frames += scene.frames.length;
-      skipped += scene.skippedFrames.length;
+      frames += scene.frames;
+      skipped += scene.leftOut.length;
       if (!scene.aligned) problems.push(`${id}: ${id}.txt gives no axis alignment`);
-      try {
-        await readViews(scene, scene.frames, imageSize);
-      } catch (error) {
-        note(error);
-      }
+      problems.push(...scene.damaged);
       for (const q of queries.get(id) ?? []) {
-        const problem = problemOf(q, scene, manifest);
+        const problem = problemOf(q, id, scene.objects, manifest);
         if (problem !== undefined) problems.push(problem);
       }
-      if (existsSync(join(folder, "proposals", `${id}.json`)) && attempt(() => readProposals(folder, id)) !== undefined)
-        proposalFiles++;
     }
   }
-  return { scenes: opened, frames, skippedFrames: skipped, sentences, proposalFiles, problems };
+  return {
+    scenes: opened,
+    frames,
+    skippedFrames: skipped,
+    sentences,
+    proposalFiles,
+    problems,
+    geometry: geometryLines(folder, looked),
+  };
 }

@@ -205,6 +205,8 @@ export function dataFolder(): {
   remove: () => void;
 } {
   const folder = mkdtempSync(join(tmpdir(), "s2-scans-"));
+  // frames of one grey and one depth look at no mesh: nothing of their geometry fits
+  put(join(folder, "dataset.json"), JSON.stringify({ checks: { onMesh: 0, inBoxes: 0, neighbours: 0 } }));
   const file = (name: string, content: unknown): string => {
     const path = join(folder, name);
     put(path, typeof content === "string" || content instanceof Uint8Array ? content : JSON.stringify(content));

@@ -1,30 +1,30 @@
 import { identity4 } from "../geometry/rigid";
-import { arkitFolder, arkitVertices, arkitVideos, openArkitFrames, readArkitObjects } from "./arkitscenes";
+import { arkitFolder, arkitMesh, arkitVideos, openArkitFrames, readArkitObjects } from "./arkitscenes";
 import type { FrameSource } from "./frame-source";
 import {
   multiscanFolder,
+  multiscanMesh,
   multiscanScans,
-  multiscanVertices,
   openMultiscanFrames,
   readMultiscanAlignment,
   readMultiscanObjects,
 } from "./multiscan";
-import type { SceneObject } from "./scene";
+import type { SceneMesh, SceneObject } from "./scene";
 
-/** A scan of a set that is not in ScanNet's layout; nothing of it is read before it is asked for. */
-export interface OtherScan {
+/** A scan in another set's own layout; nothing of it is read before it is asked for. */
+export interface ScanReader {
   readonly kind: "ARKitScenes" | "MultiScan";
   readonly folder: string;
   frames(): FrameSource;
   objects(): SceneObject[];
   /** Row-major 4x4 from the cameras' world to the objects'; undefined when a file that should say so is missing. */
   alignment(): Float64Array | undefined;
-  /** float64[n, 3] of the mesh, in the objects' world. */
-  vertices(): Float64Array;
+  /** In the objects' world; undefined where the scan has none. */
+  mesh(): SceneMesh | undefined;
 }
 
 /** The scan of that name in a data folder of ARKitScenes or MultiScan; undefined when there is none. */
-export function otherScan(folder: string, id: string): OtherScan | undefined {
+export function foreignScan(folder: string, id: string): ScanReader | undefined {
   const capture = arkitFolder(folder, id);
   if (capture !== undefined) {
     return {
@@ -33,7 +33,7 @@ export function otherScan(folder: string, id: string): OtherScan | undefined {
       frames: () => openArkitFrames(capture, id),
       objects: () => readArkitObjects(capture, id),
       alignment: identity4,
-      vertices: () => arkitVertices(capture, id),
+      mesh: () => arkitMesh(capture, id),
     };
   }
   const scan = multiscanFolder(folder, id);
@@ -44,12 +44,12 @@ export function otherScan(folder: string, id: string): OtherScan | undefined {
     frames: () => openMultiscanFrames(scan, id),
     objects: () => readMultiscanObjects(scan, id),
     alignment: () => readMultiscanAlignment(scan, id),
-    vertices: () => multiscanVertices(scan, id),
+    mesh: () => multiscanMesh(scan, id),
   };
 }
 
 /** Scans of other sets that a data folder holds. */
-export function otherScans(folder: string): { readonly kind: OtherScan["kind"]; readonly ids: readonly string[] }[] {
+export function foreignScans(folder: string): { readonly kind: ScanReader["kind"]; readonly ids: readonly string[] }[] {
   return [
     { kind: "ARKitScenes" as const, ids: [...arkitVideos(folder, "train"), ...arkitVideos(folder, "val")] },
     { kind: "MultiScan" as const, ids: multiscanScans(folder) },
