@@ -1,5 +1,7 @@
 /** What a notebook cell imports: `import { lab } from "./lib"`. */
+import { resolve } from "node:path";
 import { UserError } from "./core/errors";
+import { inProject } from "./core/root";
 import type { ErrorCase } from "./eval/errors";
 import { show } from "./notebook/display";
 import { cellProgress } from "./notebook/mime";
@@ -8,6 +10,7 @@ import { readExample, readTrainingRuns } from "./report/examples";
 import { type SavedFigures, saveFigures } from "./report/export";
 import { compareWithAnswers, errorCases, figures } from "./report/figure-set";
 import type { Figure } from "./report/figures/theme";
+import type { GroundingTable } from "./report/grounding";
 import { kindTable } from "./report/kinds";
 import { type PaperTable, paperTables } from "./report/paper";
 import { departureTable, runTable } from "./report/sections";
@@ -30,6 +33,7 @@ export type {
   Comparison,
   ErrorCase,
   Figure,
+  GroundingTable,
   PaperTable,
   Prediction,
   ResultRow,
@@ -113,6 +117,29 @@ export const lab = {
   errors: (row: ResultRow): ErrorCase[] => errorCases(row, lab.predictions(row)),
   /** A scene that a run was evaluated on: objects, offered boxes, points. */
   scene: readExample,
+  /**
+   * Answers one sentence on one scene; `lab.show` lists the best boxes and what the model wrote.
+   *
+   * @param run a run, its id or folder, or a folder of published weights; the last finished run when undefined
+   * @param scene an id in the run's data folder, or of another one as `{ folder, id }`
+   * @throws UserError for an empty sentence, an unknown scene, or a scene without boxes
+   */
+  async ask(
+    run: StoredRun | string | undefined,
+    scene: string | { readonly folder: string; readonly id?: string },
+    sentence: string,
+  ): Promise<GroundingTable> {
+    // loaded here: the engine is not needed to read and draw
+    const [{ chooseEngine }, { ask }, { groundingTable, openAnswerer }] = await Promise.all([
+      import("./engine/choose"),
+      import("./eval/ask"),
+      import("./report/grounding"),
+    ]);
+    await chooseEngine();
+    const answerer = openAnswerer(run);
+    const at = typeof scene === "string" ? { folder: inProject(answerer.config.data.folder), id: scene } : scene;
+    return groundingTable(await ask(answerer, resolve(at.folder), at.id, sentence, cellProgress()));
+  },
   /** Inter-view attention of one patch. Without a request: of the first scene that has maps on file. */
   attention(request?: AttentionRequest): AttentionData {
     const chosen = request ?? attentionScenes()[0];

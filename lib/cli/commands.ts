@@ -14,6 +14,7 @@ export const commands: Commands = {
   pretrain: { about: "make the weights that a small preset starts from", load: () => import("./pretrain") },
   train: { about: "fine-tune one configuration", load: () => import("./train") },
   eval: { about: "evaluate a finished run; export predictions in the authors' form", load: () => import("./eval") },
+  ground: { about: "answer one sentence on one scene of a folder", load: () => import("./ground") },
   runs: { about: "list, show, compare and remove this machine's runs", load: () => import("./runs") },
   explore: { about: "pages of answers and attention of one run or two", load: () => import("./explore") },
   study: { about: "run what is missing of a study and print its table", load: () => import("./study") },

@@ -121,6 +121,9 @@ function wayOf(config: S2Config) {
   };
 }
 
+const listedScenes = (data: string): Record<string, readonly string[]> =>
+  Object.fromEntries(splitNames.map((split) => [split, splitScenes(data, split)]));
+
 /** Which kinds of a scene's files are others than those it was prepared from. */
 function changedSources(before: SceneTask["sources"], now: SceneTask["sources"]): string {
   const kinds = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter(
@@ -180,9 +183,15 @@ async function prepareMissing(
  * of the frozen vision tower (colours where the tower trains), patch coordinates, rays, depth and box membership, made
  * by two processes. Scenes that are prepared stay, so that an interrupted preparation goes on where it stopped.
  *
+ * @param only scenes to open as the split "val", in place of those that the folder's lists name
  * @throws UserError naming every scene that cannot be read, or after an interrupt
  */
-export async function prepareScenes(config: S2Config, progress: ProgressSink, processes = 2): Promise<SceneCache> {
+export async function prepareScenes(
+  config: S2Config,
+  progress: ProgressSink,
+  processes = 2,
+  only?: readonly string[],
+): Promise<SceneCache> {
   const data = inProject(config.data.folder);
   if (!existsSync(data))
     throw new UserError(
@@ -192,7 +201,7 @@ export async function prepareScenes(config: S2Config, progress: ProgressSink, pr
   const dims = recordDims(config);
   const way = wayOf(config);
   const fingerprint = dataFingerprint(data);
-  const lists = Object.fromEntries(splitNames.map((split) => [split, splitScenes(data, split)]));
+  const lists = only === undefined ? listedScenes(data) : { train: [], val: [...only] };
   const ids = [...new Set(Object.values(lists).flat())];
   const prints = sceneFingerprints(data, ids, progress);
   const scenes = ids.map((id): SceneTask => {
@@ -227,7 +236,7 @@ export async function prepareScenes(config: S2Config, progress: ProgressSink, pr
     return entry;
   });
   const index: CacheIndex = { version: cacheVersion, dataFingerprint: fingerprint, splits: lists, scenes: entries };
-  if (missing.length > 0 || JSON.stringify(index) !== JSON.stringify(before)) {
+  if (only === undefined && (missing.length > 0 || JSON.stringify(index) !== JSON.stringify(before))) {
     const note = leftOut(entries);
     if (note !== undefined) progress({ task: "prepare scenes", done: scenes.length, total: scenes.length, note });
     writeIndex(folder, index);

@@ -19,7 +19,7 @@ export interface Answer {
   readonly query: Query;
   /** Position of the chosen proposal. */
   readonly chosen: number;
-  /** IoU of the chosen box and the target's, ScanRefer's form. */
+  /** IoU of the chosen box and the target's, ScanRefer's form; 0 where the right answer is not known. */
   readonly iou: number;
   /** Score of each proposal, then of "no object" where the head has it. */
   readonly scores: readonly number[];
@@ -233,12 +233,13 @@ function answerOf(
   // "no object" is passed over: the best real proposal answers (spec 2.9)
   let chosen = 0;
   for (let o = 1; o < boxes.length; o++) if (scores[o]! > scores[chosen]!) chosen = o;
+  const target = scene.entry.objects[query.targetId];
   const words = written.slice(0, -1).map((id) => tokenizer?.token(id) ?? "");
   return {
     query,
     chosen,
     scores,
-    iou: iou(boxes[chosen]!, scene.entry.objects[query.targetId]!.box),
+    iou: target === undefined ? 0 : iou(boxes[chosen]!, target.box),
     ...(tokenizer === undefined ? {} : { written: words.join(" ") }),
     ...(withoutGround === undefined ? {} : { withoutGround }),
   };

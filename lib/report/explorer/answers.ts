@@ -6,7 +6,7 @@ import type { PageScene } from "./scene";
 export interface PageAnswer {
   /** Index of the picked box; -1 for "no object". */
   readonly chosen: number;
-  readonly outcome: "right" | ErrorKind;
+  readonly outcome: "right" | "unknown" | ErrorKind;
   /** With the right box; undefined where the right answer is not known. */
   readonly iou?: number;
   /** Class of the object under the picked box. */

@@ -5,6 +5,7 @@ const outcomeName = {
   spatial: "right class, wrong object",
   semantic: "wrong class",
   detection: "no box fits",
+  unknown: "not known",
 };
 
 async function answersPage(data, root) {
@@ -100,7 +101,7 @@ async function answersPage(data, root) {
               el(
                 `span.mark.${answerOf(c).outcome}`,
                 { title: outcomeName[answerOf(c).outcome] },
-                answerOf(c).outcome === "right" ? "✓" : "✗",
+                { right: "✓", unknown: "?" }[answerOf(c).outcome] ?? "✗",
               ),
               el("bdi", {}, c.sentence),
             ),
