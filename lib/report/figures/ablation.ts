@@ -41,7 +41,8 @@ export function ablationFigure(
   const name = `ablation-${metric}`;
   const shown = lines.filter((l) => l.metric === metric && (l.delta !== undefined || l.paperDelta !== undefined));
   const ours = shown.filter((l) => l.delta !== undefined);
-  if (ours.length === 0) return emptyFigure(name, title, "needs finished runs of “full” and at least one ablation");
+  if (ours.length === 0)
+    return emptyFigure(name, title, "needs finished runs of “full” and at least one ablation", source);
   const threshold = metric === "acc25" ? "0.25" : "0.5";
   const paper = shown.filter((l) => l.paperDelta !== undefined);
   return {

@@ -11,7 +11,7 @@ export const errorMeaning: Readonly<Record<ErrorKind, string>> = {
 export function errorFigure(counts: Readonly<Record<ErrorKind, number>>, source: string): Figure {
   const total = errorKinds.reduce((sum, k) => sum + counts[k], 0);
   const title = "Why answers are wrong";
-  if (total === 0) return emptyFigure("errors", title, "no wrong answer in the predictions at hand");
+  if (total === 0) return emptyFigure("errors", title, "no wrong answer in the predictions at hand", source);
   return {
     name: "errors",
     alt: `${total} wrong answers, ${source}: ${errorKinds.map((k) => `${k} ${counts[k]}`).join(", ")}.`,

@@ -10,7 +10,7 @@ export function frameCountFigure(rows: readonly ResultRow[]): Figure {
   const used = rows.filter((r) => /^(?:full|frames-\d+)$/.test(labelOf(r)));
   const counts = [...new Set(used.map((r) => r.frames))].sort((a, b) => a - b);
   if (counts.length < 2)
-    return emptyFigure("frame-counts", title, "needs finished runs with at least two frame counts");
+    return emptyFigure("frame-counts", title, "needs finished runs with at least two frame counts", dataLabel(rows));
   const curve = (metric: "acc25" | "acc50", name: string, color: string): Figure["data"][number] => {
     const values = counts.map((c) => used.filter((r) => r.frames === c).map((r) => r.metrics[metric]));
     return {

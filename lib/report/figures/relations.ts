@@ -9,7 +9,8 @@ const mean = (values: readonly number[]): number => values.reduce((a, b) => a + 
 export function relationFigure(rows: readonly ResultRow[], variants: readonly string[] = ["full", "no-mpe"]): Figure {
   const title = "Accuracy by kind of sentence";
   const used = rows.filter((r) => variants.includes(labelOf(r)) && r.metrics.byRelation !== undefined);
-  if (used.length === 0) return emptyFigure("by-relation", title, `needs finished runs of ${variants.join(", ")}`);
+  if (used.length === 0)
+    return emptyFigure("by-relation", title, `needs finished runs of ${variants.join(", ")}`, dataLabel(rows));
   const present = new Set(used.flatMap((r) => Object.keys(r.metrics.byRelation!)));
   const kinds = [
     ...relationKinds.filter((k) => present.has(k)),

@@ -107,12 +107,12 @@ export function dataLabel(
 }
 
 /** A figure in place of one whose data is missing: it says what to do. */
-export function emptyFigure(name: string, title: string, message: string): Figure {
+export function emptyFigure(name: string, title: string, message: string, source = "nothing to show yet"): Figure {
   return {
     name,
     alt: `${title}: ${message}`,
     data: [],
-    layout: layoutOf(title, "nothing to show yet", {
+    layout: layoutOf(title, source, {
       height: 200,
       xaxis: { visible: false },
       yaxis: { visible: false },
