@@ -24,7 +24,7 @@ afterEach(() => {
 const titleOf = (file: string): string =>
   (JSON.parse(readFileSync(file, "utf8")) as { layout: { title: { text: string } } }).layout.title.text;
 
-test("rows of any folder appear, each data set by itself and under its own name; titles come from the data", async () => {
+test("rows of any folder appear, each data set under its own name; titles come from the data", async () => {
   writeSampleResults(results);
   const kitchen = { synthetic: false, set: ["data.folder=/somewhere/kitchens/mine"] };
   const real = ["full", "no-mpe"].map((variant) => storeSampleRun({ variant, ...kitchen, map: variant === "full" }));
