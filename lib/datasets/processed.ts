@@ -3,6 +3,7 @@ import { UserError } from "../core/errors";
 import { readJson } from "./json-file";
 import type { Query } from "./scene";
 import { checkSceneId } from "./scene";
+import { wholeNumber, wordsOf } from "./words";
 
 const Sample = z.looseObject({
   video: z.string(),
@@ -54,10 +55,10 @@ export function readProcessed(
     const { video, conversations, metadata } = parsed.data;
     const sceneId = checkSceneId(video.replace(/^scannet\//, ""), where);
     if (scenes !== undefined && !scenes.has(sceneId)) return [];
-    const targetId = Number(metadata.object_id);
+    const targetId = wholeNumber(metadata.object_id);
     const names = labels(sceneId);
-    const category = names[targetId];
-    if (!Number.isInteger(targetId) || category === undefined)
+    const category = targetId === undefined ? undefined : names[targetId];
+    if (targetId === undefined || category === undefined)
       throw new UserError(
         `${where}: object_id must be one of the objects 0 to ${names.length - 1} of ${sceneId}, got ` +
           `"${metadata.object_id}"; ${again}`,
@@ -75,7 +76,7 @@ export function readProcessed(
         // Video-3D-LLM's answer is the bare <ground>, which names no class
         category:
           /^The (.+?) is located at <ground>/.exec(conversations[1]!.value)?.[1]?.replaceAll("_", " ") ?? category,
-        tokens: description.toLowerCase().split(/\s+/),
+        tokens: wordsOf(description),
         anchorIds: [],
         anchorWords: [],
         sameClass: names.filter((name) => name === category).length,

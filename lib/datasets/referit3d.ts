@@ -1,7 +1,9 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { UserError } from "../core/errors";
 import { readCsv } from "../io/csv";
+import { readText } from "./json-file";
 import type { Query, RelationKind } from "./scene";
+import { wholeNumber } from "./words";
 
 /** What ReferIt3D's stimulus_id says: "scene0525_00-plant-3-10-9-12". */
 export interface Stimulus {
@@ -91,7 +93,7 @@ export function readReferIt3D(
     throw new UserError(
       `${file} is missing: expected ${dataset === "nr3d" ? "Nr3D" : "Sr3D"}'s csv; download it or run "data make"`,
     );
-  const rows = readCsv(readFileSync(file, "utf8"), file, [
+  const rows = readCsv(readText(file, "its sentences", "download it again"), file, [
     "stimulus_id",
     "scan_id",
     "instance_type",
@@ -107,8 +109,8 @@ export function readReferIt3D(
     const tokens = pythonList(row.tokens!).map((t) => t.toLowerCase());
     if (filters.maxTokens !== undefined && tokens.length > filters.maxTokens) return [];
     const stimulus = decodeStimulus(row.stimulus_id!, origin);
-    const targetId = Number(row.target_id);
-    if (stimulus.sceneId !== sceneId || stimulus.targetId !== targetId) {
+    const targetId = wholeNumber(row.target_id!);
+    if (stimulus.sceneId !== sceneId || stimulus.targetId !== targetId || targetId === undefined) {
       throw new UserError(
         `${origin}: scan_id ${sceneId} and target_id ${row.target_id} do not agree with stimulus_id ` +
           `"${row.stimulus_id}"; download the file again`,

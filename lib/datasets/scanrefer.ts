@@ -2,6 +2,7 @@ import { z } from "zod";
 import { UserError } from "../core/errors";
 import { readJson } from "./json-file";
 import { checkSceneId, type Query, relationKinds } from "./scene";
+import { wholeNumber, wordsOf } from "./words";
 
 const Entry = z.looseObject({
   scene_id: z.string(),
@@ -72,8 +73,8 @@ export function readScanRefer(file: string, scenes?: ReadonlySet<string>): Query
   const entries = list.map((value: unknown, i) => {
     const entry = checkEntry(value, `${file}: annotation ${i}`);
     checkSceneId(entry.scene_id, `${file}: annotation ${i}`);
-    const target = Number(entry.object_id);
-    if (!Number.isInteger(target) || target < 0)
+    const target = wholeNumber(entry.object_id);
+    if (target === undefined)
       throw new UserError(
         `${file}: annotation ${i} (${entry.scene_id}): object_id must be a whole number, got "${entry.object_id}"`,
       );
@@ -101,7 +102,7 @@ export function readScanRefer(file: string, scenes?: ReadonlySet<string>): Query
         targetId: target,
         category,
         description: e.description,
-        tokens: (e.token ?? e.description.toLowerCase().split(/\s+/)).map((t) => t.toLowerCase()),
+        tokens: e.token?.map((t) => t.toLowerCase()) ?? wordsOf(e.description),
         relation: e.s2_rooms?.kind,
         anchorIds: e.s2_rooms?.anchor_ids ?? [],
         anchorWords: e.s2_rooms?.anchors_types ?? [],

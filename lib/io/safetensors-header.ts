@@ -59,7 +59,9 @@ function entryOf(
  */
 export function parseHeader(path: string, bytes: Uint8Array, dataStart: number, fileSize: number): Header {
   const bad = (why: string): UserError => new UserError(`${path}: not a sound safetensors file: ${why}`);
-  const { __metadata__: metadata = {}, ...tensors } = parseJsonObject(bytes, (why) => bad(`its header ${why}`));
+  const { __metadata__: stated, ...tensors } = parseJsonObject(bytes, (why) => bad(`its header ${why}`));
+  // the format's own library takes null for none
+  const metadata = stated ?? {};
   if (!isJsonObject(metadata) || Object.values(metadata).some((v) => typeof v !== "string")) {
     throw bad(`its __metadata__ is ${JSON.stringify(metadata).slice(0, 80)}; expected texts by name`);
   }

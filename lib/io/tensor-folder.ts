@@ -54,12 +54,28 @@ interface Files {
   readonly index?: ReadonlyMap<string, string>;
 }
 
+/** Shards that the index names and that are not there: a download that goes on, or an index of another checkpoint. */
+function refuseAbsent(folder: string, index: ReadonlyMap<string, string>, names: readonly string[]): void {
+  const named = new Set(index.values());
+  const absent = [...named].filter((name) => !names.includes(name)).sort();
+  if (absent.length === 0) return;
+  const others = names.filter((name) => name.endsWith(".safetensors") && !named.has(name)).sort();
+  const few = (list: readonly string[]): string => list.slice(0, 3).join(", ") + (list.length > 3 ? ", …" : "");
+  throw new UserError(
+    others.length > 0
+      ? `${join(folder, INDEX)}: is of another checkpoint: it names ${few(absent)}, and beside it lie ${few(others)}; ` +
+          "copy the index that belongs to these files"
+      : `${folder}: ${absent.length} of the ${named.size} files that ${INDEX} names are missing (${few(absent)}); copy them too`,
+  );
+}
+
 function filesOf(folder: string): Files {
   const names = readdirSync(folder);
   if (names.includes(INDEX)) {
     if (names.includes(WHOLE))
       throw new UserError(`${folder}: holds ${WHOLE} and ${INDEX}; move away the one that is not meant`);
     const index = readIndex(join(folder, INDEX));
+    refuseAbsent(folder, index, names);
     return { files: [...new Set(index.values())].sort().map((name) => join(folder, name)), index };
   }
   if (names.includes(WHOLE)) return { files: [join(folder, WHOLE)] };

@@ -1,6 +1,31 @@
 import { readFileSync } from "node:fs";
 import { Tokenizer as HfTokenizer } from "@huggingface/tokenizers";
+import { z } from "zod";
 import { UserError } from "../core/errors";
+
+/** The kinds of tokenizer whose ids are those of Hugging Face's own library. */
+const kinds = ["BPE", "WordLevel", "WordPiece"] as const;
+
+const Kind = z.looseObject({
+  model: z.looseObject({ type: z.string().optional(), vocab: z.unknown().refine((vocab) => vocab !== undefined) }),
+  added_tokens: z.array(z.unknown()),
+});
+
+const Id = z.int().min(0);
+const File = z.looseObject({
+  added_tokens: z.array(z.looseObject({ id: Id, content: z.string() })),
+  model: z
+    .looseObject({
+      type: z.enum(kinds).optional(),
+      vocab: z.record(z.string(), Id),
+      merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])).optional(),
+      unk_token: z.string().nullish(),
+    })
+    .refine(({ type = "BPE", merges }) => type !== "BPE" || merges !== undefined, {
+      path: ["merges"],
+      message: "a BPE tokenizer needs its merges",
+    }),
+});
 
 /** A tokenizer.json of Hugging Face's `tokenizers`, read from disk or made in memory. */
 export class Tokenizer {
@@ -22,19 +47,27 @@ export class Tokenizer {
     this.#unknown = json.model.unk_token == null ? undefined : this.#ids.get(json.model.unk_token);
   }
 
+  /** @throws UserError when the file is not a tokenizer.json of a kind that the lab reads */
   static read(file: string): Tokenizer {
-    let json: TokenizerJson;
+    const bad = (why: string): UserError => new UserError(`tokenizer ${file}: ${why}`);
+    let json: unknown;
     try {
-      json = JSON.parse(readFileSync(file, "utf8")) as TokenizerJson;
+      json = JSON.parse(readFileSync(file, "utf8").replace(/^\uFEFF/, ""));
     } catch (error) {
-      throw new UserError(`tokenizer ${file}: ${(error as Error).message}`);
+      throw bad((error as Error).message);
     }
-    if (json.model?.vocab === undefined || !Array.isArray(json.added_tokens)) {
-      throw new UserError(
-        `tokenizer ${file}: expected a tokenizers "tokenizer.json" with model.vocab and added_tokens`,
+    const kind = Kind.safeParse(json);
+    if (!kind.success)
+      throw bad(
+        'expected a tokenizers "tokenizer.json" with model.vocab and added_tokens; take it from the checkpoint',
       );
-    }
-    return new Tokenizer(json, file);
+    const { type = "BPE" } = kind.data.model;
+    if (!(kinds as readonly string[]).includes(type))
+      throw bad(`is of type ${type}, which the lab does not read; known: ${kinds.join(", ")}`);
+    const parsed = File.safeParse(json);
+    if (parsed.success) return new Tokenizer(json as TokenizerJson, file);
+    const { path, message } = parsed.error.issues[0]!;
+    throw bad(`${path.join(".")}: ${message} (type ${type}); take tokenizer.json from the checkpoint again`);
   }
 
   /** Number of rows an embedding needs to hold every id. */
@@ -64,6 +97,20 @@ export class Tokenizer {
     });
     this.#known.set(text, found);
     return found;
+  }
+
+  /**
+   * Share of the tokens of some texts that the vocabulary does not have; 0 for a tokenizer without an unknown token,
+   * which refuses such a text.
+   */
+  unknownShare(texts: Iterable<string>): number {
+    let [unknown, all] = [0, 0];
+    for (const text of texts) {
+      const ids = this.#lookUp(text);
+      all += ids.length;
+      for (const id of ids) if (id === this.#unknown) unknown++;
+    }
+    return all === 0 ? 0 : unknown / all;
   }
 
   /** Id of one token. @throws UserError when it is not in the vocabulary */

@@ -54,6 +54,33 @@ describe("ScanRefer", () => {
     expect(queries.map((q) => q.sameClass)).toEqual([2, 2, 2, 1]);
   });
 
+  test.each(["", " ", "1.5", "-1", "x"])("an object_id of %j is none: it is not object 0", (object_id) => {
+    expect(() => readScanRefer(file("a.json", [{ ...entry, object_id }]))).toThrow(
+      `annotation 0 (scene0011_00): object_id must be a whole number, got "${object_id}"`,
+    );
+  });
+
+  test("without a token list words are split as the official lists are, and a byte order mark is no content", () => {
+    const { token: _, ...plain } = { ...entry, description: "It's the Can, left of the well-lit (big) one." };
+    const path = file("a.json", `\ufeff${JSON.stringify([plain])}`);
+    expect(readScanRefer(path)[0]!.tokens).toEqual([
+      "it",
+      "'s",
+      "the",
+      "can",
+      ",",
+      "left",
+      "of",
+      "the",
+      "well-lit",
+      "(",
+      "big",
+      ")",
+      "one",
+      ".",
+    ]);
+  });
+
   test("keeps what S2-Rooms adds, and only the wanted scenes", () => {
     const rooms = {
       ...entry,

@@ -91,7 +91,7 @@ describe("the authors' samples", () => {
         targetId: 2,
         category: "office chair",
         description: "The chair near the door.\nIt is blue.",
-        tokens: ["the", "chair", "near", "the", "door.", "it", "is", "blue."],
+        tokens: ["the", "chair", "near", "the", "door", ".", "it", "is", "blue", "."],
         anchorIds: [],
         anchorWords: [],
         sameClass: 2,

@@ -112,6 +112,17 @@ describe("types", () => {
   });
 });
 
+test("__metadata__ of null is none, as the format's own library reads it", () => {
+  const folder = mkdtempSync(join(tmpdir(), "safetensors-"));
+  const path = join(folder, "x.safetensors");
+  const header = Buffer.from('{"__metadata__":null,"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}');
+  const length = Buffer.alloc(8);
+  length.writeUInt32LE(header.length);
+  writeFileSync(path, Buffer.concat([length, header, Buffer.from([7])]));
+  expect(readSafetensors(path).get("x")!.data).toEqual(Uint8Array.of(7));
+  rmSync(folder, { recursive: true });
+});
+
 describe("unsound files are refused", () => {
   const one = { x: { dtype: "F32", shape: [1], data_offsets: [0, 4] } };
   const four = new Uint8Array(4);

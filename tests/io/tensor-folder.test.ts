@@ -107,7 +107,17 @@ test("a shard that is missing, or has a tensor of another one", () => {
   copyFileSync(join(folder, "model-00001-of-00002.safetensors"), join(folder, "model-00002-of-00002.safetensors"));
   expect(() => TensorFolder.open(folder)).toThrow('tensor "a" is in model-00001-of-00002.safetensors too');
   rmSync(join(folder, "model-00002-of-00002.safetensors"));
-  expect(() => TensorFolder.open(folder)).toThrow(/model-00002-of-00002\.safetensors: cannot be opened \(ENOENT\)/);
+  expect(() => TensorFolder.open(folder)).toThrow(
+    "1 of the 2 files that model.safetensors.index.json names are missing (model-00002-of-00002.safetensors)",
+  );
+  // with shards of another count beside it, the index is the stale one
+  for (const i of [1, 2, 3])
+    copyFileSync(join(folder, "model-00001-of-00002.safetensors"), join(folder, `model-0000${i}-of-00003.safetensors`));
+  rmSync(join(folder, "model-00001-of-00002.safetensors"));
+  expect(() => TensorFolder.open(folder)).toThrow(
+    "model.safetensors.index.json: is of another checkpoint: it names model-00001-of-00002.safetensors, " +
+      "model-00002-of-00002.safetensors, and beside it lie model-00001-of-00003.safetensors",
+  );
 });
 
 test("an index that is no index", () => {

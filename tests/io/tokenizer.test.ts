@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { UserError } from "../../lib/core/errors";
 import { inProject } from "../../lib/core/root";
 import { phraseTokenizer, Tokenizer } from "../../lib/io/tokenizer";
 import { roomSentences, unusualTexts } from "./qwen-texts";
@@ -59,6 +60,33 @@ describe("bad tokenizer files", () => {
     writeFileSync(join(folder, "other.json"), "{}");
     expect(() => Tokenizer.read(join(folder, "other.json"))).toThrow(/expected a tokenizers "tokenizer.json"/);
   });
+
+  test.each<[string, unknown, string]>([
+    [
+      "Unigram, whose vocabulary is a list of scores",
+      { type: "Unigram", vocab: [["▁the", -2.5]], unk_id: 0 },
+      "is of type Unigram, which the lab does not read; known: BPE, WordLevel, WordPiece",
+    ],
+    ["BPE without merges", { type: "BPE", vocab: { a: 0 } }, "model.merges: a BPE tokenizer needs its merges"],
+    ["an id that is no number", { type: "WordLevel", vocab: { a: "0" } }, "model.vocab.a: Invalid input"],
+  ])("%s is refused in words", (_, model, message) => {
+    const file = join(mkdtempSync(join(tmpdir(), "tokenizer-")), "tokenizer.json");
+    writeFileSync(file, JSON.stringify({ version: "1.0", added_tokens: [], model }));
+    expect(() => Tokenizer.read(file)).toThrow(UserError);
+    expect(() => Tokenizer.read(file)).toThrow(message);
+  });
+
+  test("a byte order mark is no content", () => {
+    const file = join(mkdtempSync(join(tmpdir(), "tokenizer-")), "tokenizer.json");
+    writeFileSync(file, `\ufeff${JSON.stringify(phraseTokenizer(["red"], []))}`);
+    expect(Tokenizer.read(file).encode("red")).toEqual([1]);
+  });
+});
+
+test("the share of words that a vocabulary does not have", () => {
+  const t = new Tokenizer(phraseTokenizer(["the chair", "red"], []), "x");
+  expect(t.unknownShare(["the chair red", "red sofa"])).toBe(1 / 4);
+  expect(t.unknownShare([])).toBe(0);
 });
 
 /** An environment with PyPI's `tokenizers`, as .ci/run makes it. */
