@@ -1,8 +1,13 @@
-/** What a notebook cell imports: `import { lab } from "./lib"`. */
+/** What a notebook cell imports, `import { lab } from "./lib"`, and a program, `import { lab } from "s2mllm-lab"`. */
 import { resolve } from "node:path";
 import { UserError } from "./core/errors";
 import { inProject } from "./core/root";
+import { uniformFrames } from "./datasets/frames";
+import { openScene, readWholeViews, type ScanNetScene } from "./datasets/scannet";
+import type { View } from "./datasets/scene";
+import type { Grounding } from "./eval/ask";
 import type { ErrorCase } from "./eval/errors";
+import type { Model, ModelRequest } from "./model-session";
 import { show } from "./notebook/display";
 import { cellProgress } from "./notebook/mime";
 import { type Comparison, paperTable } from "./report/compare";
@@ -33,14 +38,23 @@ export type {
   Comparison,
   ErrorCase,
   Figure,
+  Grounding,
   GroundingTable,
+  Model,
+  ModelRequest,
   PaperTable,
   Prediction,
   ResultRow,
   Study,
   StudyRunOptions,
   Table,
+  View,
 };
+
+/** A scene and some of its views. */
+export interface OpenScene extends ScanNetScene {
+  readonly views: readonly View[];
+}
 
 /** Which finished rows; everything when a field is left out. */
 export interface RowFilter {
@@ -64,11 +78,40 @@ function results(study?: string, { variant, ...filter }: RowFilter = {}): Result
 }
 
 /**
- * The lab: studies, their rows, the paper's tables, and figures.
+ * The lab: scenes, models, studies, their rows, the paper's tables, and figures.
  *
  * Reading never trains. `lab.study(name).run(...)` does what is missing; finished rows are read, not redone.
  */
 export const lab = {
+  /**
+   * A scene of a data folder (ScanNet's layout, an export of it, or another that README's "Real data" names) with some
+   * of its views, spread evenly over its frames; a damaged frame gives way to the nearest whole one.
+   *
+   * @param folder relative to the project
+   * @param options `views` to read (8), each resized and cropped to a square of `size` pixels (224)
+   * @returns objects with boxes (centre and full size, metres, axis-aligned world); of each view uint8[size, size, 3]
+   * colours, float32[size, size] depth in metres (0: not measured), intrinsics, and the pose from camera to world
+   * @throws UserError naming the file that is missing or damaged
+   */
+  async scene(folder: string, id: string, { views = 8, size = 224 } = {}): Promise<OpenScene> {
+    const scene = openScene(inProject(folder), id);
+    const frames = uniformFrames(scene.frames.length, views).map((i) => scene.frames[i]!);
+    return { ...scene, views: (await readWholeViews(scene, frames, size)).views };
+  },
+  /**
+   * A model, ready to make batches, step, train and answer: its engine is chosen and its weights are loaded, from
+   * data/pretrained/<preset>, the folders that `checkpoints` names, or a finished run. Its data are opened when they
+   * are needed.
+   *
+   * @param request such as `{ preset: "nano", ablation: "no-mpe", seed: 1, set: ["training.steps=200"] }`, or
+   * `{ run: "3f2a" }`
+   * @throws UserError when configuration or weights do not fit, naming what does not
+   */
+  async model(request: ModelRequest = {}): Promise<Model> {
+    // loaded here: reading and drawing need no engine
+    const { Model } = await import("./model-session");
+    return Model.open({ progress: cellProgress(), ...request });
+  },
   /** A study by name. @throws UserError listing the known ones */
   study(name: string) {
     const study = studyNamed(name);
@@ -116,7 +159,7 @@ export const lab = {
   /** A run's wrong answers and why they are wrong. */
   errors: (row: ResultRow): ErrorCase[] => errorCases(row, lab.predictions(row)),
   /** A scene that a run was evaluated on: objects, offered boxes, points. */
-  scene: readExample,
+  example: readExample,
   /**
    * Answers one sentence on one scene; `lab.show` lists the best boxes and what the model wrote.
    *

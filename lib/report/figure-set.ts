@@ -10,6 +10,7 @@ import { attentionFramesFigure, attentionMatrixFigure } from "./figures/attentio
 import { errorFigure } from "./figures/errors";
 import { frameCountFigure } from "./figures/frames";
 import { relationFigure } from "./figures/relations";
+import { roomFigure } from "./figures/room";
 import { type BoxRole, type DrawnBox, pointmapFigure, sceneFigure } from "./figures/scene";
 import { dataLabel, type Figure, sourceOf } from "./figures/theme";
 import { trainingFigure } from "./figures/training";
@@ -85,5 +86,6 @@ export const figures = {
   attentionMatrix: attentionMatrixFigure,
   errors: (row: ResultRow, cases: readonly ErrorCase[]): Figure => errorFigure(countErrors(cases), dataLabel([row])),
   errorScene,
+  room: roomFigure,
   pointmap: pointmapFigure,
 } as const;

@@ -14,7 +14,7 @@ const rows = [
   ["parity", "studies"],
   ["report"],
   ["notebook", "bench"],
-  ["index.ts"],
+  ["index.ts", "model-session.ts"],
   ["cli"],
 ];
 const rowOf = new Map(rows.flatMap((folders, row) => folders.map((folder) => [folder, row] as const)));

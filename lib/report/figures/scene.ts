@@ -1,7 +1,7 @@
 import type { Box } from "../../geometry/box";
 import { colours, type Figure, layoutOf } from "./theme";
 
-export type BoxRole = "target" | "predicted" | "anchor" | "other";
+export type BoxRole = "target" | "predicted" | "anchor" | "object" | "other";
 
 export interface DrawnBox {
   readonly box: Box;
@@ -30,6 +30,7 @@ const roles: Readonly<Record<BoxRole, { colour: string; name: string; width: num
   target: { colour: colours.green, name: "right answer", width: 7 },
   predicted: { colour: colours.red, name: "picked", width: 7 },
   anchor: { colour: colours.blue, name: "landmark", width: 5 },
+  object: { colour: colours.blue, name: "objects", width: 3 },
   other: { colour: "#B8B8B8", name: "other proposals", width: 2 },
 };
 
@@ -95,7 +96,7 @@ export const sceneLayout = {
 
 /** One scene with its boxes: green the right answer, red the pick, blue the landmarks. Turn it with the mouse. */
 export function sceneFigure(drawing: SceneDrawing): Figure {
-  const order: BoxRole[] = ["other", "anchor", "target", "predicted"];
+  const order: BoxRole[] = ["other", "object", "anchor", "target", "predicted"];
   const named = new Set<BoxRole>();
   const traces = order.flatMap((role) =>
     drawing.boxes
