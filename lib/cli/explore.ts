@@ -44,7 +44,8 @@ function rowOf(text: string, proposals: ResultRow["proposals"]): ResultRow {
     (row) => `\n  ${row.run}  ${labelOf(row)}, seed ${row.seed}, ${row.preset}`,
   );
   throw new UserError(
-    `${runs.length > 1 ? "several runs begin" : "no finished run begins"} with "${text}"; those with ${proposals} boxes are` +
+    `${runs.length > 1 ? "several runs begin" : "no finished run begins"} with "${text}"; those with ` +
+      `${proposals} boxes are` +
       (list.length === 0 ? " none yet (s2mllm study table5 makes some)" : [...new Set(list)].join("")),
   );
 }

@@ -65,7 +65,9 @@ function towardsImage(layers: readonly AttentionWeights[], before: number, V: nu
   return { shape: [layers.length, H, T, V, M], values };
 }
 
-/** Runs the model on one scene and one sentence, with the right class in the answer, and keeps all attention weights. */
+/**
+ * Runs the model on one scene and one sentence, with the right class in the answer, and keeps all attention weights.
+ */
 export function sceneAttention(
   parameters: ReadonlyMap<string, tf.Tensor>,
   config: S2Config,

@@ -51,7 +51,9 @@ export function poseOf(numbers: readonly number[]): Float64Array {
   );
 }
 
-/** How far the rotation of a pose is from one: the largest entry of |RᵀR - 1|, and the handedness; NaN counts as far. */
+/**
+ * How far the rotation of a pose is from one: the largest entry of |RᵀR - 1|, and the handedness; NaN counts as far.
+ */
 export function rotationError(pose: ArrayLike<number>): { readonly error: number; readonly determinant: number } {
   const [a, b, c, d, e, f, g, h, i] = [0, 1, 2, 4, 5, 6, 8, 9, 10].map((k) => pose[k]!) as number[] as [
     number,

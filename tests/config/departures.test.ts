@@ -53,7 +53,10 @@ describe.each(["paper", "release"] as const)("against the %s", (reference) => {
 const at = (config: unknown, path: string): unknown =>
   path.split(".").reduce<unknown>((inner, key) => (inner as Record<string, unknown>)[key], config);
 
-/** What spec 1 to 5 say of the paper, and spec 2, 8 and 13 of the release; written down here without looking at the presets. */
+/**
+ * What spec 1 to 5 say of the paper, and spec 2, 8 and 13 of the release; written down here without looking at the
+ * presets.
+ */
 const common = {
   "vision.imageSize": 384,
   "vision.layers": 26,
