@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -157,8 +158,9 @@ test("read a ScanNet folder and draw it", { timeout: 300_000 }, () => {
   const out = runProgram("draw", "data/rooms/nano", testScene());
   expect(out).toMatch(/^[a-z ]+( -?\d+\.\d\d){6}\n/);
   expect(out.match(/^frame \d+: up to \d\.\d\d m$/gm)?.length).toBe(8);
-  const page = readFileSync(join(app, "figures", `scene-${testScene()}.html`), "utf8");
-  expect(page).toContain("scatter3d");
+  const page = /^(.*scene-.*\.html)$/m.exec(out)![1]!;
+  expect(page.startsWith(realpathSync(app))).toBe(true);
+  expect(readFileSync(page, "utf8")).toContain("scatter3d");
 });
 
 test("load published weights and answer", { timeout: 900_000 }, () => {
