@@ -1,3 +1,5 @@
+import { type BenchEngine, entryOf } from "./engines";
+
 /** How many numbers of a long output are compared. */
 const SAMPLES = 256;
 
@@ -31,8 +33,7 @@ export function difference(
   return worst;
 }
 
-/** Largest difference allowed: float32 sums in another order; TF32 and half precision keep fewer digits. */
-export function tolerance(engine: string): number {
-  if (engine.endsWith("-half")) return 5e-2;
-  return engine.endsWith("-cuda") || engine === "tensorflow" ? 5e-3 : 1e-4;
+/** Largest difference allowed: float32 sums in another order; other precisions keep fewer digits. */
+export function tolerance(engine: BenchEngine): number {
+  return { float32: 1e-4, tf32: 5e-3, bf16: 5e-2, fp16: 5e-2 }[entryOf(engine).precision];
 }

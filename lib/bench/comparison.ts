@@ -1,6 +1,6 @@
 import { UserError } from "../core/errors";
 import { difference, tolerance } from "./agreement";
-import { type BenchEngine, baselinesOf, engineOf, isHalf, isTorch, usesThreads } from "./engines";
+import { type BenchEngine, baselinesOf, entryOf, usesThreads } from "./engines";
 import type { Answers, Operation } from "./messages";
 import { isProduct } from "./profile";
 import type { BenchRow, Refusal } from "./rows";
@@ -46,6 +46,7 @@ interface Participant extends Member {
   rounds: number;
   readonly turns: number[][];
   runMs: number | undefined;
+  bytes: number | undefined;
 }
 
 /** Workers of one task that are measured side by side, taking turns. */
@@ -108,8 +109,9 @@ export class Comparison {
           task,
           size,
           kind,
-          engine: engineOf(engine),
-          precision: isHalf(engine) ? "fp16" : "float32",
+          engine: entryOf(engine).runs,
+          precision: entryOf(engine).precision,
+          mode: entryOf(engine).mode,
           threads,
           folder,
           comparedSteps,
@@ -138,6 +140,7 @@ export class Comparison {
         rounds: this.effort.rounds,
         turns: [],
         runMs: undefined,
+        bytes: undefined,
       });
     }
   }
@@ -164,6 +167,7 @@ export class Comparison {
         if (turn === undefined) continue;
         participant.turns[round] = [...turn.ms];
         if (turn.runMs !== undefined) participant.runMs = (participant.runMs ?? 0) + turn.runMs;
+        if (turn.bytes !== undefined) participant.bytes = (participant.bytes ?? 0) + turn.bytes;
         this.onTurn();
       }
     }
@@ -178,7 +182,9 @@ export class Comparison {
     }
     const speeds: number[] = [];
     const profiles = new Map<BenchEngine, readonly Operation[]>();
-    for (const participant of [...this.#participants].filter(({ engine }) => usesThreads(engine))) {
+    for (const participant of [...this.#participants].filter(
+      ({ engine }) => usesThreads(engine) && entryOf(engine).with !== "jax",
+    )) {
       const speed = await this.#attempt(participant, participant.worker, () =>
         participant.worker.ask({ do: "sgemm", sides: SGEMM[size] }),
       );
@@ -201,13 +207,11 @@ export class Comparison {
     operations: readonly Operation[] | undefined,
     sgemm: number | null,
   ): BenchRow {
-    const { engine, threads, turns, runMs, prepared } = participant;
+    const { engine, threads, turns, runMs, bytes, prepared } = participant;
     const all = turns.flat();
-    const baseline = isTorch(engine)
-      ? undefined
-      : baselinesOf(engine)
-          .map((name) => this.#participants.find((r) => r.engine === name))
-          .find((r) => r !== undefined);
+    const baseline = baselinesOf(engine)
+      .map((name) => this.#participants.find((r) => r.engine === name))
+      .find((r) => r !== undefined);
     const ratio = baseline === undefined ? undefined : ratioOf(turns as Rounds, baseline.turns as Rounds);
     const total = (list: readonly Operation[], field: "ms" | "flops"): number =>
       list.reduce((sum, o) => sum + o[field], 0);
@@ -218,6 +222,9 @@ export class Comparison {
       kind,
       engine,
       threads,
+      mode: entryOf(engine).mode,
+      precision: entryOf(engine).precision,
+      kernels: prepared.kernels ?? null,
       medianMs: rounded(median(all)),
       minMs: rounded(Math.min(...all)),
       maxMs: rounded(Math.max(...all)),
@@ -227,6 +234,7 @@ export class Comparison {
       ratioTo: ratio === undefined ? null : baseline!.engine,
       peakMB: Math.round(peak.MB),
       deviceMB: peak.deviceMB === undefined ? null : Math.round(peak.deviceMB),
+      bytesPerStep: bytes === undefined ? null : Math.round(bytes / all.length),
       jsShare: runMs === undefined ? null : rounded(1 - runMs / all.reduce((sum, ms) => sum + ms, 0)),
       matmulShare: operations === undefined ? null : rounded(total(products!, "ms") / total(operations, "ms")),
       matmulGflops: operations === undefined ? null : rounded(total(products!, "flops") / total(products!, "ms") / 1e6),

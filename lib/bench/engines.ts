@@ -1,65 +1,116 @@
 import { execFileSync } from "node:child_process";
 import { loaderOf } from "../core/child";
 import { findProgram } from "../core/programs";
-import { inPackage, moduleFile } from "../core/root";
+import { inPackage, inProject, moduleFile } from "../core/root";
+import type { Precision } from "../engine/choose";
 import type { Launch } from "./worker-process";
 
-/** What can take part. A name with "-half" computes matrix products in half precision. */
-export const BENCH_ENGINES = [
-  "ort-cpu",
-  "ort-cuda",
-  "ort-webgpu",
-  "ort-webgpu-half",
-  "tensorflow",
-  "wasm",
-  "torch-cpu",
-  "torch-cuda",
-  "torch-cuda-half",
-] as const;
-export type BenchEngine = (typeof BENCH_ENGINES)[number];
+/** How a row's program runs: operation by operation, or compiled as a whole. */
+export const MODES = ["eager", "compiled"] as const;
 
-export const isTorch = (name: BenchEngine): boolean => name.startsWith("torch-");
-export const isHalf = (name: BenchEngine): boolean => name.endsWith("-half");
-/** The engine's own name, as the worker knows it. */
-export const engineOf = (name: BenchEngine): string => name.replace(/-half$/, "");
-/** Its speed depends on the number of threads that it is given. */
-export const usesThreads = (name: BenchEngine): boolean => name === "ort-cpu" || name === "torch-cpu";
-
-/** Whom a worker is compared with: PyTorch on the same kind of device, else on the processor. */
-export function baselinesOf(name: BenchEngine): readonly BenchEngine[] {
-  if (name === "ort-cpu" || name === "wasm") return ["torch-cpu"];
-  return isHalf(name) ? ["torch-cuda-half", "torch-cuda", "torch-cpu"] : ["torch-cuda", "torch-cpu"];
+interface Entry {
+  /** The engine's or device's own name, as the worker knows it. */
+  readonly runs: string;
+  readonly with: "lab" | "torch" | "jax";
+  readonly precision: Precision;
+  readonly mode: (typeof MODES)[number];
+  /** Its speed depends on the number of threads that it is given. */
+  readonly threads: boolean;
 }
 
+const entry = (runs: string, change: Partial<Entry> = {}): Entry => ({
+  runs,
+  with: "lab",
+  precision: "float32",
+  mode: "compiled",
+  threads: false,
+  ...change,
+});
+
+/** What can take part. */
+const ENTRIES = {
+  "ort-cpu": entry("ort-cpu", { threads: true }),
+  "ort-cuda": entry("ort-cuda"),
+  "ort-cuda-tf32": entry("ort-cuda", { precision: "tf32" }),
+  "ort-webgpu": entry("ort-webgpu"),
+  "ort-webgpu-fp16": entry("ort-webgpu", { precision: "fp16" }),
+  tensorflow: entry("tensorflow", { mode: "eager", threads: true }),
+  wasm: entry("wasm", { mode: "eager" }),
+  "torch-cpu": entry("cpu", { with: "torch", mode: "eager", threads: true }),
+  "torch-cpu-compiled": entry("cpu", { with: "torch", threads: true }),
+  "torch-cuda": entry("cuda", { with: "torch", mode: "eager" }),
+  "torch-cuda-compiled": entry("cuda", { with: "torch" }),
+  "torch-cuda-tf32": entry("cuda", { with: "torch", mode: "eager", precision: "tf32" }),
+  "torch-cuda-fp16": entry("cuda", { with: "torch", mode: "eager", precision: "fp16" }),
+  "jax-cpu": entry("cpu", { with: "jax", threads: true }),
+} as const satisfies Record<string, Entry>;
+export type BenchEngine = keyof typeof ENTRIES;
+export const BENCH_ENGINES = Object.keys(ENTRIES) as [BenchEngine, ...BenchEngine[]];
+
+export const entryOf = (name: BenchEngine): Entry => ENTRIES[name];
+/** It runs in Python. */
+export const needsPython = (name: BenchEngine): boolean => entryOf(name).with !== "lab";
+export const usesThreads = (name: BenchEngine): boolean => entryOf(name).threads;
+
+/** PyTorch's eager rows that an engine is compared with, the nearest first; none for those rows themselves. */
+export function baselinesOf(name: BenchEngine): readonly BenchEngine[] {
+  const { with: runtime, mode, precision, runs } = entryOf(name);
+  if (runtime === "torch" && mode === "eager") return [];
+  if (["ort-cpu", "wasm", "cpu"].includes(runs)) return ["torch-cpu"];
+  const own = {
+    float32: "torch-cuda",
+    tf32: "torch-cuda-tf32",
+    fp16: "torch-cuda-fp16",
+    bf16: "torch-cuda-fp16",
+  } as const;
+  return [...new Set([own[precision], "torch-cuda", "torch-cpu"] as const)];
+}
+
+/** Where an environment of the lab's own is looked for. */
+const OWN_PYTHON = ["data", "cache", "python", "torch"];
+
 export const INSTALL_TORCH =
-  "install it (Debian: apt-get install python3-torch libopenblas0-pthread, elsewhere: pip install torch) " +
+  `install it (python3 -m venv ${OWN_PYTHON.join("/")} && ${OWN_PYTHON.join("/")}/bin/pip install torch jax) ` +
   "or name a Python that has it in S2_PYTHON";
 
 export interface Torch {
   readonly python: string;
   readonly version: string;
   readonly cuda: boolean;
+  /** JAX's version in the same Python. */
+  readonly jax: string | undefined;
 }
 
-/** A Python that has PyTorch: S2_PYTHON, else python3 on PATH, else the system's own. @throws Error with what to do */
+const QUESTION = `
+import importlib.util, torch
+jax = "none"
+if importlib.util.find_spec("jax"):
+    from importlib.metadata import version
+    jax = version("jax")
+print(torch.__version__, torch.cuda.is_available(), jax)
+`;
+
+/** A Python that has PyTorch: S2_PYTHON, data/cache/python/torch, or python3 on PATH. @throws Error with advice */
 export function findTorch(): Torch {
-  const named = process.env.S2_PYTHON;
-  const candidates = named !== undefined && named !== "" ? [named] : ["python3", "/usr/bin/python3", "python"];
+  const named = process.env.S2_PYTHON || undefined;
+  const candidates =
+    named === undefined
+      ? [inProject(...OWN_PYTHON, "bin", "python"), "python3", "/usr/bin/python3", "python"]
+      : [named];
   const tried: string[] = [];
   for (const name of candidates) {
     const python = findProgram([name]);
     if (python === undefined || tried.includes(python)) continue;
     tried.push(python);
     try {
-      const asked = ["-c", "import torch; print(torch.__version__, torch.cuda.is_available())"];
-      const [version, cuda] = execFileSync(python, asked, {
+      const [version, cuda, jax] = execFileSync(python, ["-c", QUESTION], {
         encoding: "utf8",
         timeout: 120_000,
         stdio: ["ignore", "pipe", "ignore"],
       })
         .trim()
-        .split(" ");
-      return { python, version: version!, cuda: cuda === "True" };
+        .split(" ") as [string, string, string];
+      return { python, version, cuda: cuda === "True", jax: jax === "none" ? undefined : jax };
     } catch {
       // this one has no PyTorch
     }
@@ -68,12 +119,22 @@ export function findTorch(): Torch {
   throw new Error(`no PyTorch in ${where}; ${INSTALL_TORCH}`);
 }
 
+/** Variables that would choose other kernels for PyTorch than it chooses itself. */
+const KERNEL_CHOICES = [
+  "OPENBLAS_CORETYPE",
+  "OPENBLAS_L2_SIZE",
+  "MKL_CBWR",
+  "MKL_ENABLE_INSTRUCTIONS",
+  "ONEDNN_MAX_CPU_ISA",
+  "ATEN_CPU_CAPABILITY",
+] as const;
+
 /**
  * How a worker is started. PyTorch's threads: OpenBLAS keeps a pool of its own beside libgomp's, and libgomp's spin;
  * told so, neither takes the other's cores.
  */
 export function launchOf(name: BenchEngine, threads: number, torch: Torch | undefined): Launch {
-  if (!isTorch(name)) {
+  if (!needsPython(name)) {
     const worker = moduleFile("bench", "worker");
     return {
       program: process.execPath,
@@ -84,13 +145,14 @@ export function launchOf(name: BenchEngine, threads: number, torch: Torch | unde
   const count = String(threads);
   return {
     program: torch!.python,
-    args: ["-u", inPackage("lib", "bench", "pytorch", "worker.py")],
+    args: ["-u", inPackage("lib", "bench", "pytorch", `${entryOf(name).with}_worker.py`)],
     environment: {
       OMP_NUM_THREADS: count,
       OPENBLAS_NUM_THREADS: count,
       MKL_NUM_THREADS: count,
       GOMP_SPINCOUNT: "0",
       PYTHONDONTWRITEBYTECODE: "1",
+      ...Object.fromEntries(KERNEL_CHOICES.map((variable) => [variable, undefined])),
     },
   };
 }

@@ -26,7 +26,7 @@ export const versionOf = (name: string): string =>
     .version;
 
 /** The widest vector instructions, which set the peak of a core; virtual machines hide the processor's own name. */
-function vectors(): string | null {
+export function vectors(): string | null {
   try {
     const flags = /^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1]?.split(" ") ?? [];
     return ["avx512f", "avx2", "avx"].find((flag) => flags.includes(flag)) ?? null;

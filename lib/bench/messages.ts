@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { PRECISIONS } from "../engine/choose";
+import { MODES } from "./engines";
 import { KINDS, SIZES } from "./task";
 
 /** What a worker needs to set a task up. */
@@ -9,7 +11,8 @@ const Preparation = z.object({
   kind: z.enum(KINDS),
   engine: z.string(),
   /** In what matrix products are computed. */
-  precision: z.enum(["float32", "fp16"]),
+  precision: z.enum(PRECISIONS),
+  mode: z.enum(MODES),
   threads: z.number(),
   /** How many steps' numbers are compared. */
   comparedSteps: z.number(),
@@ -44,12 +47,16 @@ export const ANSWERS = {
     numbers: z.array(z.number()).readonly(),
     /** One line: version, device, settings. */
     about: z.string(),
+    /** Which libraries compute products, with which instructions. */
+    kernels: z.string().optional(),
   }),
   time: z.object({
     /** Milliseconds of each step. */
     ms: z.array(z.number()).readonly(),
     /** Milliseconds of all of them spent inside ONNX Runtime, where it is used. */
     runMs: z.number().optional(),
+    /** Bytes moved to and from the device, where that is counted. */
+    bytes: z.number().optional(),
   }),
   peak: z.object({ MB: z.number(), deviceMB: z.number().optional() }),
   /** Best of several products of square matrices. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { BENCH_ENGINES } from "./engines";
+import { PRECISIONS } from "../engine/choose";
+import { BENCH_ENGINES, MODES } from "./engines";
 import { MachineCard } from "./machine";
 import { KINDS } from "./task";
 
@@ -13,6 +14,11 @@ const measured = {
 /** One engine at one task. What was not measured is null. */
 export const BenchRow = z.object({
   ...measured,
+  // rows of the first version have none of these
+  mode: z.enum(MODES).nullable().default(null),
+  precision: z.enum(PRECISIONS).nullable().default(null),
+  /** Which libraries computed products, with which instructions. */
+  kernels: z.string().nullable().default(null),
   medianMs: z.number(),
   minMs: z.number(),
   maxMs: z.number(),
@@ -28,6 +34,8 @@ export const BenchRow = z.object({
   peakMB: z.number(),
   /** Most device memory, where PyTorch tells it. */
   deviceMB: z.number().nullable(),
+  /** Bytes moved to and from the device a step, where that is counted. */
+  bytesPerStep: z.number().nullable().default(null),
   /** Share of a step's time outside ONNX Runtime: recording, feeding and reading in JavaScript. */
   jsShare: z.number().nullable(),
   /** Share of ONNX Runtime's kernel time in matrix products. */

@@ -8,7 +8,16 @@ import { findAdapter } from "../engine/backend";
 import { findInstalled } from "../engine/install/installed";
 import { nvidiaGpus } from "../engine/nvidia";
 import { Comparison, type Effort, type Member } from "./comparison";
-import { BENCH_ENGINES, type BenchEngine, findTorch, isTorch, launchOf, type Torch, usesThreads } from "./engines";
+import {
+  BENCH_ENGINES,
+  type BenchEngine,
+  entryOf,
+  findTorch,
+  launchOf,
+  needsPython,
+  type Torch,
+  usesThreads,
+} from "./engines";
 import { machineCard } from "./machine";
 import type { BenchResult, BenchRow, Refusal } from "./rows";
 import { KINDS, type Size } from "./task";
@@ -24,17 +33,27 @@ export interface BenchOptions extends Effort {
   readonly progress: ProgressSink;
 }
 
-/** tfjs wasm takes minutes for a step of the others' seconds; here it is shown once. */
-const WASM_TASKS: readonly TaskName[] = ["transformer"];
+/** tfjs wasm takes minutes for a step, and nano takes minutes to compile: these are measured at one task. */
+const ALONE: Readonly<Partial<Record<BenchEngine, TaskName>>> = {
+  wasm: "transformer",
+  "torch-cpu-compiled": "transformer",
+  "torch-cuda-compiled": "transformer",
+  "jax-cpu": "transformer",
+};
 
 /** Whatever this machine has. */
 function present(torch: Torch | undefined): BenchEngine[] {
   const gpu = findAdapter().kind === "hardware";
   return BENCH_ENGINES.filter((name) => {
     if (name === "tensorflow") return findInstalled("tensorflow") !== undefined;
-    if (name === "ort-cuda") return nvidiaGpus().length > 0 && findInstalled("cuda") !== undefined;
+    if (name.startsWith("ort-cuda")) return nvidiaGpus().length > 0 && findInstalled("cuda") !== undefined;
     if (name.startsWith("ort-webgpu")) return gpu;
-    if (isTorch(name)) return name === "torch-cpu" ? torch !== undefined : torch?.cuda === true;
+    const { with: runtime, runs, mode } = entryOf(name);
+    if (runtime === "jax") return torch?.jax !== undefined;
+    if (runtime === "torch")
+      return (
+        torch !== undefined && (runs === "cpu" || torch.cuda) && (mode === "eager" || !torch.version.startsWith("1."))
+      );
     return true;
   });
 }
@@ -53,7 +72,7 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
   checkNames("engine", options.engines ?? [], BENCH_ENGINES);
   const notes: string[] = [];
   let torch: Torch | undefined;
-  if (options.engines === undefined || (options.engines as readonly BenchEngine[]).some(isTorch)) {
+  if (options.engines === undefined || (options.engines as readonly BenchEngine[]).some(needsPython)) {
     try {
       torch = findTorch();
     } catch (error) {
@@ -61,13 +80,13 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
     }
   }
   const wanted = options.engines as readonly BenchEngine[] | undefined;
-  const engines = (wanted ?? present(torch)).filter((name) => !isTorch(name) || torch !== undefined);
+  const engines = (wanted ?? present(torch)).filter((name) => !needsPython(name) || torch !== undefined);
   const most = Math.max(...options.threads);
   /** Which workers a comparison of this task and number of threads has. */
   const members = (task: TaskName, threads: number): Member[] =>
     engines.flatMap((engine): Member[] => {
-      if (engine === "wasm" && (threads !== options.threads[0] || (wanted === undefined && !WASM_TASKS.includes(task))))
-        return [];
+      if (wanted === undefined && (ALONE[engine] ?? task) !== task) return [];
+      if (engine === "wasm" && threads !== options.threads[0]) return [];
       // a GPU is measured once
       if (!usesThreads(engine) && engine !== "wasm" && threads !== most) return [];
       const own = engine === "wasm" ? 1 : threads;

@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { UserError } from "../core/errors";
-import type { OrtEngine } from "../engine/backend";
+import type { OrtEngine, OrtStats } from "../engine/backend";
 import { chooseEngine, type EngineName } from "../engine/choose";
 import { tf } from "../engine/tf";
 import { readSafetensors } from "../io/safetensors";
 import { TensorFolder } from "../io/tensor-folder";
 import { digest } from "./agreement";
-import { versionOf } from "./machine";
+import { vectors, versionOf } from "./machine";
 import { peakMB, resetPeak } from "./memory";
 import { type Answer, type Answers, type Preparation, Request } from "./messages";
 import { operationsOf } from "./profile";
@@ -61,34 +61,30 @@ async function prepare(wanted: Preparation): Promise<Answers["prepare"]> {
     about:
       `${engine}${precision === "float32" ? "" : ` in ${precision}`}, tfjs ${tf.version_core}` +
       (engine.startsWith("ort-") ? `, onnxruntime-node ${versionOf("onnxruntime-node")}` : ""),
+    ...(engine === "ort-cpu" ? { kernels: `MLAS, ${vectors() ?? "unknown instructions"}` } : {}),
+    ...(engine === "tensorflow" ? { kernels: "Eigen and oneDNN" } : {}),
   };
 }
 
-/**
- * Runs `f` and counts the milliseconds inside ONNX Runtime. A GPU is waited for when its results are read: there the
- * count tells nothing.
- */
-async function insideOrt(f: () => void): Promise<number | undefined> {
-  if (engine !== "ort-cpu") {
-    f();
-    return undefined;
-  }
-  const { ortStats } = await import("../engine/backend");
-  const before = ortStats(engine as OrtEngine).runMs;
-  f();
-  return ortStats(engine as OrtEngine).runMs - before;
-}
+/** Bytes moved to and from the device so far, where the backend counts them. */
+const moved = ({ bytesUp, bytesDown }: OrtStats & { bytesUp?: number; bytesDown?: number }): number | undefined =>
+  bytesUp === undefined || bytesDown === undefined ? undefined : bytesUp + bytesDown;
 
+/** Times steps. Milliseconds inside ONNX Runtime tell nothing of a GPU, which is waited for when results are read. */
 async function time(steps: number): Promise<Answers["time"]> {
+  const stats = engine.startsWith("ort-") ? (await import("../engine/backend")).ortStats : (): undefined => undefined;
+  const before = stats(engine as OrtEngine);
   const ms: number[] = [];
-  const runMs = await insideOrt(() => {
-    for (let i = 0; i < steps; i++) {
-      const start = performance.now();
-      run();
-      ms.push(performance.now() - start);
-    }
-  });
-  return { ms, ...(runMs === undefined ? {} : { runMs }) };
+  for (let i = 0; i < steps; i++) {
+    const start = performance.now();
+    run();
+    ms.push(performance.now() - start);
+  }
+  const after = stats(engine as OrtEngine);
+  if (before === undefined || after === undefined) return { ms };
+  return engine === "ort-cpu"
+    ? { ms, runMs: after.runMs - before.runMs }
+    : { ms, ...(moved(after) === undefined ? {} : { bytes: moved(after)! - moved(before)! }) };
 }
 
 /** Best speed of a plain product; only one number of it is read. */

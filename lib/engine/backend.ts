@@ -4,6 +4,7 @@ export {
   configureOrt,
   findAdapter,
   type OrtEngine,
+  type OrtStats,
   ortStats,
   prepareVulkan,
   registerOrt,

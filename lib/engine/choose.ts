@@ -3,6 +3,8 @@ import type { OrtEngine } from "tfjs-backend-ort";
 import { completeFromCpu, cpuBackend, PRECISIONS, PROVIDERS, type Precision, tf } from "tfjs-backend-ort/ops";
 import { UserError, unknownName } from "../core/errors";
 
+export { PRECISIONS, type Precision };
+
 /** What can run the tensors, best first. */
 export const ENGINES = ["ort-cuda", "ort-webgpu", "ort-cpu", "tensorflow", "wasm", "cpu"] as const;
 export type EngineName = (typeof ENGINES)[number];

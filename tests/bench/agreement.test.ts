@@ -23,6 +23,6 @@ describe("agreement", () => {
   });
 
   test("is stricter for float32 on the processor than for TF32 and half precision", () => {
-    expect(["ort-cpu", "ort-cuda", "torch-cuda-half"].map(tolerance)).toEqual([1e-4, 5e-3, 5e-2]);
+    expect((["ort-cpu", "ort-cuda-tf32", "torch-cuda-fp16"] as const).map(tolerance)).toEqual([1e-4, 5e-3, 5e-2]);
   });
 });

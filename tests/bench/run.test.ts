@@ -70,7 +70,7 @@ describe("without PyTorch", () => {
     expect({ status, refused }).toEqual({ status: 0, refused: [] });
     expect(notes).toEqual([
       expect.stringMatching(
-        /^no PyTorch in .*install it \(Debian: apt-get install python3-torch libopenblas0-pthread, .*S2_PYTHON$/,
+        /^no PyTorch in .*install it \(python3 -m venv .*pip install torch jax\) or name .* in S2_PYTHON$/,
       ),
     ]);
     expect(Object.keys(machine)).toEqual([
@@ -97,6 +97,9 @@ describe("without PyTorch", () => {
         "kind",
         "engine",
         "threads",
+        "mode",
+        "precision",
+        "kernels",
         "medianMs",
         "minMs",
         "maxMs",
@@ -106,6 +109,7 @@ describe("without PyTorch", () => {
         "ratioTo",
         "peakMB",
         "deviceMB",
+        "bytesPerStep",
         "jsShare",
         "matmulShare",
         "matmulGflops",

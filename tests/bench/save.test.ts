@@ -24,6 +24,9 @@ describe("saved rows", () => {
     kind: "step",
     engine: "ort-cpu",
     threads: 1,
+    mode: "compiled",
+    precision: "float32",
+    kernels: "MLAS, avx2",
     medianMs: 100,
     minMs: 90,
     maxMs: 120,
@@ -33,6 +36,7 @@ describe("saved rows", () => {
     ratioTo: "torch-cpu",
     peakMB: 300,
     deviceMB: null,
+    bytesPerStep: null,
     jsShare: 0.025,
     matmulShare: 0.8,
     matmulGflops: 80,
@@ -63,7 +67,8 @@ describe("saved rows", () => {
       const text = readFileSync(table, "utf8");
       expect(text).toContain("A Processor, 2 cores (avx2), 4 GB");
       expect(text).toContain(
-        "| nano | step | 1 | ort-cpu | 99.0 | 0.50 (0.45–0.55) | 300 | 2.5 % | 80 % | 80.0 of 100 (80 %) |",
+        "| nano | step | 1 | ort-cpu | compiled | 99.0 | 0.50 (0.45–0.55) | 300 |  | 2.5 % | 80 % | " +
+          "80.0 of 100 (80 %) |",
       );
       // another version of anything is another measurement
       saveBench({ ...result, machine: { ...machine, node: "v22" }, rows: [row({})] }, "s2mllm bench", folder, table);

@@ -22,8 +22,12 @@ const source = (name: string, script: Script): string => `
     fs.appendFileSync(script.log, words.join(" ") + "\\n");
     if (request.do === "time" && timed++ === script.diesAt) { console.error("the driver is gone"); process.exit(9); }
     const answers = {
-      prepare: { numbers: script.numbers, about: ${JSON.stringify(name)} + " scripted" },
-      time: { ms: Array.from({ length: request.steps }, () => script.ms), runMs: 0.9 * script.ms * request.steps },
+      prepare: { numbers: script.numbers, about: ${JSON.stringify(name)} + " scripted", kernels: "scripted kernels" },
+      time: {
+        ms: Array.from({ length: request.steps }, () => script.ms),
+        runMs: 0.9 * script.ms * request.steps,
+        bytes: 1500 * request.steps,
+      },
       peak: { MB: 123.4 },
       sgemm: { gflops: script.ms * 10 },
       profile: { operations: [{ op: "MatMul", ms: 3, flops: 3e8 }, { op: "Add", ms: 1, flops: 0 }] },

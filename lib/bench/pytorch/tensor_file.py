@@ -3,14 +3,9 @@
 import json
 import struct
 
-import torch
 
-DTYPES = {"F32": torch.float32, "I32": torch.int32}
-
-
-def load(path, device):
-    """Every tensor of a file by name; whole numbers become int64, which PyTorch wants for indices."""
-    tensors = {}
+def entries(path):
+    """name, dtype ("F32" or "I32"), shape, bytes of every tensor of a file."""
     with open(path, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         header = json.loads(file.read(length))
@@ -19,8 +14,15 @@ def load(path, device):
                 continue
             begin, end = entry["data_offsets"]
             file.seek(8 + length + begin)
-            numbers = torch.frombuffer(bytearray(file.read(end - begin)), dtype=DTYPES[entry["dtype"]]).reshape(
-                entry["shape"]
-            )
-            tensors[name] = numbers.long().to(device) if entry["dtype"] == "I32" else numbers.to(device)
+            yield name, entry["dtype"], entry["shape"], bytearray(file.read(end - begin))
+
+
+def load(path, device):
+    """Every tensor by name for PyTorch; whole numbers become int64, which it wants for indices."""
+    import torch
+
+    tensors = {}
+    for name, dtype, shape, content in entries(path):
+        numbers = torch.frombuffer(content, dtype={"F32": torch.float32, "I32": torch.int32}[dtype]).reshape(shape)
+        tensors[name] = numbers.long().to(device) if dtype == "I32" else numbers.to(device)
     return tensors
