@@ -3,17 +3,15 @@ import { loaderOf } from "../core/child";
 import { findProgram } from "../core/programs";
 import { inPackage, inProject, moduleFile } from "../core/root";
 import type { Precision } from "../engine/choose";
+import type { Mode } from "./task";
 import type { Launch } from "./worker-process";
-
-/** How a row's program runs: operation by operation, or compiled as a whole. */
-export const MODES = ["eager", "compiled"] as const;
 
 interface Entry {
   /** The engine's or device's own name, as the worker knows it. */
   readonly runs: string;
   readonly with: "lab" | "torch" | "jax";
   readonly precision: Precision;
-  readonly mode: (typeof MODES)[number];
+  readonly mode: Mode;
   /** Its speed depends on the number of threads that it is given. */
   readonly threads: boolean;
 }

@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { PRECISIONS } from "../engine/choose";
-import { MODES } from "./engines";
-import { KINDS, SIZES } from "./task";
+import { KINDS, MODES, SIZES } from "./task";
 
 /** What a worker needs to set a task up. */
 const Preparation = z.object({

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { PRECISIONS } from "../engine/choose";
-import { BENCH_ENGINES, MODES } from "./engines";
+import { BENCH_ENGINES } from "./engines";
 import { MachineCard } from "./machine";
-import { KINDS } from "./task";
+import { KINDS, MODES } from "./task";
 
 const measured = {
   task: z.string(),

@@ -10,6 +10,10 @@ export type Kind = (typeof KINDS)[number];
 export const SIZES = ["full", "tiny"] as const;
 export type Size = (typeof SIZES)[number];
 
+/** How a row's program runs: operation by operation, or compiled as a whole. */
+export const MODES = ["eager", "compiled"] as const;
+export type Mode = (typeof MODES)[number];
+
 export interface NamedArray {
   readonly shape: readonly number[];
   readonly data: Float32Array | Int32Array;

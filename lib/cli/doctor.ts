@@ -73,6 +73,16 @@ async function engine(): Promise<Finding & Partial<EngineChoice>> {
   }
 }
 
+/** Which GPU is here, and the one step that puts it to use. */
+async function gpu(): Promise<Finding> {
+  const [{ describeGpus, mend }, { nvidiaGpus }] = [
+    await import("../engine/install/list"),
+    await import("../engine/nvidia"),
+  ];
+  const hint = mend("ort-cuda");
+  return { found: nvidiaGpus().length > 0, detail: describeGpus(), ...(hint === undefined ? {} : { hint }) };
+}
+
 async function chromium(): Promise<Finding> {
   const path = findChromium();
   if (path === undefined) {
@@ -175,6 +185,7 @@ export async function run(args: string[]): Promise<number> {
     node: node(),
     machine: machine(),
     engine: await engine(),
+    gpu: await gpu(),
     chromium: await chromium(),
     jupyter: await jupyter(),
     torch: torch(),

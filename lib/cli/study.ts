@@ -1,5 +1,5 @@
 import { stderrProgress } from "../core/progress";
-import { chooseEngine } from "../engine/choose";
+import { chooseEngine, sayUnusedGpu } from "../engine/choose";
 import { compareWithAnswers } from "../report/figure-set";
 import { paperTables } from "../report/paper";
 import { runTable } from "../report/sections";
@@ -80,6 +80,7 @@ async function requireRoom(study: string, { preset, variants, seeds, set }: Choi
   const missing = jobs.filter((job) => finished.get(jobName(job))!.length === 0);
   if (missing.length === 0) return;
   const { engine } = await chooseEngine();
+  sayUnusedGpu(engine);
   for (const job of missing) requireMemory(jobConfig(job), "train", engine, Math.min(processes, missing.length));
 }
 

@@ -3,7 +3,7 @@ import { resolveConfig } from "../config/resolve";
 import { onInterrupt } from "../core/interrupt";
 import { stderrProgress } from "../core/progress";
 import { encodeScenes } from "../dataloader/sentences";
-import { chooseEngine } from "../engine/choose";
+import { chooseEngine, sayUnusedGpu } from "../engine/choose";
 import { openSession } from "../eval/session";
 import { RunFolder } from "../runs/folder";
 import { requireMemory } from "../train/estimate";
@@ -50,6 +50,7 @@ export async function run(args: string[]): Promise<number> {
   if (keep !== "model") requireAdapters(config);
   const progress = stderrProgress();
   const { engine } = await chooseEngine();
+  sayUnusedGpu(engine);
   requireMemory(config, "train", engine);
   const session = await openSession(config, progress);
   const { scenes, prompt } = encodeScenes(session.sentences("train"), session.tokenizer, config);

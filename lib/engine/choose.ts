@@ -2,6 +2,8 @@ import { dirname, sep } from "node:path";
 import type { OrtEngine } from "tfjs-backend-ort";
 import { completeFromCpu, cpuBackend, PRECISIONS, PROVIDERS, type Precision, tf } from "tfjs-backend-ort/ops";
 import { UserError, unknownName } from "../core/errors";
+import { findInstalled, installCommand, type Manifest } from "./install/installed";
+import { hasNvidiaCard, type NvidiaGpu, nvidiaGpus } from "./nvidia";
 
 export { PRECISIONS, type Precision };
 
@@ -116,6 +118,47 @@ async function startCpu(): Promise<void> {
   cpuBackend();
 }
 
+/** How the installed TensorFlow was made; one that does not fit this lab is none. */
+function tensorflowRecipe(): Manifest["recipe"] | undefined {
+  try {
+    return findInstalled("tensorflow")?.recipe;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * What is tried, in this order: TensorFlow goes before the processor where it may see a GPU. The plain JavaScript
+ * engine is right and far too slow to be taken by itself.
+ */
+export function candidatesFor(gpus: readonly NvidiaGpu[], tensorflow: Manifest["recipe"] | undefined): EngineName[] {
+  return gpus.length > 0 && tensorflow === "tensorflow-cuda"
+    ? ["ort-cuda", "ort-webgpu", "tensorflow", "ort-cpu", "wasm"]
+    : ENGINES.filter((engine) => engine !== "cpu");
+}
+
+/** One line about a GPU that is here while the engine computes on the processor, with what would change it. */
+export function unusedGpu(
+  engine: EngineName,
+  gpus: readonly NvidiaGpu[] = nvidiaGpus(),
+  card: boolean = hasNvidiaCard(),
+): string | undefined {
+  if (engine === "ort-cuda" || engine === "ort-webgpu") return undefined;
+  if (engine === "tensorflow" && tensorflowRecipe() === "tensorflow-cuda") return undefined;
+  if (gpus.length > 0)
+    return `${gpus[0]!.name} is not used, ${engine} computes on the processor: ${installCommand("cuda")}`;
+  return card
+    ? `an NVIDIA card is not used, it has no driver: install it (Debian: apt-get install nvidia-driver), then ` +
+        installCommand("cuda")
+    : undefined;
+}
+
+/** The first line of a training where a GPU is idle. */
+export function sayUnusedGpu(engine: EngineName): void {
+  const line = unusedGpu(engine);
+  if (line !== undefined) process.stderr.write(`${line}\n`);
+}
+
 /**
  * Makes an engine ready and current. The request decides, then S2_ENGINE, else the best that starts.
  *
@@ -138,8 +181,7 @@ export async function chooseEngine(request: EngineRequest = {}): Promise<EngineC
     wasm: startWasm,
     cpu: startCpu,
   };
-  // The plain JavaScript engine is right and far too slow to be taken by itself.
-  const candidates = wanted === undefined ? ENGINES.filter((e) => e !== "cpu") : [wanted as EngineName];
+  const candidates = wanted === undefined ? candidatesFor(nvidiaGpus(), tensorflowRecipe()) : [wanted as EngineName];
   const rejected: { engine: EngineName; why: string }[] = [];
   for (const engine of candidates) {
     try {
@@ -150,6 +192,9 @@ export async function chooseEngine(request: EngineRequest = {}): Promise<EngineC
       await start[engine]();
       if (!(await tf.setBackend(engine))) throw new Error(`the ${engine} backend did not initialise`);
       await tf.ready();
+      if (engine === "tensorflow" && wanted === undefined && candidates.indexOf(engine) < candidates.indexOf("ort-cpu"))
+        if (!(tf.backend() as { isUsingGpuDevice?: boolean }).isUsingGpuDevice)
+          throw new Error("TensorFlow sees no GPU, and ort-cpu is faster on the processor");
       current = asked.precision;
       const why =
         named !== undefined ? "S2_ENGINE names it" : request.engine !== undefined ? "asked for" : "first that starts";

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { findAdapter } from "../../lib/engine/backend";
-import { chooseEngine, ENGINES, enginePrecision } from "../../lib/engine/choose";
+import { candidatesFor, chooseEngine, ENGINES, enginePrecision, unusedGpu } from "../../lib/engine/choose";
 import { findInstalled } from "../../lib/engine/install/installed";
 import { nvidiaGpus } from "../../lib/engine/nvidia";
 import { tf } from "../../lib/engine/tf";
@@ -138,5 +138,32 @@ describe.skipIf(leaveOut)(`half precision ${WHERE}`, { timeout: 120_000 }, () =>
       expect(refusal).toMatch(
         /^ort-webgpu: no fp16 on this device \(.*f16.*\); set S2_ENGINE_PRECISION=float32 or none, or/s,
       );
+  });
+});
+
+describe("a GPU of NVIDIA's", () => {
+  const h100 = { name: "NVIDIA H100", memoryMiB: 81_559, driver: "580.95.05" };
+
+  it("puts CUDA first, and TensorFlow before the processor where it was installed with CUDA", () => {
+    expect(candidatesFor([h100], "tensorflow-cuda")).toEqual([
+      "ort-cuda",
+      "ort-webgpu",
+      "tensorflow",
+      "ort-cpu",
+      "wasm",
+    ]);
+    const others = ["ort-cuda", "ort-webgpu", "ort-cpu", "tensorflow", "wasm"];
+    expect(candidatesFor([h100], "tensorflow-cpu")).toEqual(others);
+    expect(candidatesFor([], "tensorflow-cuda")).toEqual(others);
+  });
+
+  it("that is not used is said with the command that would change it", () => {
+    const command = "npm run -s s2mllm -- engine install cuda";
+    expect(unusedGpu("ort-cpu", [h100], true)).toBe(
+      `NVIDIA H100 is not used, ort-cpu computes on the processor: ${command}`,
+    );
+    expect(unusedGpu("ort-cpu", [], true)).toMatch(/^an NVIDIA card is not used, it has no driver: install it .*cuda$/);
+    expect(unusedGpu("ort-cpu", [], false)).toBeUndefined();
+    expect(unusedGpu("ort-cuda", [h100], true)).toBeUndefined();
   });
 });

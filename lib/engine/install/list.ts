@@ -3,7 +3,7 @@ import { moduleFile } from "../../core/root";
 import { findAdapter } from "../backend";
 import { ENGINES, type EngineName } from "../choose";
 import { hasNvidiaCard, nvidiaGpus } from "../nvidia";
-import { findInstalled, installCommand } from "./installed";
+import { findInstalled, type Installable, installCommand } from "./installed";
 import type { Losses } from "./prove";
 
 /** An engine as `engine list` and `doctor` show it. */
@@ -47,15 +47,21 @@ export function describeGpus(): string {
   return hasNvidiaCard() ? "an NVIDIA card without a driver" : "no NVIDIA GPU";
 }
 
+/** It is laid out for this lab and this machine. */
+function isInstalled(name: Installable): boolean {
+  try {
+    return findInstalled(name) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 /** What would make an engine run that does not. */
-function mend(engine: EngineName): string | undefined {
+export function mend(engine: EngineName): string | undefined {
   const card = hasNvidiaCard();
-  if (engine === "tensorflow")
-    return findInstalled("tensorflow") === undefined
-      ? `${installCommand("tensorflow")}${nvidiaGpus().length > 0 ? "" : " --cpu"}`
-      : installCommand("tensorflow");
+  if (engine === "tensorflow") return `${installCommand("tensorflow")}${nvidiaGpus().length > 0 ? "" : " --cpu"}`;
   if (engine === "ort-cuda") {
-    if (nvidiaGpus().length > 0) return installCommand("cuda");
+    if (nvidiaGpus().length > 0) return isInstalled("cuda") ? undefined : installCommand("cuda");
     return card ? "install NVIDIA's driver (Debian: apt-get install nvidia-driver)" : undefined;
   }
   if (engine === "ort-webgpu" && card) return "install a Vulkan loader (Debian: apt-get install libvulkan1)";
