@@ -1,12 +1,20 @@
 import { availableParallelism } from "node:os";
-import { basename } from "node:path";
+import { basename, dirname, relative, resolve } from "node:path";
 import { onInterrupt } from "../core/interrupt";
 import { findChromium } from "../core/programs";
 import { silent, stderrProgress } from "../core/progress";
-import { readNotebook } from "../notebook/document";
+import { readNotebook, writeNotebook } from "../notebook/document";
 import { notebookNames, notebookPath } from "../notebook/folder";
-import { type ReuseOptions, runIfChanged } from "../notebook/reuse";
-import { describeFailure, type NotebookRun } from "../notebook/runner";
+import { readParameters } from "../notebook/parameters";
+import {
+  describeFailure,
+  executedPath,
+  type NotebookRun,
+  type RunOptions,
+  runIfChanged,
+  runNotebook,
+} from "../notebook/runner";
+import { currentInputs, markStale, staleCells } from "../notebook/stale";
 import { noChromium } from "../report/browser";
 import { parseOptions, wholeNumber, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
@@ -15,12 +23,22 @@ const spec = {
   name: "notebooks",
   positionals: "run|check [NAME …]",
   about:
-    "run: executes notebooks from top to bottom in a fresh kernel and saves their outputs; no Jupyter is " +
-    "needed. With --all " +
-    "it leaves out those whose outputs were made from the same cells, code and results.\n" +
-    "check: type-checks their cells and checks that they are thin, without running them.",
+    "run: executes notebooks from top to bottom in a fresh kernel, without Jupyter, and writes executed copies to " +
+    "data/cache/notebooks, or with --publish the notebooks themselves. With --all it leaves out those whose outputs " +
+    "were made from the same cells, code and results. A run that fails replaces no outputs.\n" +
+    "check: type-checks their cells and checks that they are thin, without running them; with --stale it names " +
+    "the cells whose outputs were made by other code, from other rows or with other parameters.",
   options: {
     all: { type: Boolean, help: "every notebook in notebooks/ (also when no name is given to check)" },
+    parameter: {
+      type: [String],
+      alias: "p",
+      value: "NAME=VALUE",
+      help: 'run: another value for a parameter of the cell tagged "parameters"',
+    },
+    output: { type: String, alias: "o", value: "FILE", help: "run: where the executed notebook is written; for one" },
+    publish: { type: Boolean, help: 'run: writes the notebooks themselves; check --stale: tags their cells "stale"' },
+    stale: { type: Boolean, help: "check: names cells whose outputs are not of what is there now" },
     timeout: { type: wholeNumber(1), value: "SECONDS", help: "longest time for one cell; 3600 unless given" },
     json: { type: Boolean, help: "print the outcome as JSON" },
   },
@@ -35,8 +53,19 @@ export interface NotebooksOutcome {
   readonly due: number;
 }
 
+export interface BatchOptions extends RunOptions {
+  /** Runs also those whose outputs are of what is there now. */
+  readonly always?: boolean;
+  /** Writes the notebooks themselves, not copies. */
+  readonly publish?: boolean;
+}
+
 /** Runs notebooks, one a core at a time; an interrupt stops before the next one. */
-export async function runNotebooks(paths: readonly string[], options: ReuseOptions = {}): Promise<NotebooksOutcome> {
+export async function runNotebooks(
+  paths: readonly string[],
+  { always = false, publish = false, ...options }: BatchOptions = {},
+): Promise<NotebooksOutcome> {
+  const inputs = currentInputs();
   const finished = new Map<string, NotebookRun | undefined>();
   const waiting = [...paths];
   let stopped = false;
@@ -44,7 +73,8 @@ export async function runNotebooks(paths: readonly string[], options: ReuseOptio
   const work = async (): Promise<void> => {
     for (let path = waiting.shift(); path !== undefined && !stopped; path = waiting.shift()) {
       try {
-        const run = await runIfChanged(path, options);
+        const output = options.output ?? (publish ? path : executedPath(basename(path, ".ipynb")));
+        const run = await (always ? runNotebook : runIfChanged)(path, { ...options, inputs, output });
         finished.set(path, run);
         if (run?.failure !== undefined) process.stderr.write(`${describeFailure(run.failure)}\n`);
       } catch (error) {
@@ -73,11 +103,12 @@ export function statusOf(outcome: NotebooksOutcome): number {
 
 /** The outcome in one line, or two where some were left out. */
 export function describeNotebooks(outcome: NotebooksOutcome): string[] {
-  const { unchanged, due } = outcome;
+  const { unchanged, due, runs } = outcome;
   return [
     ...(unchanged.length === 0
       ? []
       : [`not run, since nothing that their outputs were made from has changed: ${unchanged.join(", ")}`]),
+    ...runs.map(({ notebook, output }) => `${notebook}: ${relative(process.cwd(), output)}`),
     ...(due === 0 ? [] : [`${ended(outcome)} of ${due} notebooks ran to their end`]),
   ];
 }
@@ -91,7 +122,7 @@ async function check(paths: readonly string[], json: boolean): Promise<number> {
   const notebooks = new Map(paths.map((p) => [basename(p, ".ipynb"), readNotebook(p)]));
   const findings = [
     ...[...notebooks].flatMap(([name, notebook]) => checkLimits(name, notebook)),
-    ...typeCheck(notebooks),
+    ...typeCheck(notebooks, new Map(paths.map((p) => [basename(p, ".ipynb"), dirname(resolve(p))]))),
   ];
   if (json) printJson({ notebooks: [...notebooks.keys()], findings });
   else {
@@ -99,6 +130,23 @@ async function check(paths: readonly string[], json: boolean): Promise<number> {
     printLines([...lines, `${notebooks.size} notebooks checked, ${findings.length} findings`]);
   }
   return findings.length === 0 ? 0 : 1;
+}
+
+/** Names the cells whose outputs are not of what is there now; with `publish` they are tagged so. */
+function checkStale(paths: readonly string[], { json, publish }: { json: boolean; publish: boolean }): number {
+  const inputs = currentInputs();
+  const found = paths.flatMap((path) => {
+    const notebook = readNotebook(path);
+    const stale = staleCells(notebook, inputs);
+    if (publish) writeNotebook(path, markStale(notebook, stale));
+    return stale.map((cell) => ({ notebook: basename(path, ".ipynb"), ...cell }));
+  });
+  if (json) printJson({ stale: found });
+  else {
+    const lines = found.map(({ notebook, cell, why }) => `${notebook}, cell ${cell}: ${why}`);
+    printLines([...lines, `${paths.length} notebooks looked at, ${found.length} cells are stale`]);
+  }
+  return found.length === 0 ? 0 : 1;
 }
 
 /** `s2mllm notebooks run|check` */
@@ -112,10 +160,18 @@ export async function run(args: string[]): Promise<number> {
     throw wrongUsage(spec, `which notebooks? names or --all; there are: ${notebookNames().join(", ")}`);
   }
   const paths = (names.length === 0 ? notebookNames() : names).map((n) => notebookPath(n));
-  if (action === "check") return check(paths, values.json === true);
   const json = values.json === true;
+  const publish = values.publish === true;
+  if (action === "check") return values.stale === true ? checkStale(paths, { json, publish }) : check(paths, json);
+  const parameters = readParameters(values.parameter);
+  if ((values.output !== undefined || parameters.size > 0) && paths.length !== 1)
+    throw wrongUsage(spec, "--output and --parameter are for one notebook");
+  if (values.output !== undefined && publish) throw wrongUsage(spec, "takes --output or --publish, not both");
   const outcome = await runNotebooks(paths, {
     always: values.all !== true,
+    publish,
+    parameters,
+    output: values.output,
     cellTimeoutSeconds: values.timeout ?? 3600,
     onProgress: json ? silent : stderrProgress(),
   });

@@ -1,10 +1,21 @@
 /** Asks long work to stop: a notebook's stop button or Ctrl+C. Listeners finish their step, save and return. */
 const listeners = new Set<() => void>();
+let watcher: (count: number) => void = () => {};
 
 /** @returns a function that stops listening */
 export function onInterrupt(listener: () => void): () => void {
   listeners.add(listener);
-  return () => listeners.delete(listener);
+  watcher(listeners.size);
+  return () => {
+    listeners.delete(listener);
+    watcher(listeners.size);
+  };
+}
+
+/** Tells one watcher, now and after each change, how much work listens. */
+export function watchListeners(watch: (count: number) => void): void {
+  watcher = watch;
+  watch(listeners.size);
 }
 
 /** Tells all listeners. @returns how many there were */

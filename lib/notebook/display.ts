@@ -1,30 +1,62 @@
+import type { ColumnTable } from "arquero";
 import { findChromium } from "../core/programs";
 import { openPainter, type Painter } from "../report/browser";
 import { scriptJson } from "../report/export";
 import type { Figure } from "../report/figures/theme";
 import { type Table, toHtml, toText } from "../report/table";
+import { runInContext } from "./kernel/context";
 import { display, inNotebook, type MimeBundle } from "./mime";
 
-export type Shown = Table | Figure;
+/** What can be shown: tables, figures, arquero tables, pictures (bytes of a PNG or JPEG file), HTML and Markdown. */
+export type Shown =
+  | Table
+  | Figure
+  | ColumnTable
+  | Uint8Array
+  | { readonly html: string }
+  | { readonly markdown: string }
+  | { readonly [jupyterDisplay]: () => MimeBundle | Promise<MimeBundle> };
 
-function isFigure(item: Shown): item is Figure {
-  return "layout" in item;
-}
+/** Deno's convention: an object's method of this name gives its MIME bundle. */
+const jupyterDisplay = Symbol.for("Jupyter.display");
+/** Rows of an arquero table that are shown. */
+const maxRows = 50;
 
 let painter: Promise<Painter> | undefined;
 
-/** One browser for all cells of a notebook; it ends with the kernel. */
+/** One browser for all cells of a notebook; it ends with the kernel, and belongs to no cell that could be stopped. */
 function sharedPainter(): Promise<Painter> | undefined {
   const path = findChromium();
-  if (path !== undefined) painter ??= openPainter(path);
+  if (path !== undefined) painter ??= runInContext(undefined, () => openPainter(path));
   return painter;
 }
 
+const has = <K extends string>(value: object, ...keys: K[]): value is Record<K, unknown> =>
+  keys.every((key) => key in value);
+
+function isFigure(value: object): value is Figure {
+  return has(value, "layout", "data", "alt") && Array.isArray(value.data);
+}
+
+function isTable(value: object): value is Table {
+  return has(value, "title", "columns", "rows", "notes") && Array.isArray(value.columns) && Array.isArray(value.rows);
+}
+
+function isColumnTable(value: object): value is ColumnTable {
+  return has(value, "toHTML", "numRows", "objects") && typeof value.toHTML === "function";
+}
+
+/** MIME type of a picture by its first bytes. */
+function pictureType(bytes: Uint8Array): string | undefined {
+  const starts = (...first: number[]): boolean => first.every((byte, i) => bytes[i] === byte);
+  if (starts(0x89, 0x50, 0x4e, 0x47)) return "image/png";
+  return starts(0xff, 0xd8, 0xff) ? "image/jpeg" : undefined;
+}
+
 /** Live plotly where the front end can draw it, a picture elsewhere (GitHub, nbconvert), words at the least. */
-async function bundleOf(item: Shown): Promise<MimeBundle> {
-  if (!isFigure(item)) return { "text/html": toHtml(item), "text/plain": toText(item) };
-  const { data, layout, alt } = item;
-  const png = inNotebook() ? await (await sharedPainter())?.png(item) : undefined;
+async function figureBundle(figure: Figure): Promise<MimeBundle> {
+  const { data, layout, alt } = figure;
+  const png = inNotebook() ? await (await sharedPainter())?.png(figure) : undefined;
   // through JSON: typed arrays become plain ones, undefined disappears
   const spec = JSON.parse(scriptJson({ data, layout })) as unknown;
   return {
@@ -34,7 +66,45 @@ async function bundleOf(item: Shown): Promise<MimeBundle> {
   };
 }
 
-/** Shows tables and figures under the running cell; outside of a notebook it prints them as text. */
+/** The MIME bundle of what the lab knows how to show; undefined for any other value. */
+export async function richBundle(value: object): Promise<MimeBundle | undefined> {
+  const own = (value as Record<symbol, unknown>)[jupyterDisplay];
+  if (typeof own === "function") return (await own.call(value)) as MimeBundle;
+  if (value instanceof Uint8Array) {
+    const type = pictureType(value);
+    if (type === undefined) return undefined;
+    return { [type]: Buffer.from(value).toString("base64"), "text/plain": `${type}, ${value.length} bytes` };
+  }
+  if (isFigure(value)) return figureBundle(value);
+  if (isTable(value)) return { "text/html": toHtml(value), "text/plain": toText(value) };
+  if (isColumnTable(value)) {
+    const rows = value.numRows();
+    const more = rows > maxRows ? `\n${rows - maxRows} more rows` : "";
+    const text = `${value.toMarkdown({ limit: maxRows })}${more}`;
+    return {
+      "text/html": `${value.toHTML({ limit: maxRows })}${more === "" ? "" : `<p>${more}</p>`}`,
+      "text/plain": text,
+    };
+  }
+  if (has(value, "html") && typeof value.html === "string")
+    return { "text/html": value.html, "text/plain": value.html };
+  if (has(value, "markdown") && typeof value.markdown === "string")
+    return { "text/markdown": value.markdown, "text/plain": value.markdown };
+  return undefined;
+}
+
+/**
+ * Shows things under the running cell; outside of a notebook it prints them as text.
+ *
+ * @throws TypeError for bytes that are no PNG or JPEG file, and for objects that are none of `Shown`
+ */
 export async function show(...items: Shown[]): Promise<void> {
-  for (const item of items) display(await bundleOf(item));
+  for (const item of items) {
+    const bundle = await richBundle(item);
+    if (bundle === undefined) {
+      const what = item instanceof Uint8Array ? `${item.length} bytes that are no PNG or JPEG file` : typeof item;
+      throw new TypeError(`show takes tables, figures, PNG or JPEG bytes, { html } and { markdown }; got ${what}`);
+    }
+    display(bundle);
+  }
 }

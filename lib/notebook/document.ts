@@ -35,7 +35,9 @@ const Cell = z.looseObject({
 
 const Notebook = z.looseObject({
   cells: z.array(Cell),
-  metadata: z.looseObject({ kernelspec: z.looseObject({ name: z.string() }).optional() }),
+  metadata: z.looseObject({
+    kernelspec: z.looseObject({ name: z.string(), language: z.string().optional() }).optional(),
+  }),
   nbformat: z.literal(4),
 });
 

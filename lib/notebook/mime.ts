@@ -3,22 +3,32 @@ import { type ProgressSink, stderrProgress } from "../core/progress";
 /** One output in several forms, richest first chosen by whoever shows it: MIME type → content. */
 export type MimeBundle = Readonly<Record<string, unknown>>;
 
-type Sink = (bundle: MimeBundle, displayId?: string, update?: boolean) => void;
+/** Where a notebook's outputs go. */
+export interface NotebookOutput {
+  show(bundle: MimeBundle, displayId?: string, update?: boolean): void;
+  /** Removes what the cell has shown; `wait`: only when it shows something new. */
+  clear(wait: boolean): void;
+}
 
-let sink: Sink | undefined;
+let output: NotebookOutput | undefined;
 
 /** Set by the kernel when it starts; absent outside of a notebook. */
-export function setDisplaySink(next: Sink | undefined): void {
-  sink = next;
+export function setNotebookOutput(next: NotebookOutput): void {
+  output = next;
 }
 
 export function inNotebook(): boolean {
-  return sink !== undefined;
+  return output !== undefined;
+}
+
+/** Clears the running cell's output; nothing outside of a notebook. `wait`: as its next output comes. */
+export function clearOutput(wait = false): void {
+  output?.clear(wait);
 }
 
 /** Shows a bundle under the running cell, or prints its plain text outside of a notebook. */
 export function display(bundle: MimeBundle, displayId?: string, update = false): void {
-  if (sink !== undefined) sink(bundle, displayId, update);
+  if (output !== undefined) output.show(bundle, displayId, update);
   else process.stdout.write(`${String(bundle["text/plain"] ?? "")}\n`);
 }
 

@@ -11,11 +11,15 @@ export function settle(text: string): string {
     .join("\n");
 }
 
-/** Collects the messages of one running cell into the outputs that its notebook stores. */
+/** Displays by their id; an update may come from another cell than the one that shows it. */
+export type Displays = Map<string, { data: Record<string, unknown> }>;
+
+/** Collects the messages of one cell into the outputs that its notebook stores. */
 export class OutputCollector {
   readonly #outputs: Output[] = [];
-  readonly #displays = new Map<string, { data: Record<string, unknown> }>();
   #clearNext = false;
+
+  constructor(private readonly displays: Displays = new Map()) {}
 
   add(type: string, content: Record<string, unknown>): void {
     if (type === "clear_output") {
@@ -24,7 +28,7 @@ export class OutputCollector {
       return;
     }
     if (type === "update_display_data") {
-      const shown = this.#displays.get(displayId(content) ?? "");
+      const shown = this.displays.get(displayId(content) ?? "");
       if (shown !== undefined) shown.data = content.data as Record<string, unknown>;
       return;
     }
@@ -46,7 +50,7 @@ export class OutputCollector {
       };
       this.#outputs.push(output);
       const id = displayId(content);
-      if (id !== undefined) this.#displays.set(id, output);
+      if (id !== undefined) this.displays.set(id, output);
     } else if (type === "execute_result") {
       const data = content.data as Record<string, unknown>;
       this.#outputs.push({
@@ -59,6 +63,12 @@ export class OutputCollector {
       const { ename, evalue, traceback } = content as { ename: string; evalue: string; traceback: string[] };
       this.#outputs.push({ output_type: "error", ename, evalue, traceback });
     }
+  }
+
+  /** The error of a cell that ended without reporting one, as with its kernel. */
+  fail(ename: string, evalue: string): void {
+    if (this.#outputs.some((output) => output.output_type === "error")) return;
+    this.#outputs.push({ output_type: "error", ename, evalue, traceback: [`${ename}: ${evalue}`] });
   }
 
   outputs(): Output[] {

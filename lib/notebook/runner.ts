@@ -1,13 +1,25 @@
+import { existsSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { UserError } from "../core/errors";
+import { findChromium } from "../core/programs";
 import { type ProgressSink, silent } from "../core/progress";
-import { readNotebook, writeNotebook } from "./document";
-import { OutputCollector } from "./outputs";
+import { inProject } from "../core/root";
+import { type Notebook, type NotebookCell, type Output, readNotebook, writeNotebook } from "./document";
+import { kernelName } from "./kernelspec";
+import { type Displays, OutputCollector } from "./outputs";
+import { withParameters } from "./parameters";
 import { type ExecuteReply, KernelSession } from "./session";
+import { currentInputs, type Inputs, staleCells, stamped } from "./stale";
 
 export interface RunOptions {
   readonly cellTimeoutSeconds?: number;
   readonly onProgress?: ProgressSink;
+  /** Text by name, for the notebook's cell tagged "parameters". */
+  readonly parameters?: ReadonlyMap<string, string>;
+  /** Where the executed notebook is written; over the notebook itself unless given. */
+  readonly output?: string;
+  /** What its outputs will be made from; found out unless given. */
+  readonly inputs?: Inputs;
 }
 
 /** A code cell that failed; cell numbers count code cells from 1, as Jupyter's brackets do. */
@@ -20,10 +32,19 @@ export interface CellFailure {
 export interface NotebookRun {
   readonly notebook: string;
   readonly cells: number;
+  /** The file that was written. */
+  readonly output: string;
   readonly failure?: CellFailure;
 }
 
+/** Where executed copies go, which git ignores. */
+export function executedPath(name: string): string {
+  return inProject("data", "cache", "notebooks", `${name}.ipynb`);
+}
+
 const first = (text: string): string => text.trim().split("\n")[0] ?? "";
+const isCode = (cell: NotebookCell): boolean => cell.cell_type === "code";
+const hasOutputs = ({ cells }: Notebook): boolean => cells.some(({ outputs = [] }) => outputs.length > 0);
 
 /** Runs one cell; past its time it is interrupted, and if that does not help the kernel is ended. */
 async function runCell(
@@ -42,7 +63,7 @@ async function runCell(
     stop = setTimeout(() => {
       expired = true;
       kernel.interrupt();
-      force = setTimeout(() => done({ status: "error", ename: "Timeout", evalue: late }), 5000);
+      force = setTimeout(() => done({ status: "error", ename: "Timeout", evalue: late }), 15_000);
     }, seconds * 1000);
   });
   try {
@@ -54,18 +75,92 @@ async function runCell(
   }
 }
 
+/** Runs the code cells in order, up to one that fails; gives each its outputs. */
+async function runCells(
+  kernel: KernelSession,
+  name: string,
+  cells: readonly NotebookCell[],
+  { cellTimeoutSeconds = 3600, onProgress = silent }: RunOptions,
+): Promise<CellFailure | undefined> {
+  const displays: Displays = new Map();
+  const collectors: OutputCollector[] = [];
+  let failure: CellFailure | undefined;
+  for (const [i, { source }] of cells.entries()) {
+    onProgress({ task: `notebook ${name}`, done: i, total: cells.length, note: first(source).slice(0, 60) });
+    const collector = new OutputCollector(displays);
+    collectors.push(collector);
+    const reply = await runCell(kernel, source, collector, cellTimeoutSeconds).catch((error: Error) => {
+      return { status: "error" as const, ename: "Kernel", evalue: error.message };
+    });
+    if (reply.status === "ok") continue;
+    const { ename = "error", evalue = reply.status } = reply;
+    collector.fail(ename, evalue);
+    failure = { notebook: name, cell: i + 1, error: `${ename}: ${evalue}` };
+    break;
+  }
+  // a turn for what cells left behind: late output stands under its cell, and a late error is that cell's failure
+  if (failure === undefined) {
+    await kernel.execute("await new Promise((done) => setTimeout(done, 10))", undefined, true).catch((error: Error) => {
+      collectors.at(-1)?.fail("Kernel", error.message);
+    });
+  }
+  for (const [i, collector] of collectors.entries()) {
+    const cell = cells[i]!;
+    cell.outputs = collector.outputs();
+    cell.execution_count = i + 1;
+    const late = cell.outputs.find((output) => output.output_type === "error");
+    if (late !== undefined) failure ??= { notebook: name, cell: i + 1, error: `${late.ename}: ${late.evalue}` };
+  }
+  return failure;
+}
+
+const figureType = "application/vnd.plotly.v1+json";
+
+/** Where no browser drew them, figures that are as they were keep the picture they had. */
+function keepPictures(cells: readonly NotebookCell[], earlier: readonly Notebook[]): void {
+  const pictures = new Map<string, unknown>();
+  const bundles = (outputs: readonly Output[] = []): Record<string, unknown>[] =>
+    outputs.flatMap((output) => {
+      const shown = output.output_type === "display_data" || output.output_type === "execute_result";
+      return shown && figureType in output.data ? [output.data] : [];
+    });
+  for (const { cells: old } of earlier)
+    for (const data of old.flatMap(({ outputs }) => bundles(outputs)))
+      if ("image/png" in data) pictures.set(JSON.stringify(data[figureType]), data["image/png"]);
+  for (const data of cells.flatMap(({ outputs }) => bundles(outputs))) {
+    const picture = pictures.get(JSON.stringify(data[figureType]));
+    if (!("image/png" in data) && picture !== undefined) data["image/png"] = picture;
+  }
+}
+
+/** @throws UserError for a notebook of another language's kernel */
+function ofThisKernel(name: string, { metadata: { kernelspec } }: Notebook): void {
+  if (kernelspec === undefined || kernelspec.name === kernelName || kernelspec.language === "typescript") return;
+  throw new UserError(
+    `notebook ${name} is for the kernel "${kernelspec.name}"; this runs TypeScript, notebooks of "${kernelName}"`,
+  );
+}
+
+/** A notebook that is there, or nothing. */
+const readIfThere = (path: string): Notebook[] => (existsSync(path) ? [readNotebook(path)] : []);
+
 /**
- * Runs a notebook from top to bottom in a fresh kernel and saves its outputs, also when a cell fails: then the error
- * stands under its cell, and the cells behind it are left without outputs.
+ * Runs a notebook from top to bottom in a fresh kernel and saves its outputs. When a cell fails, the error stands under
+ * it and the cells behind it are without outputs; that copy never replaces good outputs: it is then written beside the
+ * executed copies as NAME.failed.ipynb.
  *
- * @throws UserError when the file is no notebook or the kernel does not start
+ * @throws UserError when the file is no notebook, a parameter does not fit or the kernel does not start
  */
 export async function runNotebook(path: string, options: RunOptions = {}): Promise<NotebookRun> {
-  const { cellTimeoutSeconds = 3600, onProgress = silent } = options;
   const file = resolve(path);
   const name = basename(file, ".ipynb");
-  const notebook = readNotebook(file);
-  const cells = notebook.cells.filter((c) => c.cell_type === "code");
+  const target = resolve(options.output ?? file);
+  const source = readNotebook(file);
+  ofThisKernel(name, source);
+  const notebook = withParameters(name, source, options.parameters ?? new Map());
+  const earlier = [source, ...(target === file ? [] : readIfThere(target))].map((n) => structuredClone(n));
+  const inputs = options.inputs ?? currentInputs();
+  const cells = notebook.cells.filter(isCode);
   for (const cell of cells) {
     cell.outputs = [];
     cell.execution_count = null;
@@ -73,36 +168,37 @@ export async function runNotebook(path: string, options: RunOptions = {}): Promi
   const kernel = await KernelSession.start(dirname(file));
   let failure: CellFailure | undefined;
   try {
-    for (const [i, cell] of cells.entries()) {
-      onProgress({ task: `notebook ${name}`, done: i, total: cells.length, note: first(cell.source).slice(0, 60) });
-      const collector = new OutputCollector();
-      let reply: ExecuteReply;
-      try {
-        reply = await runCell(kernel, cell.source, collector, cellTimeoutSeconds);
-      } catch (error) {
-        reply = { status: "error", ename: "Kernel", evalue: (error as Error).message };
-      }
-      cell.outputs = collector.outputs();
-      cell.execution_count = i + 1;
-      if (reply.status === "ok") continue;
-      const { ename = "error", evalue = reply.status } = reply;
-      if (!cell.outputs.some((o) => o.output_type === "error")) {
-        cell.outputs.push({ output_type: "error", ename, evalue, traceback: [`${ename}: ${evalue}`] });
-      }
-      failure = { notebook: name, cell: i + 1, error: `${ename}: ${evalue}` };
-      break;
-    }
-    if (failure === undefined) {
-      // an empty run: a promise that the last cell left behind and that was rejected since fails here
-      const end = await kernel.execute("", () => {}, true);
-      if (end.status !== "ok") failure = { notebook: name, cell: cells.length, error: `${end.ename}: ${end.evalue}` };
-    }
+    failure = await runCells(kernel, name, cells, options);
   } finally {
     await kernel.close();
   }
-  writeNotebook(file, notebook);
-  if (failure === undefined) onProgress({ task: `notebook ${name}`, done: cells.length, total: cells.length });
-  return { notebook: name, cells: cells.length, ...(failure === undefined ? {} : { failure }) };
+  keepPictures(cells, earlier);
+  const spoils = failure !== undefined && (target === file ? earlier : readIfThere(target)).some(hasOutputs);
+  const output = spoils ? executedPath(`${name}.failed`) : target;
+  writeNotebook(output, failure === undefined ? stamped(notebook, inputs, findChromium() !== undefined) : notebook);
+  if (failure !== undefined) return { notebook: name, cells: cells.length, output, failure };
+  options.onProgress?.({ task: `notebook ${name}`, done: cells.length, total: cells.length });
+  return { notebook: name, cells: cells.length, output };
+}
+
+const sources = ({ cells }: Notebook): string => JSON.stringify(cells.filter(isCode).map(({ source }) => source));
+
+/**
+ * Runs a notebook, unless its outputs, or those of its executed copy, were made from just what is there now.
+ *
+ * @returns undefined when nothing had to be run
+ * @throws UserError as `runNotebook` does
+ */
+export async function runIfChanged(path: string, options: RunOptions = {}): Promise<NotebookRun | undefined> {
+  const inputs = options.inputs ?? currentInputs();
+  const notebook = withParameters(basename(path, ".ipynb"), readNotebook(path), options.parameters ?? new Map());
+  const pictures = findChromium() !== undefined;
+  const copies = [notebook, ...(options.output === undefined ? [] : readIfThere(options.output))];
+  const fresh = copies.some(
+    (copy) => sources(copy) === sources(notebook) && staleCells(copy, inputs, pictures).length === 0,
+  );
+  // what changes while it runs was not there from its start: the inputs found before say so
+  return fresh ? undefined : runNotebook(path, { ...options, inputs });
 }
 
 /** The one-line message of a failed cell. */

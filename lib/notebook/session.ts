@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { Dealer, Subscriber } from "zeromq";
 import { z } from "zod";
 import { UserError } from "../core/errors";
-import { inPackage } from "../core/root";
+import { kernelCommand } from "./kernelspec";
 import { addressOf, type Connection, decode, encode, type Message, newHeader, SendQueue } from "./wire";
 
 async function freePorts(count: number): Promise<number[]> {
@@ -36,8 +36,10 @@ export type ExecuteReply = Readonly<z.infer<typeof ExecuteReply>>;
 /** A running kernel, spoken to over Jupyter's protocol: what a Jupyter front end does, in Node alone. */
 export class KernelSession {
   readonly #shell = new Dealer();
-  readonly #iopub = new Subscriber();
-  readonly #outbox = new SendQueue(this.#shell);
+  readonly #control = new Dealer();
+  readonly #iopub = new Subscriber({ receiveHighWaterMark: 0 });
+  readonly #shellQueue = new SendQueue(this.#shell);
+  readonly #controlQueue = new SendQueue(this.#control);
   readonly #session = randomUUID();
   readonly #replies = new Map<string, (content: Record<string, unknown>) => void>();
   readonly #listeners = new Map<string, (type: string, content: Record<string, unknown>) => void>();
@@ -87,8 +89,8 @@ export class KernelSession {
     const folder = mkdtempSync(join(tmpdir(), "s2mllm-kernel-"));
     const file = join(folder, "connection.json");
     writeFileSync(file, JSON.stringify(connection), { mode: 0o600 });
-    const start = inPackage("lib", "notebook", "kernels", "s2mllm", "start.cjs");
-    const child = spawn(process.execPath, [start, file], { cwd, stdio: ["ignore", "ignore", "pipe"] });
+    const [, ...args] = kernelCommand(file);
+    const child = spawn(process.execPath, args, { cwd, stdio: ["ignore", "ignore", "pipe"] });
     const session = new KernelSession(connection, child, folder);
     try {
       await session.#connect(timeoutMs);
@@ -101,12 +103,11 @@ export class KernelSession {
 
   async #connect(timeoutMs: number): Promise<void> {
     this.#shell.connect(addressOf(this.connection, "shell"));
+    this.#control.connect(addressOf(this.connection, "control"));
     this.#iopub.connect(addressOf(this.connection, "iopub"));
     this.#iopub.subscribe();
-    void this.#receive(this.#shell, (m) => {
-      const id = m.parent.msg_id ?? "";
-      this.#replies.get(id)?.(m.content);
-    });
+    for (const socket of [this.#shell, this.#control])
+      void this.#receive(socket, (m) => this.#replies.get(m.parent.msg_id ?? "")?.(m.content));
     void this.#receive(this.#iopub, (m) => this.#listeners.get(m.parent.msg_id ?? "")?.(m.header.msg_type, m.content));
     // a subscriber misses what is published before it is connected: ask until an answer's status arrives there too
     const until = Date.now() + timeoutMs;
@@ -129,14 +130,26 @@ export class KernelSession {
     }
   }
 
-  #send(header: Message["header"], content: Record<string, unknown>): void {
-    this.#outbox.send(encode({ identities: [], header, parent: {}, content }, this.connection.key));
+  #send(header: Message["header"], content: Record<string, unknown>, queue = this.#shellQueue): void {
+    queue.send(encode({ identities: [], header, parent: {}, content }, this.connection.key));
+  }
+
+  /** Sends any request on the shell channel. @returns the reply's content */
+  async request(type: string, content: Record<string, unknown>): Promise<Record<string, unknown>> {
+    const header = newHeader(type, this.#session);
+    const reply = new Promise<Record<string, unknown>>((resolve) => this.#replies.set(header.msg_id, resolve));
+    this.#send(header, content);
+    try {
+      return await Promise.race([reply, this.#died]);
+    } finally {
+      this.#replies.delete(header.msg_id);
+    }
   }
 
   /**
    * Runs code to its end.
    *
-   * @param onMessage each output message, in order
+   * @param onMessage each output message, in order; also those that come after the cell's end
    * @param silent does not count as a cell
    */
   async execute(
@@ -165,14 +178,13 @@ export class KernelSession {
       const [content] = await Promise.race([Promise.all([reply, idle]), this.#died]);
       return ExecuteReply.parse(content);
     } finally {
-      this.#listeners.delete(id);
       this.#replies.delete(id);
     }
   }
 
-  /** As Jupyter's stop button. */
+  /** As Jupyter's stop button: the first asks work that listens, all else is ended at once. */
   interrupt(): void {
-    this.process.kill("SIGINT");
+    this.#send(newHeader("interrupt_request", this.#session), {}, this.#controlQueue);
   }
 
   /** What the kernel process wrote outside of any cell. */
@@ -189,7 +201,9 @@ export class KernelSession {
     await ended;
     clearTimeout(force);
     this.#shell.linger = 0;
+    this.#control.linger = 0;
     this.#shell.close();
+    this.#control.close();
     this.#iopub.close();
     rmSync(this.folder, { recursive: true, force: true });
   }

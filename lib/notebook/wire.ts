@@ -1,5 +1,5 @@
 /**
- * Jupyter's messaging protocol, version 5.3: frames on the wire and back. By hand, since no maintained npm package
+ * Jupyter's messaging protocol, version 5.4: frames on the wire and back. By hand, since no maintained npm package
  * speaks it: the last one is bound to a ZeroMQ binding that no longer builds.
  */
 import { createHmac, randomUUID } from "node:crypto";
@@ -80,7 +80,7 @@ export function newHeader(type: string, session: string): Header {
     session,
     username: "s2mllm",
     date: new Date().toISOString(),
-    version: "5.3",
+    version: "5.4",
   };
 }
 
@@ -132,4 +132,18 @@ export class SendQueue {
   drained(): Promise<void> {
     return this.#last;
   }
+}
+
+/** Jupyter counts cursor positions in code points, TypeScript in UTF-16 units: an emoji is one or two. */
+
+/** @returns the UTF-16 offset of a position in code points */
+export function toUtf16(text: string, codePoints: number): number {
+  let offset = 0;
+  for (let i = 0; i < codePoints && offset < text.length; i++) offset += text.codePointAt(offset)! > 0xffff ? 2 : 1;
+  return offset;
+}
+
+/** @returns the position in code points of a UTF-16 offset */
+export function fromUtf16(text: string, offset: number): number {
+  return [...text.slice(0, offset)].length;
 }

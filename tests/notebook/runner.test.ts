@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Progress } from "../../lib/core/progress";
-import { type Notebook, type Output, readNotebook } from "../../lib/notebook/document";
+import { type Notebook, type Output, readNotebook, writeNotebook } from "../../lib/notebook/document";
 import { notebookNames, notebookPath } from "../../lib/notebook/folder";
-import { runNotebook, runNotebookOrThrow } from "../../lib/notebook/runner";
+import { executedPath, runIfChanged, runNotebook, runNotebookOrThrow } from "../../lib/notebook/runner";
 import { writeSampleResults, writeSampleScans } from "../report/sample";
 
 let folder: string;
@@ -52,7 +52,7 @@ describe("runNotebook", () => {
     );
     const events: Progress[] = [];
     const run = await runNotebook(file, { onProgress: (e) => events.push(e) });
-    expect(run).toEqual({ notebook: "good", cells: 3 });
+    expect(run).toEqual({ notebook: "good", cells: 3, output: file });
     expect(events.map((e) => e.done)).toEqual([0, 1, 2, 3]);
     const [many, order, last] = outputs(file);
     expect(text(many!.slice(0, 1))).toBe(Array.from({ length: 20_000 }, (_, i) => `line ${i}\n`).join(""));
@@ -80,10 +80,92 @@ describe("runNotebook", () => {
     await expect(runNotebookOrThrow(file)).rejects.toThrow("notebook bad, cell 2: Error: no data");
   }, 120_000);
 
-  test("work that the last cell left behind and that failed fails the notebook", async () => {
-    const run = await runNotebook(write("stray", 'void Promise.reject(new Error("lost"))'));
-    expect(run.failure?.error).toContain("lost");
+  test("work that a cell left behind and that failed fails that cell, and no other", async () => {
+    const wait = "await new Promise((done) => setTimeout(done, 2500));";
+    const file = write("stray", 'setTimeout(() => { throw new Error("lost"); }, 2000); 1', "2", `${wait} 3`);
+    const slow = write("slow-end", 'void (async () => { await 0; throw new Error("at once"); })();');
+    const [run, other] = [await runNotebook(file), await runNotebook(slow)];
+    expect(run.failure).toEqual({ notebook: "stray", cell: 1, error: "Error: lost" });
+    expect(outputs(file).slice(1).map(text)).toEqual(["2", "3"]);
+    expect(other.failure).toEqual({ notebook: "slow-end", cell: 1, error: "Error: not awaited: at once" });
   }, 120_000);
+
+  test("a failing run replaces no outputs, and the copy that shows the error is named", async () => {
+    const file = write("kept", "1 + 1", "2");
+    await runNotebook(file);
+    const good = readNotebook(file);
+    good.cells[1]!.source = 'throw new Error("broken")';
+    writeNotebook(file, good);
+    const before = readFileSync(file, "utf8");
+    const run = await runNotebook(file);
+    try {
+      expect(run.failure).toEqual({ notebook: "kept", cell: 2, error: "Error: broken" });
+      expect(readFileSync(file, "utf8")).toBe(before);
+      expect(run.output).toBe(executedPath("kept.failed"));
+      expect(outputs(run.output)[1]).toMatchObject([{ output_type: "error", evalue: "broken" }]);
+    } finally {
+      rmSync(run.output, { force: true });
+    }
+  }, 120_000);
+
+  test("parameters are run with, and the copy goes where it is asked to go", async () => {
+    const file = write("asked", "const seed = 1;", "seed * 2");
+    const notebook = readNotebook(file);
+    notebook.cells[0]!.metadata.tags = ["parameters"];
+    writeNotebook(file, notebook);
+    const before = readFileSync(file, "utf8");
+    const output = join(folder, "deep", "out.ipynb");
+    await runNotebook(file, { output, parameters: new Map([["seed", "21"]]) });
+    expect(text(outputs(output)[2])).toBe("42");
+    expect(readFileSync(file, "utf8")).toBe(before);
+  }, 120_000);
+
+  test("without a browser a figure that is as it was keeps its picture, and another has none", async () => {
+    const figure = (name: string): string =>
+      'import { display } from "./lib/notebook/mime";\n' +
+      `display({ "application/vnd.plotly.v1+json": { data: ["${name}"] } });`;
+    const file = write("pictures", figure("a"), figure("b"));
+    await runNotebook(file);
+    const drawn = readNotebook(file);
+    for (const { outputs = [] } of drawn.cells)
+      for (const output of outputs) if (output.output_type === "display_data") output.data["image/png"] = "drawn";
+    drawn.cells[1]!.source = figure("c");
+    writeNotebook(file, drawn);
+    await runNotebook(file);
+    const data = outputs(file).map(([output]) => (output?.output_type === "display_data" ? output.data : {}));
+    expect(data.map((bundle) => bundle["image/png"])).toEqual(["drawn", undefined]);
+  }, 120_000);
+
+  test("a notebook is run once, and again when its code or a row changed", async () => {
+    const file = write("tiny", "40 + 2");
+    const output = join(folder, "tiny-executed.ipynb");
+    const wasRun = async (rows: string): Promise<boolean> =>
+      (await runIfChanged(file, { output, inputs: { code: "c", rows } })) !== undefined;
+    expect(await wasRun("a")).toBe(true);
+    expect(await wasRun("a")).toBe(false);
+    expect(await wasRun("b")).toBe(true);
+    const notebook = readNotebook(file);
+    notebook.cells[0]!.source = "40 + 3";
+    writeNotebook(file, notebook);
+    expect(await wasRun("b")).toBe(true);
+    expect(await wasRun("b")).toBe(false);
+    // a failure is not remembered: it is tried again
+    notebook.cells[0]!.source = 'throw new Error("no")';
+    writeNotebook(file, notebook);
+    const failed = await runIfChanged(file, { output, inputs: { code: "c", rows: "b" } });
+    expect(failed).toHaveProperty("failure");
+    rmSync(failed!.output, { force: true });
+    expect(await wasRun("b")).toBe(true);
+    rmSync(executedPath("tiny.failed"), { force: true });
+  }, 240_000);
+
+  test("a notebook of another kernel is refused by name", async () => {
+    const file = write("python", "1");
+    const notebook = readNotebook(file);
+    notebook.metadata.kernelspec = { name: "python3", language: "python" };
+    writeNotebook(file, notebook);
+    await expect(runNotebook(file)).rejects.toThrow('notebook python is for the kernel "python3"');
+  });
 
   test("a cell that takes too long is stopped", async () => {
     const run = await runNotebook(write("slow", "await new Promise(() => {})"), { cellTimeoutSeconds: 2 });
@@ -93,6 +175,10 @@ describe("runNotebook", () => {
   test("a cell that ends the kernel is a failure, not a hang", async () => {
     const run = await runNotebook(write("gone", "process.exit(3)"));
     expect(run.failure?.error).toMatch(/^Kernel: the notebook kernel ended \(exit status 3\)/);
+    const killed = await runNotebook(
+      write("killed", 'console.log("last words"); process.kill(process.pid, "SIGKILL")'),
+    );
+    expect(killed.failure?.error).toMatch(/^Kernel: the notebook kernel ended \(SIGKILL\)/);
   }, 120_000);
 });
 

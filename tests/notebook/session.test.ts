@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -16,6 +16,9 @@ describe("a kernel", () => {
     await kernel.close();
     rmSync(folder, { recursive: true, force: true });
   });
+
+  const text = (messages: readonly [string, Record<string, unknown>][]): string =>
+    messages.map(([, { data }]) => (data as Record<string, string> | undefined)?.["text/plain"] ?? "").join("");
 
   const run = async (
     code: string,
@@ -48,13 +51,57 @@ describe("a kernel", () => {
     });
   });
 
+  test.each([
+    ["await (Promise.resolve(3))", "3"],
+    ["let sum = 0; for await (const n of [1, 2]) sum += n; sum", "3"],
+    ["export const exported = 1; export default function twice(n: number) { return 2 * n; }", ""],
+    ["twice(exported)", "2"],
+    ['export { join as joined } from "node:path";', ""],
+    ['joined("a", "b")', "a/b"],
+    ["const { a, b: [c] } = { a: 1, b: [2] };", ""],
+    ['const { a, b: [c] } = { a: "x", b: [true] }; a.length', "1"],
+    ["Promise.resolve({ awaited: true })", "{ awaited: true }"],
+    ["enum Kind { First }\nKind.First", "0"],
+  ])("accepts %s", async (code, shown) => {
+    const { status, messages, evalue } = await run(code);
+    expect([status, evalue]).toEqual(["ok", undefined]);
+    expect(text(messages)).toBe(shown);
+  });
+
+  test("relative imports are looked for beside the notebook first", async () => {
+    writeFileSync(join(folder, "beside.ts"), "export const where: string = 'beside the notebook';");
+    expect(text((await run('import { where } from "./beside"; where')).messages)).toBe("beside the notebook");
+  });
+
+  test("a cell that fails keeps what it assigned, and takes no earlier value away", async () => {
+    await run("let before = 1;");
+    expect((await run('const assigned = 2; before = 3; throw new Error("x");')).status).toBe("error");
+    expect(text((await run("[assigned, before]")).messages)).toBe("[ 2, 3 ]");
+    expect((await run("const before = await Promise.reject(new Error('y'));")).status).toBe("error");
+    expect(text((await run("before")).messages)).toBe("3");
+  });
+
+  test("tslab's own display calls work", async () => {
+    const { messages } = await run(
+      'import * as tslab from "tslab"; tslab.display.html("<b>x</b>"); tslab.display.raw("text/x", "y");' +
+        'tslab.display.png(new Uint8Array([1])); const d = tslab.newDisplay(); d.text("1"); d.text("2");',
+    );
+    const shown = messages.filter(([type]) => type.endsWith("display_data")).map(([, { data }]) => data);
+    expect(shown.slice(0, 3)).toEqual([{ "text/html": "<b>x</b>" }, { "text/x": "y" }, { "image/png": "AQ==" }]);
+    expect(shown.at(-1)).toEqual({ "text/plain": "2" });
+  });
+
   test("an error is reported with name, text and the cell as its place, and the next cell runs", async () => {
     const { status, messages } = await run('throw new RangeError("too far")');
     expect(status).toBe("error");
     expect(messages.find(([type]) => type === "error")![1]).toEqual({
       ename: "RangeError",
       evalue: "too far",
-      traceback: ["RangeError: too far", "    at this cell"],
+      traceback: [
+        "RangeError: too far",
+        expect.stringMatching(/^ {4}at cell \d+, line 1$/),
+        '        throw new RangeError("too far")',
+      ],
     });
     expect((await run("1")).status).toBe("ok");
   });
@@ -68,27 +115,81 @@ describe("a kernel", () => {
     expect(all.map((r) => r.status)).toEqual(["error", "aborted", "aborted"]);
   });
 
-  test("a rejection that nobody handles fails its cell, or the next one", async () => {
+  test("a rejection that nobody handles fails its cell", async () => {
     expect(await run('void Promise.reject(new Error("left"))')).toMatchObject({
       status: "error",
       evalue: "not awaited: left",
     });
-    expect((await run('setTimeout(() => void Promise.reject(new Error("later")), 1); 1')).status).toBe("ok");
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(await run("1")).toMatchObject({
-      status: "error",
-      evalue: "an earlier cell left work behind that failed: later",
-    });
-    expect((await run("1")).status).toBe("ok");
   });
 
-  test.each(["while (true) {}", "await new Promise(() => {})"])("an interrupt stops %s", async (code) => {
-    // pressed until it takes: a signal that comes before the cell's code runs stops nothing
-    const press = setInterval(() => kernel.interrupt(), 300);
-    const reply = await run(code);
-    clearInterval(press);
+  test("what comes after a cell's end stands under that cell, errors too, and fails no other", async () => {
+    const first = await run(
+      'setTimeout(() => { console.log("late"); throw new RangeError("later"); }, 200); console.log("first");',
+    );
+    const second = await run('await new Promise((done) => setTimeout(done, 600)); console.log("second")');
+    expect([first.status, second.status]).toEqual(["ok", "ok"]);
+    const shown = ({ messages }: typeof first): unknown[] =>
+      messages.flatMap(([type, { text, evalue }]) => (/stream|error/.test(type) ? [text ?? evalue] : []));
+    expect(shown(first)).toEqual(["first\n", "late\n", "later"]);
+    expect(shown(second)).toEqual(["second\n"]);
+  });
+
+  test.each([
+    "while (true) kept++;",
+    "await 0; while (true) kept++;",
+    "try { while (true) kept++; } finally { kept = -1; }",
+    "for (;;) { await null; kept++; }",
+    "await new Promise(() => {})",
+    "setTimeout(() => { while (true) kept++; }, 1); await new Promise(() => {})",
+    "for (;;) { await new Promise((done) => setTimeout(done, 1)); kept++; }",
+    "for (;;) { await new Promise((done) => setImmediate(done)); kept++; }",
+    "const step = () => { kept++; queueMicrotask(step); }; step(); await new Promise(() => {})",
+    'import { readFile } from "node:fs/promises"; for (;;) { await readFile("package.json"); kept++; }',
+    'import { setInterval as every } from "node:timers/promises"; for await (const _ of every(1)) kept++;',
+    'setInterval(() => { kept++; console.log("tick"); }, 5); await new Promise(() => {})',
+  ])("an interrupt ends %s, and keeps the variables", async (code) => {
+    expect((await run("let kept = 1;")).status).toBe("ok");
+    let started = false;
+    const messages: string[] = [];
+    const running = kernel.execute(`console.log("started"); ${code}`, (type, content) => {
+      if (type !== "stream") return;
+      messages.push(String(content.text));
+      if (!started) kernel.interrupt();
+      started = true;
+    });
+    // behind the one that is interrupted
+    const queued = kernel.execute("kept = -2;");
+    expect(await running).toMatchObject({ status: "error", ename: "Interrupted" });
+    expect((await queued).status).toBe("aborted");
+    const seen = messages.length;
+    const value = async (): Promise<number> => Number(text((await run("kept")).messages));
+    const kept = await value();
+    expect(kept).toBeGreaterThan(0);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    // nothing of it goes on
+    expect(await value()).toBe(kept);
+    expect(messages.length).toBe(seen);
+  });
+
+  test("what an earlier cell left behind is ended too, when no cell runs", async () => {
+    const left = await run("setTimeout(() => { while (true) {} }, 50); 1");
+    expect(left.status).toBe("ok");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    kernel.interrupt();
+    expect((await run("2")).status).toBe("ok");
+  });
+
+  test("work that listens and does not end is ended by a second interrupt", async () => {
+    let asked = 0;
+    const reply = await kernel.execute(
+      'import { onInterrupt } from "./lib/core/interrupt";' +
+        'const forget = onInterrupt(() => console.log("asked")); console.log("working"); await new Promise(() => {})',
+      (type) => {
+        if (type === "stream" && asked++ < 2) kernel.interrupt();
+      },
+    );
     expect(reply).toMatchObject({ status: "error", ename: "Interrupted" });
-    expect((await run("1")).status).toBe("ok");
+    expect((await run("forget(); 1")).status).toBe("ok");
   });
 
   test("work that listens is asked to stop and ends the cell itself", async () => {

@@ -1,107 +1,139 @@
-import { inspect } from "node:util";
-import type { ConverterSet, Executor } from "tslab/dist/executor";
-import { compileFailure, type Failure, failureOf } from "./failure";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { runInThisContext } from "node:vm";
+import { UserError } from "../../core/errors";
+import { type CellCompiler, type CompiledCell, cellFileName } from "./compiler";
+import { compileFailure, type Failure, failureOf, type RanCell } from "./failure";
 
-export interface CellResult {
-  readonly failure?: Failure;
-  /** Text of the last expression's value. */
-  readonly value?: string;
+export interface ReadyCell extends CompiledCell {
+  readonly number: number;
 }
 
-/** The format in which tslab 1.0.22 prints a compile error; anything else that it prints is a thrown value. */
-const compileFormat = "%s%d:%d - %s";
+const load = createRequire(__filename);
 
-/** Runs cells with tslab's executor and says properly what became of them. */
+/** What a cell's compiled code gets as `exports`: every name of every cell. */
+type Names = Record<string, unknown>;
+
+/** Names stay assignable: TypeScript exports an import as a getter, of which the value is taken. */
+function assignable(names: Names): Names {
+  return new Proxy(names, {
+    defineProperty: (_, name, { get, value }) => {
+      if (name !== "__esModule") names[String(name)] = get === undefined ? value : get();
+      return true;
+    },
+  });
+}
+
+/** The notebook's code: compiles cells, runs them, and keeps their names. */
 export class Cells {
-  readonly #executor: Executor;
-  #failure: Failure | undefined;
-  #value: string | undefined;
-  #running = false;
-  #compileErrors: string[] = [];
-  /** A failure outside of any awaited code, such as an unhandled rejection. */
-  #stray: Failure | undefined;
+  readonly #names: Names;
+  readonly #exports: Names;
+  readonly #ran = new Map<number, RanCell>();
+  readonly #require: (id: string) => unknown;
 
-  constructor(private readonly root: string) {
-    // loaded here, after prepareCompiler has changed the compiler that tslab brings
-    const { createConverter } = require("tslab/dist/converter") as typeof import("tslab/dist/converter");
-    const { createExecutor } = require("tslab/dist/executor") as typeof import("tslab/dist/executor");
-    const node = createConverter({ isJS: false, isBrowser: false });
-    const converters: ConverterSet = { node, browser: node, close: () => node.close() };
-    this.#executor = createExecutor(root, converters, {
-      log: (value: unknown) => {
-        this.#value = typeof value === "string" ? value : inspect(value, { depth: 4, maxArrayLength: 50 });
-      },
-      error: (first: unknown, ...rest: unknown[]) => {
-        if (first === compileFormat) {
-          const [file, line, column, message] = rest;
-          this.#compileErrors.push(`${String(file)}line ${String(line)}, column ${String(column)}: ${String(message)}`);
-          this.#failure = compileFailure([...this.#compileErrors]);
-        } else {
-          this.#failure = failureOf(first, root);
-        }
-      },
-    });
+  /**
+   * @param folder the notebook's, where relative imports are looked for before `root`
+   * @param given names that are there from the start
+   */
+  constructor(
+    private readonly compiler: CellCompiler,
+    private readonly root: string,
+    folder: string,
+    given: Names = {},
+  ) {
+    this.#names = { ...given };
+    this.#exports = assignable(this.#names);
+    this.#require = cellRequire(root, folder);
   }
 
-  /** Runs one cell to its end. */
-  async run(code: string): Promise<CellResult> {
-    if (this.#stray !== undefined) return this.#takeStray("an earlier cell left work behind that failed: ");
-    this.#compileErrors = [];
-    this.#failure = undefined;
-    this.#value = undefined;
-    this.#running = true;
+  compile(code: string, number: number): ReadyCell | Failure {
+    const compiled = this.compiler.compile(code);
+    if (!("output" in compiled)) return compileFailure(compiled, number, code);
+    this.#ran.set(number, { code, place: compiled.place });
+    return { ...compiled, number };
+  }
+
+  /** Runs a compiled cell to its end. @returns the last expression's value */
+  async run(cell: ReadyCell): Promise<unknown> {
+    const before = { ...this.#names };
     try {
-      const ok = await this.#executor.execute(code);
-      // rejections nobody handles are announced after the microtasks of the turn in which they happen
-      await new Promise((resolve) => setImmediate(resolve));
-      if (!ok) return { failure: this.#failure ?? compileFailure([]) };
-      if (this.#stray !== undefined) return this.#takeStray("not awaited: ");
-      return this.#value === undefined ? {} : { value: this.#value };
+      await this.#execute(cell);
     } catch (error) {
-      return { failure: failureOf(error, this.root) };
-    } finally {
-      this.#running = false;
-      this.#stray = undefined;
+      this.keepNames(cell, before);
+      throw error;
     }
+    this.compiler.adopt(cell.declarations);
+    return this.#take(cell);
   }
 
-  #takeStray(prefix: string): CellResult {
-    const { ename, evalue, traceback } = this.#stray!;
-    this.#stray = undefined;
-    const [head = "", ...rest] = traceback;
-    return { failure: { ename, evalue: `${prefix}${evalue}`, traceback: [`${prefix}${head}`, ...rest] } };
+  /** The names as they are, for `keepNames`. */
+  names(): Readonly<Names> {
+    return { ...this.#names };
   }
 
-  /** Records an unhandled rejection or exception: it fails the running cell, or else the next one. */
-  stray(thrown: unknown): void {
-    this.#stray ??= failureOf(thrown, this.root);
+  /**
+   * After a cell that did not come to its end: what it assigned is known to later cells, and what it only announced
+   * keeps the value it had before.
+   */
+  keepNames(cell: ReadyCell, before: Readonly<Names>): void {
+    let adopted = true;
+    for (const [name, value] of Object.entries(before)) {
+      if (value === undefined || this.#names[name] !== undefined) continue;
+      this.#names[name] = value;
+      adopted = false;
+    }
+    this.#take(cell);
+    if (adopted) this.compiler.adopt(cell.declarations);
   }
 
-  get running(): boolean {
-    return this.#running;
+  /** Evaluates an expression of a front end's `user_expressions`; it declares nothing. */
+  async evaluate(expression: string): Promise<unknown> {
+    const compiled = this.compiler.compile(`(${expression})`);
+    if (!("output" in compiled)) throw new SyntaxError(compiled[0]?.message ?? "the expression does not compile");
+    const cell = { ...compiled, number: 0 };
+    await this.#execute(cell);
+    return this.#take(cell);
   }
 
-  /** Stops waiting for the running cell's asynchronous work. */
-  interrupt(): void {
-    this.#executor.interrupt();
+  failure(thrown: unknown): Failure {
+    return failureOf(thrown, this.root, this.#ran);
   }
 
-  inspect(code: string, position: number): string | undefined {
-    const { printQuickInfo } = require("tslab/dist/inspect") as typeof import("tslab/dist/inspect");
-    const info = this.#executor.inspect(code, position) as Parameters<typeof printQuickInfo>[0] | undefined;
-    return info === undefined ? undefined : printQuickInfo(info);
+  #execute({ number, output, awaits }: ReadyCell): unknown {
+    // on the first line, so that lines stay as they were compiled
+    const head = `(${awaits ? "async " : ""}function(exports, require) { `;
+    const body = runInThisContext(`${head}${output}\n})`, {
+      filename: cellFileName(number),
+      columnOffset: -head.length,
+    }) as (exports: Names, require: unknown) => unknown;
+    return body(this.#exports, this.#require);
   }
 
-  complete(code: string, position: number): { start: number; end: number; candidates: string[] } {
-    return this.#executor.complete(code, position);
+  #take({ lastValue }: ReadyCell): unknown {
+    if (lastValue === undefined) return undefined;
+    const value = this.#names[lastValue];
+    delete this.#names[lastValue];
+    return value;
   }
+}
 
-  isComplete(code: string): { completed: boolean; indent?: string } {
-    const { isCompleteCode } = require("tslab/dist/converter") as typeof import("tslab/dist/converter");
-    return isCompleteCode(code);
-  }
-
-  close(): void {
-    this.#executor.close();
-  }
+/** `require` for cells: relative paths from the notebook's folder, then from the root; packages from the root. */
+function cellRequire(root: string, folder: string): (id: string) => unknown {
+  const fromFolder = createRequire(join(folder, "cell.ts"));
+  const fromRoot = createRequire(join(root, "cell.ts"));
+  const resolves = (from: NodeJS.Require, id: string): boolean => {
+    try {
+      from.resolve(id);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  return (id) => {
+    // the very module that the kernel gave its display to
+    if (id === "tslab") return load("tslab");
+    if (id.startsWith(".") && resolves(fromFolder, id)) return fromFolder(id);
+    if (resolves(fromRoot, id) || !id.startsWith(".")) return fromRoot(id);
+    throw new UserError(`"${id}" is neither beside the notebook (${folder}) nor in ${root}`);
+  };
 }
