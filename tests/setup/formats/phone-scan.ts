@@ -3,10 +3,10 @@ import { join } from "node:path";
 import sharp from "sharp";
 
 /**
- * A room as a phone's depth app would leave it, written after 7-Scenes' description by code that shares nothing with the
- * readers: frame-000000.color.png, .depth.png (16-bit millimetres, 65535 where nothing was measured), .pose.txt (camera
- * to world), no mesh, no segments; and boxes.json. The room is a box seen from inside, 4 x 5 x 2.6 m, with three
- * cupboards on its floor; each pixel is found by intersecting its ray with those boxes.
+ * A room as a phone's depth app would leave it, written after 7-Scenes' description by code that shares nothing with
+ * the readers: frame-000000.color.png, .depth.png (16-bit millimetres, 65535 where nothing was measured), .pose.txt
+ * (camera to world), no mesh, no segments; and boxes.json. The room is a box seen from inside, 4 x 5 x 2.6 m, with
+ * three cupboards on its floor; each pixel is found by intersecting its ray with those boxes.
  */
 export const cupboards = [
   { label: "cabinet", from: [-1.9, -2.4, 0], to: [-1.1, -1.6, 1.5], rgb: [180, 40, 40] },
