@@ -1,10 +1,12 @@
 import type { S2Config } from "../config/schema";
 import { Rng } from "../core/rng";
+import type { View } from "../datasets/scene";
 import { tf } from "../engine/tf";
 import type { Intrinsics } from "../geometry/camera";
 import { invertRigid, multiply4, transformPoints } from "../geometry/rigid";
 import type { ModelInputs, Targets } from "../model/inputs";
 import type { PreparedScene, SceneCache } from "./prepared-scenes";
+import { pointmapPixels, type RecordDims } from "./record";
 
 /** True pointmaps of some scenes and views, in the unit of `reconstruction.units`. */
 export interface Pointmaps {
@@ -41,6 +43,15 @@ export function reconstructionChoice(
   return { scenes, firstViews, count };
 }
 
+/** uint16[R, R] depth of a view at the pointmap's pixels, millimetres; 0 = not measured. */
+export function pointmapDepth({ depth, size }: Pick<View, "depth" | "size">, dims: RecordDims): Uint16Array {
+  const pixels = pointmapPixels(dims);
+  const out = new Uint16Array(pixels.length ** 2);
+  let i = 0;
+  for (const row of pixels) for (const col of pixels) out[i++] = Math.round(depth[row * size + col]! * 1000);
+  return out;
+}
+
 /** One scene of a batch as far as pointmaps are made of it. */
 interface PointmapScene {
   readonly scene: Pick<PreparedScene, "record">;
@@ -69,8 +80,8 @@ export function pointmapsOf(
     views,
     config.reconstruction,
   );
-  const R = cache.dims.pointmap,
-    step = cache.dims.image / R;
+  const R = cache.dims.pointmap;
+  const pixels = pointmapPixels(cache.dims);
   const local = new Float32Array(scenes.length * count * R * R * 3);
   const global = new Float32Array(local.length);
   const valid = new Float32Array(scenes.length * count * R * R);
@@ -91,8 +102,8 @@ export function pointmapsOf(
           const d = depth[i]! / unit;
           if (d === 0) continue;
           valid[at + i] = 1;
-          local[(at + i) * 3] = ((Math.floor((x + 0.5) * step) - k.cx) / k.fx) * d;
-          local[(at + i) * 3 + 1] = ((Math.floor((y + 0.5) * step) - k.cy) / k.fy) * d;
+          local[(at + i) * 3] = ((pixels[x]! - k.cx) / k.fx) * d;
+          local[(at + i) * 3 + 1] = ((pixels[y]! - k.cy) / k.fy) * d;
           local[(at + i) * 3 + 2] = d;
         }
       }

@@ -17,6 +17,7 @@ import { visionPrefix, visionTower } from "../model/vision";
 import { Scope } from "../nn/scope";
 import { loadTower } from "../weights/pretrained";
 import { normalisePixels } from "./inputs";
+import { pointmapDepth } from "./pointmap-targets";
 import { readScene, type SceneHead, writeScene } from "./prepared-scenes";
 import { type RecordDims, SceneRecord } from "./record";
 
@@ -64,17 +65,6 @@ async function framesOf(
   return { frames: evenly(coverageFrames(coverage, config.data.coverage)), unreadable: coverage.damaged };
 }
 
-function pointmapDepth(view: View, side: number): Uint16Array {
-  const { depth, size } = view;
-  const out = new Uint16Array(side * side);
-  const nearest = Int32Array.from({ length: side }, (_, i) => Math.floor((i + 0.5) * (size / side)));
-  for (let y = 0, i = 0; y < side; y++) {
-    const row = nearest[y]! * size;
-    for (let x = 0; x < side; x++, i++) out[i] = Math.round(depth[row + nearest[x]!]! * 1000);
-  }
-  return out;
-}
-
 async function prepare(
   task: PrepareTask,
   progress: (done: number) => void,
@@ -112,7 +102,7 @@ async function prepare(
       record.patchKnown(v).set(known_N);
       const seen = dims.holesAtCamera === true ? { depth: view.depth, imageCols: view.size } : undefined;
       record.rays(v).set(cellRays(cells, view.intrinsics, view.pose, seen));
-      record.depth(v).set(pointmapDepth(view, dims.pointmap));
+      record.depth(v).set(pointmapDepth(view, dims));
       record.setCamera(v, view.intrinsics, view.pose);
       const inside = pixelsInside(world, grid, boxes);
       boxes.forEach((_, o) => counts.set(inside.subarray(o * dims.N, (o + 1) * dims.N), (o * dims.pool + v) * dims.N));

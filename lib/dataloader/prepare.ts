@@ -8,7 +8,7 @@ import { namesIn } from "../core/files";
 import { onInterrupt } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
 import { inProject, moduleFile, projectRoot } from "../core/root";
-import { dataFingerprint, sceneFingerprints } from "../datasets/fingerprint";
+import { changedParts, dataFingerprint, sceneFingerprints } from "../datasets/fingerprint";
 import { splitNames, splitScenes } from "../datasets/sentences";
 import { trainsVision } from "../model/vision";
 import { requireTower, visionFingerprint } from "../weights/pretrained";
@@ -108,29 +108,30 @@ async function allOrStop<T>(stop: AbortController, work: readonly Promise<T>[]):
 
 const hash = (value: unknown): string => createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 16);
 
+/** Values of `config.data` that nothing prepared depends on; a value that is added counts until it is listed here. */
+const notPrepared: readonly string[] = [
+  "folder",
+  "frames",
+  "pool",
+  "sentences",
+  "referFilters",
+  "trainFrames",
+  "blind",
+  "proposals",
+] satisfies (keyof S2Config["data"])[];
+
 /** Everything in a configuration that decides what is prepared of given files. */
 function wayOf(config: S2Config) {
   return {
-    version: cacheVersion,
     dims: recordDims(config),
     vision: config.vision,
     weights: visionFingerprint(config),
-    coverage: config.data.coverage,
-    depth: config.data.depth,
-    checks: config.data.checks,
+    data: Object.fromEntries(Object.entries(config.data).filter(([name]) => !notPrepared.includes(name))),
   };
 }
 
 const listedScenes = (data: string): Record<string, readonly string[]> =>
   Object.fromEntries(splitNames.map((split) => [split, splitScenes(data, split)]));
-
-/** Which kinds of a scene's files are others than those it was prepared from. */
-function changedSources(before: SceneTask["sources"], now: SceneTask["sources"]): string {
-  const kinds = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter(
-    (kind) => before[kind] !== now[kind],
-  );
-  return kinds.length === 0 ? "the way of preparing" : kinds.join(", ");
-}
 
 /** Prepares scenes by several processes. @throws UserError when one fails, or after an interrupt; what is done stays */
 async function prepareMissing(
@@ -179,6 +180,29 @@ async function prepareMissing(
 }
 
 /**
+ * Removes scenes whose files changed while they were prepared: nobody knows which of the two was read.
+ *
+ * @throws UserError naming them
+ */
+function refuseChanged(scenes: readonly SceneTask[], data: string, folder: string): void {
+  const now = sceneFingerprints(
+    data,
+    scenes.map(({ id }) => id),
+  );
+  const changed = scenes.flatMap((scene) => {
+    const parts = changedParts(scene.sources, now.get(scene.id)!);
+    if (parts.length === 0) return [];
+    rmSync(join(folder, sceneFile(scene)), { force: true });
+    return [`${scene.id} (${parts.join(", ")})`];
+  });
+  if (changed.length === 0) return;
+  throw new UserError(
+    `${data}: ${changed.slice(0, 3).join(", ")}${changed.length > 3 ? ` and ${changed.length - 3} more scenes` : ""} ` +
+      "changed while being prepared; run the same command again when the folder is complete",
+  );
+}
+
+/**
  * Opens the prepared scenes of a configuration, preparing those that are missing or whose files have changed: features
  * of the frozen vision tower (colours where the tower trains), patch coordinates, rays, depth and box membership, made
  * by two processes. Scenes that are prepared stay, so that an interrupted preparation goes on where it stopped.
@@ -200,16 +224,15 @@ export async function prepareScenes(
   if (!trainsVision(config)) requireTower(config);
   const dims = recordDims(config);
   const way = wayOf(config);
-  const fingerprint = dataFingerprint(data);
   const lists = only === undefined ? listedScenes(data) : { train: [], val: [...only] };
   const ids = [...new Set(Object.values(lists).flat())];
-  const prints = sceneFingerprints(data, ids, progress);
+  const fingerprints = sceneFingerprints(data, ids, progress);
   const scenes = ids.map((id): SceneTask => {
-    const { scan, proposals, parts } = prints.get(id)!;
-    return { id, sources: parts, key: hash([way, scan, proposals]) };
+    const sources = fingerprints.get(id)!;
+    return { id, sources, key: hash([cacheVersion, way, sources.scan, sources.proposals]) };
   });
-  // what is prepared in another way lies elsewhere; the version is left out, so that an older one is found and said
-  const folder = inProject("data", "cache", hash([{ ...way, version: undefined }, data]));
+  // what is prepared in another way lies elsewhere; another version's lies here, so that it is found and said
+  const folder = inProject("data", "cache", hash([way, data]));
   sweepUnfinished(folder);
   const say = (note: string): void =>
     progress({ task: "prepare scenes", done: 0, total: scenes.length, note: `${note}: prepared anew` });
@@ -219,23 +242,35 @@ export async function prepareScenes(
   const known = new Map(typeof before === "object" ? before.scenes.map((scene) => [scene.id, scene]) : []);
   const changed = scenes.filter(({ id, key }) => known.has(id) && known.get(id)!.key !== key);
   if (changed.length > 0) {
-    const [first] = changed as [SceneTask];
-    const why = changedSources(known.get(first.id)!.sources, first.sources);
-    say(`${changed.length} scenes have changed since they were prepared (${first.id}: ${why})`);
+    const few = changed
+      .slice(0, 3)
+      .map(({ id, sources }) => `${id}: ${changedParts(known.get(id)!.sources, sources).join(", ")}`);
+    say(
+      `${changed.length} of ${scenes.length} scenes have changed since they were prepared ` +
+        `(${few.join("; ")}${changed.length > 3 ? "; …" : ""})`,
+    );
   }
   const find = (scene: SceneTask): CachedScene | undefined => {
     const entry = known.get(scene.id);
     return entry?.key === scene.key && isWhole(folder, entry, dims) ? entry : readScene(folder, scene, dims);
   };
   const missing = scenes.filter((scene) => find(scene) === undefined);
-  if (missing.length > 0) await prepareMissing(missing, scenes.length, config, folder, progress, processes);
+  if (missing.length > 0) {
+    await prepareMissing(missing, scenes.length, config, folder, progress, processes);
+    refuseChanged(missing, data, folder);
+  }
   const entries = scenes.map((scene) => {
     const entry = find(scene);
     if (entry === undefined)
       throw new UserError(`${join(folder, sceneFile(scene))}: was removed meanwhile; run the same command again`);
     return entry;
   });
-  const index: CacheIndex = { version: cacheVersion, dataFingerprint: fingerprint, splits: lists, scenes: entries };
+  const index: CacheIndex = {
+    version: cacheVersion,
+    dataFingerprint: dataFingerprint(data, progress, only === undefined ? fingerprints : undefined),
+    splits: lists,
+    scenes: entries,
+  };
   if (only === undefined && (missing.length > 0 || JSON.stringify(index) !== JSON.stringify(before))) {
     const note = leftOut(entries);
     if (note !== undefined) progress({ task: "prepare scenes", done: scenes.length, total: scenes.length, note });

@@ -15,7 +15,7 @@ import { type RecordDims, recordBytes, SceneRecord } from "./record";
  *     magic "S2SCENES" | uint32 version | uint32 length of the head | head (JSON, padded to 8 bytes)
  *     | record (see record.ts) | uint16[objects + proposals, pool, N] pixels of each patch inside each box
  */
-export const cacheVersion = 2;
+export const cacheVersion = 3;
 
 const magic = "S2SCENES";
 const prefixBytes = 16;
@@ -27,8 +27,8 @@ const SceneHead = z.strictObject({
   id: z.string(),
   /** Identifies how it was prepared and from what. */
   key: z.string(),
-  /** What was read to prepare it: a fingerprint of each kind of file. */
-  sources: z.record(z.string(), z.string()),
+  /** The files that it was prepared from (`sceneFingerprints`). */
+  sources: z.strictObject({ scan: z.string(), proposals: z.string(), parts: z.record(z.string(), z.string()) }),
   frames: z.array(z.string()),
   /** Frames that are not looked at: without a finite pose, or damaged. */
   skippedFrames: z.int(),

@@ -50,6 +50,16 @@ export function recordDims(config: S2Config): RecordDims {
   };
 }
 
+/**
+ * The frame's pixel, row or column, behind each of a pointmap's: target pixel i of R is frame pixel
+ * floor((i + ½)·covered/R), where the patches cover `covered` pixels of the frame. Target and patches so show the same
+ * places; pixels that no patch covers are in neither (SigLIP's 384-pixel frames have 27 patches of 14 = 378 pixels).
+ */
+export function pointmapPixels({ side, patchPixels, pointmap }: RecordDims): Int32Array {
+  const covered = side * Math.sqrt(patchPixels);
+  return Int32Array.from({ length: pointmap }, (_, i) => Math.floor((i + 0.5) * (covered / pointmap)));
+}
+
 /** Places in a view whose world coordinates are kept. */
 export const placesOf = (d: RecordDims): number => (d.pooledXyz === true ? d.M : d.N);
 

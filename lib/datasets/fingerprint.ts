@@ -216,13 +216,18 @@ function addFile(hash: Hash, folder: string, file: string): void {
  * proposals, by content. Of S2-Rooms as its maker left them it is the fingerprint in their rooms.json, which is not
  * believed but found again.
  *
+ * @param known the fingerprints of all its scenes, where somebody has just made them
  * @returns 12 hexadecimal digits
  * @throws UserError when the folder has no lists, or files change while they are read
  */
-export function dataFingerprint(folder: string, progress: ProgressSink = silent): string {
+export function dataFingerprint(
+  folder: string,
+  progress: ProgressSink = silent,
+  known?: ReadonlyMap<string, SceneFingerprint>,
+): string {
   const lists = splitNames.map((split) => [...splitScenes(folder, split)]);
   const ids = lists.flat();
-  const scenes = sceneFingerprints(folder, ids, progress);
+  const scenes = known ?? sceneFingerprints(folder, ids, progress);
   const hash = createHash("sha256");
   for (const id of ids) hash.update(`${id} ${scenes.get(id)!.scan}\n`);
   for (const file of new Set(sharedFiles(folder))) addFile(hash, folder, file);

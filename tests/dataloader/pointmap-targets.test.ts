@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { resolveConfig } from "../../lib/config/resolve";
 import { Rng } from "../../lib/core/rng";
-import { pointmapsOf, reconstructionChoice } from "../../lib/dataloader/pointmap-targets";
-import { type RecordDims, SceneRecord } from "../../lib/dataloader/record";
+import { pointmapDepth, pointmapsOf, reconstructionChoice } from "../../lib/dataloader/pointmap-targets";
+import { pointmapPixels, type RecordDims, recordDims, SceneRecord } from "../../lib/dataloader/record";
 import { multiply4, turnAndShift } from "../../lib/geometry/rigid";
 import { difference } from "../setup/tensors";
 
@@ -133,4 +133,58 @@ test("pointmaps are the unprojected pixels, and the same points seen from the fi
   expect(
     difference(maps.global.subarray(0, R * R * 3), local.slice(0, R * R * 3), { rtol: 1e-5, atol: 2e-6 }),
   ).toBeUndefined();
+});
+
+describe("a target and the tokens that it teaches", () => {
+  // frame side, patch side, target pixels a patch; 384 is no multiple of 14, nor 100 of 16
+  test.each([
+    [384, 14, 14],
+    [384, 14, 8],
+    [100, 16, 8],
+    [112, 14, 8],
+    [30, 7, 16],
+  ])("show the same places: frame of %i, patches of %i, %i target pixels each", (image, patch, out) => {
+    const side = Math.floor(image / patch);
+    const R = side * out;
+    const dims: RecordDims = {
+      pool: 1,
+      N: side ** 2,
+      side,
+      patchPixels: patch ** 2,
+      C: 1,
+      M: 1,
+      pooledSide: 1,
+      pointmap: R,
+      image,
+    };
+    // each patch has its own depth; what no patch covers is 60 m away
+    const own = (row: number, col: number): number => 1 + (row * side + col) / 100;
+    const depth = Float32Array.from({ length: image ** 2 }, (_, i) => {
+      const [row, col] = [Math.floor(i / image / patch), Math.floor((i % image) / patch)];
+      return row < side && col < side ? own(row, col) : 60;
+    });
+    const k = { fx: 0.9 * image, fy: 1.1 * image, cx: 0.45 * image, cy: 0.52 * image };
+    const record = new SceneRecord(dims);
+    record.depth(0).set(pointmapDepth({ depth, size: image }, dims));
+    record.setCamera(0, k, [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]);
+    const config = resolveConfig({ preset: "nano" });
+    const { local } = pointmapsOf([{ scene: { record }, views: [0], draw: 0 }], { dims }, config);
+    let wrong = 0;
+    for (let y = 0; y < R; y++) {
+      for (let x = 0; x < R; x++) {
+        const [row, col] = [Math.floor(y / out), Math.floor(x / out)];
+        const [px, py, pz] = local.subarray((y * R + x) * 3) as unknown as [number, number, number];
+        const [u, v] = [(px / pz) * k.fx + k.cx, (py / pz) * k.fy + k.cy];
+        const seen = Math.abs(pz - own(row, col)) < 1e-3;
+        const placed = Math.floor(Math.round(v) / patch) === row && Math.floor(Math.round(u) / patch) === col;
+        if (!seen || !placed) wrong++;
+      }
+    }
+    expect(wrong).toBe(0);
+  });
+
+  test("at full size target pixel i is frame pixel i", () => {
+    const dims = recordDims(resolveConfig({ preset: "llava-video-7b" }));
+    expect([...pointmapPixels(dims)]).toEqual(Array.from({ length: 378 }, (_, i) => i));
+  });
 });

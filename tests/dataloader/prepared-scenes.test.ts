@@ -22,7 +22,7 @@ const box = [0, 0, 0, 1, 1, 1] as const;
 const head: SceneHead = {
   id: "scene0000_00",
   key: "0123456789abcdef",
-  sources: { poses: "a" },
+  sources: { scan: "s", proposals: "", parts: { poses: "a" } },
   frames: ["0", "1", "2"],
   skippedFrames: 1,
   damaged: ["3"],
