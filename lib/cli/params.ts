@@ -3,8 +3,18 @@ import { presets } from "../config/presets";
 import { resolveConfig } from "../config/resolve";
 import type { S2Config } from "../config/schema";
 import { planTraining, sizeOf } from "../core/parameters";
+import { trainingSets } from "../dataloader/sentences";
 import { chooseEngine } from "../engine/choose";
-import { type Estimate, estimate, gigabytes, memoryOf, memoryText, type Work } from "../train/estimate";
+import {
+  type Estimate,
+  estimate,
+  gigabytes,
+  memoryOf,
+  memoryText,
+  type TrainingLength,
+  trainingLength,
+  type Work,
+} from "../train/estimate";
 import { modelRate } from "../train/speed";
 import { describeModel, trainRules } from "../weights/describe";
 import { checkCheckpoint } from "./convert";
@@ -83,12 +93,48 @@ const works: Readonly<Record<Work, string>> = {
   "stream-train": "one batch's gradients, streamed",
 };
 
+/** How long the training of a config is; `known` false: its data are not there, and some sentences are assumed. */
+interface Length extends TrainingLength {
+  readonly known: boolean;
+  readonly hours: number;
+}
+
+/** Sentences to reckon with where the data are not there, and of each scene: ScanRefer has about so many. */
+const assumed = { sentences: 10_000, perScene: 50 } as const;
+
+function lengthOf(config: S2Config, secondsABatch: number): Length {
+  const sets = trainingSets(config);
+  const [set] = config.data.sentences ?? (["scanrefer"] as const);
+  const some = Array.from({ length: assumed.sentences / assumed.perScene }, () =>
+    Array.from({ length: assumed.perScene }, () => set!),
+  );
+  const length = trainingLength(config, sets ?? some);
+  return {
+    ...length,
+    known: sets !== undefined,
+    epochs: Number(length.epochs.toPrecision(3)),
+    hours: Number(((length.batches * secondsABatch) / 3600).toPrecision(2)),
+  };
+}
+
+function lengthLine({ known, epochs, sentences, steps, batches, hours }: Length, config: S2Config): string {
+  const number = (n: number): string => n.toLocaleString("en-US");
+  const of = known
+    ? `${number(sentences)} sentences`
+    : `${number(sentences)} sentences, say (${config.data.folder} is not there; the length grows with their number)`;
+  return (
+    `training: ${epochs} epoch${epochs === 1 ? "" : "s"} of ${of}: ${number(steps)} steps` +
+    `${batches === steps ? "" : ` of ${config.training.accumulate} batches`}, about ${number(hours)} hours`
+  );
+}
+
 /** What each kind of work needs, and whether it fits here. */
 async function estimates(config: S2Config): Promise<{
   engine: string;
   available: number | null;
   gigaflopsPerSecond: number;
   work: (Estimate & { seconds: number; fits: boolean | null })[];
+  training: Length;
 }> {
   const { engine } = await chooseEngine();
   const rate = modelRate();
@@ -97,6 +143,7 @@ async function estimates(config: S2Config): Promise<{
     engine,
     available: available ?? null,
     gigaflopsPerSecond: Number((rate / 1e9).toFixed(1)),
+    training: lengthOf(config, estimate(config, "train").flops / rate),
     work: (Object.keys(works) as Work[]).map((work) => {
       const needed = estimate(config, work);
       return {
@@ -149,6 +196,7 @@ export async function run(args: string[]): Promise<number> {
             const cost = `${works[w.work].padEnd(30)} ${gigabytes(w.bytes).padStart(8)}  ${w.seconds} s`;
             return `${cost}${w.fits === false ? "  does not fit" : ""}  (${memoryText(w)})`;
           }),
+          lengthLine(needs.training, config),
         ]),
     ...(checkpoint === undefined ? [] : ["", ...checkpoint.lines]),
   ]);

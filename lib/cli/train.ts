@@ -58,7 +58,7 @@ export async function run(args: string[]): Promise<number> {
   const stop = new AbortController();
   const forget = onInterrupt(() => stop.abort());
   try {
-    const { seconds } = await fineTune({
+    const { seconds, steps } = await fineTune({
       config,
       cache: session.cache,
       scenes,
@@ -73,7 +73,7 @@ export async function run(args: string[]): Promise<number> {
       run: folder.record.id,
       folder: folder.path,
       engine,
-      steps: config.training.steps,
+      steps,
       seconds: Number(seconds.toFixed(1)),
       ...(keep === "adapter" ? {} : { weights: folder.file("model.safetensors") }),
       ...(keep === "model" ? {} : { adapter: adapterFolder(folder.path) }),

@@ -76,7 +76,7 @@ export const ablations = {
     positions: { rayScale: 5 },
     reconstruction: { local: false, units: "released" },
     prompt: { spatialInstruction: "train", evaluation: "gold" },
-    data: { depthHoles: "released" },
+    data: { depthHoles: "released", evaluationFrames: 32 },
   },
 } as const;
 export type AblationName = keyof typeof ablations;

@@ -140,6 +140,13 @@ export const departures: readonly Departure[] = [
     why: "its own decoder was pretrained so, and a few views need no pool",
   },
   {
+    what: "length of the training",
+    config: ["training.epochs", "training.steps"],
+    paper: "one epoch over the sentences",
+    here: "1,100 steps at nano, each with other scenes and 24 sentences of each drawn anew",
+    why: "sentences that share a room share the encoding of its views, and most of a step's cost is that",
+  },
+  {
     what: "optimiser",
     config: [
       "training.learningRate",
@@ -151,6 +158,14 @@ export const departures: readonly Departure[] = [
     paper: "AdamW, 2e-5, no decay, warm-up over 5 %, cosine to 0",
     here: "1.5e-3, β₂ 0.98, decay 0.02, warm-up over 3 %, cosine to 2 % of it, at nano",
     why: "a small model from random numbers in about a thousand steps",
+  },
+  {
+    what: "views at evaluation",
+    config: ["data.evaluationFrames"],
+    paper: "16, as in training",
+    release: "32, after training on 16",
+    here: "as many as in training; under “released” 32, and training then takes 16 of those 32, evenly",
+    why: "as the paper's tables say",
   },
   {
     what: "training views",

@@ -15,7 +15,7 @@ const llavaVideo7b: S2ConfigInput = {
     lastDim: 128,
     patchSize: 14,
   },
-  training: { steps: 1000, scenes: 1, sentences: 1, accumulate: 8, learningRate: 2e-5 },
+  training: { epochs: 1, scenes: 1, sentences: 1, accumulate: 8, learningRate: 2e-5 },
   data: { folder: "data/scannet", frames: 16, proposals: "detector" },
 };
 
@@ -41,7 +41,7 @@ const video3dLlm: S2ConfigInput = {
   },
   lossWeights: { recon: 0, language: 0 },
   prompt: { answer: "ground" },
-  training: { steps: 1000, scenes: 1, sentences: 1, accumulate: 16, learningRate: 1e-5, visionRate: 0.2, warmup: 0.03 },
+  training: { epochs: 1, scenes: 1, sentences: 1, accumulate: 16, learningRate: 1e-5, visionRate: 0.2, warmup: 0.03 },
   data: { folder: "data/scannet", frames: 32, proposals: "detector" },
 };
 

@@ -72,6 +72,19 @@ export function parseConfig(value: unknown, origin: string): S2Config {
   const result = S2Config.safeParse(value);
   if (!result.success) throw new UserError(`config from ${origin}: ${explain(result.error)}`, 2);
   const config = result.data;
+  const refuse = (why: string): never => {
+    throw new UserError(`config from ${origin}: ${why}`, 2);
+  };
+  const { training, data } = config;
+  if (training.epochs === undefined && training.steps === undefined)
+    refuse("training has neither epochs nor steps; set training.epochs=1, or training.steps");
+  const sets: readonly string[] = data.sentences ?? ["scanrefer"];
+  for (const set of Object.keys(data.sentenceWeights ?? {})) {
+    if (!sets.includes(set))
+      refuse(`data.sentenceWeights names ${set}, but data.sentences is ${JSON.stringify(sets)}; name it there`);
+    if (training.epochs === undefined)
+      refuse("data.sentenceWeights is for training by epochs; set training.epochs, or leave the weights out");
+  }
   const { language: lm, vision, structure } = config;
   const divides = (small: number, big: number, names: string): void => {
     if (big % small !== 0) throw new UserError(`config from ${origin}: ${names} (${small} does not divide ${big})`, 2);

@@ -196,7 +196,13 @@ export const PromptConfig = z.strictObject({
 });
 
 export const TrainingConfig = z.strictObject({
-  steps: z.int().min(1),
+  /** Steps of the whole training, in place of what `epochs` come to. */
+  steps: z.int().min(1).optional(),
+  /**
+   * Passes over the training sentences: each sentence once a pass, in a seeded order, those of a scene in groups of
+   * `sentences` (see dataloader/sampling.ts). Without it scenes and sentences are drawn anew for each step.
+   */
+  epochs: z.number().positive().optional(),
   /** Scenes a batch. */
   scenes: z.int().min(1),
   /** Sentences of each scene, sharing one encoding of its views. */
@@ -259,6 +265,8 @@ export const DataConfig = z.strictObject({
   folder: z.string(),
   /** Views a scene that the model sees. */
   frames: z.int().min(1),
+  /** Views a scene that evaluation sees; as many as `frames` unless given (the release: 32 after training on 16). */
+  evaluationFrames: z.int().min(1).optional(),
   /**
    * Views a scene that are prepared (uniformly sampled from the scene); training draws `frames` of them; 0: as many as
    * `frames`.
@@ -274,6 +282,14 @@ export const DataConfig = z.strictObject({
   sentences: z
     .array(z.enum(["scanrefer", "nr3d", "sr3d"]))
     .min(1)
+    .optional(),
+  /** How often a pass (`training.epochs`) takes each sentence of a set; 1 unless given, 0.5: another half each pass. */
+  sentenceWeights: z
+    .strictObject({
+      scanrefer: z.number().positive().optional(),
+      nr3d: z.number().positive().optional(),
+      sr3d: z.number().positive().optional(),
+    })
     .optional(),
   /** ReferIt3D's own filters on Nr3D and Sr3D; none unless given, as in the released code. */
   referFilters: z

@@ -112,8 +112,10 @@ const hash = (value: unknown): string => createHash("sha256").update(JSON.string
 const notPrepared: readonly string[] = [
   "folder",
   "frames",
+  "evaluationFrames",
   "pool",
   "sentences",
+  "sentenceWeights",
   "referFilters",
   "trainFrames",
   "blind",

@@ -28,6 +28,9 @@ export interface RecordDims {
   readonly holesAtCamera?: true;
 }
 
+/** Views a scene that evaluation sees. */
+export const evaluationFrames = ({ data }: S2Config): number => data.evaluationFrames ?? data.frames;
+
 export function recordDims(config: S2Config): RecordDims {
   const { vision, projector, reconstruction } = config;
   const side = Math.floor(vision.imageSize / vision.patchSize);
@@ -35,7 +38,7 @@ export function recordDims(config: S2Config): RecordDims {
     projector.pooling === "bilinear" ? Math.ceil(side / projector.poolStride) : Math.floor(side / projector.poolStride);
   return {
     // as many as the model sees, at least: a draw from fewer would give training other shapes than evaluation
-    pool: Math.max(config.data.pool, config.data.frames),
+    pool: Math.max(config.data.pool, config.data.frames, evaluationFrames(config)),
     N: side * side,
     side,
     patchPixels: vision.patchSize ** 2,

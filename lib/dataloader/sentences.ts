@@ -1,6 +1,9 @@
+import { existsSync } from "node:fs";
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
+import { inProject } from "../core/root";
 import type { Query } from "../datasets/scene";
+import { readSentences } from "../datasets/sentences";
 import { Tokenizer, withTokens } from "../io/tokenizer";
 import {
   addedTokens,
@@ -58,6 +61,22 @@ export function groupByScene(scenes: readonly PreparedScene[], queries: readonly
     }
     return { scene, queries: list.map((query) => withWholeClass(query, scene)) };
   });
+}
+
+/**
+ * The set that each training sentence of each scene comes from, straight from the data folder; scenes without a sentence
+ * are left out.
+ *
+ * @returns undefined when the folder is not there
+ */
+export function trainingSets(config: S2Config): Query["dataset"][][] | undefined {
+  const folder = inProject(config.data.folder);
+  if (!existsSync(folder)) return undefined;
+  const byScene = new Map<string, Query["dataset"][]>();
+  for (const set of config.data.sentences ?? ["scanrefer"])
+    for (const { sceneId, dataset } of readSentences(folder, set, "train", config.data.referFilters))
+      byScene.set(sceneId, [...(byScene.get(sceneId) ?? []), dataset]);
+  return [...byScene.values()];
 }
 
 /**

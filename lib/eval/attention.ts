@@ -1,6 +1,7 @@
 import type { S2Config } from "../config/schema";
 import { inputSizes, makeInputs } from "../dataloader/inputs";
 import type { SceneCache } from "../dataloader/prepared-scenes";
+import { evaluationFrames } from "../dataloader/record";
 import type { SceneSentences } from "../dataloader/sentences";
 import { uniformFrames } from "../datasets/frames";
 import { openScene } from "../datasets/scannet";
@@ -78,7 +79,7 @@ export function sceneAttention(
 ): SceneAttention {
   const prompt = sharedPrompt(tokenizer, config.prompt, "evaluate");
   const encoded = encodeSentence(tokenizer, query, query.category, config.prompt);
-  const views = uniformFrames(cache.dims.pool, config.data.frames);
+  const views = uniformFrames(cache.dims.pool, evaluationFrames(config));
   const sizes = inputSizes([encoded], [item.scene], 1, "gt");
   const inputs = makeInputs(
     [{ scene: item.scene, views, turns: 0, sentences: [encoded] }],

@@ -2,6 +2,7 @@ import type { S2Config } from "../config/schema";
 import type { ProgressSink } from "../core/progress";
 import { inputSizes, makeInputs, type SentenceTokens, sequenceLayout } from "../dataloader/inputs";
 import type { PreparedScene, ProposalSource, SceneCache } from "../dataloader/prepared-scenes";
+import { evaluationFrames } from "../dataloader/record";
 import type { SceneSentences } from "../dataloader/sentences";
 import { uniformFrames } from "../datasets/frames";
 import type { Query } from "../datasets/scene";
@@ -99,7 +100,7 @@ export function predict(
     perScene,
     source,
   );
-  const views = uniformFrames(cache.dims.pool, config.data.frames);
+  const views = uniformFrames(cache.dims.pool, evaluationFrames(config));
   const [B, Q] = [config.training.scenes, perScene];
   const generation = new Generation(parameters, config, {
     scenes: B,

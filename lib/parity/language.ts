@@ -46,7 +46,9 @@ function rowsOf(flat: readonly number[], L: number): number[][] {
 interface Run {
   readonly source: "inputs_embeds" | "input_ids";
   readonly masked: boolean;
-  /** Positions counted from the mask, as Hugging Face's generation gives them; its bare forward pass counts every token. */
+  /**
+   * Positions counted from the mask, as Hugging Face's generation gives them; its bare forward pass counts every token.
+   */
   readonly counted: boolean;
 }
 

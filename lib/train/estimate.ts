@@ -2,6 +2,9 @@ import { totalmem } from "node:os";
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import { planTraining, sizeOf } from "../core/parameters";
+import { Rng } from "../core/rng";
+import { SentenceOrder } from "../dataloader/sampling";
+import type { Query } from "../datasets/scene";
 import type { EngineName } from "../engine/choose";
 import { pooledSide } from "../model/pooling";
 import { structureEnabled } from "../model/structure";
@@ -272,6 +275,36 @@ export function estimate(config: S2Config, work: Work): Estimate {
     }
   }
   return { work, memory, bytes: sum(memory), flops, visualTokens };
+}
+
+/** How long a training is. */
+export interface TrainingLength {
+  /** Passes over the sentences; a share of them where the steps are given. */
+  readonly epochs: number;
+  /** Sentences of one pass. */
+  readonly sentences: number;
+  /** Updates, and the batches that they take together. */
+  readonly steps: number;
+  readonly batches: number;
+}
+
+/** @param sets the set that each sentence of each scene comes from (`trainingSets`) */
+export function trainingLength(config: S2Config, sets: readonly (readonly Query["dataset"][])[]): TrainingLength {
+  const { epochs, steps, scenes, sentences, accumulate } = config.training;
+  if (epochs === undefined) {
+    const all = sets.reduce((n, own) => n + own.length, 0);
+    const seen = sets.reduce((n, own) => n + Math.min(own.length, sentences), 0) / Math.max(1, sets.length);
+    const batches = steps! * accumulate;
+    return { epochs: (batches * scenes * seen) / all, sentences: all, steps: steps!, batches };
+  }
+  const order = new SentenceOrder(sets, config, new Rng(config.seed, "train").fork("data"));
+  const all = order.epoch(0).reduce((n, group) => n + group.sentences.length, 0);
+  if (steps === undefined) {
+    const batches = order.batches(epochs);
+    return { epochs, sentences: all, steps: Math.ceil(batches / accumulate), batches };
+  }
+  const batches = steps * accumulate;
+  return { epochs: (batches * scenes) / order.epoch(0).length, sentences: all, steps, batches };
 }
 
 const sum = (parts: Readonly<Record<string, number>>): number => Object.values(parts).reduce((a, b) => a + b, 0);

@@ -8,7 +8,7 @@ import type { SceneCache } from "../dataloader/prepared-scenes";
 import { type EncodedScene, longestAnswer } from "../dataloader/sentences";
 import type { tf } from "../engine/tf";
 import type { SharedPrompt } from "../model/prompt";
-import { type RunFolder, recordConfig, type StoredRun, verified } from "../runs/folder";
+import { type RunFolder, recordConfig, type StoredRun, type Trained, verified } from "../runs/folder";
 import { adapterConfigFile, requireAdapters, saveAdapter } from "../weights/adapter";
 import { writeMaxNewTokens } from "../weights/hf-config";
 import { adapterFolder, baseOf, finishedParameters, startingParameters } from "../weights/parameters";
@@ -39,6 +39,7 @@ export type Kept = (typeof keptForms)[number];
 const weightsFile = "model.safetensors";
 
 export interface FineTuned {
+  readonly steps: number;
   readonly parameters: Map<string, tf.Variable>;
   readonly seconds: number;
 }
@@ -66,9 +67,8 @@ function keepWeights(
   config: S2Config,
   parameters: ReadonlyMap<string, tf.Variable>,
   keep: Kept,
-  seconds: number,
+  { steps, seconds }: Trained,
 ): void {
-  const { steps } = config.training;
   // what lies there without a manifest is of a training that was killed while it wrote
   const there = (name: string): boolean => run.trained !== undefined && existsSync(run.file(name));
   if (keep !== "adapter" && !there(weightsFile))
@@ -97,8 +97,8 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
   const done = run.trained;
   if (done !== undefined) {
     const { parameters } = storedParameters({ record: run.record, folder: run.path });
-    keepWeights(run, config, parameters, keep, done.seconds);
-    return { parameters, seconds: done.seconds };
+    keepWeights(run, config, parameters, keep, done);
+    return { parameters, ...done };
   }
   const identity = { config: run.record.id, dataFingerprint: cache.index.dataFingerprint };
   const parameters = startingParameters(config);
@@ -110,7 +110,7 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
   log.truncate(first);
   const started = Date.now();
   const seconds = (): number => (resumed?.seconds ?? 0) + (Date.now() - started) / 1000;
-  const { steps } = config.training;
+  const { steps } = trainer;
   const sums = new Map<string, [number, number]>();
   const add = (key: string, value: number): void => {
     const [sum, n] = sums.get(key) ?? [0, 0];
@@ -176,8 +176,8 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
   }
   const took = Number(seconds().toFixed(1));
   writeMaxNewTokens(run.path, longestAnswer(options.scenes));
-  keepWeights(run, config, parameters, keep, took);
+  keepWeights(run, config, parameters, keep, { steps, seconds: took });
   rmSync(checkpoint, { recursive: true, force: true });
   trainer.optimizer.dispose();
-  return { parameters, seconds: took };
+  return { parameters, steps, seconds: took };
 }

@@ -4,20 +4,25 @@ import { Rng } from "../core/rng";
 import { type Batch, makeBatch } from "../dataloader/batch";
 import { inputSizes } from "../dataloader/inputs";
 import type { SceneCache } from "../dataloader/prepared-scenes";
-import { sampleStep } from "../dataloader/sampling";
+import { SentenceOrder, sampleStep } from "../dataloader/sampling";
 import { allSentences, type EncodedScene } from "../dataloader/sentences";
 import { type TargetSizes, targetSizes } from "../dataloader/targets";
 import type { tf } from "../engine/tf";
 import { disposeParameters } from "../model/initialise";
 import type { SharedPrompt } from "../model/prompt";
 import type { AdamW } from "./optimizer";
+import { withSteps } from "./schedule";
 import { type LabelledBatch, type StepReport, TrainingStep } from "./training-step";
 
 /** Fine-tuning of one configuration on prepared scenes. */
 export class Trainer {
   readonly sizes: TargetSizes;
+  /** Steps of the whole training. */
+  readonly steps: number;
   readonly #rng: Rng;
   readonly #step: TrainingStep;
+  /** Where training goes by epochs. */
+  readonly #order: SentenceOrder | undefined;
 
   constructor(
     readonly config: S2Config,
@@ -26,12 +31,22 @@ export class Trainer {
     readonly prompt: SharedPrompt,
     readonly parameters: ReadonlyMap<string, tf.Variable>,
   ) {
-    this.#step = new TrainingStep(config, parameters);
+    const { epochs, steps, accumulate } = config.training;
+    this.#rng = new Rng(config.seed, "train");
+    this.#order =
+      epochs === undefined
+        ? undefined
+        : new SentenceOrder(
+            scenes.map(({ queries }) => queries.map(({ dataset }) => dataset)),
+            config,
+            this.#rng.fork("data"),
+          );
+    this.steps = steps ?? Math.ceil(this.#order!.batches(epochs!) / accumulate);
+    this.#step = new TrainingStep(withSteps(config, this.steps), parameters);
     const sentences = allSentences(scenes);
     const prepared = scenes.map((s) => s.scene);
     const sizes = targetSizes(sentences, inputSizes(sentences, prepared, config.training.sentences, "gt"), prompt);
     this.sizes = config.lossWeights.anchor + config.lossWeights.anchorAttention > 0 ? sizes : { ...sizes, anchors: 0 };
-    this.#rng = new Rng(config.seed, "train");
   }
 
   get optimizer(): AdamW {
@@ -45,12 +60,11 @@ export class Trainer {
   /** A batch and the kinds of its sentences; several make an update where the config accumulates. */
   batch(step: number): LabelledBatch & { readonly batch: Batch } {
     const { config, scenes, sizes } = this;
-    const picks = sampleStep(
-      step,
-      { pool: this.cache.dims.pool, sentences: scenes.map((s) => s.queries.length) },
-      config,
-      this.#rng.fork("data"),
-    );
+    const { pool } = this.cache.dims;
+    const { epochs, steps } = config.training;
+    const picks =
+      this.#order?.batch(step, pool, steps === undefined ? epochs : undefined) ??
+      sampleStep(step, { pool, sentences: scenes.map((s) => s.queries.length) }, config, this.#rng.fork("data"));
     const kinds: (string | undefined)[] = [];
     const items = picks.map((pick) => {
       const { scene, encoded, queries } = scenes[pick.scene]!;
@@ -66,12 +80,16 @@ export class Trainer {
 
   /** One update: forward, losses, gradients, AdamW. */
   step(step: number): StepReport {
-    const { accumulate } = this.config.training;
-    if (accumulate > 1)
+    const { accumulate, epochs, steps } = this.config.training;
+    if (accumulate > 1) {
+      // the last update of the last epoch may have fewer
+      const end = steps === undefined ? this.#order!.batches(epochs!) : Number.POSITIVE_INFINITY;
+      const count = Math.min(accumulate, end - step * accumulate);
       return this.updateBy(
         step,
-        Array.from({ length: accumulate }, (_, i) => () => this.batch(step * accumulate + i)),
+        Array.from({ length: count }, (_, i) => () => this.batch(step * accumulate + i)),
       );
+    }
     const { batch, kinds } = this.batch(step);
     try {
       return this.update(step, batch, kinds);

@@ -1,4 +1,3 @@
-import type { S2Config } from "../config/schema";
 import { type PlannedParameter, planTraining } from "../core/parameters";
 import { Rng } from "../core/rng";
 import { NamedStep, runNamed, type StepNumbers } from "../engine/named-step";
@@ -10,7 +9,7 @@ import type { ParameterSource } from "../nn/scope";
 import { describeModel, trainRules } from "../weights/describe";
 import { lossParts, totalLoss } from "./losses/total";
 import { AdamW, type UpdateNumbers } from "./optimizer";
-import { learningRate } from "./schedule";
+import { learningRate, type TimedConfig } from "./schedule";
 
 /** What one step reports; numbers are means over the step's sentences. */
 export interface StepReport {
@@ -67,7 +66,7 @@ export class TrainingStep {
   #frozen = false;
 
   constructor(
-    private readonly config: S2Config,
+    private readonly config: TimedConfig,
     private readonly parameters: ReadonlyMap<string, tf.Variable>,
   ) {
     this.plan = planTraining(

@@ -92,7 +92,7 @@ describe("errors", () => {
   test("an unknown key, deep and at the top", () => {
     const deep = errorOf(() => resolveConfig({ preset: "nano", set: ["training.step=3"] }));
     expect(deep.message).toMatch(
-      /^config from preset "nano": unknown key "step" at training \(did you mean "steps"\?\); known: steps, scenes/,
+      /^config from preset "nano": unknown key "step" at training \(did you mean "steps"\?\); known: steps, epochs, scenes/,
     );
     expect(deep.exitCode).toBe(2);
     const top = errorOf(() => resolveConfig({ preset: "nano", ablation: "no-lg", set: ["trainin.steps=3"] }));
@@ -174,4 +174,25 @@ describe("merge", () => {
     });
     expect(merge({ a: 1 }, { a: { x: 1 } })).toEqual({ a: { x: 1 } });
   });
+});
+
+test("a training has a length, and weights have sets and epochs to weigh", () => {
+  const nano = presets.nano as unknown as Record<string, unknown>;
+  const { steps: _steps, ...rest } = presets.nano.training;
+  expect(errorOf(() => parseConfig({ ...nano, training: rest }, "test")).message).toBe(
+    "config from test: training has neither epochs nor steps; set training.epochs=1, or training.steps",
+  );
+  expect(resolveConfig({ preset: "nano", set: ["training.epochs=2"] }).training).toMatchObject({
+    epochs: 2,
+    steps: 1100,
+  });
+  expect(resolveConfig({ preset: "llava-video-7b" }).training).toMatchObject({ epochs: 1 });
+  const weights = (...set: string[]) => errorOf(() => resolveConfig({ preset: "llava-video-7b", set })).message;
+  expect(weights("data.sentenceWeights.sr3d=2")).toContain(
+    'data.sentenceWeights names sr3d, but data.sentences is ["scanrefer"]; name it there',
+  );
+  expect(errorOf(() => resolveConfig({ preset: "nano", set: ["data.sentenceWeights.scanrefer=2"] })).message).toContain(
+    "data.sentenceWeights is for training by epochs; set training.epochs, or leave the weights out",
+  );
+  expect(weights("data.sentenceWeights.scanrefer=0")).toContain("data.sentenceWeights.scanrefer");
 });

@@ -174,6 +174,41 @@ describe("sentences of many lengths", () => {
   }, 300_000);
 });
 
+describe("training by epochs", () => {
+  /** nano by epochs: two rooms of six sentences each, four sentences of a room a batch. */
+  const byEpochs = (...more: string[]): S2Config => {
+    const config = world.config(["training.epochs=2", "training.scenes=1", ...more]);
+    return { ...config, training: { ...config.training, steps: undefined } };
+  };
+  const seenBy = (trainer: Trainer): { counts: Map<string, number>; batches: number } => {
+    const counts = new Map<string, number>();
+    let batches = 0;
+    const real = trainer.batch.bind(trainer);
+    trainer.batch = (n) => {
+      batches += 1;
+      const made = real(n);
+      for (const kind of made.kinds)
+        if (kind !== undefined) counts.set("sentences", (counts.get("sentences") ?? 0) + 1);
+      return made;
+    };
+    for (let step = 0; step < trainer.steps; step++) expect(Number.isFinite(trainer.step(step).total)).toBe(true);
+    return { counts, batches };
+  };
+
+  test("takes as many steps as the sentences come to, the last one smaller", () => {
+    const plain = world.trainer({ ...session, config: byEpochs() });
+    // two groups a room, of four sentences and of two: four batches an epoch
+    expect(plain.steps).toBe(8);
+    expect(seenBy(plain)).toMatchObject({ batches: 8, counts: new Map([["sentences", 24]]) });
+    plain.dispose();
+    const two = world.trainer({ ...session, config: byEpochs("training.scenes=3", "training.accumulate=2") });
+    // eight groups: batches of 3, 3 and 2 scenes, in updates of two batches and of one
+    expect(two.steps).toBe(2);
+    expect(seenBy(two)).toMatchObject({ batches: 3, counts: new Map([["sentences", 24]]) });
+    two.dispose();
+  }, 300_000);
+});
+
 describe("a run", () => {
   /** A signal that comes in the middle of the first step from now. */
   const duringStep = (): AbortSignal => {

@@ -8,7 +8,7 @@ import type { ModelInputs, Targets } from "../../model/inputs";
 import { pooledSide } from "../../model/pooling";
 import { forward } from "../../model/s2mllm";
 import { patchSide, visionPrefix } from "../../model/vision";
-import { learningRate } from "../../train/schedule";
+import { learningRate, type TimedConfig, withSteps } from "../../train/schedule";
 import { TrainingStep } from "../../train/training-step";
 import { describeModel, trainRules } from "../../weights/describe";
 import { integers, type NamedArray, normals, reals, type Size, type Task } from "../task";
@@ -60,9 +60,10 @@ const TINY = {
   data: { frames: 2 },
 };
 
-function configOf(size: Size): S2Config {
+function configOf(size: Size): TimedConfig {
   const nano: Record<string, unknown> = { ...presets.nano };
-  return parseConfig(size === "full" ? nano : merge(nano, TINY), "the nano task");
+  const config = parseConfig(size === "full" ? nano : merge(nano, TINY), "the nano task");
+  return withSteps(config, config.training.steps!);
 }
 
 /** A batch of random numbers: how long a step takes does not depend on them. */

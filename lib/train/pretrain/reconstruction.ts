@@ -58,8 +58,7 @@ export async function pretrainReconstruction(
   const plan = new Map(
     specs.map((s) => [s.name, { training: "train" as const, label: "reconstruction pretraining", rate: 1 }]),
   );
-  const training = TrainingConfig.parse({
-    steps: options.steps,
+  const parsed = TrainingConfig.parse({
     scenes: 1,
     sentences: 1,
     learningRate: options.learningRate,
@@ -68,6 +67,7 @@ export async function pretrainReconstruction(
     warmup: 0.03,
     finalRate: 0.02,
   });
+  const training = { ...parsed, steps: options.steps };
   const optimizer = new AdamW(parameters, plan, training);
   const { N, C, pool } = cache.dims;
   const whole: S2Config = {

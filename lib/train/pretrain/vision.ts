@@ -120,8 +120,7 @@ export async function pretrainVision(
   const plan = new Map(
     [...parameters.keys()].map((name) => [name, { training: "train" as const, label: "dense pretraining", rate: 1 }]),
   );
-  const training = TrainingConfig.parse({
-    steps: options.steps,
+  const parsed = TrainingConfig.parse({
     scenes: 1,
     sentences: 1,
     learningRate: options.learningRate,
@@ -130,6 +129,7 @@ export async function pretrainVision(
     warmup: 0.03,
     finalRate: 0.02,
   });
+  const training = { ...parsed, steps: options.steps };
   const optimizer = new AdamW(parameters, plan, training);
   const p = new Scope(parameters);
   const pixels = config.vision.imageSize ** 2 * 3;
