@@ -64,14 +64,15 @@ function epochOrder(count: number, rng: Rng, epoch: number): number[] {
 }
 
 /**
- * The order of sentences over epochs: in each, every sentence stands once (or as often as `data.sentenceWeights` says of
- * its set). A scene's sentences are shuffled and cut into groups of `training.sentences`, and the groups of all scenes
- * are shuffled together; batches take them one after the other, across the ends of epochs. All is a pure function of the
- * seed and the position, so that a resumed run goes on with the same order, and nothing is repeated or left out.
+ * The order of sentences over epochs: in each, every sentence stands once (or as often as `data.sentenceWeights` says
+ * of its set). A scene's sentences are shuffled and cut into groups of `training.sentences`, and the groups of all
+ * scenes are shuffled together; batches take them one after the other, across the ends of epochs. All is a pure
+ * function of the seed and the position, so that a resumed run goes on with the same order, and nothing is repeated or
+ * left out.
  *
- * The release shuffles single sentences (Hugging Face's random sampler): so does this where `training.sentences` is 1, as
- * in the paper presets. With larger groups a batch holds several sentences of one scene, which then share one encoding
- * of its views.
+ * The release shuffles single sentences (Hugging Face's random sampler): so does this where `training.sentences` is 1,
+ * as in the paper presets. With larger groups a batch holds several sentences of one scene, which then share one
+ * encoding of its views.
  */
 export class SentenceOrder {
   readonly #epochs: (readonly SentenceGroup[])[] = [];

@@ -64,8 +64,8 @@ export function groupByScene(scenes: readonly PreparedScene[], queries: readonly
 }
 
 /**
- * The set that each training sentence of each scene comes from, straight from the data folder; scenes without a sentence
- * are left out.
+ * The set that each training sentence of each scene comes from, straight from the data folder; scenes without a
+ * sentence are left out.
  *
  * @returns undefined when the folder is not there
  */

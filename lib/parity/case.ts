@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { presets } from "../config/presets";
 import { merge, parseConfig } from "../config/resolve";
-import type { S2Config } from "../config/schema";
+import { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import type { ParameterSpec } from "../core/parameters";
 import { tf } from "../engine/tf";
@@ -88,18 +88,31 @@ export class Case {
     ) as T;
   }
 
-  /** An entry of the golden's config. @throws UserError when it is missing */
-  setting<T>(name: string, fallback?: T): T {
+  /** An option of the golden's config. @throws UserError naming it when it is missing or of another form */
+  setting<T>(name: string, schema: z.ZodType<T>, fallback?: T): T {
     const value = this.golden.config[name] ?? fallback;
     if (value === undefined) throw new UserError(`golden ${this.name}: its config lacks "${name}"`);
-    return value as T;
+    return this.#parsed(value, schema, `config.${name}`);
+  }
+
+  /** Several options of the golden's config. @throws UserError naming those that are missing or of another form */
+  settings<T>(schema: z.ZodType<T>): T {
+    return this.#parsed(this.golden.config, schema, "config");
   }
 
   /** Facts of the golden beside its tensors. @throws UserError naming what is missing or of another form */
-  facts<T extends z.ZodType>(schema: T): z.output<T> {
-    const parsed = schema.safeParse(this.golden);
-    if (!parsed.success) throw new UserError(`golden ${this.name}: ${z.prettifyError(parsed.error)}`);
-    return parsed.data;
+  facts<T>(schema: z.ZodType<T>): T {
+    return this.#parsed(this.golden, schema, "");
+  }
+
+  #parsed<T>(value: unknown, schema: z.ZodType<T>, at: string): T {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    const problems = parsed.error.issues.map(({ path, message }) => {
+      const place = [...(at === "" ? [] : [at]), ...path.map(String)].join(".");
+      return `${place}: ${message}`;
+    });
+    throw new UserError(`golden ${this.name}: ${problems.join("; ")}`);
   }
 
   /** Boxes that a tensor holds, six numbers each. */
@@ -128,8 +141,27 @@ export function caseConfig(change: Record<string, unknown>): S2Config {
   return parseConfig(merge({ ...presets["llava-video-7b"] }, change), "golden");
 }
 
+/**
+ * The same for a golden of one block, such as the projector: only that block's sizes are the golden's, and they need
+ * not fit the rest of a model.
+ */
+export function blockConfig(change: Record<string, unknown>): S2Config {
+  return S2Config.parse(merge({ ...presets["llava-video-7b"] }, change));
+}
+
 /** Language model settings in Hugging Face's words. */
-export function languageConfig(hf: Readonly<Record<string, number>>): Record<string, unknown> {
+export const HfLanguage = z.looseObject({
+  vocab_size: z.int(),
+  hidden_size: z.int(),
+  intermediate_size: z.int(),
+  num_hidden_layers: z.int(),
+  num_attention_heads: z.int(),
+  num_key_value_heads: z.int(),
+  rope_theta: z.number(),
+  rms_norm_eps: z.number(),
+});
+
+export function languageConfig(hf: z.output<typeof HfLanguage>): Record<string, unknown> {
   return {
     vocabSize: hf.vocab_size,
     hiddenSize: hf.hidden_size,
@@ -189,11 +221,14 @@ export function differentiate(
   wrt: ReadonlyMap<string, tf.Variable>,
 ): Differentiated {
   let kept: [string, tf.Tensor][] = [];
-  const { value, grads } = tf.variableGrads(() => {
+  const run = (): tf.Scalar => {
     const { loss, outputs } = f();
     kept = Object.entries(outputs).map(([name, tensor]) => [name, tf.keep(tensor.clone())]);
     return loss;
-  }, [...wrt.values()]);
+  };
+  // a golden may ask for no gradient at all
+  const { value, grads } =
+    wrt.size === 0 ? { value: tf.tidy(run), grads: {} as tf.NamedTensorMap } : tf.variableGrads(run, [...wrt.values()]);
   const result: Differentiated = {
     loss: valueOf(value),
     outputs: new Map(kept.map(([name, tensor]) => [name, valueOf(tensor)])),

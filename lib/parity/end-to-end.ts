@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import { tf } from "../engine/tf";
@@ -16,6 +17,7 @@ import {
   type Case,
   caseConfig,
   differentiate,
+  HfLanguage,
   languageConfig,
   loadParameters,
   numbers,
@@ -28,6 +30,8 @@ import { supervision } from "./language";
 /** Pixels of an image side, and of what the reference keeps of it. */
 const [SIZE, KEPT] = [384, 378];
 const IMAGE_TOKEN = -200;
+
+const Corner = z.tuple([z.number(), z.number(), z.number()]);
 
 interface Camera {
   readonly depth: number[];
@@ -53,21 +57,21 @@ function camerasOf(c: Case): Camera[] {
 function configOf(c: Case, s2: boolean): S2Config {
   const stored = c.parameterFiles();
   // the reference adds φ of the centre whatever the name says, as long as its position encoding is on
-  const features = `${c.setting<string>("objfeat", "patch14").replace(/-pe$/, "")}-pe`;
-  const encoded = c.setting<string>("world_position_embedding_type", "avg-discrete-sin3d").includes("sin3d");
+  const features = `${c.setting("objfeat", z.string(), "patch14").replace(/-pe$/, "")}-pe`;
+  const encoded = c.setting("world_position_embedding_type", z.string(), "avg-discrete-sin3d").includes("sin3d");
   const layout = stored.has("st_attention_block.temporal_fc.weight");
   const hidden = stored.get("mlp_pe.0.weight")?.shape[0];
   const fc1 = stored.get("st_attention_block.mlp.fc1.weight");
-  const dv = c.setting<number>("dv");
+  const dv = c.setting("dv", z.int());
   return caseConfig({
     vision: { hiddenSize: dv, heads: 1, layers: 1, imageSize: SIZE, patchSize: 14 },
-    language: languageConfig(c.setting<Record<string, number>>("model")),
+    language: languageConfig(c.setting("model", HfLanguage)),
     structure: {
       interView: s2 && layout,
       intraView: s2 && layout,
       layout: "released",
       dropPath: 0,
-      heads: c.setting("st_heads", 1),
+      heads: c.setting("st_heads", z.int(), 1),
       ...(fc1 === undefined ? {} : { mlpRatio: fc1.shape[0]! / dv }),
     },
     positions: {
@@ -76,13 +80,16 @@ function configOf(c: Case, s2: boolean): S2Config {
       coordinatesAt: s2 ? "patches" : "pooled",
       rays: hidden !== undefined,
       ...(hidden === undefined ? {} : { rayHidden: hidden }),
-      voxel: c.setting("voxel"),
-      min: c.setting("min"),
-      max: c.setting("max"),
+      voxel: c.setting("voxel", z.number()),
+      min: c.setting("min", Corner),
+      max: c.setting("max", Corner),
     },
-    projector: { pooling: c.setting("pool", "bilinear"), poolStride: c.setting("pool_stride", 2) },
+    projector: { pooling: c.setting("pool", z.string(), "bilinear"), poolStride: c.setting("pool_stride", z.int(), 2) },
     objects: { features, minShare: features.startsWith("patch27") ? 0.25 : 0.5 },
-    grounding: { head: c.setting("head", "infonce"), temperature: c.setting("temperature", 0.07) },
+    grounding: {
+      head: c.setting("head", z.string(), "infonce"),
+      temperature: c.setting("temperature", z.number(), 0.07),
+    },
     reconstruction: { enabled: false },
     lora: { vision: false, language: false },
     lossWeights: { recon: 0, language: s2 ? 1 : 0 },
@@ -156,7 +163,8 @@ function prepare(
   const T = ids.length - at - 1;
   const [P, L] = [at + I, at + I + T];
   const spread = [...labels.slice(0, at), ...new Array<number>(I).fill(-100), ...labels.slice(at + 1)];
-  const [first, last] = [c.setting<number[]>("ground")[0]!, c.setting<number[]>("ground").at(-1)!];
+  const marks = c.setting("ground", z.array(z.int()).min(1));
+  const [first, last] = [marks[0]!, marks.at(-1)!];
   const ground = spread.findIndex((label) => label >= first && label <= last);
 
   const inputs: ModelInputs = {
@@ -221,7 +229,7 @@ export function runEndToEnd(c: Case): Map<string, Produced> {
   const [V, N, C] = tower.shape;
   const O = inputs.objectMask.shape[1];
   const D = config.language.hiddenSize;
-  const right = c.setting<number[]>("box_labels");
+  const right = c.setting("box_labels", z.array(z.int()));
   const positives = tf.tensor3d(
     Array.from({ length: O + 1 }, (_, o) => (right.includes(o) ? 1 : 0)),
     [1, 1, O + 1],

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { UserError } from "../core/errors";
 import type { tf } from "../engine/tf";
 import { type Intrinsics, unproject } from "../geometry/camera";
@@ -53,6 +54,8 @@ function rangeInWords(c: Case, name: string): VoxelRange {
   return { min: point(match[1]!), max: point(match[2]!), voxel: Number(match[3]) };
 }
 
+const Corner = z.tuple([z.number(), z.number(), z.number()]);
+
 /** v3d_geometry: unprojection, patch statistics, voxel numbers and φ. */
 export function runGeometry(c: Case): Map<string, Produced> {
   const produced = new Map<string, Produced>();
@@ -69,7 +72,7 @@ export function runGeometry(c: Case): Map<string, Produced> {
       ),
     );
     produced.set("world_coords", numbers(join(worlds), [V, H, W, 3]));
-    for (const patch of c.setting<number[]>("patch")) {
+    for (const patch of new Set(c.named(/^(?:avg|minmax)_patch\d+$/).map((name) => Number(/\d+$/.exec(name)![0])))) {
       const grid = croppedGrid(H, W, patch);
       produced.set(
         `avg_patch${patch}`,
@@ -82,11 +85,10 @@ export function runGeometry(c: Case): Map<string, Produced> {
     }
   }
   if (c.has("disc.points")) {
-    const disc = c.setting<{
-      min_xyz_range: [number, number, number];
-      max_xyz_range: [number, number, number];
-      voxel_size: number;
-    }>("disc");
+    const disc = c.setting(
+      "disc",
+      z.looseObject({ min_xyz_range: Corner, max_xyz_range: Corner, voxel_size: z.number() }),
+    );
     produced.set(
       "disc.voxels",
       discretised(c, "disc", { min: disc.min_xyz_range, max: disc.max_xyz_range, voxel: disc.voxel_size }),

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { z } from "zod";
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import { tf } from "../engine/tf";
@@ -12,6 +13,7 @@ import {
   type Case,
   caseConfig,
   differentiate,
+  HfLanguage,
   languageConfig,
   loadParameters,
   numbers,
@@ -130,8 +132,7 @@ function runLanguage(
 
 /** qwen2_causal_lm: every run that the golden's outputs name. */
 export function runCausalLm(c: Case): Map<string, Produced> {
-  const hf = c.golden.config as Record<string, number>;
-  const config = caseConfig({ language: languageConfig(hf), lora: { language: false } });
+  const config = caseConfig({ language: languageConfig(c.settings(HfLanguage)), lora: { language: false } });
   const stored = c.parameterFiles();
   const embedding = stored.get("model.embed_tokens.weight");
   // tied embeddings: one tensor under two names
@@ -151,9 +152,12 @@ export function runCausalLm(c: Case): Map<string, Produced> {
 
 /** qwen2_lora: the base weights come from another file of the folder. */
 export function runLora(c: Case): Map<string, Produced> {
-  const hf = c.golden.config as Record<string, number>;
-  const lora = c.setting<{ r: number; alpha: number; targets?: string[] }>("lora");
-  const base = /(\S+\.safetensors)/.exec(c.setting<string>("base_weights"))?.[1];
+  const hf = c.settings(HfLanguage);
+  const lora = c.setting(
+    "lora",
+    z.looseObject({ r: z.int(), alpha: z.number(), targets: z.array(z.string()).optional() }),
+  );
+  const base = /(\S+\.safetensors)/.exec(c.setting("base_weights", z.string()))?.[1];
   if (base === undefined) throw new UserError(`golden ${c.name}: config.base_weights names no .safetensors file`);
   const config = caseConfig({ language: languageConfig(hf), lora: { rank: lora.r, alpha: lora.alpha } });
   const targets = lora.targets;

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { tf } from "../engine/tf";
 import { unproject } from "../geometry/camera";
 import { invertRigid, transformPoints } from "../geometry/rigid";
@@ -11,28 +12,53 @@ import {
 } from "../model/reconstruction";
 import { Scope } from "../nn/scope";
 import { type Predicted, pointmapTerms } from "../train/losses/pointmap";
-import { type Case, caseConfig, differentiate, loadParameters, numbers, type Produced, valueOf } from "./case";
+import { blockConfig, type Case, differentiate, loadParameters, numbers, type Produced, valueOf } from "./case";
 import { intrinsicsOf } from "./geometry";
 
-/** fast3r_decoder_head: encoder tokens to pointmaps; with a local head where the golden has one. */
+const DecoderSizes = z.looseObject({
+  views: z.int(),
+  enc: z.int(),
+  dim: z.int(),
+  heads: z.int(),
+  depth: z.int(),
+  bias: z.boolean().default(false),
+});
+const HeadSizes = z.looseObject({
+  nh: z.int(),
+  nw: z.int(),
+  patch: z.int(),
+  fdim: z.int(),
+  layer_dims: z.tuple([z.int(), z.int(), z.int(), z.int()]),
+});
+
+/** fast3r_decoder_head: encoder tokens to pointmaps, by the heads that the golden has: both, one, or none. */
 export function runFast3r(c: Case): Map<string, Produced> {
   const stored = c.parameterFiles();
-  const local = [...stored.keys()].some((name) => name.startsWith("downstream_head_local."));
-  const [nh, nw, V] = [c.setting<number>("nh"), c.setting<number>("nw"), c.setting<number>("views")];
-  const D = c.setting<number>("dim");
-  const config = caseConfig({
+  const heads = [
+    ["downstream_head", ""],
+    ["downstream_head_local", "_local"],
+  ] as const;
+  const present = heads.filter(([head]) => [...stored.keys()].some((name) => name.startsWith(`${head}.`)));
+  const { views: V, dim: D, ...decoder } = c.settings(DecoderSizes);
+  const head = present.length === 0 ? undefined : c.settings(HeadSizes);
+  const config = blockConfig({
     reconstruction: {
-      encoderSize: c.setting("enc"),
+      encoderSize: decoder.enc,
       hiddenSize: D,
-      heads: c.setting("heads"),
-      depth: c.setting("depth"),
-      mlpRatio: stored.get("decoder.dec_blocks.0.mlp.fc1.weight")!.shape[0]! / D,
-      layerDims: c.setting("layer_dims"),
-      featureDim: c.setting("fdim"),
-      lastDim: stored.get("downstream_head.dpt.head.2.weight")!.shape[0],
-      patchSize: c.setting("patch"),
-      scoreBias: c.setting("bias", false),
-      local,
+      heads: decoder.heads,
+      depth: decoder.depth,
+      mlpRatio: c.shape("param.decoder.dec_blocks.0.mlp.fc1.weight")[0]! / D,
+      scoreBias: decoder.bias,
+      global: present.some(([name]) => name === "downstream_head"),
+      local: present.some(([name]) => name === "downstream_head_local"),
+      ...(head === undefined
+        ? {}
+        : {
+            layerDims: head.layer_dims,
+            featureDim: head.fdim,
+            lastDim: c.shape(`param.${present[0]![0]}.dpt.head.2.weight`)[0],
+            patchSize: head.patch,
+          }),
     },
     lora: { language: false },
   });
@@ -53,15 +79,12 @@ export function runFast3r(c: Case): Map<string, Produced> {
     const found: Record<string, tf.Tensor> = {};
     states.forEach((state, k) => (found[`decoder.out.${k}`] = state));
     const losses: tf.Tensor[] = [];
-    for (const [head, suffix] of [["downstream_head", ""], ...(local ? [["downstream_head_local", "_local"]] : [])] as [
-      string,
-      string,
-    ][]) {
-      const map = dptHead(p.at(head).at("dpt"), states, {
+    for (const [name, suffix] of present) {
+      const map = dptHead(p.at(name).at("dpt"), states, {
         scenes: B,
         views: V,
-        rows: nh,
-        columns: nw,
+        rows: head!.nh,
+        columns: head!.nw,
         patchSize: config.reconstruction.patchSize,
       });
       const points = tf.unstack(map.points, 1);
@@ -78,8 +101,9 @@ export function runFast3r(c: Case): Map<string, Produced> {
         );
       });
     }
-    const loss = tf.addN(losses).asScalar();
-    found.loss = loss;
+    // without a head there is nothing that a loss is made of: states are compared alone
+    const loss = (losses.length === 0 ? states[0]!.mean() : tf.addN(losses)).asScalar();
+    if (losses.length > 0) found.loss = loss;
     return { loss, outputs: found };
   }, wrt);
   const produced = new Map([...outputs, ...grads]);
@@ -122,7 +146,7 @@ function runTerms(
 } {
   const V = truths.length;
   const [B, Y, X] = c.shape("view0.pred_pts") as [number, number, number];
-  const alpha = c.setting<number>("alpha", 0.2);
+  const alpha = c.setting("alpha", z.number(), 0.2);
   const five = (parts: readonly Float64Array[]): tf.Tensor5D =>
     tf.stack(
       parts.map((part) => tf.tensor(Float32Array.from(part), [B, Y, X, 3])),
@@ -184,7 +208,7 @@ function runTerms(
 }
 
 function storedTruths(c: Case): ViewTruth[] {
-  return Array.from({ length: c.setting<number>("views") }, (_, v) => ({
+  return Array.from({ length: c.setting("views", z.int()) }, (_, v) => ({
     world: c.numbers(`view${v}.gt_pts3d`),
     valid: c.numbers(`view${v}.valid_mask`),
     pose: c.numbers(`view${v}.camera_pose`),

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { tf } from "../engine/tf";
 import { type PoolMode, poolTokens } from "../model/pooling";
 import { projector, projectorParameters } from "../model/projector";
@@ -5,16 +6,25 @@ import { visionParameters, visionPrefix, visionStates } from "../model/vision";
 import { layerNorm, layerNormParameters } from "../nn/norms";
 import { Scope } from "../nn/scope";
 import { canonicalName } from "../weights/hf-names";
-import { type Case, caseConfig, differentiate, loadParameters, type Produced } from "./case";
+import { blockConfig, type Case, caseConfig, differentiate, loadParameters, type Produced } from "./case";
+
+const SiglipSizes = z.looseObject({
+  image_size: z.int(),
+  patch_size: z.int(),
+  hidden_size: z.int(),
+  intermediate_size: z.int(),
+  num_hidden_layers: z.int(),
+  num_attention_heads: z.int(),
+  layer_norm_eps: z.number(),
+});
 
 /** siglip_vision: the tower with all layers; LLaVA's features are the stream before the last one. */
 export function runSiglip(c: Case): Map<string, Produced> {
-  const hf = c.golden.config as Record<string, number>;
-  const [size, patch] = [hf.image_size!, hf.patch_size!];
+  const hf = c.settings(SiglipSizes);
   const config = caseConfig({
     vision: {
-      imageSize: size,
-      patchSize: patch,
+      imageSize: hf.image_size,
+      patchSize: hf.patch_size,
       hiddenSize: hf.hidden_size,
       intermediateSize: hf.intermediate_size,
       layers: hf.num_hidden_layers,
@@ -28,7 +38,7 @@ export function runSiglip(c: Case): Map<string, Produced> {
   const full = c.has("param.vision_model.post_layernorm.weight");
   const specs = [
     ...visionParameters(config),
-    ...(full ? layerNormParameters(`${visionPrefix}.post_layernorm`, hf.hidden_size!) : []),
+    ...(full ? layerNormParameters(`${visionPrefix}.post_layernorm`, hf.hidden_size) : []),
   ];
   const parameters = loadParameters(specs, c.parameterFiles());
   const pixels = tf.variable(c.tensor("pixel_values"));
@@ -64,11 +74,8 @@ export function runSiglip(c: Case): Map<string, Produced> {
 }
 
 function runProjector(c: Case, produced: Map<string, Produced>): void {
-  const config = caseConfig({
-    vision: { hiddenSize: c.setting("din"), heads: 1 },
-    language: { hiddenSize: c.setting("dout"), heads: 1, kvHeads: 1 },
-    structure: { interView: false, intraView: false },
-  });
+  const [dout, din] = c.shape("proj.param.0.weight");
+  const config = blockConfig({ vision: { hiddenSize: din }, language: { hiddenSize: dout } });
   const stored = new Map(
     [...c.parameterFiles(/^proj\.param\./)].map(([name, tensor]) => [`mm_projector.${name}`, tensor]),
   );
@@ -82,7 +89,7 @@ function runProjector(c: Case, produced: Map<string, Produced>): void {
   );
   const { outputs, grads } = differentiate(() => {
     const y = projector(new Scope(parameters).at("model.mm_projector"), x, "none");
-    const loss = y.mul(c.tensor("proj.loss_weight")).mean().asScalar();
+    const loss = (c.has("proj.loss_weight") ? y.mul(c.tensor("proj.loss_weight")) : y).mean().asScalar();
     return { loss, outputs: { y, loss } };
   }, wrt);
   for (const [name, value] of outputs) produced.set(`proj.${name}`, value);
