@@ -58,7 +58,7 @@ function machine(): Finding {
 
 async function engine(): Promise<Finding & Partial<EngineChoice>> {
   try {
-    const { ENGINES, chooseEngine } = await import("../engine/choose");
+    const { ENGINE_LIMITS, ENGINES, chooseEngine } = await import("../engine/choose");
     const choice = await chooseEngine();
     const tried = new Set([choice.engine, ...choice.rejected.map((r) => r.engine)]);
     const others = ENGINES.filter((name) => !tried.has(name)).map((name) => ({
@@ -67,7 +67,9 @@ async function engine(): Promise<Finding & Partial<EngineChoice>> {
     }));
     const rejected = [...choice.rejected, ...others];
     const not = rejected.map((r) => `${r.engine} (${r.why})`).join(", ");
-    return { found: true, detail: `${choice.engine} (${choice.why}); not ${not}`, ...choice, rejected };
+    const limits = ENGINE_LIMITS[choice.engine];
+    const chosen = `${choice.engine} (${choice.why}${limits === undefined ? "" : `; ${limits}`})`;
+    return { found: true, detail: `${chosen}; not ${not}`, ...choice, rejected };
   } catch (error) {
     return { found: false, detail: (error as Error).message };
   }

@@ -21,6 +21,11 @@ const PRECISIONS_OF: Readonly<Record<EngineName, readonly Precision[]>> = {
   cpu: ["float32"],
 };
 
+/** In what an engine differs from the others, for those who read its numbers. */
+export const ENGINE_LIMITS: Readonly<Partial<Record<EngineName, string>>> = {
+  "ort-webgpu": "its shaders may hide NaN in relu, clipping, signs, softmax and logSumExp",
+};
+
 export interface EngineRequest {
   readonly engine?: EngineName;
   /** Threads inside one operation, for engines that can be told; all cores unless given. */

@@ -1,12 +1,17 @@
 import "@tensorflow/tfjs-backend-cpu";
-import type { KernelBackend, NamedAttrMap, TensorInfo } from "@tensorflow/tfjs-core";
+import type { KernelBackend, KernelConfig, NamedAttrMap, TensorInfo } from "@tensorflow/tfjs-core";
+import { correctNaN } from "./cpu-kernels";
 import { tf } from "./tf";
+
+let corrected = false;
 
 /** tfjs' plain JavaScript backend: slow and complete, the reference in tests and the fallback for rare kernels. */
 export function cpuBackend(): KernelBackend {
   const backend = tf.engine().findBackend("cpu") as KernelBackend & { firstUse?: boolean };
   // Its first write prints an advertisement for tfjs-node.
   backend.firstUse = false;
+  if (!corrected) correctNaN();
+  corrected = true;
   return backend;
 }
 
@@ -43,17 +48,61 @@ export function runOnCpu(
 }
 
 /**
- * Registers every kernel that `backendName` lacks and the plain JavaScript backend has, such as wasm's gather gradient.
+ * Kernels of tfjs' wasm backend that disagree with the plain JavaScript ones: they lose NaN, or make infinities of it;
+ * the pooling ones and those that gather by coordinates read outside their tensor.
+ */
+const WRONG_ON_WASM = [
+  "Maximum",
+  "Minimum",
+  "ClipByValue",
+  "Relu6",
+  "Sign",
+  "MaxPool",
+  "AvgPool",
+  "TopK",
+  "GatherNd",
+] as const;
+
+function registerFromCpu(kernelName: string, backendName: string): void {
+  tf.registerKernel({
+    kernelName,
+    backendName,
+    kernelFunc: ({ inputs, attrs, backend }) =>
+      runOnCpu(kernelName, backend as KernelBackend, inputs, (attrs ?? {}) as NamedAttrMap),
+  });
+}
+
+/** Wasm's gather in batches reads outside its tensor. */
+function gatherOf({ kernelFunc }: KernelConfig): KernelConfig["kernelFunc"] {
+  return (call) => {
+    const attrs = (call.attrs ?? {}) as NamedAttrMap;
+    return attrs.batchDims === 0 || attrs.batchDims === undefined
+      ? kernelFunc(call)
+      : runOnCpu("GatherV2", call.backend as KernelBackend, call.inputs, attrs);
+  };
+}
+
+function correctWasm(): void {
+  const gather = tf.getKernel("GatherV2", "wasm");
+  if (gather == null) return;
+  for (const name of [...WRONG_ON_WASM, "GatherV2"])
+    if (tf.getKernel(name, "wasm") != null) tf.unregisterKernel(name, "wasm");
+  for (const name of WRONG_ON_WASM) registerFromCpu(name, "wasm");
+  // its own set-up and disposal stay
+  tf.registerKernel({ ...gather, kernelFunc: gatherOf(gather) });
+}
+
+const completed = new Set<string>();
+
+/**
+ * Registers kernels that run in plain JavaScript: all that `backendName` lacks, such as wasm's gather gradient, and
+ * those that are wrong there.
  */
 export function completeFromCpu(backendName: string): void {
+  if (completed.has(backendName)) return;
+  completed.add(backendName);
   cpuBackend();
-  for (const { kernelName } of tf.getKernelsForBackend("cpu")) {
-    if (tf.getKernel(kernelName, backendName) != null) continue;
-    tf.registerKernel({
-      kernelName,
-      backendName,
-      kernelFunc: ({ inputs, attrs, backend }) =>
-        runOnCpu(kernelName, backend as KernelBackend, inputs, (attrs ?? {}) as NamedAttrMap),
-    });
-  }
+  if (backendName === "wasm") correctWasm();
+  for (const { kernelName } of tf.getKernelsForBackend("cpu"))
+    if (tf.getKernel(kernelName, backendName) == null) registerFromCpu(kernelName, backendName);
 }

@@ -1,8 +1,5 @@
 /** The package: the backend and its settings, and everything of `./ops`, which loads no native library. */
 
-// first: libraries that are taken in place of onnxruntime-node's
-import "./runtime/libraries";
-
 export { BackendError } from "./errors";
 export * from "./ops/index";
 export { configureOrt, ortStats, registerOrt, resetOrtStats } from "./register";

@@ -1,5 +1,4 @@
 import type { DataType } from "@tensorflow/tfjs-core";
-import type { Tensor as OrtTensor } from "onnxruntime-node";
 
 /**
  * The intermediate representation: values and the operations between them, as traced and before they are lowered to
@@ -31,13 +30,18 @@ export function viewOf(buffer: ArrayBuffer, dtype: Dtype): Numbers {
   return dtype === "int32" ? new Int32Array(buffer) : new Uint8Array(buffer);
 }
 
+/** A tensor in a buffer of the device: ONNX Runtime's handle. */
+export interface DeviceTensor {
+  readonly pointer: bigint;
+}
+
 /** What a memory keeps of a value; nothing else of the representation ever changes. */
 export class Storage {
   /** Numbers in host memory. */
   data: Numbers | undefined;
-  /** What ONNX Runtime takes: `data` itself, or a buffer on the device. */
-  tensor: OrtTensor | undefined;
-  /** `tensor` holds these float32 numbers rounded to this type. */
+  /** Numbers in a buffer of the device. */
+  device: DeviceTensor | undefined;
+  /** `device` holds these float32 numbers rounded to this type. */
   rounded: "float16" | "bfloat16" | undefined;
   /** More than 0 for numbers in host memory that never change; then the value's own among them. */
   frozen = 0;
@@ -50,7 +54,7 @@ export class Storage {
 
   /** It has its numbers, wherever they are. */
   get filled(): boolean {
-    return this.data !== undefined || this.tensor !== undefined;
+    return this.data !== undefined || this.device !== undefined;
   }
 }
 

@@ -61,7 +61,7 @@ function sizesOf(x: readonly number[], filter: readonly number[], a: ConvAttrs):
   const { top, left } = i.padInfo;
   const bottom = farMargin(i.outHeight, i.strideHeight, i.effectiveFilterHeight, i.inHeight, top);
   const right = farMargin(i.outWidth, i.strideWidth, i.effectiveFilterWidth, i.inWidth, left);
-  return {
+  const sizes: Sizes = {
     B: i.batchSize,
     Y: i.inHeight,
     X: i.inWidth,
@@ -75,6 +75,8 @@ function sizesOf(x: readonly number[], filter: readonly number[], a: ConvAttrs):
     dilation: [i.dilationHeight, i.dilationWidth],
     pads: [top, left, bottom, right],
   };
+  // with a margin given as a number tfjs counts places by the vertical stride and size alone, which ONNX cannot say
+  return uncovered(sizes).some((places, axis) => places >= sizes.stride[axis]!) ? undefined : sizes;
 }
 
 /** The filter tiles the image without overlap or rest (patch embedding, 1x1): the convolution is one matrix product. */

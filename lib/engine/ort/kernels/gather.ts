@@ -30,14 +30,39 @@ export function addRows(e: Emission, ids: string, updates: string, count: number
   return e.node("ScatterElements", [zeros, at, updates], { axis: 0, reduction: "add" });
 }
 
+// tfjs knows indices from 0 to the size alone; ONNX would count negative ones from the end. They are moved behind the
+// end, where a provider that looks (the CPU's) refuses them; on a GPU a wrong index reads zeros or another row.
+
+/** Indices, with `outside` in place of negative ones. */
+function nonNegative(e: Emission, indices: string, outside: number): string {
+  return e.select(e.node("Less", [indices, e.scalar(0, "int32")]), e.scalar(outside, "int32"), indices);
+}
+
+/** Indices into `batches` tables of `count` rows, one after the other: int32[batches, n] */
+function rowsOfBatches(e: Emission, indices: string, batches: number, count: number): string {
+  const first = range(batches).map((b) => b * count);
+  const rows = e.node("Add", [indices, e.constant(first, [batches, 1], "int32")]);
+  const wrong = e.node("Or", [
+    e.node("Less", [indices, e.scalar(0, "int32")]),
+    e.node("GreaterOrEqual", [indices, e.scalar(count, "int32")]),
+  ]);
+  // the next batch's rows are none of this one's
+  return e.select(wrong, e.scalar(batches * count, "int32"), rows);
+}
+
 export const gatherKernels: KernelTable = {
   GatherV2: define<{ axis: number; batchDims?: number }, { axis: number; batches: number; count: number }>(
-    ({ x, indices }, attrs) => {
+    ({ x, indices }, attrs, known) => {
       const axis = tf.util.parseAxisParam(attrs.axis, x!.shape)[0]!;
       const batchDims = attrs.batchDims ?? 0;
       const info = tf.backend_util.segment_util.collectGatherOpShapeInfo(x as never, indices as never, axis, batchDims);
       const out = { shape: info.outputShape, dtype: dtypeOf(x!) };
       const { batchSize, outerSize, dimSize, sliceSize } = info;
+      for (const index of known(indices!) ?? [])
+        tf.util.assert(
+          index >= 0 && index < dimSize,
+          () => `GatherV2: the index value ${index} is not in [0, ${dimSize - 1}]`,
+        );
       if (batchSize === 1) return { ins: [x!, indices!], outs: [out], attrs: { axis, batches: 1, count: dimSize } };
       if (outerSize !== 1) return undefined;
       // Rows of all batches in one table, indices moved by the batch's first row.
@@ -48,16 +73,9 @@ export const gatherKernels: KernelTable = {
       return { ins, outs: [out], attrs: { axis: 0, batches: batchSize, count: dimSize } };
     },
     (e, { axis, batches, count }) => {
-      if (batches === 1) {
-        // A leading batch axis of size 1 on both sides is not part of ONNX's Gather.
-        return e.reshape(e.node("Gather", [e.in(0), e.in(1)], { axis }), e.out.shape);
-      }
-      const first = e.constant(
-        range(batches).map((b) => b * count),
-        [batches, 1],
-        "int32",
-      );
-      return e.reshape(e.node("Gather", [e.in(0), e.node("Add", [e.in(1), first])], { axis: 0 }), e.out.shape);
+      // A leading batch axis of size 1 on both sides is not part of ONNX's Gather.
+      const rows = batches === 1 ? nonNegative(e, e.in(1), count) : rowsOfBatches(e, e.in(1), batches, count);
+      return e.reshape(e.node("Gather", [e.in(0), rows], { axis }), e.out.shape);
     },
   ),
   GatherNd: define<object, object>(
@@ -65,7 +83,7 @@ export const gatherKernels: KernelTable = {
       const [shape] = tf.gather_util.prepareAndValidate(params as never, indices as never);
       return { ins: [params!, indices!], outs: [{ shape: shape!, dtype: dtypeOf(params!) }], attrs: {} };
     },
-    (e) => e.node("GatherND", [e.in(0), e.cast(e.in(1), "int64")]),
+    (e) => e.node("GatherND", [e.in(0), e.cast(nonNegative(e, e.in(1), 2 ** 30), "int64")]),
   ),
   ScatterNd: define<{ shape: number[] }, { shape: number[] }>(
     ({ indices, updates }, { shape }) => {

@@ -31,6 +31,9 @@ export type Plan<A extends object = object> =
   | { readonly fill: number; readonly shape: number[]; readonly dtype: Dtype }
   | { readonly values: Numbers; readonly shape: number[]; readonly dtype: Dtype };
 
+/** The numbers of an input, where a device cannot check them and they are in host memory when the kernel is called. */
+export type Known = (info: TensorInfo) => Numbers | undefined;
+
 export type Inputs = Readonly<Record<string, TensorInfo>> & { readonly [index: number]: TensorInfo };
 
 /**
@@ -38,14 +41,14 @@ export type Inputs = Readonly<Record<string, TensorInfo>> & { readonly [index: n
  * does not cover (the call then goes to the fallback); `lower` runs when a graph is built.
  */
 export interface Kernel<A extends object = object> extends Lowering {
-  readonly plan: (inputs: Inputs, attrs: never) => Plan<A> | undefined;
+  readonly plan: (inputs: Inputs, attrs: never, known: Known) => Plan<A> | undefined;
 }
 
 export type KernelTable = Readonly<Record<string, Kernel>>;
 
 /** A kernel with its attribute types checked, erased for the table. */
 export function define<T, A extends object>(
-  plan: (inputs: Inputs, attrs: T) => Plan<A> | undefined,
+  plan: (inputs: Inputs, attrs: T, known: Known) => Plan<A> | undefined,
   lower: (e: Emission, attrs: A) => readonly string[] | string,
 ): Kernel {
   return { plan: plan as Kernel["plan"], lower };
@@ -54,6 +57,11 @@ export function define<T, A extends object>(
 /** The inputs of a kernel that takes a list of tensors. */
 export function listOf(inputs: Inputs): TensorInfo[] {
   return Object.values(inputs);
+}
+
+/** `x` where `missing` is 0, else NaN. */
+export function keepNaN(e: Emission, x: string, missing: string): string {
+  return e.select(e.node("Greater", [missing, e.scalar(0)]), e.scalar(NaN), x);
 }
 
 /** `info` under another shape of the same size. */

@@ -1,7 +1,7 @@
 import type { Emission } from "../lower/emission";
 import { tf } from "../tf";
 import { farMargin, unreached } from "./conv";
-import { define, type KernelTable } from "./kernel";
+import { define, type KernelTable, keepNaN } from "./kernel";
 
 interface PoolAttrs {
   filterSize: [number, number] | number;
@@ -43,7 +43,7 @@ function sizesOf(x: { readonly shape: readonly number[]; readonly dtype: string 
   ];
   // ONNX Runtime takes no window that lies in the margin altogether
   if (pads.some((p, side) => p >= (side % 2 === 0 ? i.filterHeight : i.filterWidth))) return undefined;
-  return {
+  const sizes: Sizes = {
     B: i.batchSize,
     Y: i.inHeight,
     X: i.inWidth,
@@ -54,6 +54,8 @@ function sizesOf(x: { readonly shape: readonly number[]; readonly dtype: string 
     stride: [i.strideHeight, i.strideWidth],
     pads,
   };
+  // with a margin given as a number tfjs counts windows by the vertical stride alone, which ONNX cannot say
+  return rest(sizes).some((places, axis) => places >= sizes.stride[axis]!) ? undefined : sizes;
 }
 
 const shapeOf = (s: Sizes): number[] => [s.B, s.P, s.Q, s.C];
@@ -131,7 +133,13 @@ export const poolKernels: KernelTable = {
       const s = sizesOf(x!, attrs);
       return s && { ins: [x!], outs: [{ shape: shapeOf(s), dtype: "float32" }], attrs: s };
     },
-    (e, s) => channelsLast(e, e.node("MaxPool", [channelsFirst(e, e.in(0))], attributes(s))),
+    (e, s) => {
+      const x = channelsFirst(e, e.in(0));
+      // NaN stays: ONNX Runtime's result depends on where in the window it stands
+      const missing = e.cast(e.node("IsNaN", [x]), "float32");
+      const [most, any] = [x, missing].map((y) => e.node("MaxPool", [y], attributes(s))) as [string, string];
+      return channelsLast(e, keepNaN(e, most, any));
+    },
   ),
   AvgPool: define<PoolAttrs, Sizes>(
     ({ x }, attrs) => {

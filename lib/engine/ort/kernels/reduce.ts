@@ -1,7 +1,7 @@
 import type { Dtype } from "../ir";
 import { sizeOf } from "../ir";
 import { tf } from "../tf";
-import { define, dtypeOf, type Kernel, type KernelTable } from "./kernel";
+import { define, dtypeOf, type Kernel, type KernelTable, keepNaN } from "./kernel";
 
 interface Reduction {
   axes: number[];
@@ -65,6 +65,24 @@ function reduction(op: string, result: (d: Dtype) => Dtype, computed: (d: Dtype)
 const same = (d: Dtype): Dtype => d;
 const number = (d: Dtype): Dtype => (d === "bool" ? "int32" : d);
 
+/**
+ * ReduceMax or ReduceMin of floats, NaN where there is one among them as tfjs has it: ONNX Runtime's result depends on
+ * where it stands.
+ */
+function extreme(op: "ReduceMax" | "ReduceMin"): Kernel {
+  const plain = reduction(op, same, number);
+  return {
+    ...plain,
+    lower: (e, attrs: never) => {
+      const { axes, keep } = attrs as Reduction;
+      const most = plain.lower(e, attrs) as string;
+      if (e.dtype(0) !== "float32" || axes.length === 0) return most;
+      const missing = e.cast(e.node("IsNaN", [e.in(0)]), "float32");
+      return keepNaN(e, most, e.node("ReduceMax", [missing, e.list(axes)], { keepdims: keep ? 1 : 0 }));
+    },
+  };
+}
+
 function arg(op: string): Kernel {
   return define<{ axis: number }, { axis: number }>(
     ({ x }, attrs) => {
@@ -84,8 +102,8 @@ export const reduceKernels: KernelTable = {
   SumSquares: reduction("ReduceSumSquare", () => "float32"),
   Prod: reduction("ReduceProd", number),
   Mean: reduction("ReduceMean", () => "float32"),
-  Max: reduction("ReduceMax", same, number),
-  Min: reduction("ReduceMin", same, number),
+  Max: extreme("ReduceMax"),
+  Min: extreme("ReduceMin"),
   Any: reduction(
     "ReduceMax",
     () => "bool",
@@ -141,13 +159,15 @@ export const reduceKernels: KernelTable = {
       };
     },
     (e, { k, sorted }) => {
-      const [values, indices] = e.graph.nodes(
-        "TopK",
-        [e.in(0), e.list([k])],
-        { axis: -1, largest: 1, sorted: sorted ? 1 : 0 },
-        2,
-      ) as [string, string];
-      return [values, e.cast(indices, "int32")];
+      const attributes = { axis: -1, largest: 1, sorted: sorted ? 1 : 0 };
+      const topOf = (x: string): string[] => e.graph.nodes("TopK", [x, e.list([k])], attributes, 2);
+      if (e.dtype(0) !== "float32") {
+        const [values, indices] = topOf(e.in(0)) as [string, string];
+        return [values, e.cast(indices, "int32")];
+      }
+      // NaN counts as the largest: ONNX Runtime's order would depend on where it stands
+      const [, indices] = topOf(e.select(e.node("IsNaN", [e.in(0)]), e.scalar(Infinity), e.in(0))) as [string, string];
+      return [e.node("GatherElements", [e.in(0), indices], { axis: e.shape(0).length - 1 }), e.cast(indices, "int32")];
     },
   ),
 };

@@ -1,14 +1,13 @@
 import koffi from "koffi";
-import type { Tensor as OrtTensor } from "onnxruntime-node";
-import "onnxruntime-node/dist/binding";
-import { ELEMENT, type ElementType } from "../lower/onnx";
+import type { Value } from "../ir";
+import { ELEMENT } from "../lower/onnx";
 import { besideBinding } from "./libraries";
 
 // The binding of onnxruntime-node copies every result into an array of its own, preallocated ones too: about a tenth of
-// a training step, and as much memory again as the results need. The C library that it loads runs straight on the
-// caller's buffers, and on threads that sessions share.
+// a training step, and as much memory again as the results need; and it keeps results on a device for WebGPU only. The
+// C library that it brings runs straight on the caller's buffers, binds results to any device, and has threads that
+// sessions share.
 
-/** The library that the binding has loaded already, so that this process has one ONNX Runtime. */
 const LIBRARY: Readonly<Partial<Record<NodeJS.Platform, string>>> = {
   linux: "libonnxruntime.so.1",
   darwin: "libonnxruntime.1.dylib",
@@ -16,12 +15,13 @@ const LIBRARY: Readonly<Partial<Record<NodeJS.Platform, string>>> = {
 };
 
 /** A version of the table that has all of `FUNCTIONS`; later ones only append to it. */
-const API_VERSION = 8;
+const API_VERSION = 11;
 const POINTER_BYTES = 8;
 
 /** Values of onnxruntime_c_api.h. */
-const LOG_ERRORS = 3;
-const OPTIMISE_ALL = 99;
+export const LOG_ERRORS = 3;
+export const OPTIMISE_ALL = 99;
+const DEVICE_ALLOCATOR = 0;
 const ARENA_ALLOCATOR = 1;
 const DEFAULT_MEMORY = 0;
 
@@ -41,8 +41,12 @@ const FUNCTIONS = {
   SetSessionGraphOptimizationLevel: [23, STATUS, ["void *", "int"]],
   SetIntraOpNumThreads: [24, STATUS, ["void *", "int"]],
   CreateTensorWithDataAsOrtValue: [49, STATUS, ["void *", "void *", "size_t", "void *", "size_t", "int", "void *"]],
+  CreateMemoryInfo: [68, STATUS, ["str", "int", "int", "int", "void *"]],
   CreateCpuMemoryInfo: [69, STATUS, ["int", "int", "void *"]],
+  AllocatorFree: [76, STATUS, ["void *", "void *"]],
+  GetAllocatorWithDefaultOptions: [78, STATUS, ["void *"]],
   ReleaseStatus: [93, "void", ["void *"]],
+  ReleaseMemoryInfo: [94, "void", ["void *"]],
   ReleaseSession: [95, "void", ["void *"]],
   ReleaseValue: [96, "void", ["void *"]],
   ReleaseSessionOptions: [100, "void", ["void *"]],
@@ -50,24 +54,45 @@ const FUNCTIONS = {
   DisablePerSessionThreads: [120, STATUS, ["void *"]],
   CreateThreadingOptions: [121, STATUS, ["void *"]],
   ReleaseThreadingOptions: [122, "void", ["void *"]],
+  AddSessionConfigEntry: [130, STATUS, ["void *", "str", "str"]],
+  RunWithBinding: [133, STATUS, ["void *", "void *", "void *"]],
+  CreateIoBinding: [134, STATUS, ["void *", "void *"]],
+  ReleaseIoBinding: [135, "void", ["void *"]],
+  BindInput: [136, STATUS, ["void *", "void *", "void *"]],
+  BindOutputToDevice: [138, STATUS, ["void *", "void *", "void *"]],
+  GetBoundOutputValues: [140, STATUS, ["void *", "void *", "void *", "void *"]],
   SetGlobalIntraOpNumThreads: [147, STATUS, ["void *", "int"]],
   SetGlobalInterOpNumThreads: [148, STATUS, ["void *", "int"]],
+  AppendCuda: [204, STATUS, ["void *", "void *"]],
+  CreateCudaOptions: [205, STATUS, ["void *"]],
+  UpdateCudaOptions: [206, STATUS, ["void *", "void *", "void *", "size_t"]],
+  ReleaseCudaOptions: [208, "void", ["void *"]],
+  AppendProvider: [216, STATUS, ["void *", "str", "void *", "void *", "size_t"]],
 } as const satisfies Record<string, readonly [number, string, readonly string[]]>;
 
-type Pointer = bigint;
+/** Where ONNX Runtime keeps an object. */
+export type Pointer = bigint;
+type Release = Extract<keyof typeof FUNCTIONS, `Release${string}`>;
 type Argument = Pointer | number | string | ArrayBufferView | null;
 
-class CApi {
+/** ONNX Runtime's C library. */
+export class CApi {
+  /** Held: koffi unloads a library that nobody holds. */
+  readonly #library: ReturnType<typeof koffi.load>;
+  readonly #dims = new BigInt64Array(16);
   readonly #out = new BigUint64Array(1);
   readonly #functions: Readonly<Record<keyof typeof FUNCTIONS, (...args: Argument[]) => unknown>>;
   readonly env: Pointer;
+  /** The description of host memory. */
   readonly memory: Pointer;
+  readonly #allocator: Pointer;
 
   /** @param threads in the pool that sessions share */
   constructor(readonly threads: number) {
     const name = LIBRARY[process.platform];
     if (name === undefined) throw new Error(`onnxruntime-node has no library for ${process.platform}`);
-    const base = koffi.load(besideBinding(name)).func("OrtGetApiBase", "void *", [])() as Pointer;
+    this.#library = koffi.load(besideBinding(name));
+    const base = this.#library.func("OrtGetApiBase", "void *", [])() as Pointer;
     const table = koffi.call(koffi.decode(base, "void *"), koffi.proto("void *", ["uint32_t"]), API_VERSION) as Pointer;
     const functions = Object.entries(FUNCTIONS).map(
       ([key, [place, result, parameters]]) =>
@@ -80,6 +105,7 @@ class CApi {
     // neither is released: sessions may live until the process ends
     this.env = this.#environment();
     this.memory = this.make("CreateCpuMemoryInfo", ARENA_ALLOCATOR, DEFAULT_MEMORY);
+    this.#allocator = this.make("GetAllocatorWithDefaultOptions");
   }
 
   /** @throws Error with ONNX Runtime's message */
@@ -97,11 +123,35 @@ class CApi {
     return this.#out[0]!;
   }
 
-  release(
-    name: "ReleaseSession" | "ReleaseValue" | "ReleaseSessionOptions" | "ReleaseThreadingOptions",
-    pointer: Pointer,
-  ): void {
+  release(name: Release, pointer: Pointer): void {
     this.#functions[name](pointer);
+  }
+
+  /** A tensor on a value's buffer in host memory, which must live as long. */
+  hostTensor({ dtype, shape, storage }: Value): Pointer {
+    shape.forEach((d, i) => (this.#dims[i] = BigInt(d)));
+    const data = storage.data!;
+    const { memory } = this;
+    const place = "CreateTensorWithDataAsOrtValue";
+    return this.make(place, memory, data, data.byteLength, this.#dims, shape.length, ELEMENT[dtype]);
+  }
+
+  /** The memory of a device, by ONNX Runtime's name for it. */
+  deviceMemory(name: string): Pointer {
+    return this.make("CreateMemoryInfo", name, DEVICE_ALLOCATOR, 0, DEFAULT_MEMORY);
+  }
+
+  /** What a run left in a binding, in the order of its outputs; to be released. */
+  boundResults(binding: Pointer, count: number): Pointer[] {
+    const list = new BigUint64Array(1);
+    const length = new BigUint64Array(1);
+    this.call("GetBoundOutputValues", binding, this.#allocator, list, length);
+    const results = Array.from(
+      { length: count },
+      (_, i) => koffi.decode(list[0]!, i * POINTER_BYTES, "void *") as Pointer,
+    );
+    this.call("AllocatorFree", this.#allocator, list[0]!);
+    return results;
   }
 
   #environment(): Pointer {
@@ -119,8 +169,7 @@ class CApi {
 let loaded: CApi | undefined;
 
 /**
- * Loads the library and makes ONNX Runtime's environment, of which a process has one: the binding takes it as it finds
- * it.
+ * Loads the library and makes ONNX Runtime's environment, of which a process has one.
  *
  * @param threads in the pool that sessions share, of the first call
  */
@@ -129,7 +178,7 @@ export function openLibrary(threads: number): CApi {
 }
 
 /** Zero-terminated strings one after the other, and a pointer to each. */
-class Names {
+export class Names {
   readonly pointers: BigUint64Array;
   /** Where they point to. */
   readonly #text: Buffer;
@@ -142,96 +191,5 @@ class Names {
       at += BigInt(Buffer.byteLength(name) + 1);
       return start;
     });
-  }
-}
-
-export interface HostSessionOptions {
-  /** Threads inside one node: those of the process's pool, or of the session's own where it is another number. */
-  readonly threads: number;
-  /** Beginning of the name of a file for ONNX Runtime's account of the runs. */
-  readonly profile: string | undefined;
-}
-
-/** A program on ONNX Runtime's CPU provider that reads and writes the buffers of its caller. */
-export class HostSession {
-  readonly #api: CApi;
-  readonly #inputs: Names;
-  readonly #outputs: Names;
-  readonly #session: Pointer;
-  readonly #dims = new BigInt64Array(16);
-
-  /**
-   * @param model bytes of an ONNX file
-   * @throws Error with ONNX Runtime's message
-   */
-  constructor(
-    model: Uint8Array,
-    inputs: readonly string[],
-    outputs: readonly string[],
-    { threads, profile }: HostSessionOptions,
-  ) {
-    this.#inputs = new Names(inputs);
-    this.#outputs = new Names(outputs);
-    this.#api = openLibrary(threads);
-    const api = this.#api;
-    const options = api.make("CreateSessionOptions");
-    try {
-      // Threads of a session's own spin a while after each run, in the way of the next session's: 500 small programs
-      // took 16 times as long.
-      if (threads === api.threads) api.call("DisablePerSessionThreads", options);
-      else api.call("SetIntraOpNumThreads", options, threads);
-      api.call("SetSessionGraphOptimizationLevel", options, OPTIMISE_ALL);
-      api.call("SetSessionLogSeverityLevel", options, LOG_ERRORS);
-      // Memory patterns cost 40 % more resident memory for 2 % of speed.
-      api.call("DisableMemPattern", options);
-      if (profile !== undefined) api.call("EnableProfiling", options, profile);
-      this.#session = api.make("CreateSessionFromArray", api.env, model, model.byteLength, options);
-    } finally {
-      api.release("ReleaseSessionOptions", options);
-    }
-  }
-
-  /** Runs synchronously. @throws Error with ONNX Runtime's message */
-  run(feeds: readonly OrtTensor[], into: readonly OrtTensor[]): void {
-    const api = this.#api;
-    const values = new BigUint64Array(feeds.length + into.length);
-    let made = 0;
-    try {
-      for (const tensor of feeds) values[made++] = this.#value(api, tensor);
-      for (const tensor of into) values[made++] = this.#value(api, tensor);
-      const results = values.subarray(feeds.length);
-      api.call(
-        "Run",
-        this.#session,
-        null,
-        this.#inputs.pointers,
-        values,
-        feeds.length,
-        this.#outputs.pointers,
-        into.length,
-        results,
-      );
-    } finally {
-      for (const value of values.subarray(0, made)) api.release("ReleaseValue", value);
-    }
-  }
-
-  dispose(): void {
-    this.#api.release("ReleaseSession", this.#session);
-  }
-
-  /** A tensor on the caller's buffer, which must live as long. */
-  #value(api: CApi, { type, dims, data }: OrtTensor): Pointer {
-    dims.forEach((d, i) => (this.#dims[i] = BigInt(d)));
-    const numbers = data as Float32Array;
-    return api.make(
-      "CreateTensorWithDataAsOrtValue",
-      api.memory,
-      numbers,
-      numbers.byteLength,
-      this.#dims,
-      dims.length,
-      ELEMENT[type as ElementType],
-    );
   }
 }

@@ -1,13 +1,9 @@
-import { Tensor as OrtTensor } from "onnxruntime-node";
-import { bytesOf, type Numbers, type Value, viewOf } from "../ir";
+import { bytesOf, type DeviceTensor, type Numbers, type Value, viewOf } from "../ir";
 import type { RoundedType } from "../lower/rules/common";
+import { type Compiled, execute } from "./compile";
 import type { Memory } from "./memory";
-import { type Compiled, execute } from "./session";
+import type { OrtStats } from "./settings";
 import type { Transfer } from "./transfer";
-
-function hostTensor({ storage, dtype, shape }: Value): OrtTensor {
-  return new OrtTensor(dtype, storage.data as Float32Array, shape);
-}
 
 /**
  * Results stay in buffers of the device and feed later graphs from there. Numbers from outside are handed to the first
@@ -17,9 +13,12 @@ export class DeviceMemory implements Memory {
   /** How many buffers each session made that still live: ONNX Runtime crashes when they outlive it. */
   readonly #owned = new Map<Compiled, number>();
   readonly #ended = new Set<Compiled>();
-  readonly #makers = new WeakMap<OrtTensor, Compiled>();
+  readonly #makers = new WeakMap<DeviceTensor, Compiled>();
 
-  constructor(private readonly transfer: Transfer) {}
+  constructor(
+    private readonly transfer: Transfer,
+    private readonly stats: OrtStats,
+  ) {}
 
   write(value: Value, numbers: Numbers): void {
     value.storage.data = viewOf(new ArrayBuffer(bytesOf(value)), value.dtype);
@@ -27,46 +26,31 @@ export class DeviceMemory implements Memory {
   }
 
   read(value: Value): Numbers {
-    const { data, tensor, rounded } = value.storage;
-    return data === undefined ? this.transfer.download(tensor!, rounded ?? value.dtype, value) : data.slice();
+    const { data } = value.storage;
+    return data === undefined ? this.transfer.download(value) : data.slice();
   }
 
   free({ storage }: Value): void {
-    const { tensor } = storage;
+    const { device } = storage;
     storage.data = undefined;
-    storage.tensor = undefined;
+    storage.device = undefined;
     storage.rounded = undefined;
-    if (tensor === undefined) return;
-    tensor.dispose();
-    const maker = this.#makers.get(tensor)!;
-    const left = this.#owned.get(maker)! - 1;
-    if (left > 0) return void this.#owned.set(maker, left);
-    this.#owned.delete(maker);
-    if (this.#ended.delete(maker)) maker.session.dispose();
+    if (device !== undefined) this.#release(device);
   }
 
   freeze(value: Value, type: RoundedType | undefined): void {
-    if (
-      type === undefined ||
-      value.storage.rounded !== undefined ||
-      value.dtype !== "float32" ||
-      value.shape.length !== 2
-    )
-      return;
-    const { tensor, by } = this.transfer.upload(value.storage.tensor ?? hostTensor(value), "float32", type);
+    const { storage, dtype, shape } = value;
+    if (type === undefined || storage.rounded !== undefined || dtype !== "float32" || shape.length !== 2) return;
+    const { tensor, by } = this.transfer.upload(value, type);
     this.free(value);
     this.#own(value, tensor, by);
-    value.storage.rounded = type;
+    storage.rounded = type;
   }
 
   run(compiled: Compiled, leaves: readonly Value[], roots: readonly Value[]): void {
-    const feeds = leaves.map((leaf) => this.#feed(leaf));
-    const results = execute(
-      compiled,
-      feeds,
-      roots.map(() => null),
-    );
-    roots.forEach((root, i) => this.#own(root, results[i]!, compiled));
+    for (const leaf of leaves) this.#place(leaf);
+    const results = execute(compiled, (session) => session.runOnDevice(leaves));
+    roots.forEach((root, i) => this.#own(root, { pointer: results[i]! }, compiled));
   }
 
   end(compiled: Compiled): void {
@@ -79,22 +63,32 @@ export class DeviceMemory implements Memory {
 
   clear(): void {}
 
-  #own(value: Value, tensor: OrtTensor, maker: Compiled): void {
-    value.storage.tensor = tensor;
+  #own({ storage }: Value, tensor: DeviceTensor, maker: Compiled): void {
+    storage.data = undefined;
+    storage.device = tensor;
     this.#makers.set(tensor, maker);
     this.#owned.set(maker, (this.#owned.get(maker) ?? 0) + 1);
   }
 
-  #feed(value: Value): OrtTensor {
+  #release(tensor: DeviceTensor): void {
+    const maker = this.#makers.get(tensor)!;
+    maker.session.release(tensor.pointer);
+    const left = this.#owned.get(maker)! - 1;
+    if (left > 0) return void this.#owned.set(maker, left);
+    this.#owned.delete(maker);
+    if (this.#ended.delete(maker)) maker.session.dispose();
+  }
+
+  /** What a second graph takes moves to the device; what the first one takes is counted as it goes there. */
+  #place(value: Value): void {
     const { storage } = value;
-    if (storage.tensor !== undefined) return storage.tensor;
-    const host = hostTensor(value);
-    if (!storage.fed || bytesOf(value) === 0) {
-      storage.fed = true;
-      return host;
+    if (storage.device !== undefined || bytesOf(value) === 0) return;
+    if (storage.fed) {
+      const { tensor, by } = this.transfer.upload(value, value.dtype);
+      this.#own(value, tensor, by);
+      return;
     }
-    const { tensor, by } = this.transfer.upload(host, value.dtype, value.dtype);
-    this.#own(value, tensor, by);
-    return tensor;
+    storage.fed = true;
+    this.stats.bytesUp += bytesOf(value);
   }
 }

@@ -5,13 +5,13 @@ import type { Lowerings } from "../lower/emission";
 import type { Target } from "../lower/graph";
 import { lowerProgram } from "../lower/lower";
 import { ROUNDED, withPrecision } from "../lower/rules/common";
+import { type Compiled, compile } from "./compile";
 import { DeviceMemory } from "./device-memory";
 import { firstNaN } from "./first-nan";
 import { GraphCache } from "./graph-cache";
 import { HostMemory } from "./host-memory";
 import type { Memory } from "./memory";
 import type { Provider } from "./provider";
-import { type Compiled, compile } from "./session";
 import { defaultSettings, type OrtSettings, type OrtStats } from "./settings";
 import { structureOf } from "./structure";
 import { Transfer } from "./transfer";
@@ -49,7 +49,7 @@ export class Executor {
     this.memory =
       provider.memory === "host"
         ? new HostMemory(this.#settings.poolBytes)
-        : new DeviceMemory(new Transfer(provider, () => this.#settings, stats));
+        : new DeviceMemory(new Transfer(provider, () => this.#settings, stats), stats);
   }
 
   get settings(): Readonly<OrtSettings> {

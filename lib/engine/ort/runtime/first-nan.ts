@@ -1,6 +1,6 @@
 import { type Program, type ProgramInputs, Value } from "../ir";
+import type { Compiled } from "./compile";
 import type { Memory } from "./memory";
-import type { Compiled } from "./session";
 
 /**
  * Which operation makes the first NaN of a program that ran, computed again with every result kept.

@@ -1,5 +1,5 @@
 import type { Value } from "../ir";
-import type { Compiled } from "./session";
+import type { Compiled } from "./compile";
 
 /** However small they are: ONNX Runtime keeps tables of its own for each. */
 const MOST = 1024;

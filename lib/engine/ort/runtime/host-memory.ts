@@ -1,13 +1,8 @@
-import { Tensor as OrtTensor } from "onnxruntime-node";
 import { BackendError } from "../errors";
 import { bytesOf, type Numbers, type Value, viewOf } from "../ir";
 import { BufferPool } from "./buffer-pool";
+import { type Compiled, execute } from "./compile";
 import type { Memory } from "./memory";
-import { type Compiled, execute } from "./session";
-
-function tensorOf({ storage, dtype, shape }: Value): OrtTensor {
-  return (storage.tensor ??= new OrtTensor(dtype, storage.data as Float32Array, shape));
-}
 
 /** Larger values stay inputs when they are frozen: each program that holds one has a copy or two of its own. */
 const LARGEST_FROZEN = 2 ** 20;
@@ -36,7 +31,6 @@ export class HostMemory implements Memory {
     if (storage.data === undefined) return;
     this.#pool.give(storage.data.buffer as ArrayBuffer);
     storage.data = undefined;
-    storage.tensor = undefined;
   }
 
   freeze(value: Value): void {
@@ -45,7 +39,7 @@ export class HostMemory implements Memory {
 
   run(compiled: Compiled, leaves: readonly Value[], roots: readonly Value[]): void {
     for (const v of roots) this.#allocate(v);
-    execute(compiled, leaves.map(tensorOf), roots.map(tensorOf));
+    execute(compiled, (session) => session.run(leaves, roots));
   }
 
   end(compiled: Compiled): void {

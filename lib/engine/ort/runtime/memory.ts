@@ -1,6 +1,6 @@
 import type { Numbers, Value } from "../ir";
 import type { RoundedType } from "../lower/rules/common";
-import type { Compiled } from "./session";
+import type { Compiled } from "./compile";
 
 /** Where values keep their numbers between graphs, and how a graph gets and gives them. */
 export interface Memory {

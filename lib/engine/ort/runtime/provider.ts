@@ -9,6 +9,8 @@ export interface Provider {
   readonly engine: OrtEngine;
   /** ONNX Runtime's name for it. */
   readonly name: "cpu" | "webgpu" | "cuda";
+  /** ONNX Runtime's name for its memory. */
+  readonly device: string;
   /** Where results stay until somebody reads them. */
   readonly memory: "host" | "device";
   /** What it can compute matrix products in, as far as the device has it. */
@@ -31,6 +33,7 @@ export const PROVIDERS: Readonly<Record<OrtEngine, Provider>> = {
   "ort-cpu": {
     engine: "ort-cpu",
     name: "cpu",
+    device: "Cpu",
     memory: "host",
     precisions: ["float32"],
     rules: commonRules,
@@ -41,6 +44,7 @@ export const PROVIDERS: Readonly<Record<OrtEngine, Provider>> = {
   "ort-webgpu": {
     engine: "ort-webgpu",
     name: "webgpu",
+    device: "WebGPU_Buf",
     memory: "device",
     precisions: ["float32", "fp16"],
     rules: webgpuRules,
@@ -48,11 +52,11 @@ export const PROVIDERS: Readonly<Record<OrtEngine, Provider>> = {
     scatterAdds: () => true,
     pretransposes: false,
   },
-  // The binding of onnxruntime-node keeps results on a device for WebGPU only.
   "ort-cuda": {
     engine: "ort-cuda",
     name: "cuda",
-    memory: "host",
+    device: "Cuda",
+    memory: "device",
     precisions: ["float32", "tf32", "bf16", "fp16"],
     rules: commonRules,
     without: [],

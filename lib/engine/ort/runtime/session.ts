@@ -1,149 +1,124 @@
-import type { Tensor as OrtTensor } from "onnxruntime-node";
-import { binding, initOrt } from "onnxruntime-node/dist/binding";
-import { BackendError } from "../errors";
 import type { Value } from "../ir";
-import type { LoweredProgram } from "../lower/lower";
-import { encodeModel, type GraphSpec } from "../lower/onnx";
-import { HostSession, openLibrary } from "./c-api";
+import { type CApi, LOG_ERRORS, Names, OPTIMISE_ALL, openLibrary, type Pointer } from "./c-api";
 import type { Provider } from "./provider";
-import { runtimeError } from "./runtime-error";
 import type { OrtSettings } from "./settings";
 
-// The public API of onnxruntime-node is asynchronous although its native `run` is not; the package's own
-// binding gives the synchronous call that tfjs' dataSync needs. The package version is pinned for that.
-type NativeSession = InstanceType<typeof binding.InferenceSession>;
-
-/** ONNX files are protocol buffers, whose limit is 2 GiB; nodes and names need far less than what is left. */
-const LARGEST = 2 ** 31 - 2 ** 27;
-
-/** An encoded graph and what is known of it. */
-export interface Model {
-  readonly model: Uint8Array;
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
-  /** Largest sum of intermediate values alive at once. */
-  readonly bytes: number;
-  /** Values whose numbers are in it. */
-  readonly frozen?: readonly Value[];
-  /** In debug mode: where the operation behind each node was traced. */
-  readonly origins?: ReadonlyMap<string, string>;
-}
-
-export interface Compiled extends Omit<Model, "model"> {
-  readonly session: NativeSession | HostSession;
-  readonly provider: Provider;
-  /** The graph, kept in debug mode only. */
-  readonly model: Uint8Array | undefined;
-  /** Milliseconds that the last run took inside ONNX Runtime. */
-  lastMs: number;
-}
-
-/** @param results where they are wanted: "device" needs a provider that keeps them there */
-export function load(
-  program: Model,
-  provider: Provider,
-  settings: OrtSettings,
-  results: Provider["memory"] = provider.memory,
-): Compiled {
-  const { model, ...rest } = program;
-  // what loading a session reads may be changed by it
-  const known = { ...rest, provider, model: settings.debug ? model.slice() : undefined };
-  try {
-    const session =
-      provider.name === "cpu"
-        ? new HostSession(model, program.inputs, program.outputs, settings)
-        : nativeSession(model, provider, settings, results);
-    return { ...known, session, lastMs: 0 };
-  } catch (error) {
-    throw runtimeError(error, "to load", known);
-  }
-}
-
-function nativeSession(
-  model: Uint8Array,
-  provider: Provider,
-  settings: OrtSettings,
-  results: Provider["memory"],
-): NativeSession {
-  openLibrary(settings.threads);
-  initOrt();
-  const session = new binding.InferenceSession();
-  session.loadModel(model.buffer as ArrayBuffer, model.byteOffset, model.byteLength, {
-    executionProviders: [provider.name],
-    graphOptimizationLevel: "all",
-    executionMode: "sequential",
-    // for the few nodes that are not the device's; every session has threads of its own, which spin
-    intraOpNumThreads: 1,
-    interOpNumThreads: 1,
-    enableCpuMemArena: true,
-    enableMemPattern: false,
-    logSeverityLevel: 3,
-    ...(settings.profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: settings.profile }),
-    ...(results === "device" ? { preferredOutputLocation: "gpu-buffer" } : {}),
-    // the CPU's own provider counts as what is fallen back to
-    ...(settings.strict ? { extra: { session: { disable_cpu_ep_fallback: "1" } } } : {}),
-  });
-  return session;
-}
-
-export function compile(
-  { graph, frozen, bytes, origins }: LoweredProgram,
-  provider: Provider,
-  settings: OrtSettings,
-): Compiled {
-  const constants = graph.constants.reduce((sum, c) => sum + c.raw.byteLength, 0);
-  if (constants > LARGEST) {
-    throw new BackendError(
-      `${provider.engine}: a program has ${(constants / 2 ** 30).toFixed(1)} GiB of constants in it, ` +
-        "ONNX holds 2 GiB; resize smaller images, or run with S2_ENGINE=wasm",
-    );
-  }
-  const names = (list: GraphSpec["inputs"]): string[] => list.map(({ name }) => name);
-  return load(
-    { model: encodeModel(graph), inputs: names(graph.inputs), outputs: names(graph.outputs), frozen, bytes, origins },
-    provider,
-    settings,
-  );
-}
+type SessionSettings = Pick<OrtSettings, "threads" | "profile" | "strict" | "precision">;
 
 /**
- * Runs synchronously.
- *
- * @param into tensors to fill in place, or null where ONNX Runtime shall make one, as it does for GPUs
+ * A compiled model on a provider. It reads values wherever they are; results go to host memory or stay on the device.
  */
-export function execute(
-  compiled: Compiled,
-  feeds: readonly OrtTensor[],
-  into: readonly (OrtTensor | null)[],
-): OrtTensor[] {
-  const start = performance.now();
-  try {
-    const results =
-      compiled.session instanceof HostSession
-        ? filled(compiled.session, feeds, into as OrtTensor[])
-        : made(compiled.session, compiled, feeds, into);
-    compiled.lastMs = performance.now() - start;
-    return results;
-  } catch (error) {
-    throw runtimeError(error, "to run", compiled);
+export class Session {
+  readonly #api: CApi;
+  readonly #inputs: Names;
+  readonly #outputs: Names;
+  readonly #session: Pointer;
+  /** Description of the device's memory. */
+  readonly #device: Pointer;
+
+  /**
+   * @param model bytes of an ONNX file
+   * @throws Error with ONNX Runtime's message
+   */
+  constructor(
+    model: Uint8Array,
+    inputs: readonly string[],
+    outputs: readonly string[],
+    { name, device }: Provider,
+    settings: SessionSettings,
+  ) {
+    this.#inputs = new Names(inputs);
+    this.#outputs = new Names(outputs);
+    this.#api = openLibrary(settings.threads);
+    const api = this.#api;
+    this.#device = api.deviceMemory(device);
+    const options = api.make("CreateSessionOptions");
+    try {
+      // Beside a device only a few nodes run on the processor. Threads of a session's own spin a while after each run,
+      // in the way of the next session's: 500 small programs took 16 times as long.
+      if (name !== "cpu") api.call("SetIntraOpNumThreads", options, 1);
+      else if (settings.threads === api.threads) api.call("DisablePerSessionThreads", options);
+      else api.call("SetIntraOpNumThreads", options, settings.threads);
+      api.call("SetSessionGraphOptimizationLevel", options, OPTIMISE_ALL);
+      api.call("SetSessionLogSeverityLevel", options, LOG_ERRORS);
+      // Memory patterns cost 40 % more resident memory for 2 % of speed.
+      api.call("DisableMemPattern", options);
+      if (settings.profile !== undefined) api.call("EnableProfiling", options, settings.profile);
+      if (name === "webgpu") api.call("AppendProvider", options, "WebGPU", null, null, 0);
+      if (name === "cuda") appendCuda(api, options, settings);
+      // the CPU's own provider counts as what is fallen back to
+      if (name !== "cpu" && settings.strict)
+        api.call("AddSessionConfigEntry", options, "session.disable_cpu_ep_fallback", "1");
+      this.#session = api.make("CreateSessionFromArray", api.env, model, model.byteLength, options);
+    } finally {
+      api.release("ReleaseSessionOptions", options);
+    }
+  }
+
+  /** Writes results to the host buffers of `into`. Runs synchronously. @throws Error with ONNX Runtime's message */
+  run(feeds: readonly Value[], into: readonly Value[]): void {
+    const api = this.#api;
+    const values = new BigUint64Array(feeds.length + into.length);
+    const made: Pointer[] = [];
+    const tensorOf = (value: Value): Pointer => {
+      if (value.storage.device !== undefined) return value.storage.device.pointer;
+      const tensor = api.hostTensor(value);
+      made.push(tensor);
+      return tensor;
+    };
+    try {
+      feeds.forEach((value, i) => (values[i] = tensorOf(value)));
+      into.forEach((value, i) => (values[feeds.length + i] = tensorOf(value)));
+      const [names, results] = [this.#inputs.pointers, values.subarray(feeds.length)];
+      api.call("Run", this.#session, null, names, values, feeds.length, this.#outputs.pointers, into.length, results);
+    } finally {
+      for (const tensor of made) api.release("ReleaseValue", tensor);
+    }
+  }
+
+  /**
+   * Leaves results on the device.
+   *
+   * @returns tensors in the order of the outputs, to release before the session is disposed of
+   */
+  runOnDevice(feeds: readonly Value[]): Pointer[] {
+    const api = this.#api;
+    const binding = api.make("CreateIoBinding", this.#session);
+    const made: Pointer[] = [];
+    try {
+      feeds.forEach((value, i) => {
+        let tensor = value.storage.device?.pointer;
+        if (tensor === undefined) made.push((tensor = api.hostTensor(value)));
+        api.call("BindInput", binding, this.#inputs.pointers[i]!, tensor);
+      });
+      for (const name of this.#outputs.pointers) api.call("BindOutputToDevice", binding, name, this.#device);
+      api.call("RunWithBinding", this.#session, null, binding);
+      return api.boundResults(binding, this.#outputs.pointers.length);
+    } finally {
+      for (const tensor of made) api.release("ReleaseValue", tensor);
+      api.release("ReleaseIoBinding", binding);
+    }
+  }
+
+  /** Frees a result that was left on the device. */
+  release(tensor: Pointer): void {
+    this.#api.release("ReleaseValue", tensor);
+  }
+
+  dispose(): void {
+    this.#api.release("ReleaseSession", this.#session);
+    this.#api.release("ReleaseMemoryInfo", this.#device);
   }
 }
 
-function filled(session: HostSession, feeds: readonly OrtTensor[], into: OrtTensor[]): OrtTensor[] {
-  session.run(feeds, into);
-  return into;
-}
-
-function made(
-  session: NativeSession,
-  { inputs, outputs }: Compiled,
-  feeds: readonly OrtTensor[],
-  into: readonly (OrtTensor | null)[],
-): OrtTensor[] {
-  const given: Record<string, OrtTensor> = {};
-  const fetches: Record<string, OrtTensor | null> = {};
-  inputs.forEach((name, i) => (given[name] = feeds[i]!));
-  outputs.forEach((name, i) => (fetches[name] = into[i]!));
-  const results = session.run(given, fetches, {});
-  return outputs.map((name) => results[name] as OrtTensor);
+function appendCuda(api: CApi, options: Pointer, { precision }: SessionSettings): void {
+  const cuda = api.make("CreateCudaOptions");
+  try {
+    // ONNX Runtime computes products in TF32 unless told
+    const [keys, values] = [new Names(["use_tf32"]), new Names([precision === "tf32" ? "1" : "0"])];
+    api.call("UpdateCudaOptions", cuda, keys.pointers, values.pointers, 1);
+    api.call("AppendCuda", options, cuda);
+  } finally {
+    api.release("ReleaseCudaOptions", cuda);
+  }
 }

@@ -68,6 +68,10 @@ export interface OrtStats {
   uploads: number;
   /** Values read back from the device. */
   downloads: number;
+  /** Bytes moved from host memory to the device. */
+  bytesUp: number;
+  /** Bytes read back from the device. */
+  bytesDown: number;
   /** Calls that went through another backend's kernel, by kernel. */
   fallbacks: Record<string, number>;
 }
@@ -83,4 +87,6 @@ export const NOTHING_DONE: Omit<OrtStats, "fallbacks"> = {
   runMs: 0,
   uploads: 0,
   downloads: 0,
+  bytesUp: 0,
+  bytesDown: 0,
 };

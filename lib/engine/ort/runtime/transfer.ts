@@ -1,14 +1,12 @@
-import type { Tensor as OrtTensor } from "onnxruntime-node";
-import { type Numbers, type Value, viewOf } from "../ir";
+import { bytesOf, type DeviceTensor, type Numbers, sizeOf, Value, viewOf } from "../ir";
 import { GraphBuilder, Nodes } from "../lower/graph";
 import { type ElementType, encodeModel } from "../lower/onnx";
+import { type Compiled, execute, load } from "./compile";
 import type { Provider } from "./provider";
-import { type Compiled, execute, load } from "./session";
 import type { OrtSettings, OrtStats } from "./settings";
 
 /**
- * Moves numbers between host and device by sessions of one node, Identity or Cast, which take any shape. ONNX Runtime's
- * own way to read a device buffer, `getData`, ends the process.
+ * Moves numbers between host and device by graphs of one node, Identity or Cast, which take any shape on any provider.
  */
 export class Transfer {
   readonly #sessions = new Map<string, Compiled>();
@@ -19,22 +17,31 @@ export class Transfer {
     private readonly stats: OrtStats,
   ) {}
 
-  /** The numbers of a device buffer of elements `from`. */
-  download(tensor: OrtTensor, from: ElementType, { dtype, shape }: Pick<Value, "dtype" | "shape">): Numbers {
+  /** The numbers of a value on the device. */
+  download(value: Value): Numbers {
+    const { dtype, shape, storage } = value;
+    const numbers = viewOf(new ArrayBuffer(bytesOf(value)), dtype);
     this.stats.downloads++;
-    const [copy] = execute(this.#session(from, dtype, "host"), [tensor], [null]);
-    return shape.includes(0) ? viewOf(new ArrayBuffer(0), dtype) : (copy!.data as Numbers);
+    this.stats.bytesDown += numbers.byteLength;
+    if (sizeOf(shape) === 0) return numbers;
+    const copy = this.#session(storage.rounded ?? dtype, dtype);
+    execute(copy, (session) => session.run([value], [Value.of(numbers, shape, dtype)]));
+    return numbers;
   }
 
   /** A copy on the device as elements `to`, and the session that must outlive it. */
-  upload(tensor: OrtTensor, from: ElementType, to: ElementType): { tensor: OrtTensor; by: Compiled } {
-    this.stats.uploads++;
-    const by = this.#session(from, to, "device");
-    return { tensor: execute(by, [tensor], [null])[0]!, by };
+  upload(value: Value, to: ElementType): { tensor: DeviceTensor; by: Compiled } {
+    if (value.storage.device === undefined) {
+      this.stats.uploads++;
+      this.stats.bytesUp += bytesOf(value);
+    }
+    const by = this.#session(value.storage.rounded ?? value.dtype, to);
+    const [pointer] = execute(by, (session) => session.runOnDevice([value]));
+    return { tensor: { pointer: pointer! }, by };
   }
 
-  #session(from: ElementType, to: ElementType, place: Provider["memory"]): Compiled {
-    const key = `${from} ${to} ${place}`;
+  #session(from: ElementType, to: ElementType): Compiled {
+    const key = `${from} ${to}`;
     let session = this.#sessions.get(key);
     if (session === undefined) {
       const graph = new GraphBuilder({ rules: this.provider.rules, scatterAdds: false, pretransposes: false });
@@ -43,7 +50,7 @@ export class Transfer {
       graph.input("in", from);
       const out = from === to ? nodes.node("Identity", ["in"]) : nodes.cast("in", to);
       const model = encodeModel(graph.finish([{ name: "in", type: from }], [{ name: out, type: to }]));
-      session = load({ model, inputs: ["in"], outputs: [out], bytes: 0 }, this.provider, this.settings(), place);
+      session = load({ model, inputs: ["in"], outputs: [out], bytes: 0 }, this.provider, this.settings());
       this.#sessions.set(key, session);
     }
     return session;

@@ -1,14 +1,11 @@
-// first: libraries that are taken in place of onnxruntime-node's
-import "./libraries";
-
-import { Tensor as OrtTensor } from "onnxruntime-node";
+import { Value } from "../ir";
 import { GraphBuilder, Nodes } from "../lower/graph";
-import { encodeModel } from "../lower/onnx";
+import { encodeModel, type TensorSpec } from "../lower/onnx";
 import { withPrecision } from "../lower/rules/common";
 import { prepareVulkan } from "./adapter";
+import { execute, load } from "./compile";
 import { PROBE, type Trial, type TrialAnswer } from "./probe";
 import { PROVIDERS } from "./provider";
-import { execute, load } from "./session";
 import { defaultSettings } from "./settings";
 
 /** The program of `PROBE` on a provider: what `probe` runs in a process of its own. */
@@ -21,23 +18,16 @@ function compute({ engine, precision }: Trial): number[] {
     pretransposes: false,
   });
   const f = new Nodes(graph);
-  const x = { name: "x", type: "float32", dims: [2, 2] } as const;
+  const x = { name: "x", type: "float32", dims: [2, 2] } satisfies TensorSpec & { type: "float32" };
   graph.input(x.name, x.type);
   const y = f.node("Add", [f.matmul(x.name, x.name), f.scalar(1)]);
   const model = encodeModel(graph.finish([x], [{ ...x, name: y }]));
-  const compiled = load(
-    { model, inputs: [x.name], outputs: [y], bytes: 0 },
-    provider,
-    { ...defaultSettings(), strict: true, precision },
-    "host",
-  );
-  const tensor = (numbers: Float32Array): OrtTensor => new OrtTensor("float32", numbers, x.dims);
-  const [result] = execute(
-    compiled,
-    [tensor(Float32Array.from(PROBE.input))],
-    [tensor(new Float32Array(PROBE.result.length))],
-  );
-  return Array.from(result!.data as Float32Array);
+  const settings = { ...defaultSettings(), strict: true, precision };
+  const compiled = load({ model, inputs: [x.name], outputs: [y], bytes: 0 }, provider, settings);
+  const result = new Float32Array(PROBE.result.length);
+  const value = (numbers: Float32Array): Value => Value.of(numbers, x.dims, x.type);
+  execute(compiled, (session) => session.run([value(Float32Array.from(PROBE.input))], [value(result)]));
+  return Array.from(result);
 }
 
 function answer(trial: Trial): TrialAnswer {

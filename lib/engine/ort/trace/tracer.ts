@@ -1,7 +1,7 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { BackendError } from "../errors";
 import { sizeOf, Value, viewOf } from "../ir";
-import { type Inputs, type KernelTable, reshaped, type TracePlan } from "../kernels/kernel";
+import { type Inputs, type KernelTable, type Known, reshaped, type TracePlan } from "../kernels/kernel";
 import type { Executor } from "../runtime/executor";
 import type { Provider } from "../runtime/provider";
 import type { OrtStats } from "../runtime/settings";
@@ -22,11 +22,15 @@ export class Tracer {
     this.#pending = new Recording(() => executor.settings, stats);
   }
 
+  /** The processor's provider looks at numbers itself when it runs; a device's does not. */
+  readonly #known: Known = ({ dataId }) =>
+    this.provider.memory === "device" ? this.data.get(dataId).value?.storage.data : undefined;
+
   /** A kernel call: traced, shared or answered at once; undefined when its plan does not cover the case. */
   call(kernel: string, inputs: Inputs, attrs: object): TensorInfo | TensorInfo[] | undefined {
     if (this.#pending.length >= this.executor.settings.maxPending) this.flush();
     if (this.provider.without.includes(kernel)) return undefined;
-    const plan = this.kernels[kernel]!.plan(inputs, attrs as never);
+    const plan = this.kernels[kernel]!.plan(inputs, attrs as never, this.#known);
     if (plan === undefined) return undefined;
     if ("share" in plan) {
       this.data.get(plan.share.dataId).refCount++;

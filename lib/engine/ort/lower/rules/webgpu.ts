@@ -1,5 +1,5 @@
 import type { Nodes, Rule, Rules } from "../graph";
-import { ELEMENT, type ElementType } from "../onnx";
+import { type Attribute, ELEMENT, type ElementType } from "../onnx";
 import { cosine, sine } from "./trigonometry";
 
 const and = (f: Nodes, a: string, b: string): string => f.node("And", [a, b]);
@@ -143,6 +143,9 @@ const acosh: Rule = (f, { inputs: [x] }) => {
   return f.node("Log", [f.node("Add", [x!, f.node("Mul", [root(-1), root(1)])])]);
 };
 
+const hitsOf = (f: Nodes, hits: string, axes: string, keepdims: Attribute): string =>
+  f.node("ReduceSum", [hits, axes], { keepdims });
+
 /** The provider's own gives int64, which it cannot cast: the number of elements before the first extreme. */
 const firstExtreme =
   (reduce: string): Rule =>
@@ -153,7 +156,13 @@ const firstExtreme =
       f.node("CumSum", [hits, f.scalar(axis as number, "int64")], { exclusive: 0, reverse: 0 }),
       f.scalar(0, "int32"),
     ]);
-    return f.node("ReduceSum", [f.cast(before, "int32"), axes], { keepdims: keepdims! });
+    const first = f.node("ReduceSum", [f.cast(before, "int32"), axes], { keepdims: keepdims! });
+    // nothing equals an extreme that is NaN; as in tfjs, the first element then stands
+    return f.select(
+      f.node("Equal", [hitsOf(f, hits, axes, keepdims!), f.scalar(0, "int32")]),
+      f.scalar(0, "int32"),
+      first,
+    );
   };
 
 /** int64 only exists as the last step before an operation that demands it. */

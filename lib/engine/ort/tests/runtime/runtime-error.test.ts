@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { compile } from "../../runtime/compile";
 import { PROVIDERS } from "../../runtime/provider";
 import { runtimeError } from "../../runtime/runtime-error";
-import { compile } from "../../runtime/session";
 import { defaultSettings } from "../../runtime/settings";
 
 const message = (text: string, origins?: ReadonlyMap<string, string>): string =>

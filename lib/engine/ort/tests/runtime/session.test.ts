@@ -1,8 +1,9 @@
 import { readdirSync } from "node:fs";
-import { Tensor as OrtTensor } from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
+import { Value } from "../../ir";
 import { encodeModel, type NodeSpec, type TensorSpec } from "../../lower/onnx";
-import { HostSession } from "../../runtime/c-api";
+import { PROVIDERS } from "../../runtime/provider";
+import { Session } from "../../runtime/session";
 
 /** Threads of the first session, and so of the pool. */
 const POOL = 2;
@@ -12,7 +13,7 @@ function session(
   inputs: readonly TensorSpec[],
   outputs: readonly TensorSpec[],
   options: { threads?: number; attributes?: NodeSpec["attributes"] } = {},
-): HostSession {
+): Session {
   const names = (list: readonly TensorSpec[]): string[] => list.map(({ name }) => name);
   const node: NodeSpec = {
     op,
@@ -23,22 +24,23 @@ function session(
     attributes: options.attributes ?? {},
   };
   const model = encodeModel({ nodes: [node], inputs, outputs, constants: [] });
-  return new HostSession(model, names(inputs), names(outputs), {
+  return new Session(model, names(inputs), names(outputs), PROVIDERS["ort-cpu"], {
     threads: options.threads ?? POOL,
     profile: undefined,
+    strict: false,
+    precision: "float32",
   });
 }
 
 const float = (name: string, dims: readonly number[]): TensorSpec => ({ name, type: "float32", dims });
-const zeros = (dims: readonly number[]): OrtTensor =>
-  new OrtTensor("float32", new Float32Array(dims.reduce((a, b) => a * b, 1)), dims);
+const zeros = (dims: number[]): Value => Value.of(new Float32Array(dims.reduce((a, b) => a * b, 1)), dims, "float32");
 
-const counting = (dims: readonly number[]): OrtTensor => {
-  const tensor = zeros(dims);
-  (tensor.data as Float32Array).forEach((_, i, numbers) => (numbers[i] = i));
-  return tensor;
+const counting = (dims: number[]): Value => {
+  const value = zeros(dims);
+  (value.storage.data as Float32Array).forEach((_, i, numbers) => (numbers[i] = i));
+  return value;
 };
-const numbers = ({ data }: OrtTensor): number[] => Array.from(data as Float32Array);
+const numbers = ({ storage }: Value): number[] => Array.from(storage.data!);
 
 describe("a session of ONNX Runtime's C library", () => {
   it("writes into the caller's buffers, in the order of the names", () => {
@@ -46,9 +48,9 @@ describe("a session of ONNX Runtime's C library", () => {
       attributes: { axis: 0, num_outputs: 2 },
     });
     const into = [zeros([2, 3]), zeros([2, 3])];
-    const buffers = into.map(({ data }) => data);
+    const buffers = into.map(({ storage }) => storage.data);
     halves.run([counting([4, 3])], into);
-    expect(into.map(({ data }, i) => data === buffers[i])).toEqual([true, true]);
+    expect(into.map(({ storage }, i) => storage.data === buffers[i])).toEqual([true, true]);
     expect(into.map(numbers)).toEqual([
       [0, 1, 2, 3, 4, 5],
       [6, 7, 8, 9, 10, 11],
@@ -65,8 +67,8 @@ describe("a session of ONNX Runtime's C library", () => {
       ],
       [{ name: "z", type: "float32" }],
     );
-    const part = new OrtTensor("float32", Float32Array.of(9, 9, 1, 2).subarray(2), [2]);
-    const cases: [OrtTensor, OrtTensor, number[]][] = [
+    const part = Value.of(Float32Array.of(9, 9, 1, 2).subarray(2), [2], "float32");
+    const cases: [Value, Value, number[]][] = [
       [part, part, [2, 4]],
       [counting([]), part, [1, 2]],
       [counting([0, 3]), counting([3]), []],
@@ -86,16 +88,16 @@ describe("a session of ONNX Runtime's C library", () => {
       ],
       [{ name: "z", type: "int32" }],
     );
-    const z = new OrtTensor("int32", new Int32Array(2), [2]);
+    const z = Value.of(new Int32Array(2), [2], "int32");
     where.run(
       [
-        new OrtTensor("bool", Uint8Array.of(1, 0), [2]),
-        new OrtTensor("int32", Int32Array.of(1, -2), [2]),
-        new OrtTensor("int32", Int32Array.of(3, -4), [2]),
+        Value.of(Uint8Array.of(1, 0), [2], "bool"),
+        Value.of(Int32Array.of(1, -2), [2], "int32"),
+        Value.of(Int32Array.of(3, -4), [2], "int32"),
       ],
       [z],
     );
-    expect([...(z.data as Int32Array)]).toEqual([1, -4]);
+    expect(numbers(z)).toEqual([1, -4]);
     where.dispose();
   });
 
@@ -115,8 +117,7 @@ describe("a session of ONNX Runtime's C library", () => {
     "shares the process's threads, or has its own until it is disposed of",
     () => {
       const threads = (): number => readdirSync("/proc/self/task").length;
-      const neg = (count: number): HostSession =>
-        session("Neg", [float("x", [2])], [float("y", [2])], { threads: count });
+      const neg = (count: number): Session => session("Neg", [float("x", [2])], [float("y", [2])], { threads: count });
       const first = neg(POOL);
       const before = threads();
       const sharing = [neg(POOL), neg(POOL), neg(POOL)];
@@ -137,6 +138,30 @@ describe("a session of ONNX Runtime's C library", () => {
     };
     const early = run(20_000);
     // two values of at least 100 bytes that each run left behind would be 20 MB
+    expect(run(100_000) - early).toBeLessThan(8e6);
+    neg.dispose();
+  });
+
+  it("leaves results on the device, and takes them from there", () => {
+    const neg = session("Neg", [float("x", [2])], [float("y", [2])]);
+    const x = counting([2]);
+    const onDevice = new Value([2], "float32");
+    onDevice.storage.device = { pointer: neg.runOnDevice([x])[0]! };
+    const y = zeros([2]);
+    neg.run([onDevice], [y]);
+    expect(numbers(y)).toEqual([0, 1]);
+    neg.release(onDevice.storage.device.pointer);
+    neg.dispose();
+  });
+
+  it("keeps nothing of a run on the device", () => {
+    const neg = session("Neg", [float("x", [2])], [float("y", [2])]);
+    const x = counting([2]);
+    const run = (times: number): number => {
+      for (let i = 0; i < times; i++) for (const y of neg.runOnDevice([x])) neg.release(y);
+      return process.memoryUsage().rss;
+    };
+    const early = run(20_000);
     expect(run(100_000) - early).toBeLessThan(8e6);
     neg.dispose();
   });
