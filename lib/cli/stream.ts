@@ -9,16 +9,18 @@ import { sizeOf } from "../core/parameters";
 import { stderrProgress } from "../core/progress";
 import { Rng } from "../core/rng";
 import { chooseEngine } from "../engine/choose";
-import { runOnce } from "../engine/tf";
+import { runNamed } from "../engine/named-step";
+import { tf } from "../engine/tf";
+import { Generation, type NextTokens } from "../model/generate";
+import type { ModelInputs } from "../model/inputs";
 import { randomInputs, randomTargets } from "../model/random-inputs";
-import { forward } from "../model/s2mllm";
-import { estimate, gigabytes, requireMemory } from "../train/estimate";
+import { estimate, gigabytes, memoryOf, requireMemory } from "../train/estimate";
 import { firstUpdate, streamedGradients } from "../train/streamed-step";
 import { writeRandomWeights } from "../weights/random-weights";
 import { StreamedParameters } from "../weights/streamed";
 import { writeUpdate } from "../weights/tensor-file";
 import { Weights } from "../weights/weights";
-import { parseOptions, wrongUsage } from "./options";
+import { parseOptions, wholeNumber, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 
 const spec = {
@@ -60,6 +62,11 @@ const spec = {
       help:
         "with --train: apply AdamW's first update and write what trained, with its moments, to FOLDER (12 " +
         "bytes a trained parameter)",
+    },
+    tokens: {
+      type: wholeNumber(1),
+      value: "N",
+      help: "then write N further tokens with the key/value cache; none unless given",
     },
     json: { type: Boolean, help: "print one JSON document" },
   },
@@ -192,6 +199,20 @@ function trainLines(o: TrainOutcome): string[] {
   ];
 }
 
+/** The one sentence's next token, at its place behind the question. */
+function nextTokens(likely: ArrayLike<number>, step: number, further: number): NextTokens {
+  const room = sizes.tokens + further;
+  const at = sizes.tokens + step;
+  return {
+    ids: tf.tensor2d([likely[0]!], [1, 1], "int32"),
+    place: tf.tensor1d(Float32Array.from({ length: room }, (_, t) => (t === at ? 1 : 0))),
+    kept: tf.tensor3d(
+      Float32Array.from({ length: room }, (_, t) => (t <= at ? 1 : 0)),
+      [1, 1, room],
+    ),
+  };
+}
+
 /** `s2mllm stream FOLDER` */
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = parseOptions(spec, args);
@@ -220,29 +241,67 @@ export async function run(args: string[]): Promise<number> {
     return outcome.finite ? 0 : 1;
   }
   const total = [...weights.specs.values()].reduce((n, { shape }) => n + sizeOf(shape), 0) * 4;
-  const parameters = new StreamedParameters(weights, (bytes) =>
-    progress({
-      task: `stream ${basename(positionals[0]!)}`,
-      done: Math.round(bytes / 1e6),
-      total: Math.round(total / 1e6),
-      note: "MB of weights",
-    }),
+  const further = values.tokens ?? 0;
+  // what memory the pass itself leaves
+  const spare = (memoryOf(engine) ?? 0) - estimate(config, "stream").bytes;
+  const parameters = new StreamedParameters(
+    weights,
+    (bytes) =>
+      progress({
+        task: `stream ${basename(positionals[0]!)}`,
+        done: Math.round(bytes / 1e6),
+        total: Math.round(total / 1e6),
+        note: "MB of weights",
+      }),
+    further > 0 ? Math.max(0, spare) : 0,
   );
   const inputs = randomInputs(config, new Rng(config.seed, "stream"), sizes);
+  const generation = new Generation(parameters, config, {
+    scenes: 1,
+    sentences: 1,
+    objects: sizes.objects,
+    prefix: sequence(estimate(config, "stream").visualTokens) - sizes.tokens,
+    question: sizes.tokens,
+    written: further,
+  });
   const started = performance.now();
-  const scores = runOnce(() => forward(parameters, inputs, config).scores, {});
+  let said = runNamed((given: ModelInputs) => generation.begin(given), inputs);
   const seconds = (performance.now() - started) / 1000;
+  const first = { bytesRead: parameters.bytesRead, readingMs: parameters.readingMs };
+  const finite = said.scores.every(Number.isFinite);
+  const rest = performance.now();
+  for (let step = 0; step < further; step++)
+    said = runNamed((given: NextTokens) => generation.next(given), nextTokens(said.next, step, further));
   weights.close();
   const outcome = {
-    ...passOf(config, engine, "stream", seconds, parameters.bytesRead, scores.every(Number.isFinite)),
+    ...passOf(config, engine, "stream", seconds, first.bytesRead, finite && said.scores.every(Number.isFinite)),
     proposals: sizes.objects,
-    readingSeconds: Number((parameters.readingMs / 1000).toFixed(1)),
+    readingSeconds: Number((first.readingMs / 1000).toFixed(1)),
+    ...(further === 0
+      ? {}
+      : {
+          further: {
+            tokens: further,
+            secondsEach: Number(((performance.now() - rest) / 1000 / further).toPrecision(3)),
+            bytesReadEach: Math.round((parameters.bytesRead - first.bytesRead) / further),
+            keptBytes: parameters.keptBytes,
+          },
+        }),
   };
+  generation.dispose();
+  parameters.dispose();
   if (values.json === true) printJson(outcome);
   else {
     printLines([
       `${passLine(outcome)}: one answer in ${outcome.seconds} s (${speedLine(outcome)}), ` +
         `${outcome.readingSeconds} s of them reading ${gigabytes(outcome.bytesRead)} of float32 weights`,
+      ...(outcome.further === undefined
+        ? []
+        : [
+            `${further} further tokens, one row of the language model each: ${outcome.further.secondsEach} s and ` +
+              `${gigabytes(outcome.further.bytesReadEach)} read a token, ${gigabytes(outcome.further.keptBytes)} of ` +
+              "the weights stayed in memory",
+          ]),
       memoryLine(outcome),
     ]);
   }

@@ -345,8 +345,10 @@ export function forwardNext(
 ): Pick<Outputs, "scores" | "logitsAt"> & { readonly rows: tf.Tensor1D } {
   const p = modelScope(parameters, config);
   const [B, Q] = ids.shape;
-  const table = p.get("model.embed_tokens.weight") as tf.Tensor2D;
-  const words = gatherRows(table, ids.reshape([B * Q])).reshape([B, Q, config.language.hiddenSize]) as tf.Tensor3D;
+  const words = p.part(() => {
+    const table = p.get("model.embed_tokens.weight") as tf.Tensor2D;
+    return gatherRows(table, ids.reshape([B * Q])).reshape([B, Q, config.language.hiddenSize]) as tf.Tensor3D;
+  });
   const layout = { prefix: 0, sentences: Q, tokens: 1, past };
   const language = languageModel(p.at("model"), words, config.language, layout, options);
   const rows = constant(`rows/${B * Q}`, () =>

@@ -5,19 +5,28 @@ import type { Weights } from "./weights";
 
 type Tensor = tf.Tensor;
 
+/** Parameters that every further token of an answer reads: the language model's and the grounding heads'. */
+const readPerToken = /^(?:model\.(?:embed_tokens|layers|norm)|lm_head|ground_head)/;
+
 /**
  * A model's parameters that are read from their files when a part of the model asks for them, widened to float32, and
  * freed when the part has run: a forward pass needs the memory of its largest part. No gradients.
+ *
+ * Of those that further tokens read too, as many as fit into `keepBytes` stay in memory.
  */
 export class StreamedParameters implements ParameterSource {
   /** Bytes of parameters read so far, as float32, and how long that took. */
   bytesRead = 0;
   readingMs = 0;
+  /** Bytes of parameters that stay in memory. */
+  keptBytes = 0;
+  readonly #kept = new Map<string, Tensor>();
 
   /** @param onPart told of the bytes read so far, after each part */
   constructor(
     private readonly weights: Weights,
     private readonly onPart: (bytesRead: number) => void = () => {},
+    private readonly keepBytes = 0,
   ) {}
 
   has(name: string): boolean {
@@ -28,12 +37,25 @@ export class StreamedParameters implements ParameterSource {
   get(name: string): Tensor | undefined {
     const spec = this.weights.specs.get(name);
     if (spec === undefined) return undefined;
+    const kept = this.#kept.get(name);
+    if (kept !== undefined) return kept;
     const started = performance.now();
     const values = this.weights.values(name);
     this.bytesRead += values.byteLength;
     const tensor = tf.tensor(values, [...spec.shape]);
     this.readingMs += performance.now() - started;
+    if (readPerToken.test(name) && this.keptBytes + values.byteLength <= this.keepBytes) {
+      this.#kept.set(name, tf.keep(tensor));
+      this.keptBytes += values.byteLength;
+    }
     return tensor;
+  }
+
+  /** Frees what stayed in memory. */
+  dispose(): void {
+    tf.dispose([...this.#kept.values()]);
+    this.#kept.clear();
+    this.keptBytes = 0;
   }
 
   part<T>(run: (...inputs: Tensor[]) => T, _prefix: string, inputs: readonly Tensor[]): T {

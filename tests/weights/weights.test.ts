@@ -10,6 +10,7 @@ import { chooseEngine } from "../../lib/engine/choose";
 import { tf } from "../../lib/engine/tf";
 import { readSafetensors, type TensorToWrite, writeSafetensors } from "../../lib/io/safetensors";
 import { TensorFolder } from "../../lib/io/tensor-folder";
+import { Generation } from "../../lib/model/generate";
 import { disposeParameters } from "../../lib/model/initialise";
 import { randomInputs } from "../../lib/model/random-inputs";
 import { forward } from "../../lib/model/s2mllm";
@@ -220,6 +221,50 @@ describe("streamed", () => {
     weights.close();
   });
 
+  test("further tokens read the language model again, but for what fits into memory", () => {
+    const weights = Weights.open([folders.llava, folders.fast3r], config);
+    const perToken = [...weights.specs.values()]
+      .filter(({ name }) => /^(model\.(embed_tokens|layers|norm)|lm_head|ground_head)/.test(name))
+      .reduce((n, { shape }) => n + 4 * shape.reduce((a, b) => a * b, 1), 0);
+    const read = (keepBytes: number): { each: number; kept: number; scores: Float32Array } => {
+      const parameters = new StreamedParameters(weights, () => {}, keepBytes);
+      const inputs = randomInputs(config, new Rng(1, "scene"), sizes);
+      const room = sizes.tokens + 1;
+      const prefix = inputs.groundRows.dataSync()[0]! + 1 - sizes.tokens;
+      const shape = { scenes: 1, sentences: 1, objects: sizes.objects, prefix, question: sizes.tokens, written: 1 };
+      const generation = new Generation(parameters, config, shape);
+      tf.tidy(() => void generation.begin(inputs).scores.dataSync());
+      const before = parameters.bytesRead;
+      const scores = tf.tidy(
+        () =>
+          generation
+            .next({
+              ids: tf.tensor2d([3], [1, 1], "int32"),
+              place: tf.tensor1d([...Array(sizes.tokens).fill(0), 1]),
+              kept: tf.ones([1, 1, room]),
+            })
+            .scores.dataSync() as Float32Array,
+      );
+      const out = { each: parameters.bytesRead - before, kept: parameters.keptBytes, scores };
+      generation.dispose();
+      parameters.dispose();
+      return out;
+    };
+    const none = read(0);
+    const some = read(perToken / 2);
+    const all = read(1e12);
+    expect(none.each).toBeGreaterThan(0.9 * perToken);
+    expect(none.kept).toBe(0);
+    expect(some.kept).toBeGreaterThan(0);
+    expect(some.kept).toBeLessThanOrEqual(perToken / 2);
+    expect(some.each + some.kept).toBeLessThanOrEqual(none.each + some.kept);
+    expect(some.each).toBeLessThan(none.each);
+    expect(all.each).toBe(0);
+    for (const { scores } of [some, all])
+      scores.forEach((score, i) => expect(Math.abs(score - none.scores[i]!)).toBeLessThan(1e-5));
+    weights.close();
+  });
+
   test("no more than one part's parameters are held at once, and no intermediates are promised", () => {
     const weights = Weights.open([folders.llava, folders.fast3r], config);
     const parameters = new StreamedParameters(weights);
@@ -235,7 +280,8 @@ describe("streamed", () => {
         parameters.part(run, prefix, inputs),
     };
     const before = tf.memory().numTensors;
-    scoresOf(watched);
+    // an answer needs no reconstruction branch
+    scoresOf(watched, { ...config, reconstruction: { ...config.reconstruction, enabled: false } });
     // a layer has 26 parameters with its adapters, all its tensors together are fewer than the model's parameters
     expect(most - before).toBeLessThan(weights.specs.size / 2);
     expect(() =>
