@@ -67,7 +67,8 @@ export function installKernel(jupyter = "jupyter"): string {
     const listed = run(["kernelspec", "list", "--json"]);
     const other = listed.status === 0 ? otherClone(listed.stdout) : undefined;
     if (other !== undefined) {
-      return `the kernel of ${resolve(other, "../../../../..")} stays; it runs notebooks in here with this clone's code`;
+      const clone = resolve(other, "../../../../..");
+      return `the kernel of ${clone} stays; it runs notebooks in here with this clone's code`;
     }
     const done = run(args);
     if (done.status !== 0)
