@@ -36,7 +36,9 @@ function randomPointmaps(config: S2Config, rng: Rng): Pick<Targets, "localPoints
   };
 }
 
-/** A random right answer, random supervised words and random points for `randomInputs` of one sentence; no landmarks. */
+/**
+ * A random right answer, random supervised words and random points for `randomInputs` of one sentence; no landmarks.
+ */
 export function randomTargets(config: S2Config, { text, groundRows }: ModelInputs, rng: Rng, objects: number): Targets {
   const positives = new Float32Array(objects + 1);
   positives[rng.int(objects)] = 1;

@@ -243,7 +243,9 @@ function reconstructViews(
   return reconstruct(p, chosen.reshape([S, v, N, D]), ids, config.reconstruction);
 }
 
-/** What the language model's states say: scores of the proposals at one row of each sentence, the next word at any row. */
+/**
+ * What the language model's states say: scores of the proposals at one row of each sentence, the next word at any row.
+ */
 function readOut(
   p: Scope,
   objects: tf.Tensor3D,

@@ -2,8 +2,9 @@ import { decimal } from "./table";
 
 /**
  * The paper's tables as far as they are known (arXiv 2512.01223, CVPR 2026), in percent. A figure that is not known is
- * left out. Each figure says where it was read: A and B are two independent reading notes of the CVPR version, D a survey
- * that quotes the 24-frame row, S the project's own summary of the paper, C the count of the authors' released layers.
+ * left out. Each figure says where it was read: A and B are two independent reading notes of the CVPR version, D a
+ * survey that quotes the 24-frame row, S the project's own summary of the paper, C the count of the authors' released
+ * layers.
  */
 export type Source = "A" | "B" | "C" | "D" | "S";
 
@@ -56,7 +57,7 @@ export interface PaperTable {
 
 /** Stands below every table that shows the paper's figures. */
 export const sourcesNote =
-  "Letters behind the paper's figures: A, B reading notes of the paper, D a survey, S the project's summary, C counted.";
+  "Letters behind the paper's figures: A, B reading notes of the paper, D a survey, S the project's summary, C a count.";
 
 /** A cell on which its sources agree. */
 const read = (value: number, ...sources: Source[]): readonly Reading[] => [{ value, sources }];

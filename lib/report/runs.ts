@@ -74,7 +74,8 @@ export function runListTable(runs: readonly StoredRun[], old: readonly string[])
       ...(old.length === 0
         ? []
         : [
-            `Not read, since made before runs had ids (remove them): ${old.slice(0, 5).join(", ")}${old.length > 5 ? ", …" : ""}.`,
+            "Not read, since made before runs had ids (remove them): " +
+              `${old.slice(0, 5).join(", ")}${old.length > 5 ? ", …" : ""}.`,
           ]),
     ],
   };

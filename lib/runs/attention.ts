@@ -62,7 +62,8 @@ export function readAttention({ run, scene }: AttentionRequest): AttentionMap {
   const file = files.find((path) => existsSync(path));
   if (file === undefined)
     throw new UserError(
-      `${files[0]} is not there: run ${run} left no attention map of ${scene}; a study keeps one scene's of "full", seed 0`,
+      `${files[0]} is not there: run ${run} left no attention map of ${scene}; ` +
+        'a study keeps one scene\'s of "full", seed 0',
     );
   const parsed = AttentionMap.safeParse(readJsonObject(file));
   if (parsed.success) return parsed.data;

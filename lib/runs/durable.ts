@@ -13,8 +13,8 @@ export function sync(path: string): void {
 }
 
 /**
- * Writes a file that survives a crash: temporary name, file synced, renamed, folder synced. A reader sees the old content
- * or the whole new one.
+ * Writes a file that survives a crash: temporary name, file synced, renamed, folder synced. A reader sees the old
+ * content or the whole new one.
  */
 export function writeDurable(path: string, content: string | Uint8Array): void {
   adopt(path, (temporary) => {

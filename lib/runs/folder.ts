@@ -80,7 +80,8 @@ function isOldLayout(folder: string): boolean {
 function refuseOldLayout(folder: string): void {
   if (isOldLayout(folder))
     throw new UserError(
-      `${folder}: was made before runs had ids (it has no ${recordFile}), so that nothing says which configuration its ` +
+      `${folder}: was made before runs had ids (it has no ${recordFile}), so that nothing says which configuration ` +
+        "its " +
         "weights belong to; train again into another folder, or remove this one",
     );
 }
@@ -253,7 +254,9 @@ export function sayOnce(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-/** The runs of this machine in the order in which they were begun. One whose record is damaged is named and left out. */
+/**
+ * The runs of this machine in the order in which they were begun. One whose record is damaged is named and left out.
+ */
 export function storedRuns(): StoredRun[] {
   const top = runsFolder();
   return namesIn(top)

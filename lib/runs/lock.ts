@@ -65,7 +65,9 @@ function place(file: string, content: string): boolean {
   }
 }
 
-/** Removes a lock whose holder is dead. Only one process at a time may, or one would remove the lock of the next holder. */
+/**
+ * Removes a lock whose holder is dead. Only one process at a time may, or one would remove the lock of the next holder.
+ */
 function removeDead(file: string, self: string): void {
   const guard = `${file}.takeover`;
   if (!place(guard, self)) {

@@ -22,8 +22,8 @@ export interface Published {
 }
 
 /**
- * Whether a data set's frames may be committed: S2-Rooms' may; of any other set only where a card in its folder (card.md)
- * has the line "frames: may be passed on".
+ * Whether a data set's frames may be committed: S2-Rooms' may; of any other set only where a card in its folder
+ * (card.md) has the line "frames: may be passed on".
  */
 function framesMayBePassedOn({ synthetic, config }: RunRecord): boolean {
   if (synthetic) return true;
@@ -38,7 +38,8 @@ function publishMaps(run: string, leftOut: string[]): string[] {
   const withPictures = framesMayBePassedOn(record);
   if (names.length > 0 && !withPictures)
     leftOut.push(
-      `run ${run}: the pictures of ${record.data} stay on this machine; its owners' terms do not allow passing frames ` +
+      `run ${run}: the pictures of ${record.data} stay on this machine; its owners' terms do not allow passing ` +
+        "frames " +
         'on (where they do, say so in the data folder\'s card.md: "frames: may be passed on")',
     );
   return names.map((name) => {
@@ -79,8 +80,8 @@ function removeUnused(replaced: readonly ResultRow[]): string[] {
 
 /**
  * Moves rows of this machine's runs, with their answers and attention maps, to the published ones; rows of the same
- * evaluations are replaced. Answers are copied first and what is local goes last, so that a stop in between leaves no row
- * without its answers. Weights and logs stay in the run's folder.
+ * evaluations are replaced. Answers are copied first and what is local goes last, so that a stop in between leaves no
+ * row without its answers. Weights and logs stay in the run's folder.
  *
  * @param rows of this machine, as a study's `finishedRows` gives them
  * @throws UserError when there are none, or one has no answers

@@ -83,7 +83,8 @@ export function rowsIn(file: string): ResultRow[] {
       const parsed = ResultRow.safeParse(JSON.parse(line));
       if (parsed.success) return [parsed.data];
       throw new UserError(
-        `${file}, line ${i + 1}: not a result row: ${problemsOf(parsed.error)}; delete the line and run the study again`,
+        `${file}, line ${i + 1}: not a result row: ${problemsOf(parsed.error)}; ` +
+          "delete the line and run the study again",
       );
     });
 }

@@ -29,8 +29,8 @@ function bestRun(rows: readonly ResultRow[]): readonly ResultRow[] {
 
 /**
  * Rows of each job by its name: of runs with its configuration, seed, data (where they are here) and starting weights.
- * Studies share runs: a row that another study asked for counts, if nothing else differs. So does one of another engine,
- * precision or numerics version, where there is none of today's.
+ * Studies share runs: a row that another study asked for counts, if nothing else differs. So does one of another
+ * engine, precision or numerics version, where there is none of today's.
  *
  * @param onlyLocal runs of this machine alone, published or not
  */

@@ -23,7 +23,9 @@ export function groupRows(rows: readonly ResultRow[]): ResultRow[][] {
   return [...groups.values()].map((g) => [...g.values()]);
 }
 
-/** The largest groups of each data set: what a figure of that data set shows, true boxes first where groups are alike. */
+/**
+ * The largest groups of each data set: what a figure of that data set shows, true boxes first where groups are alike.
+ */
 export function mainGroups(rows: readonly ResultRow[]): ResultRow[][] {
   const groups = groupRows(rows).sort(
     (a, b) => b.length - a.length || Number(a[0]!.proposals !== "gt") - Number(b[0]!.proposals !== "gt"),

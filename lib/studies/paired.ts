@@ -75,7 +75,9 @@ function pairSeeds(first: Arm, second: Arm): (readonly [number, number])[] {
   return a.map((seed, i) => [seed, b[i]!]);
 }
 
-/** Mean of the seeds' means with its error; each seed scored the same sentences. Scores times 100: percentage points. */
+/**
+ * Mean of the seeds' means with its error; each seed scored the same sentences. Scores times 100: percentage points.
+ */
 function estimate(seeds: readonly number[], scored: readonly (readonly Scored[])[]): Difference {
   const rooms = new Map<string, { sum: number; count: number }>();
   const perSeed = scored.map((answers) => {
@@ -217,7 +219,9 @@ export interface Verdict {
   readonly seedsToDecide?: number;
 }
 
-/** Level of the two-sided test of a table after `looks` looks at growing numbers of seeds (Bonferroni over the looks). */
+/**
+ * Level of the two-sided test of a table after `looks` looks at growing numbers of seeds (Bonferroni over the looks).
+ */
 export function levelOf(looks: number, alpha = 0.05): number {
   return alpha / looks;
 }

@@ -17,7 +17,9 @@ export function roomSentences(count: number): string[] {
   return [...texts].slice(0, count);
 }
 
-/** What people write in ScanRefer, Nr3D and elsewhere: punctuation, numbers, blanks, other scripts, combined letters. */
+/**
+ * What people write in ScanRefer, Nr3D and elsewhere: punctuation, numbers, blanks, other scripts, combined letters.
+ */
 export const unusualTexts: readonly string[] = [
   "This is a black tv. it's hung on the wall, left of the white-board!!",
   "the 2nd chair (from the left); 3.5m x 0.75m, $12.99, 50% off - room #101",

@@ -93,7 +93,8 @@ async function open(name: string, html: string, width: number, dark = false): Pr
 /** Text that stands outside of the window, or of an element that cuts it off. */
 const cutTexts = `[...document.querySelectorAll("h1,h2,p,dt,dd,td,th,button,label,figcaption,summary")].filter((n) => {
   const box = n.getBoundingClientRect();
-  return box.width > 0 && (box.right > innerWidth + 1 || n.scrollWidth > n.clientWidth + 1 && getComputedStyle(n).overflow !== "visible");
+  return box.width > 0 && (box.right > innerWidth + 1 || n.scrollWidth > n.clientWidth + 1 &&
+    getComputedStyle(n).overflow !== "visible");
 }).map((n) => n.textContent)`;
 
 test("a page is one file, the same bytes for the same data, and no text of it becomes markup", () => {

@@ -30,7 +30,7 @@ test("answers come back as written, absent ones as undefined, damaged ones as an
   expect(() => readAnswers(row)).toThrow(/0\.iou: .*; delete it and run the study again/);
 });
 
-test("two runs of one variant and seed have their own answers: a trial with --set does not stand in for the run", () => {
+test("two runs of one variant and seed have their own answers: a trial with --set does not stand for the run", () => {
   const plain = storeSampleRun({ sample: 1 });
   const trial = storeSampleRun({ sample: 2, set: ["training.steps=10"] });
   expect(readAnswers(plain)).toEqual(samplePredictions("full", 1));

@@ -4,7 +4,7 @@ import { labelOf, latestRows, ResultRow } from "../../lib/runs/row";
 import { settingsHash } from "../../lib/runs/settings";
 import { sampleRow } from "../report/sample";
 
-test("a row stands under its variant alone only where it is the variant's own configuration in single precision", () => {
+test("a row stands under its variant alone only where it is the variant's own configuration in float32", () => {
   expect(labelOf(sampleRow())).toBe("full");
   const changed = presentRow({ "training.steps": 10 });
   expect(labelOf(changed)).toBe("full, training.steps=10");

@@ -42,7 +42,7 @@ test("rows count for the job whose configuration, seed, data and starting weight
   expect(found()).toEqual([]);
 });
 
-test("a row of another engine, precision or numerics counts where there is none of today's, and is shown as such", () => {
+test("a row of another engine, precision or numerics counts where today's is missing, and is shown as such", () => {
   const half = storeSampleRun({ variant: "no-mpe", identity: { precision: "fp16", engine: "ort-webgpu" } });
   expect(found()).toEqual([half]);
   expect(labelOf(half)).toBe("no-mpe, fp16");

@@ -119,7 +119,8 @@ test("the 95 % interval holds the truth in about 95 % of simulated studies", () 
     const [low, high] = intervalOf(pairedDifferenceOf(arms[0]!, arms[1]!), 0.95)!;
     if (low <= 5 && 5 <= high) inside += 1;
   }
-  // binomial spread of 400 trials at 0.95 is 1.1 %; the formula is slightly conservative (seeds' noise within rooms counts twice)
+  // binomial spread of 400 trials at 0.95 is 1.1 %; the formula is slightly conservative (seeds' noise within rooms
+  // counts twice)
   expect(inside / studies).toBeGreaterThan(0.92);
   expect(inside / studies).toBeLessThan(0.995);
 });

@@ -69,7 +69,8 @@ export async function answersOfRuns(rows: readonly ResultRow[], progress: Progre
   for (const key of ["data", "dataFingerprint", "proposals", "split"] as const)
     if (second !== undefined && second[key] !== first[key])
       throw new UserError(
-        `runs ${first.run} and ${second.run} cannot be compared case by case: ${key} is ${first[key]} and ${second[key]}`,
+        `runs ${first.run} and ${second.run} cannot be compared case by case: ` +
+          `${key} is ${first[key]} and ${second[key]}`,
       );
   const answers = rows.map(answersOf);
   const wrongFirst = [...answers[0]!.values()].sort((a, b) => Number(a.iou >= 0.25) - Number(b.iou >= 0.25));

@@ -103,7 +103,8 @@ export function dataLabel(
   const seeds = new Set(rows.map((r) => r.seed)).size;
   if (rows.length === 0) return "no finished run yet";
   const boxes = unique(rows.map((r) => boxNames[r.proposals]));
-  return `${dataTitle(rows)}, preset ${unique(rows.map((r) => r.preset))}, ${boxes}, ${seeds} seed${seeds === 1 ? "" : "s"}`;
+  const preset = unique(rows.map((r) => r.preset));
+  return `${dataTitle(rows)}, preset ${preset}, ${boxes}, ${seeds} seed${seeds === 1 ? "" : "s"}`;
 }
 
 /** A figure in place of one whose data is missing: it says what to do. */
