@@ -248,7 +248,7 @@ function notesOf(lines: readonly ComparisonRow[], rows: readonly ResultRow[], pa
     );
   if ([...seeds].some((s) => s > 1))
     notes.push(
-      "± is half a 95 % interval whose error has two parts, of seeds and of rooms (Satterthwaite's degrees of freedom). " +
+      "± is half a 95 % interval; its error has two parts, seeds and rooms (Satterthwaite's degrees of freedom). " +
         "Δ is the mean of per-seed differences on the same sentences. Verdicts are two-sided tests at 5 %, corrected " +
         `over the table's variants (Holm); "within ±${smallestEffect} points": the 90 % interval lies inside.`,
     );

@@ -57,7 +57,7 @@ export interface PaperTable {
 
 /** Stands below every table that shows the paper's figures. */
 export const sourcesNote =
-  "Letters behind the paper's figures: A, B reading notes of the paper, D a survey, S the project's summary, C a count.";
+  "Letters behind the paper's figures: A, B reading notes of the paper, C a count, D a survey, S the lab's summary.";
 
 /** A cell on which its sources agree. */
 const read = (value: number, ...sources: Source[]): readonly Reading[] => [{ value, sources }];
