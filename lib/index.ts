@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { UserError } from "./core/errors";
 import { inProject } from "./core/root";
-import { uniformFrames } from "./datasets/frames";
+import { uniformFrames } from "./datasets/frame-sampling";
 import { openScene, readWholeViews, type ScanNetScene } from "./datasets/scannet";
 import type { View } from "./datasets/scene";
 import type { Grounding } from "./eval/ask";

@@ -1,7 +1,7 @@
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import type { Rng } from "../core/rng";
-import { uniformFrames } from "../datasets/frames";
+import { uniformFrames } from "../datasets/frame-sampling";
 import type { Query } from "../datasets/scene";
 
 /** Sentences of one scene that share an encoding of its views. */

@@ -1,12 +1,16 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import { UserError } from "../core/errors";
 import { indexedScan } from "./embodiedscan";
-import { keptFile, readJson } from "./json-file";
+import { keptFile, parseJson } from "./json-file";
 import { numbersIn, scanFact } from "./matrix-text";
 
 /** ReferIt3D's file of all scans. */
 export const alignmentFile = "scans_axis_alignment_matrices.json";
+
+/** Of scans that the lab does not read too, which may have none: []. */
+const Matrices = z.record(z.string(), z.array(z.unknown()));
 
 function matrix(m: readonly unknown[], origin: string): Float64Array {
   const numbers = Float64Array.from(m, (x) => (typeof x === "number" ? x : NaN));
@@ -19,8 +23,7 @@ function matrix(m: readonly unknown[], origin: string): Float64Array {
 
 /**
  * Row-major 4x4 that turns a scan's own world into the axis-aligned one, metres: the axisAlignment line of
- * <scene>.txt, else
- * ReferIt3D's scans_axis_alignment_matrices.json, else EmbodiedScan's index.
+ * <scene>.txt, else ReferIt3D's scans_axis_alignment_matrices.json, else EmbodiedScan's index.
  *
  * @returns undefined when none has it (ScanNet's test scans)
  * @throws UserError when one has it, but not as 16 finite numbers
@@ -30,10 +33,10 @@ export function readAlignment(folder: string, id: string): Float64Array | undefi
   const line = existsSync(file) ? scanFact(readFileSync(file, "utf8"), "axisAlignment") : undefined;
   if (line !== undefined) return matrix(numbersIn(line), `${file}: axisAlignment`);
   const all = keptFile(join(folder, alignmentFile), (path) =>
-    readJson(path, "a matrix for each scan", "download it again"),
+    parseJson(path, Matrices, "a matrix for each scan", "download it again"),
   );
-  const listed: unknown = typeof all === "object" && all !== null ? (all as Record<string, unknown>)[id] : undefined;
-  if (Array.isArray(listed)) return matrix(listed, `${join(folder, alignmentFile)}: ${id}`);
+  const listed = all?.[id];
+  if (listed !== undefined) return matrix(listed, `${join(folder, alignmentFile)}: ${id}`);
   const indexed = indexedScan(folder, id)?.alignment;
   return indexed === undefined
     ? undefined

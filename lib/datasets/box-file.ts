@@ -1,37 +1,29 @@
 import { join } from "node:path";
+import { z } from "zod";
 import { UserError } from "../core/errors";
 import { namesIn } from "../core/files";
 import type { Box } from "../geometry/box";
-import { keptFile, readJson } from "./json-file";
+import { keptFile, parseJson } from "./json-file";
+
+const Length = z.number().min(0);
+const BoxForm = z.tuple([z.number(), z.number(), z.number(), Length, Length, Length]);
 
 /** @returns centre and full size, metres @throws UserError for anything but six finite numbers with no negative size */
 export function checkBox(value: unknown, where: string): Box {
-  const numbers = Array.isArray(value) ? (value as unknown[]) : [];
-  if (
-    numbers.length === 6 &&
-    numbers.every((x) => typeof x === "number" && Number.isFinite(x)) &&
-    numbers.slice(3).every((x) => (x as number) >= 0)
-  ) {
-    return numbers as unknown as Box;
-  }
+  const box = BoxForm.safeParse(value);
+  if (box.success) return box.data;
   throw new UserError(
     `${where} must be 6 finite numbers, centre and size, got ${JSON.stringify(value)?.slice(0, 120)}; write the ` +
       "file again",
   );
 }
 
+const BoxLists = z.record(z.string(), z.array(z.unknown()));
+
 function readBoxes(file: string): Map<string, readonly unknown[]> {
-  const value = readJson(file, "boxes by scene", "write the file again, with every number finite");
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new UserError(
-      `${file}: expected {"scannet/scene0011_00": [[cx, cy, cz, dx, dy, dz], …], …}; write the file again`,
-    );
-  return new Map(
-    Object.entries(value).map(([key, list]) => {
-      if (!Array.isArray(list)) throw new UserError(`${file}: ${key}: expected a list of boxes; write the file again`);
-      return [key.split("/").at(-1)!, list as unknown[]];
-    }),
-  );
+  const form = 'boxes by scene, {"scannet/scene0011_00": [[cx, cy, cz, dx, dy, dz], …], …}';
+  const lists = parseJson(file, BoxLists, form, "write the file again, with every number finite");
+  return new Map(Object.entries(lists).map(([key, list]) => [key.split("/").at(-1)!, list]));
 }
 
 const kinds = { pred: /^scannet_\w+_pred_box\.json$/, gt: /^scannet_\w+_gt_box\.json$/ } as const;

@@ -3,7 +3,7 @@ import { runChild } from "../core/child";
 import { UserError } from "../core/errors";
 import { moduleFile } from "../core/root";
 import { type Box, iou } from "../geometry/box";
-import { uniformFrames } from "./frames";
+import { uniformFrames } from "./frame-sampling";
 import { findLabelMap, type LabelMap } from "./label-map";
 import { exportedMasks, maskExportFile } from "./masks";
 import { proposalFile, readProposals } from "./proposals";

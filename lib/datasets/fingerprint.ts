@@ -184,7 +184,7 @@ export function sceneFingerprints(
         ...(boxes === "" ? {} : { proposals: crc32(boxes).toString(16) }),
       },
     });
-    progress({ task: "fingerprint", done: i + 1, total: ids.length, note: "scenes" });
+    progress({ task: "fingerprint", done: i + 1, total: ids.length });
   }
   index.save();
   return out;

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import { UserError } from "../core/errors";
 import { namesIn } from "../core/files";
 import type { Intrinsics } from "../geometry/camera";
@@ -90,17 +91,27 @@ const finite = (pose: Float64Array): Float64Array | undefined => (pose.every(Num
 
 type Size = readonly [rows: number, cols: number];
 
+const Side = z
+  .int()
+  .min(1)
+  .max(1 << 14);
+const Resolution = z.tuple([Side, Side]);
+const Stream = z.looseObject({
+  file_extension: z.unknown().optional(),
+  resolution: z.unknown().optional(),
+  number_of_frames: z.unknown().optional(),
+});
+
 /** Sizes and depth unit from the scan's facts. */
 function readFacts(file: string): { colour: Size; depth: Size; metres: boolean; frames: number } {
   const { streams, depth_unit: unit } = readJsonOf(file, "the scan's facts", again);
-  const list = Array.isArray(streams) ? (streams as Record<string, unknown>[]) : [];
-  const stream = (extension: string): Record<string, unknown> =>
-    list.find((s) => s?.file_extension === extension) ?? {};
+  const list = z.array(z.unknown()).catch([]).parse(streams);
+  const stream = (extension: string): z.infer<typeof Stream> =>
+    list.map((s) => Stream.catch({}).parse(s)).find((s) => s.file_extension === extension) ?? {};
   const whole = (n: unknown): boolean => Number.isSafeInteger(n) && (n as number) > 0;
   const size = (extension: string): Size => {
-    const resolution = stream(extension).resolution;
-    if (Array.isArray(resolution) && resolution.length === 2 && resolution.every((n) => whole(n) && n <= 1 << 14))
-      return resolution as unknown as Size;
+    const resolution = Resolution.safeParse(stream(extension).resolution);
+    if (resolution.success) return resolution.data;
     throw new UserError(`${file}: streams has no ${extension} with a resolution [rows, columns]; ${again}`);
   };
   const [colour, depth] = [size("mp4"), size("depth.zlib")];

@@ -3,11 +3,13 @@ import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { boxesOf, boxFileOf } from "./box-file";
-import { readJson } from "./json-file";
+import { parseJson } from "./json-file";
 import { maskExportFile, maskListFile, readMaskExport, readMaskList, readSparseMasks, sparseMaskFile } from "./masks";
 import type { Proposal } from "./scene";
 import { checkSceneId } from "./scene";
 
+const Edge = z.number().positive();
+const SolidBox = z.tuple([z.number(), z.number(), z.number(), Edge, Edge, Edge]);
 const File = z.strictObject({
   scene: z.string(),
   proposals: z.array(
@@ -24,27 +26,19 @@ const listFile = (folder: string, sceneId: string): string => join(folder, "prop
 
 function readList(folder: string, sceneId: string): Proposal[] {
   const file = listFile(folder, sceneId);
-  const parsed = File.safeParse(readJson(file, `the detector's boxes of ${sceneId}`, "write the proposals again"));
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
+  const form = '{"scene", "proposals": [{"box": [cx, cy, cz, dx, dy, dz], "label"?, "score"?}]}';
+  const { scene, proposals } = parseJson(file, File, `the detector's boxes of ${sceneId}, ${form}`, "write them again");
+  if (scene !== sceneId)
     throw new UserError(
-      `${file}: ${issue.path.join(".")}: ${issue.message}; expected {"scene", "proposals": [{"box": [cx, cy, ` +
-        `cz, dx, dy, dz], "label"?, "score"?}]}`,
+      `${file}: holds proposals of scene "${scene}", expected "${sceneId}"; the file is misnamed or misplaced`,
     );
-  }
-  if (parsed.data.scene !== sceneId)
+  return proposals.map(({ box, label, score }, i): Proposal => {
+    const numbers = SolidBox.safeParse(box);
+    if (numbers.success) return { box: numbers.data, label, score };
     throw new UserError(
-      `${file}: holds proposals of scene "${parsed.data.scene}", expected "${sceneId}"; the file is misnamed or ` +
-        "misplaced",
+      `${file}: proposal ${i} must have 6 finite numbers, centre and positive size, got [${box.join(", ")}]; ` +
+        "write the proposals again",
     );
-  return parsed.data.proposals.map(({ box, label, score }, i): Proposal => {
-    if (box.length !== 6 || !box.every((x) => x !== null && Number.isFinite(x)) || box.slice(3).some((x) => x! <= 0)) {
-      throw new UserError(
-        `${file}: proposal ${i} must have 6 finite numbers, centre and positive size, got [${box.join(", ")}]; ` +
-          "write the proposals again",
-      );
-    }
-    return { box: box as unknown as Proposal["box"], label, score };
   });
 }
 

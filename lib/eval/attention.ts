@@ -3,7 +3,7 @@ import { inputSizes, makeInputs } from "../dataloader/inputs";
 import type { SceneCache } from "../dataloader/prepared-scenes";
 import { evaluationFrames } from "../dataloader/record";
 import type { SceneSentences } from "../dataloader/sentences";
-import { uniformFrames } from "../datasets/frames";
+import { uniformFrames } from "../datasets/frame-sampling";
 import { openScene } from "../datasets/scannet";
 import type { Query } from "../datasets/scene";
 import { disposeTensors } from "../engine/named-step";

@@ -4,7 +4,7 @@ import { inputSizes, makeInputs, type SentenceTokens, sequenceLayout } from "../
 import type { PreparedScene, ProposalSource, SceneCache } from "../dataloader/prepared-scenes";
 import { evaluationFrames } from "../dataloader/record";
 import type { SceneSentences } from "../dataloader/sentences";
-import { uniformFrames } from "../datasets/frames";
+import { uniformFrames } from "../datasets/frame-sampling";
 import type { Query } from "../datasets/scene";
 import { disposeTensors, NamedStep } from "../engine/named-step";
 import { tf } from "../engine/tf";

@@ -16,6 +16,7 @@ import { localRows } from "../../lib/runs/results";
 import type { ResultRow } from "../../lib/runs/row";
 import { type Job, jobConfig, jobsOf } from "../../lib/studies/job";
 import { sparseNpz } from "../setup/formats/npz";
+import { cupboards, writePhoneScan } from "../setup/formats/phone-scan";
 import { dataFolder, objects, scanVertices, writeScan } from "../setup/formats/scan";
 import { printed } from "../setup/printed";
 
@@ -134,6 +135,30 @@ test("a folder in ScanNet's form goes from check to Table 1, named by one config
   expect(answers.map((a) => a.question_type)).toEqual(["multiple", "unique", "multiple", "multiple"]);
   expect(answers.every((a) => a.pred_response.length === 6)).toBe(true);
 }, 600_000);
+
+test("a phone scan without mesh, lists or training data is checked, prepared and asked about", async () => {
+  const phone = dataFolder();
+  rmSync(join(phone.folder, "dataset.json"));
+  await writePhoneScan(join(phone.folder, "kitchen"));
+  phone.file(
+    "sentences_val.json",
+    cupboards.map(({ label }, i) => ({
+      scene_id: "kitchen",
+      object_id: String(i),
+      object_name: label,
+      ann_id: "0",
+      description: `the ${label} that is not between the others`,
+    })),
+  );
+  const report = await printed(check, "check", phone.folder);
+  expect(report.out).toContain("nothing is wrong with what is there");
+  expect(report.out).toMatch(/kitchen: - on the mesh, \d+\.\d % in boxes, \d+\.\d % coincide/);
+  expect(report.status).toBe(0);
+  const { out: json, status } = await printed(evaluate, out, "--data", phone.folder, "--json");
+  expect(status).toBe(0);
+  expect(JSON.parse(json)).toMatchObject({ n: 3, synthetic: false });
+  phone.remove();
+}, 900_000);
 
 test("a study runs on it: the folder's name is all that it takes, and its rows are not synthetic", async () => {
   const change = set("language.layers=1", "lora.fullLayers=1");

@@ -158,8 +158,8 @@ describe("the authors' boxes", () => {
       { [`scannet/${id}`]: [[0, 0, 0, 1, -1, 1]] },
       "box 0 must be 6 finite numbers, centre and size, got [0,0,0,1,-1,1]",
     ],
-    ["a scene without a list", { [`scannet/${id}`]: 3 }, `scannet/${id}: expected a list of boxes`],
-    ["a list instead of scenes", [], 'expected {"scannet/scene0011_00"'],
+    ["a scene without a list", { [`scannet/${id}`]: 3 }, `scannet/${id}: Invalid input: expected array`],
+    ["a list instead of scenes", [], 'expected boxes by scene, {"scannet/scene0011_00"'],
   ])("with %s are refused", (_, content, message) => {
     data.file(name, content);
     refused(message);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
-import { uniformFrames } from "../../lib/datasets/frames";
+import { uniformFrames } from "../../lib/datasets/frame-sampling";
 import { finishedRoom } from "../../lib/datasets/rooms/scan";
 import { openScene, readSceneList, readView, readViews, squareCrop } from "../../lib/datasets/scannet";
 import { unproject } from "../../lib/geometry/camera";

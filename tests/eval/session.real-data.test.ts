@@ -4,7 +4,7 @@ import { resolveConfig } from "../../lib/config/resolve";
 import { UserError } from "../../lib/core/errors";
 import { type Progress, silent } from "../../lib/core/progress";
 import { Rng } from "../../lib/core/rng";
-import { coverageFrames, coverageOf } from "../../lib/datasets/coverage";
+import { coverageFrames, coverageOf } from "../../lib/datasets/frame-sampling";
 import { openScene } from "../../lib/datasets/scannet";
 import { openSession, type Session } from "../../lib/eval/session";
 import { dataFolder, objects, writeScan } from "../setup/formats/scan";

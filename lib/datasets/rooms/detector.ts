@@ -11,7 +11,10 @@ function jittered(box: Box, config: RoomsConfig["detector"], rng: Rng): Box {
   return [shift(0), shift(1), shift(2), size(3), size(4), size(5)];
 }
 
-const rounded = (box: Box): Box => box.map((x) => Math.round(x * 1e4) / 1e4) as unknown as Box;
+const rounded = ([x, y, z, dx, dy, dz]: Box): Box => {
+  const to = (n: number): number => Math.round(n * 1e4) / 1e4;
+  return [to(x), to(y), to(z), to(dx), to(dy), to(dz)];
+};
 
 /**
  * What a detector would offer for a room: boxes that jitter, some objects missed, some found twice, some that are none.

@@ -1,36 +1,42 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import pLimit from "p-limit";
+import { z } from "zod";
 import { runChild } from "../../core/child";
 import { UserError } from "../../core/errors";
 import { writeFileAtomic } from "../../core/files";
 import { type ProgressSink, silent } from "../../core/progress";
 import { moduleFile } from "../../core/root";
+import { parseJson } from "../json-file";
 import { configHash, planRooms, type RoomPlan, type RoomsConfig, roomsVersion } from "./config";
 import { labelMapTsv, nr3dCsv, scanReferJson, sr3dCsv } from "./referring";
 import { finishedRoom, type RoomRecord, sceneFolder, writeRoom } from "./scan";
 import type { Job } from "./worker";
 
 /** The manifest, written last: its presence says that the folder is complete. */
-export interface RoomsManifest {
-  readonly name: string;
-  readonly version: number;
-  readonly seed: number;
-  readonly config: RoomsConfig;
+const RoomsManifest = z.object({
+  name: z.string(),
+  version: z.int(),
+  seed: z.int(),
+  // of an older version too: what it lacks or has beside is compared, not refused
+  config: z.custom<RoomsConfig>((value) => typeof value === "object" && value !== null),
   /** sha256 over every file of the data set. */
-  readonly fingerprint: string;
-  readonly rooms: { readonly train: number; readonly val: number };
-  readonly sentences: { readonly train: number; readonly val: number };
-}
+  fingerprint: z.string(),
+  rooms: z.object({ train: z.int(), val: z.int() }),
+  sentences: z.object({ train: z.int(), val: z.int() }),
+});
+export type RoomsManifest = z.infer<typeof RoomsManifest>;
 
 const manifestFile = (folder: string): string => join(folder, "rooms.json");
 
 /** The manifest of a folder that `makeRooms` finished; undefined for any other folder. */
 export function readManifest(folder: string): RoomsManifest | undefined {
   const file = manifestFile(folder);
-  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as RoomsManifest) : undefined;
+  return existsSync(file)
+    ? parseJson(file, RoomsManifest, "what the rooms were made with", 'run "data make" again')
+    : undefined;
 }
 
 /** Most rooms of one process's job: starting a process takes as long as making ten. */

@@ -15,7 +15,7 @@ export interface Finish {
 
 function toned(base: Rgb, tone: Tone): Rgb {
   const mix = (other: Rgb, share: number): Rgb =>
-    [0, 1, 2].map((i) => base[i]! * (1 - share) + other[i]! * share) as unknown as Rgb;
+    [0, 1, 2].map((i) => base[i]! * (1 - share) + other[i]! * share) as [number, number, number];
   switch (tone) {
     case "main":
       return base;

@@ -1,6 +1,6 @@
 import { unproject } from "../../geometry/camera";
 import { patchGrid, pixelsInside } from "../../geometry/patches";
-import { uniformFrames } from "../frames";
+import { uniformFrames } from "../frame-sampling";
 import { readViews, type ScanNetScene } from "../scannet";
 
 export interface Visibility {

@@ -1,6 +1,6 @@
 import { UserError } from "../../core/errors";
 import { type ProgressSink, silent } from "../../core/progress";
-import { uniformFrames } from "../../datasets/frames";
+import { uniformFrames } from "../../datasets/frame-sampling";
 import { openScene } from "../../datasets/scannet";
 import type { Query } from "../../datasets/scene";
 import { type AttentionWeights, sceneAttention } from "../../eval/attention";

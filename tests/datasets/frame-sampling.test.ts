@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Rng } from "../../lib/core/rng";
-import { coverageFrames, coverageOf, greedyCoverage, voxelsSeen } from "../../lib/datasets/coverage";
+import { coverageFrames, coverageOf, greedyCoverage, voxelsSeen } from "../../lib/datasets/frame-sampling";
 import { openScene } from "../../lib/datasets/scannet";
 import {
   alignment,

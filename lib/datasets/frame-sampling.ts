@@ -4,6 +4,17 @@ import { unproject } from "../geometry/camera";
 import { roundHalfEven } from "../geometry/voxels";
 import type { ScanNetScene } from "./scannet";
 
+/**
+ * `count` positions spread evenly over `total` frames: trunc(linspace(0, total - 1, count)). Positions repeat when
+ * there are
+ * fewer frames than asked for, as in the released code (paper.md 2.1.2).
+ */
+export function uniformFrames(total: number, count: number): number[] {
+  if (total < 1 || count < 1)
+    throw new UserError(`uniform sampling needs at least one frame, got ${count} of ${total}`);
+  return Array.from({ length: count }, (_, i) => (count === 1 ? 0 : Math.floor((i * (total - 1)) / (count - 1))));
+}
+
 /** Edge of a voxel, metres (paper.md 3.2). */
 const VOXEL = 0.1;
 /** Every second frame is a candidate where that leaves at least this many, else every frame (paper.md 3.2). */
