@@ -55,7 +55,10 @@ function framesToRead(scene: ScanNetScene, everyFrame: boolean): string[] {
 /** Least overlap at which a mask stands for an object, and least masks that say something about the numbering. */
 const [SAME_BOX, FEWEST_MASKS] = [0.5, 3];
 
-/** Whether class ids of exported masks are NYU40's instead of the label map's own, by the objects that the masks overlap. */
+/**
+ * Whether class ids of exported masks are NYU40's instead of the label map's own, by the objects that the masks
+ * overlap.
+ */
 function numberingFault(
   folder: string,
   id: string,
@@ -72,7 +75,8 @@ function numberingFault(
   }
   if (judged < FEWEST_MASKS || nyu <= rows) return undefined;
   return (
-    `${maskExportFile(folder, id)}: class ids are NYU40's (${nyu} of ${judged} masks on an object have its NYU40 number, ` +
+    `${maskExportFile(folder, id)}: class ids are NYU40's (${nyu} of ${judged} masks on an object have its NYU40 ` +
+    "number, " +
     `${rows} its id in the label map); write the id column of scannetv2-labels.combined.tsv`
   );
 }

@@ -159,7 +159,8 @@ function missingList(other: Others | undefined, official: boolean, split: Split)
   if (other === undefined && official) return "take ScanNet's official list (Tasks/Benchmark of its repository)";
   const download =
     other?.kind === "ARKitScenes" ? `, or download its ${split === "train" ? "Training" : "Validation"} captures` : "";
-  return `write ${split}.txt with the names of the ${other?.kind ?? "folder's"} scans to ${use} on, one a line${download}`;
+  const scans = `${other?.kind ?? "folder's"} scans`;
+  return `write ${split}.txt with the names of the ${scans} to ${use} on, one a line${download}`;
 }
 
 async function checkLists(
@@ -271,7 +272,9 @@ async function checkTables(found: Findings): Promise<void> {
   );
   if (pickles.length > 0) {
     found.missing.push({
-      what: `a json form of ${pickles.slice(0, 3).join(", ")}${pickles.length > 3 ? `, … (${pickles.length} files)` : ""}`,
+      what:
+        `a json form of ${pickles.slice(0, 3).join(", ")}` +
+        (pickles.length > 3 ? `, … (${pickles.length} files)` : ""),
       todo: "pickles are never loaded; README.md says how to convert them",
     });
   }

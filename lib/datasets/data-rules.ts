@@ -13,9 +13,9 @@ export interface DataRules {
 }
 
 /**
- * The lab's own thresholds. Over 100 rooms of S2-Rooms right scenes have at least 1.00 of their points on the mesh, 0.26
- * in boxes and 0.67 of neighbouring frames' points coincide; with poses, depth or cameras that are wrong in one of 14 ways
- * at most 0.70, 0.48 and 0.75, and in each way one of the three is far below its threshold.
+ * The lab's own thresholds. Over 100 rooms of S2-Rooms right scenes have at least 1.00 of their points on the mesh,
+ * 0.26 in boxes and 0.67 of neighbouring frames' points coincide; with poses, depth or cameras that are wrong in one of
+ * 14 ways at most 0.70, 0.48 and 0.75, and in each way one of the three is far below its threshold.
  */
 export const labChecks: DataRules["checks"] = {
   rotation: 0.01,

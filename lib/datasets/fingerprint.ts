@@ -47,7 +47,10 @@ const FRESH = 1000;
 /** Hashing that took less than this is not worth a file, milliseconds. */
 const WORTH_KEEPING = 250;
 
-/** Digests of a data folder's files, kept in data/cache/fingerprints so that a second look asks for sizes and dates alone. */
+/**
+ * Digests of a data folder's files, kept in data/cache/fingerprints so that a second look asks for sizes and dates
+ * alone.
+ */
 class DigestIndex {
   readonly #file: string;
   readonly #folder: string;
@@ -133,7 +136,9 @@ function hashed(files: readonly Present[]): Omit<Digest, "seen"> {
   };
 }
 
-/** What files that serve all scenes say of one, as text; "" when they do not name it, their bytes when they are damaged. */
+/**
+ * What files that serve all scenes say of one, as text; "" when they do not name it, their bytes when they are damaged.
+ */
 function sharedFacts(folder: string, id: string, alignment: string, rules: string | undefined): string {
   try {
     const matrices = alignment === "" ? undefined : (JSON.parse(alignment) as Record<string, unknown>)[id];

@@ -56,7 +56,9 @@ function byNumber({ colour, depth, pose }: Patterns): (folder: string) => FrameF
 const has = (folder: string, pattern: RegExp): boolean =>
   existsSync(folder) && namesIn(folder).some((name) => pattern.test(name));
 
-/** SensReader's own export: color/12.jpg, depth/12.png, pose/12.txt, intrinsic/; scannet_frames_25k beside its lists. */
+/**
+ * SensReader's own export: color/12.jpg, depth/12.png, pose/12.txt, intrinsic/; scannet_frames_25k beside its lists.
+ */
 const exportedFolders: FrameLayout = {
   kind: "exported folders",
   is: (folder) => existsSync(join(folder, "color")),
@@ -104,7 +106,9 @@ const sensReader: FrameLayout = {
   depth: {},
 };
 
-/** 7-Scenes: frame-000012.color.png, .depth.png, .pose.txt; its page gives one camera for all and 65535 for no depth. */
+/**
+ * 7-Scenes: frame-000012.color.png, .depth.png, .pose.txt; its page gives one camera for all and 65535 for no depth.
+ */
 const sevenScenes: FrameLayout = {
   kind: "7-Scenes",
   is: (folder) => has(folder, /^frame-\d+\.color\.png$/),
@@ -199,13 +203,23 @@ export function folderIntrinsics(layout: FrameLayout, folder: string, published:
 export function foreignCapture(folder: string): string | undefined {
   const names = existsSync(folder) ? namesIn(folder) : [];
   const into =
-    "color/<n>.jpg, depth/<n>.png (16 bit, millimetres), pose/<n>.txt (4x4, camera to world, metres, camera with x right, y down, z forward) and intrinsic/intrinsic_depth.txt";
+    "color/<n>.jpg, depth/<n>.png (16 bit, millimetres), pose/<n>.txt (4x4, camera to world, metres, camera with " +
+    "x right, y down, z forward) and intrinsic/intrinsic_depth.txt";
   const some = (pattern: RegExp): boolean => names.some((name) => pattern.test(name));
   if (some(/\.r3d$/) || (names.includes("metadata") && names.includes("rgbd")))
-    return `${folder} is a Record3D capture (.r3d, or rgbd/ with metadata): its depth is float32 metres behind lzfse, its poses are quaternions with y up in "metadata"; convert it to ${into}`;
+    return (
+      `${folder} is a Record3D capture (.r3d, or rgbd/ with metadata): its depth is float32 metres behind lzfse, ` +
+      `its poses are quaternions with y up in "metadata"; convert it to ${into}`
+    );
   if (some(/^frame_\d+\.json$/) || (names.includes("keyframes") && existsSync(join(folder, "keyframes"))))
-    return `${folder} is a capture of an ARKit app (frame_<n>.jpg with frame_<n>.json, or keyframes/): its poses look along -z with y up; turn them by diag(1, -1, -1, 1) and convert it to ${into}`;
+    return (
+      `${folder} is a capture of an ARKit app (frame_<n>.jpg with frame_<n>.json, or keyframes/): its poses look ` +
+      `along -z with y up; turn them by diag(1, -1, -1, 1) and convert it to ${into}`
+    );
   if (some(/^seq-\d+$/))
-    return `${folder} holds sequences (${names.filter((n) => /^seq-\d+$/.test(n)).join(", ")}): name ${basename(folder)} as the data folder and a sequence as the scene`;
+    return (
+      `${folder} holds sequences (${names.filter((n) => /^seq-\d+$/.test(n)).join(", ")}): ` +
+      `name ${basename(folder)} as the data folder and a sequence as the scene`
+    );
   return undefined;
 }

@@ -84,7 +84,8 @@ function exportIntrinsics(layout: FrameLayout, at: string, folder: string, id: s
   const published = folderIntrinsics(layout, at, true);
   if (published !== undefined) return published;
   throw new UserError(
-    `${join(at, layout.intrinsics[0] ?? "intrinsics.txt")} is missing: expected the depth camera's intrinsics, 4x4 or ` +
+    `${join(at, layout.intrinsics[0] ?? "intrinsics.txt")} is missing: expected the depth camera's intrinsics, ` +
+      "4x4 or " +
       `3x3 numbers, or "fx fy cx cy"; write them there, or put ${id}.txt (with fx_depth, fy_depth, mx_depth, ` +
       `my_depth) into scans/${id}`,
   );
@@ -191,7 +192,8 @@ export function openFrames(folder: string, id: string): FrameSource {
   if (store === undefined) {
     throw new UserError(
       captureOf(folder, id) ??
-        `${join(folder, "scans", id)}: has no frames; put ${id}.sens there, its export (color/ depth/ pose/ intrinsic/, ` +
+        `${join(folder, "scans", id)}: has no frames; put ${id}.sens there, its export ` +
+          "(color/ depth/ pose/ intrinsic/, " +
           `posed_images/${id}, scannet_frames_25k/${id}, or frame-<n>.color.jpg …), or frames of 7-Scenes or TUM RGB-D`,
     );
   }

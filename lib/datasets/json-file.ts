@@ -73,7 +73,9 @@ export function parsed<T>(value: unknown, schema: z.ZodType<T>, where: string, t
   throw new UserError(`${where}: ${[path.join("."), message].filter((x) => x !== "").join(": ")}${got}; ${todo}`);
 }
 
-/** A JSON file in the form that a schema gives it. @throws UserError when it is missing, not JSON, or of another form */
+/**
+ * A JSON file in the form that a schema gives it. @throws UserError when it is missing, not JSON, or of another form
+ */
 export function parseJson<T>(file: string, schema: z.ZodType<T>, what: string, todo: string): T {
   return parsed(readJson(file, what, todo), schema, file, `expected ${what}; ${todo}`);
 }

@@ -172,7 +172,10 @@ export function openMultiscanFrames(scan: string, id: string): FrameSource {
   const frames = names.filter((name) => Number(name) < cameras.length).sort((a, b) => Number(a) - Number(b));
   if (frames.length === 0) {
     throw new UserError(
-      `${files.colour}: ${names.length === 0 ? "has no frames" : `its frames are beyond the ${cameras.length} cameras of ${id}.jsonl`}; ` +
+      `${files.colour}: ` +
+        (names.length === 0
+          ? "has no frames; "
+          : `its frames are beyond the ${cameras.length} cameras of ${id}.jsonl; `) +
         "take them out of the film, numbered from 0: " +
         `mkdir color && ffmpeg -i ${id}.mp4 -start_number 0 -qscale:v 2 color/%d.jpg`,
     );

@@ -71,7 +71,8 @@ function readGroups(folder: string, id: string): Aggregation["segGroups"] {
     throw new UserError(`${file}: is about scene "${withoutSet(sceneId)}", expected "${id}"; ${again}`);
   if (segmentsFile !== undefined && !segments.endsWith(withoutSet(segmentsFile)))
     throw new UserError(
-      `${file}: names segments of ${withoutSet(segmentsFile)}, but the lab reads ${id}_vh_clean_2.0.010000.segs.json; ` +
+      `${file}: names segments of ${withoutSet(segmentsFile)}, but the lab reads ` +
+        `${id}_vh_clean_2.0.010000.segs.json; ` +
         "take both files of one segmentation from the scan again",
     );
   const groups = [...segGroups].sort((a, b) => a.objectId - b.objectId);
@@ -145,7 +146,8 @@ export function readObjects(folder: string, id: string, mesh: () => SceneMesh): 
     const absent = segments.find((s) => !vertices.has(s));
     if (absent !== undefined)
       throw new UserError(
-        `${files.aggregation}: object ${objectId} (${label}) has segment ${absent}, which no vertex of ${id}_vh_clean_2` +
+        `${files.aggregation}: object ${objectId} (${label}) has segment ${absent}, which no vertex of ` +
+          `${id}_vh_clean_2` +
           ".0.010000.segs.json belongs to; the two are of different segmentations, take both from the scan again",
       );
     const box = boxOfPoints(

@@ -15,7 +15,9 @@ const BOX_MARGIN = 0.05;
 /** Fewer points than this prove nothing. */
 const FEWEST = 40;
 
-/** How well a scene's frames, mesh, boxes and poses fit together; shares are undefined where nothing could be compared. */
+/**
+ * How well a scene's frames, mesh, boxes and poses fit together; shares are undefined where nothing could be compared.
+ */
 export interface SceneGeometry {
   /** Share of the frames' points that lie on the mesh. */
   readonly onMesh?: number;
@@ -85,8 +87,8 @@ function surfaceOf(scene: ScanNetScene, tolerance: number): SurfaceGrid | undefi
 }
 
 /**
- * Holds views of a scene against its mesh, its boxes and each other: poses that are world to camera, in another world or
- * metres off, depth of another scale and foreign intrinsics all show there.
+ * Holds views of a scene against its mesh, its boxes and each other: poses that are world to camera, in another world
+ * or metres off, depth of another scale and foreign intrinsics all show there.
  */
 export function sceneGeometry(scene: ScanNetScene, views: readonly View[]): SceneGeometry {
   const { checks } = scene.rules;

@@ -56,7 +56,8 @@ export interface Proposal {
 export function checkSceneId(id: string, origin: string): string {
   if (sceneIdForm.test(id)) return id;
   throw new UserError(
-    `${origin}: scene id must be letters, digits, _ and - such as scene0011_00, got ${JSON.stringify(id.slice(0, 80))}; ` +
+    `${origin}: scene id must be letters, digits, _ and - such as scene0011_00, got ` +
+      `${JSON.stringify(id.slice(0, 80))}; ` +
       "take the official file",
   );
 }

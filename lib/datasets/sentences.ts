@@ -97,7 +97,8 @@ export function readSplit(
   const scenes = new Set(splitScenes(folder, split));
   if (scenes.size === 0)
     throw new UserError(
-      `${folder}: has no scenes to ${split === "train" ? "train" : "test"} on: write their names into ${split}.txt, one a ` +
+      `${folder}: has no scenes to ${split === "train" ? "train" : "test"} on: write their names into ` +
+        `${split}.txt, one a ` +
         "line",
     );
   const own = (all: Query[]): SplitSentences => {

@@ -25,7 +25,10 @@ function sampled(path: string, blocks: Iterable<readonly [at: number, bytes: num
   return hash.digest();
 }
 
-/** A .sens recording: calibration, every pose, the size of every image, the tail of every depth image and some colour ones. */
+/**
+ * A .sens recording: calibration, every pose, the size of every image, the tail of every depth image and some colour
+ * ones.
+ */
 function recordingDigest(path: string): Uint8Array {
   const sens = SensFile.open(path);
   const hash = createHash("sha256");

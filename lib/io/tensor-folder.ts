@@ -63,9 +63,11 @@ function refuseAbsent(folder: string, index: ReadonlyMap<string, string>, names:
   const few = (list: readonly string[]): string => list.slice(0, 3).join(", ") + (list.length > 3 ? ", …" : "");
   throw new UserError(
     others.length > 0
-      ? `${join(folder, INDEX)}: is of another checkpoint: it names ${few(absent)}, and beside it lie ${few(others)}; ` +
+      ? `${join(folder, INDEX)}: is of another checkpoint: it names ${few(absent)}, ` +
+          `and beside it lie ${few(others)}; ` +
           "copy the index that belongs to these files"
-      : `${folder}: ${absent.length} of the ${named.size} files that ${INDEX} names are missing (${few(absent)}); copy them too`,
+      : `${folder}: ${absent.length} of the ${named.size} files that ${INDEX} names are missing (${few(absent)}); ` +
+          "copy them too",
   );
 }
 

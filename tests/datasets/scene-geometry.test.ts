@@ -195,7 +195,7 @@ describe("a set states its own rules", () => {
   });
 });
 
-test("a phone scan in 7-Scenes' names, without mesh or lists, is read, checked and altered ones are named", async () => {
+test("a phone scan in 7-Scenes' names, without mesh or lists, is read; altered ones are named", async () => {
   const folder = join(top, "phone");
   await writePhoneScan(join(folder, "kitchen"));
   const good = await checkScans(folder, 64);

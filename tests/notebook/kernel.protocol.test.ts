@@ -5,19 +5,29 @@ import { kernelCommand } from "../../lib/notebook/kernelspec";
 import { type Case, cases } from "./protocol/cases";
 import { Client } from "./protocol/client";
 
-/** Runs all cases against a kernel. A case that waits for what never comes fails. */
+/** What cases take for granted that earlier cells have defined. */
+const setup = ['import * as tslab from "tslab";', "const completed = { alpha: 1, beta: 2 };"];
+
+async function started(command: readonly string[]): Promise<Client> {
+  const client = await Client.start(command, inProject());
+  for (const code of setup) await client.execute(code);
+  return client;
+}
+
+/**
+ * Runs all cases against a kernel. A case that waits for what never comes fails. After a failure the kernel is started
+ * anew, so that no case fails for what another has done to it.
+ */
 async function results(command: readonly string[]): Promise<boolean[]> {
-  let client = await Client.start(command, inProject());
+  let client = await started(command);
   const passed: boolean[] = [];
   try {
     for (const one of cases) {
-      passed.push(await one.run(client).catch(() => false));
-      // a kernel that a case has ended or hung is started anew for the next
-      const alive =
-        one.section === "Kernel shutdown" || (await client.execute("0", { store_history: false })).reply !== undefined;
-      if (alive) continue;
+      const ok = await one.run(client).catch(() => false);
+      passed.push(ok);
+      if (ok || one.section === "Kernel shutdown") continue;
       client.close();
-      client = await Client.start(command, inProject());
+      client = await started(command);
     }
   } finally {
     client.close();
@@ -53,14 +63,16 @@ function table(ours: readonly boolean[], tslab: readonly boolean[]): string {
   ].join("\n");
 }
 
-test("the kernel keeps the protocol where stock tslab does not", { timeout: 900_000 }, async () => {
+test("the kernel keeps the protocol where stock tslab does not", { timeout: 1_800_000 }, async () => {
   const file = inProject("lib", "notebook", "protocol.md");
   const tslab = inProject("node_modules", "tslab", "bin", "tslab");
   const ours = await results(kernelCommand("{connection_file}"));
   expect(cases.filter((_, i) => !ours[i]).map(({ name }) => name)).toEqual([]);
+  expect(cases.length).toBeGreaterThanOrEqual(75);
+  // stock tslab leaves most requests without an answer, which is waited for: ten minutes, for CI
+  if (process.env.CI !== "true" && process.env.S2_WRITE_PROTOCOL === undefined) return;
   const theirs = await results([process.execPath, tslab, "kernel", "--config-path", "{connection_file}"]);
   const text = table(ours, theirs);
   if (process.env.S2_WRITE_PROTOCOL !== undefined) writeFileSync(file, text);
-  expect(cases.length).toBeGreaterThanOrEqual(75);
   expect(readFileSync(file, "utf8")).toBe(text);
 });
