@@ -103,7 +103,7 @@ test("the package holds JavaScript, type declarations, and what the programs rea
     "dist/index.d.ts",
     "dist/cli/main.js",
     "dist/report/explorer/style.css",
-    "lib/bench/pytorch/worker.py",
+    "lib/bench/pytorch/torch_worker.py",
     "data/cards/scannet.md",
     "data/pretrained/nano/vision.safetensors",
   ])

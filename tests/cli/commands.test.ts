@@ -69,6 +69,7 @@ describe("the process", () => {
       "node",
       "machine",
       "engine",
+      "gpu",
       "chromium",
       "jupyter",
       "torch",
