@@ -10,7 +10,7 @@ process.env.TSX_TSCONFIG_PATH = inProject("tsconfig.json");
 
 const include = ["tests/**/*.test.ts", "lib/engine/ort/tests/**/*.test.ts"];
 /** Tests that put another module in place of one of lib's. */
-const mocking = ["tests/train/half.test.ts"];
+const mocking = ["tests/train/training-step.half.test.ts"];
 
 // Under NODE_V8_COVERAGE lib is loaded by Node and tsx as in the processes that tests start: counts of both then add
 // up.
