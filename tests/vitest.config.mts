@@ -19,7 +19,7 @@ const measured = {
   include,
   exclude: [...configDefaults.exclude, ...mocking],
   execArgv: ["--import", pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href],
-  server: { deps: { external: [/\/lib\/.*\.(ts|cjs)$/] } },
+  server: { deps: { external: [/\/lib\/(?!engine\/ort\/tests\/).*\.(ts|cjs)$/] } },
   setupFiles: [inProject("tests/setup/coverage.ts")],
 };
 const projects = [measured, { name: "mocking", include: mocking }].map((test) => ({ extends: true as const, test }));
