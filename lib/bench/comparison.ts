@@ -46,7 +46,7 @@ interface Participant extends Member {
   rounds: number;
   readonly turns: number[][];
   runMs: number | undefined;
-  bytes: number | undefined;
+  bytesPerStep: number | undefined;
 }
 
 /** Workers of one task that are measured side by side, taking turns. */
@@ -140,7 +140,7 @@ export class Comparison {
         rounds: this.effort.rounds,
         turns: [],
         runMs: undefined,
-        bytes: undefined,
+        bytesPerStep: undefined,
       });
     }
   }
@@ -167,7 +167,8 @@ export class Comparison {
         if (turn === undefined) continue;
         participant.turns[round] = [...turn.ms];
         if (turn.runMs !== undefined) participant.runMs = (participant.runMs ?? 0) + turn.runMs;
-        if (turn.bytes !== undefined) participant.bytes = (participant.bytes ?? 0) + turn.bytes;
+        // of the last turn: in the first ones weights and constants may still move to the device
+        if (turn.bytes !== undefined) participant.bytesPerStep = turn.bytes / turn.ms.length;
         this.onTurn();
       }
     }
@@ -207,7 +208,7 @@ export class Comparison {
     operations: readonly Operation[] | undefined,
     sgemm: number | null,
   ): BenchRow {
-    const { engine, threads, turns, runMs, bytes, prepared } = participant;
+    const { engine, threads, turns, runMs, bytesPerStep, prepared } = participant;
     const all = turns.flat();
     const baseline = baselinesOf(engine)
       .map((name) => this.#participants.find((r) => r.engine === name))
@@ -224,7 +225,7 @@ export class Comparison {
       threads,
       mode: entryOf(engine).mode,
       precision: entryOf(engine).precision,
-      kernels: prepared.kernels ?? null,
+      kernels: prepared.kernels,
       medianMs: rounded(median(all)),
       minMs: rounded(Math.min(...all)),
       maxMs: rounded(Math.max(...all)),
@@ -234,7 +235,7 @@ export class Comparison {
       ratioTo: ratio === undefined ? null : baseline!.engine,
       peakMB: Math.round(peak.MB),
       deviceMB: peak.deviceMB === undefined ? null : Math.round(peak.deviceMB),
-      bytesPerStep: bytes === undefined ? null : Math.round(bytes / all.length),
+      bytesPerStep: bytesPerStep === undefined ? null : Math.round(bytesPerStep),
       jsShare: runMs === undefined ? null : rounded(1 - runMs / all.reduce((sum, ms) => sum + ms, 0)),
       matmulShare: operations === undefined ? null : rounded(total(products!, "ms") / total(operations, "ms")),
       matmulGflops: operations === undefined ? null : rounded(total(products!, "flops") / total(products!, "ms") / 1e6),

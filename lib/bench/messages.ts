@@ -47,7 +47,7 @@ export const ANSWERS = {
     /** One line: version, device, settings. */
     about: z.string(),
     /** Which libraries compute products, with which instructions. */
-    kernels: z.string().optional(),
+    kernels: z.string(),
   }),
   time: z.object({
     /** Milliseconds of each step. */

@@ -34,7 +34,7 @@ export const BenchRow = z.object({
   peakMB: z.number(),
   /** Most device memory, where PyTorch tells it. */
   deviceMB: z.number().nullable(),
-  /** Bytes moved to and from the device a step, where that is counted. */
+  /** Bytes moved to and from a device a step, where that is counted; the task's inputs lie there from the start. */
   bytesPerStep: z.number().nullable().default(null),
   /** Share of a step's time outside ONNX Runtime: recording, feeding and reading in JavaScript. */
   jsShare: z.number().nullable(),

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { UserError } from "../core/errors";
-import type { OrtEngine, OrtStats } from "../engine/backend";
+import { findAdapter, type OrtEngine, type OrtStats } from "../engine/backend";
 import { chooseEngine, type EngineName } from "../engine/choose";
 import { tf } from "../engine/tf";
 import { readSafetensors } from "../io/safetensors";
@@ -61,14 +61,34 @@ async function prepare(wanted: Preparation): Promise<Answers["prepare"]> {
     about:
       `${engine}${precision === "float32" ? "" : ` in ${precision}`}, tfjs ${tf.version_core}` +
       (engine.startsWith("ort-") ? `, onnxruntime-node ${versionOf("onnxruntime-node")}` : ""),
-    ...(engine === "ort-cpu" ? { kernels: `MLAS, ${vectors() ?? "unknown instructions"}` } : {}),
-    ...(engine === "tensorflow" ? { kernels: "Eigen and oneDNN" } : {}),
+    kernels: kernels(),
   };
 }
 
-/** Bytes moved to and from the device so far, where the backend counts them. */
-const moved = ({ bytesUp, bytesDown }: OrtStats & { bytesUp?: number; bytesDown?: number }): number | undefined =>
-  bytesUp === undefined || bytesDown === undefined ? undefined : bytesUp + bytesDown;
+/** The libraries of products, and on the processor the instructions that they find. */
+function kernels(): string {
+  const instructions = vectors() ?? "unknown instructions";
+  switch (engine) {
+    case "ort-cpu":
+      return `MLAS, ${instructions}`;
+    case "ort-cuda":
+      return "cuBLAS, CUDA 13";
+    case "ort-webgpu":
+      return `ONNX Runtime's shaders, ${findAdapter().kind === "hardware" ? "a GPU" : "a software driver"}`;
+    case "tensorflow":
+      return onGpu() ? "cuBLAS, CUDA 12" : `Eigen and oneDNN, ${instructions}`;
+    case "wasm":
+      return "XNNPACK, WebAssembly SIMD";
+    case "cpu":
+      return "plain JavaScript";
+  }
+}
+
+/** tfjs-node-gpu tells it of its backend. */
+const onGpu = (): boolean => (tf.backend() as { isUsingGpuDevice?: boolean }).isUsingGpuDevice === true;
+
+/** Bytes moved to and from the device so far. */
+const moved = ({ bytesUp, bytesDown }: OrtStats): number => bytesUp + bytesDown;
 
 /** Times steps. Milliseconds inside ONNX Runtime tell nothing of a GPU, which is waited for when results are read. */
 async function time(steps: number): Promise<Answers["time"]> {
@@ -84,7 +104,7 @@ async function time(steps: number): Promise<Answers["time"]> {
   if (before === undefined || after === undefined) return { ms };
   return engine === "ort-cpu"
     ? { ms, runMs: after.runMs - before.runMs }
-    : { ms, ...(moved(after) === undefined ? {} : { bytes: moved(after)! - moved(before)! }) };
+    : { ms, bytes: moved(after) - moved(before) };
 }
 
 /** Best speed of a plain product; only one number of it is read. */

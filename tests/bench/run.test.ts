@@ -7,6 +7,7 @@ import { runBench } from "../../lib/bench/run";
 import { commands } from "../../lib/cli/commands";
 import { dispatch } from "../../lib/cli/dispatch";
 import { silent } from "../../lib/core/progress";
+import { leaveOut, leaveOutTensorflow, WHERE } from "../engine/engines";
 
 const quick = { threads: [1], rounds: 2, seconds: 0.01, size: "tiny", progress: silent } as const;
 
@@ -129,6 +130,38 @@ describe("without PyTorch", () => {
       expect(row.peakMB).toBeGreaterThan(50);
     }
   }, 600_000);
+});
+
+describe("each row says how it was computed", () => {
+  test.skipIf(leaveOut)(`bytes moved, mode, precision and kernels ${WHERE}`, async () => {
+    const engines = ["ort-cpu", "ort-webgpu", "wasm"];
+    const { rows, refused } = await runBench({ ...quick, rounds: 3, tasks: ["transformer"], engines });
+    expect(refused).toEqual([]);
+    const of = (engine: string, kind: string): unknown => {
+      const row = rows.find((r) => r.engine === engine && r.kind === kind)!;
+      return [row.mode, row.precision, row.kernels, row.bytesPerStep];
+    };
+    expect(of("ort-cpu", "step")).toEqual(["compiled", "float32", expect.stringMatching(/^MLAS, /), null]);
+    expect(of("wasm", "inference")).toEqual(["eager", "float32", "XNNPACK, WebAssembly SIMD", null]);
+    const shaders = expect.stringMatching(/^ONNX Runtime's shaders, a /);
+    // weights, moments and inputs stay on the device: three numbers of AdamW go up, loss and norm of the gradient come
+    // back; and of inference the scores of 2 sequences of 12 tokens over 24 words
+    expect(of("ort-webgpu", "step")).toEqual(["compiled", "float32", shaders, 4 * (3 + 2)]);
+    expect(of("ort-webgpu", "inference")).toEqual(["compiled", "float32", shaders, 4 * 2 * 12 * 24]);
+  }, 300_000);
+
+  test.skipIf(leaveOutTensorflow)(
+    "tensorflow's too (left out where `engine install tensorflow` has not run)",
+    async () => {
+      const { rows, refused } = await runBench({ ...quick, tasks: ["transformer"], engines: ["ort-cpu", "tensorflow"] });
+      expect(refused).toEqual([]);
+      const own = rows.filter(({ engine }) => engine === "tensorflow");
+      expect(own.map(({ mode, kernels }) => [mode, kernels])).toEqual(
+        Array(2).fill(["eager", expect.stringMatching(/^(Eigen and oneDNN|cuBLAS), /)]),
+      );
+    },
+    300_000,
+  );
 });
 
 // the same losses, gradient norms, updates and outputs from another framework, written from the same formulas
