@@ -19,6 +19,8 @@ import { TASKS, type TaskName } from "./tasks";
 /** One of the lab's engines as a worker of bench: reads requests on stdin, answers on stdout. */
 
 let run: () => void = () => {};
+let program: Program;
+let inputsFile: string;
 let engine: EngineName;
 
 function loadWeights(path: string): Map<string, tf.Variable> {
@@ -49,10 +51,8 @@ async function prepare(wanted: Preparation): Promise<Answers["prepare"]> {
   const { threads, precision, folder, kind } = wanted;
   ({ engine } = await chooseEngine({ engine: wanted.engine as EngineName, threads, precision }));
   const task = TASKS[wanted.task as TaskName](wanted.size);
-  const program: Program = task.build(
-    loadWeights(join(folder, "weights.safetensors")),
-    loadInputs(join(folder, "inputs.safetensors")),
-  );
+  inputsFile = join(folder, "inputs.safetensors");
+  program = task.build(loadWeights(join(folder, "weights.safetensors")), loadInputs(inputsFile));
   resetPeak();
   run = kind === "step" ? () => program.step() : () => void program.inference();
   const numbers = kind === "step" ? program.firstSteps(wanted.comparedSteps) : digest(program.inference());
@@ -102,9 +102,26 @@ async function time(steps: number): Promise<Answers["time"]> {
   }
   const after = stats(engine as OrtEngine);
   if (before === undefined || after === undefined) return { ms };
-  return engine === "ort-cpu"
-    ? { ms, runMs: after.runMs - before.runMs }
-    : { ms, bytes: moved(after) - moved(before) };
+  return engine === "ort-cpu" ? { ms, runMs: after.runMs - before.runMs } : { ms, bytes: moved(after) - moved(before) };
+}
+
+/** What a step moves whose inputs are new, as in a training: the mean of some. */
+async function movedByStep(steps: number): Promise<Answers["moved"]> {
+  const stats = (await import("../engine/backend")).ortStats;
+  const step = (): number => {
+    const fresh = loadInputs(inputsFile);
+    program.step(fresh);
+    const bytes = Object.values(fresh).reduce((sum, { size }) => sum + 4 * size, 0);
+    tf.dispose(fresh);
+    return bytes;
+  };
+  // a step is traced twice before it is repeated; then its constants move to the device
+  for (let i = 0; i < 4; i++) step();
+  const before = stats(engine as OrtEngine);
+  const batch = Math.max(...Array.from({ length: steps }, step));
+  const after = stats(engine as OrtEngine);
+  const mean = (of: "bytesUp" | "bytesDown"): number => (after[of] - before[of]) / steps;
+  return { up: mean("bytesUp"), down: mean("bytesDown"), batch };
 }
 
 /** Best speed of a plain product; only one number of it is read. */
@@ -152,6 +169,8 @@ async function answer(request: Request): Promise<unknown> {
       return prepare(request);
     case "time":
       return time(request.steps);
+    case "moved":
+      return movedByStep(request.steps);
     case "peak":
       return { MB: peakMB() };
     case "sgemm":

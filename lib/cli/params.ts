@@ -5,6 +5,7 @@ import type { S2Config } from "../config/schema";
 import { planTraining, sizeOf } from "../core/parameters";
 import { trainingSets } from "../dataloader/sentences";
 import { chooseEngine } from "../engine/choose";
+import { nvidiaGpus } from "../engine/nvidia";
 import {
   type Estimate,
   estimate,
@@ -15,6 +16,7 @@ import {
   trainingLength,
   type Work,
 } from "../train/estimate";
+import { GPU_BYTES, type GpuEstimate, gpuEstimate, gpuLines } from "../train/gpu-estimate";
 import { modelRate } from "../train/speed";
 import { describeModel, trainRules } from "../weights/describe";
 import { checkCheckpoint } from "./convert";
@@ -40,7 +42,12 @@ const spec = {
         "also what of it a folder of weights has: missing, unexpected and misshapen names; status 1 when it " +
         "does not fit",
     },
-    estimate: { type: Boolean, help: "also memory and time on this machine's engine (S2_ENGINE names another)" },
+    estimate: {
+      type: Boolean,
+      help:
+        "also memory and time on this machine's engine (S2_ENGINE names another), and what training on one GPU " +
+        "needs (this machine's, else one of 80 GB)",
+    },
     json: { type: Boolean, help: "print one JSON document" },
   },
 } as const satisfies CommandSpec;
@@ -128,6 +135,12 @@ function lengthLine({ known, epochs, sentences, steps, batches, hours }: Length,
   );
 }
 
+/** What a program can have of this machine's GPU; of one with 80 GB where there is none. */
+function gpuBytes(): number {
+  const gpu = nvidiaGpus()[0];
+  return gpu === undefined ? GPU_BYTES : gpu.memoryMiB * 2 ** 20;
+}
+
 /** What each kind of work needs, and whether it fits here. */
 async function estimates(config: S2Config): Promise<{
   engine: string;
@@ -135,6 +148,7 @@ async function estimates(config: S2Config): Promise<{
   gigaflopsPerSecond: number;
   work: (Estimate & { seconds: number; fits: boolean | null })[];
   training: Length;
+  gpu: GpuEstimate;
 }> {
   const { engine } = await chooseEngine();
   const rate = modelRate();
@@ -144,6 +158,7 @@ async function estimates(config: S2Config): Promise<{
     available: available ?? null,
     gigaflopsPerSecond: Number((rate / 1e9).toFixed(1)),
     training: lengthOf(config, estimate(config, "train").flops / rate),
+    gpu: gpuEstimate(config, gpuBytes()),
     work: (Object.keys(works) as Work[]).map((work) => {
       const needed = estimate(config, work);
       return {
@@ -197,6 +212,7 @@ export async function run(args: string[]): Promise<number> {
             return `${cost}${w.fits === false ? "  does not fit" : ""}  (${memoryText(w)})`;
           }),
           lengthLine(needs.training, config),
+          ...gpuLines(needs.gpu),
         ]),
     ...(checkpoint === undefined ? [] : ["", ...checkpoint.lines]),
   ]);

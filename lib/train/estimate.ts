@@ -67,7 +67,7 @@ const backwardOf = (s: Stack): number =>
   s.differentiated ? 2 * s.rows * s.weights * (1 + s.trained) + 8 * s.layers * s.pairs * s.width : 0;
 
 /** A tally of a model's numbers by a key of their names. */
-function countBy(
+export function countBy(
   config: S2Config,
   key: (name: string) => string,
 ): Map<string, { all: number; trained: number; largest: number }> {
@@ -204,6 +204,26 @@ function mapsOf(config: S2Config): { kept: number; flops: number } {
   return { kept: views * heads * per, flops: 2 * views * heads * work };
 }
 
+/** Bytes of a batch's views: their features and which box each patch belongs to. */
+function inputBytes(config: S2Config, scenes: number): number {
+  const patches = scenes * config.data.frames * patchSide(config.vision) ** 2;
+  return patches * (proposals + config.vision.hiddenSize) * float;
+}
+
+/**
+ * Bytes of float32 activations in a training step whose layers are computed again: the inputs that the layers keep,
+ * what one part of the model (a layer, or one of the reconstruction heads) has in hand at most, and the batch.
+ */
+export function activationsOf(config: S2Config): { streams: number; part: number; batch: number } {
+  const { stacks } = stacksOf(config, true);
+  const parts = stacks.map((s) => (s.differentiated ? keptBy(s) : 0) + workingOf(s));
+  return {
+    streams: stacks.reduce((n, s) => n + (s.differentiated ? s.layers * s.rows * s.width : 0), 0) * float,
+    part: Math.max(...parts, mapsOf(config).kept / 2) * float,
+    batch: inputBytes(config, config.training.scenes),
+  };
+}
+
 /**
  * Memory and work of one training step, or of one answered sentence, from shapes alone. Float32 throughout;
  * half-precision weights are widened when they are read.
@@ -217,8 +237,7 @@ export function estimate(config: S2Config, work: Work): Estimate {
     !training && partOf(name) === "reconstruction decoder" ? "idle" : "used",
   ).get("used")!;
   const flops = stacks.reduce((n, s) => n + forwardOf(s) + (training ? backwardOf(s) : 0), 0);
-  const frames = (training ? config.training.scenes : 1) * config.data.frames * patchSide(config.vision) ** 2;
-  const inputs = frames * (proposals + config.vision.hiddenSize) * float;
+  const inputs = inputBytes(config, training ? config.training.scenes : 1);
   const widest = Math.max(...stacks.map(workingOf)) * float;
   let memory: Record<string, number>;
   if (work === "train") {

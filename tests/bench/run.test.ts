@@ -133,27 +133,35 @@ describe("without PyTorch", () => {
 });
 
 describe("each row says how it was computed", () => {
-  test.skipIf(leaveOut)(`bytes moved, mode, precision and kernels ${WHERE}`, async () => {
-    const engines = ["ort-cpu", "ort-webgpu", "wasm"];
-    const { rows, refused } = await runBench({ ...quick, rounds: 3, tasks: ["transformer"], engines });
-    expect(refused).toEqual([]);
-    const of = (engine: string, kind: string): unknown => {
-      const row = rows.find((r) => r.engine === engine && r.kind === kind)!;
-      return [row.mode, row.precision, row.kernels, row.bytesPerStep];
-    };
-    expect(of("ort-cpu", "step")).toEqual(["compiled", "float32", expect.stringMatching(/^MLAS, /), null]);
-    expect(of("wasm", "inference")).toEqual(["eager", "float32", "XNNPACK, WebAssembly SIMD", null]);
-    const shaders = expect.stringMatching(/^ONNX Runtime's shaders, a /);
-    // weights, moments and inputs stay on the device: three numbers of AdamW go up, loss and norm of the gradient come
-    // back; and of inference the scores of 2 sequences of 12 tokens over 24 words
-    expect(of("ort-webgpu", "step")).toEqual(["compiled", "float32", shaders, 4 * (3 + 2)]);
-    expect(of("ort-webgpu", "inference")).toEqual(["compiled", "float32", shaders, 4 * 2 * 12 * 24]);
-  }, 300_000);
+  test.skipIf(leaveOut)(
+    `bytes moved, mode, precision and kernels ${WHERE}`,
+    async () => {
+      const engines = ["ort-cpu", "ort-webgpu", "wasm"];
+      const { rows, refused } = await runBench({ ...quick, rounds: 3, tasks: ["transformer"], engines });
+      expect(refused).toEqual([]);
+      const of = (engine: string, kind: string): unknown => {
+        const row = rows.find((r) => r.engine === engine && r.kind === kind)!;
+        return [row.mode, row.precision, row.kernels, row.bytesPerStep];
+      };
+      expect(of("ort-cpu", "step")).toEqual(["compiled", "float32", expect.stringMatching(/^MLAS, /), null]);
+      expect(of("wasm", "inference")).toEqual(["eager", "float32", "XNNPACK, WebAssembly SIMD", null]);
+      const shaders = expect.stringMatching(/^ONNX Runtime's shaders, a /);
+      // weights, moments and inputs stay on the device: three numbers of AdamW go up, loss and norm of the gradient come
+      // back; and of inference the scores of 2 sequences of 12 tokens over 24 words
+      expect(of("ort-webgpu", "step")).toEqual(["compiled", "float32", shaders, 4 * (3 + 2)]);
+      expect(of("ort-webgpu", "inference")).toEqual(["compiled", "float32", shaders, 4 * 2 * 12 * 24]);
+    },
+    300_000,
+  );
 
   test.skipIf(leaveOutTensorflow)(
     "tensorflow's too (left out where `engine install tensorflow` has not run)",
     async () => {
-      const { rows, refused } = await runBench({ ...quick, tasks: ["transformer"], engines: ["ort-cpu", "tensorflow"] });
+      const { rows, refused } = await runBench({
+        ...quick,
+        tasks: ["transformer"],
+        engines: ["ort-cpu", "tensorflow"],
+      });
       expect(refused).toEqual([]);
       const own = rows.filter(({ engine }) => engine === "tensorflow");
       expect(own.map(({ mode, kernels }) => [mode, kernels])).toEqual(
