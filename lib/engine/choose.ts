@@ -91,6 +91,13 @@ export function enginePrecision(): Precision {
   return current;
 }
 
+/** What avoids numbers that overflow; nothing where products are computed in float32. fp16 ends at 65,504. */
+export function overflowAdvice(engine = tf.getBackend(), precision = current): string {
+  if (precision === "float32") return "";
+  const wider = precision === "fp16" && engine === "ort-cuda" ? "bf16 (or float32)" : "float32";
+  return `products are computed in ${precision}: set S2_ENGINE_PRECISION=${wider}, `;
+}
+
 async function startCuda(wanted: Wanted): Promise<void> {
   const { useCuda } = await import("./install/cuda");
   useCuda();

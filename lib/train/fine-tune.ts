@@ -6,7 +6,8 @@ import { takeMessages } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
 import type { SceneCache } from "../dataloader/prepared-scenes";
 import { type EncodedScene, longestAnswer } from "../dataloader/sentences";
-import type { tf } from "../engine/tf";
+import { overflowAdvice } from "../engine/choose";
+import { tf } from "../engine/tf";
 import type { SharedPrompt } from "../model/prompt";
 import { type RunFolder, recordConfig, type StoredRun, type Trained, verified } from "../runs/folder";
 import { adapterConfigFile, requireAdapters, saveAdapter } from "../weights/adapter";
@@ -125,7 +126,7 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
     try {
       return trainer.step(step);
     } catch (error) {
-      const text = `${options.name}: step ${step} of ${steps} failed (${goOn()}): ${(error as Error).message}`;
+      const text = `${options.name}: step ${step} of ${steps} failed on ${tf.getBackend()} (${goOn()}): ${(error as Error).message}`;
       throw error instanceof UserError ? new UserError(text) : new Error(text, { cause: error });
     }
   };
@@ -148,8 +149,8 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
     ] as const) {
       if (!Number.isFinite(value))
         throw new UserError(
-          `${options.name}: the ${what} is ${value} at step ${step}; lower training.learningRate, or name the ` +
-            `first tensor with S2_ENGINE_DEBUG=1 (${goOn()})`,
+          `${options.name}: the ${what} is ${value} at step ${step}; ${overflowAdvice()}lower training.learningRate, ` +
+            `or name the first tensor with S2_ENGINE_DEBUG=1 (${goOn()})`,
         );
     }
     for (const key of [

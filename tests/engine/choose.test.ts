@@ -1,6 +1,14 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { findAdapter } from "../../lib/engine/backend";
-import { candidatesFor, chooseEngine, ENGINES, enginePrecision, unusedGpu } from "../../lib/engine/choose";
+import {
+  candidatesFor,
+  chooseEngine,
+  ENGINES,
+  enginePrecision,
+  overflowAdvice,
+  unusedGpu,
+} from "../../lib/engine/choose";
+import { requireDriver } from "../../lib/engine/install/cuda";
 import { findInstalled } from "../../lib/engine/install/installed";
 import { nvidiaGpus } from "../../lib/engine/nvidia";
 import { tf } from "../../lib/engine/tf";
@@ -62,6 +70,25 @@ describe("chooseEngine", () => {
     await expect(chooseEngine({ engine: "ort-cuda" })).rejects.toThrow(
       `engine ort-cuda: ${why}; choose another with S2_ENGINE ` +
         "(ort-cuda, ort-webgpu, ort-cpu, tensorflow, wasm, cpu) or none to let the lab choose",
+    );
+  });
+
+  it("takes TensorFlow by S2_ENGINE, or names the command that installs it", async () => {
+    process.env.S2_ENGINE = "tensorflow";
+    if (findInstalled("tensorflow") === undefined)
+      await expect(chooseEngine()).rejects.toThrow(
+        "engine tensorflow: @tensorflow/tfjs-node-gpu is not installed; npm run -s s2mllm -- engine install tensorflow",
+      );
+    else expect(await chooseEngine()).toMatchObject({ engine: "tensorflow", why: "S2_ENGINE names it" });
+  });
+
+  it("says which precision avoids an overflow", () => {
+    expect(overflowAdvice("ort-cuda", "float32")).toBe("");
+    expect(overflowAdvice("ort-cuda", "fp16")).toBe(
+      "products are computed in fp16: set S2_ENGINE_PRECISION=bf16 (or float32), ",
+    );
+    expect(overflowAdvice("ort-webgpu", "fp16")).toBe(
+      "products are computed in fp16: set S2_ENGINE_PRECISION=float32, ",
     );
   });
 
@@ -155,6 +182,13 @@ describe("a GPU of NVIDIA's", () => {
     const others = ["ort-cuda", "ort-webgpu", "ort-cpu", "tensorflow", "wasm"];
     expect(candidatesFor([h100], "tensorflow-cpu")).toEqual(others);
     expect(candidatesFor([], "tensorflow-cuda")).toEqual(others);
+  });
+
+  it("with a driver that is too old for CUDA 13 is refused by name", () => {
+    expect(() => requireDriver({ ...h100, driver: "535.183.01" })).toThrow(
+      "driver 535.183.01 of NVIDIA H100 is too old, CUDA 13 needs 580 or newer; update the driver",
+    );
+    expect(() => requireDriver(h100)).not.toThrow();
   });
 
   it("that is not used is said with the command that would change it", () => {

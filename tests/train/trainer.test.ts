@@ -253,13 +253,13 @@ describe("a run", () => {
       throw new Error("device lost");
     });
     await expect(start(folder)).rejects.toThrow(
-      /^test: step 1 of 6 failed \(the same command goes on from step 1, kept in .*checkpoint\): device lost$/,
+      /^test: step 1 of 6 failed on ort-cpu \(the same command goes on from step 1, kept in .*checkpoint\): device lost$/,
     );
     step.mockImplementationOnce(() => {
       throw new Error("device lost");
     });
     await expect(start(join(top, "new"))).rejects.toThrow(
-      "test: step 0 of 6 failed (no checkpoint was kept yet): device lost",
+      "test: step 0 of 6 failed on ort-cpu (no checkpoint was kept yet): device lost",
     );
     expect(state()).toBe(before);
     await expect(start(join(top, "never"), AbortSignal.abort())).rejects.toThrow("stopped after 0 of 6 steps");

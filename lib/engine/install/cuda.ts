@@ -1,6 +1,6 @@
 import { readdirSync, renameSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { nvidiaGpus } from "../nvidia";
+import { type NvidiaGpu, nvidiaGpus } from "../nvidia";
 import { findInstalled, installCommand } from "./installed";
 import { RECIPES } from "./wheels";
 
@@ -16,6 +16,15 @@ export function completeCuda(folder: string): void {
   const at = libraries(folder);
   const name = readdirSync(at).find((file) => /^libonnxruntime\.so\.1\./.test(file))!;
   renameSync(join(at, name), join(at, LIBRARY));
+}
+
+/** @throws Error for a driver that CUDA 13 does not run on */
+export function requireDriver(gpu: NvidiaGpu | undefined): void {
+  const least = RECIPES.cuda.driver!;
+  if (gpu !== undefined && Number.parseInt(gpu.driver, 10) < least)
+    throw new Error(
+      `driver ${gpu.driver} of ${gpu.name} is too old, CUDA 13 needs ${least} or newer; update the driver`,
+    );
 }
 
 /**
@@ -34,12 +43,7 @@ export function useCuda(): void {
     if (!/self-register/.test((error as Error).message))
       throw new Error("no NVIDIA driver (libcuda.so.1 is not found)");
   }
-  const gpu = nvidiaGpus()[0];
-  const least = RECIPES.cuda.driver!;
-  if (gpu !== undefined && Number.parseInt(gpu.driver, 10) < least)
-    throw new Error(
-      `driver ${gpu.driver} of ${gpu.name} is too old, CUDA 13 needs ${least} or newer; update the driver`,
-    );
+  requireDriver(nvidiaGpus()[0]);
   const files = readdirSync(join(installed.folder, "nvidia"), { recursive: true, encoding: "utf8" });
   const linked = LINKED.map((name) => join(installed.folder, "nvidia", files.find((path) => name.test(path)) ?? ""));
   process.env.TFJS_ORT_LIBRARIES = [...linked, join(libraries(installed.folder), LIBRARY)].join(delimiter);

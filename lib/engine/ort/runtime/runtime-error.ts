@@ -6,14 +6,15 @@ import type { Provider } from "./provider";
 
 /** What to do about failures that have a known cause, by what ONNX Runtime says. */
 const CURES: readonly (readonly [RegExp, string])[] = [
+  // CUDA's numbers of a device that is gone, busy, reset, or whose program ran wild
   [
-    /device (?:was |is )?lost|devicelost/i,
+    /device (?:was |is )?lost|devicelost|CUDA (?:failure|error) (?:46|100|101|214|700|702|709|710|717|718|719|999)\b/i,
     "the GPU stopped answering (driver reset, sleep, or another program): start again, an interrupted training " +
       "goes on from its checkpoint; S2_ENGINE=ort-cpu runs without the GPU",
   ],
   // narrowing_error: more elements than the 32 bits that shaders count with
   [
-    /out ?of ?memory|narrowing_error|bad_alloc|failed to allocate|(?:exceeds the max|larger than the max).* size/i,
+    /out ?of ?memory|narrowing_error|bad_alloc|ALLOC_FAILED|failed to allocate|(?:exceeds the max|larger than the max).* size/i,
     "not enough device memory: take smaller batches (training.scenes, training.sentences, data.frames), close other " +
       "programs on the GPU, or run with S2_ENGINE=ort-cpu",
   ],

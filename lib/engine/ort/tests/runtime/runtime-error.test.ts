@@ -17,6 +17,14 @@ describe("what ONNX Runtime says", () => {
     ],
     ["Buffer size (17179869184) exceeds the max buffer size limit (1073741824).", "not enough device memory"],
     ["std::bad_alloc", "not enough device memory"],
+    // as the CUDA provider words them
+    [
+      "CUDA failure 2: out of memory ; GPU=0 ; hostname=a ; file=cuda_allocator.cc ; line=48",
+      "not enough device memory",
+    ],
+    ["CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; GPU=0", "not enough device memory"],
+    ["CUDA failure 719: unspecified launch failure ; GPU=0", "start again"],
+    ["CUDA failure 46: all CUDA-capable devices are busy or unavailable ; GPU=0", "start again"],
     [
       "Non-zero status code returned while running Expand node. Name:'#2' Status Message: narrowing_error",
       "not enough device memory",
