@@ -24,6 +24,7 @@ export type Preparation = z.infer<typeof Preparation>;
 export const Request = z.discriminatedUnion("do", [
   Preparation,
   z.object({ do: z.literal("time"), steps: z.number() }),
+  z.object({ do: z.literal("moved"), steps: z.number() }),
   z.object({ do: z.literal("peak") }),
   z.object({ do: z.literal("sgemm"), sides: z.array(z.number()).readonly() }),
   z.object({ do: z.literal("profile"), steps: z.number() }),
@@ -57,6 +58,8 @@ export const ANSWERS = {
     /** Bytes moved to and from the device, where that is counted. */
     bytes: z.number().optional(),
   }),
+  /** Bytes to and from the device by a step whose inputs are new, and the bytes of those inputs. */
+  moved: z.object({ up: z.number(), down: z.number(), batch: z.number() }),
   peak: z.object({ MB: z.number(), deviceMB: z.number().optional() }),
   /** Best of several products of square matrices. */
   sgemm: z.object({ gflops: z.number() }),

@@ -38,8 +38,8 @@ export function reals(shape: readonly number[], next: (i: number) => number): Na
 export interface Program {
   /** Does the first `compared` steps and gives what every worker must agree on: losses, gradient norms. */
   firstSteps(compared: number): number[];
-  /** One more step up to reading its loss. */
-  step(): void;
+  /** One more step up to reading its loss. @param fresh inputs in place of those that the task was built with */
+  step(fresh?: tf.NamedTensorMap): void;
   /** What the forward pass gives, read. */
   inference(): ArrayLike<number>;
 }

@@ -2,7 +2,7 @@ import { BENCH_ENGINES } from "../bench/engines";
 import { defaultThreads, runBench } from "../bench/run";
 import { saveBench } from "../bench/save";
 import { benchTable } from "../bench/table";
-import { TASK_NAMES } from "../bench/tasks";
+import { TASK_NAMES, USUAL_TASKS } from "../bench/tasks";
 import { UserError } from "../core/errors";
 import { stderrProgress } from "../core/progress";
 import { toText } from "../report/table";
@@ -21,7 +21,11 @@ const spec = {
     "Measures the engines and PyTorch side by side, taking turns: training step and inference, ratios, memory, " +
     "matrix products. Leave the machine alone meanwhile.",
   options: {
-    tasks: { type: listOf(String), value: "A,B", help: `of ${TASK_NAMES.join(", ")}; all unless given` },
+    tasks: {
+      type: listOf(String),
+      value: "A,B",
+      help: `of ${TASK_NAMES.join(", ")}; all but slice-7b unless given`,
+    },
     engines: {
       type: listOf(String),
       value: "A,B",
@@ -42,7 +46,7 @@ export async function run(args: string[]): Promise<number> {
   if (values.tiny === true && values.save === true)
     throw wrongUsage(spec, "--tiny measures nothing that --save could keep");
   const result = await runBench({
-    tasks: values.tasks ?? TASK_NAMES,
+    tasks: values.tasks ?? USUAL_TASKS,
     ...(values.engines === undefined ? {} : { engines: values.engines }),
     threads: [...new Set(values.threads ?? defaultThreads())],
     rounds: values.rounds ?? 9,

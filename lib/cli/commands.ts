@@ -10,6 +10,7 @@ export const commands: Commands = {
   stream: { about: "one answer with weights read part by part: time and memory", load: () => import("./stream") },
   parity: { about: "compare the model with reference numbers and gradients", load: () => import("./parity") },
   bench: { about: "engines and PyTorch side by side: speed, memory, matrix products", load: () => import("./bench") },
+  gpu: { about: "show what the lab does on this machine's GPU; pack it for one", load: () => import("./gpu") },
   data: { about: "make S2-Rooms, check a data folder, write the data card", load: () => import("./data") },
   pretrain: { about: "make the weights that a small preset starts from", load: () => import("./pretrain") },
   train: { about: "fine-tune one configuration", load: () => import("./train") },

@@ -9,10 +9,17 @@ import torch.nn.functional as F
 chosen = {}
 # the form that is taken whatever the shape; None lets the quicker one be found
 forced = None
+# attention weights of more elements than this are never made as a whole where PyTorch's own attention is there
+MOST_WEIGHTS = 2**29
+# what adapters are multiplied with: alpha / rank
+adapter_scale = 1.0
 
 
 def linear(w, name, x):
-    return F.linear(x, w[name + ".weight"], w.get(name + ".bias"))
+    """With its adapter, where the weights have one."""
+    y = F.linear(x, w[name + ".weight"], w.get(name + ".bias"))
+    low = w.get(name + ".lora_A.weight")
+    return y if low is None else y + F.linear(F.linear(x, low), w[name + ".lora_B.weight"]) * adapter_scale
 
 
 def layer_norm(w, name, x, eps):
@@ -90,6 +97,8 @@ def attend(q, k, v, scale, mask=None):
     key = (q.shape, k.shape, q.dtype, mask is None, torch.is_autocast_enabled())
     if key not in chosen:
         forms = [products] + ([fused] if hasattr(F, "scaled_dot_product_attention") else [])
+        if q[..., 0].numel() * k.shape[-2] > MOST_WEIGHTS:
+            forms = forms[-1:]
         chosen[key] = forms[0] if len(forms) == 1 else min(forms, key=lambda form: seconds(form, q, k, v, scale, mask))
     return chosen[key](q, k, v, scale, mask)
 

@@ -61,16 +61,19 @@ class Qwen2(Layer):
         return rms_norm(w, "norm", x, eps)
 
 
+def siglip_layer(w, at, x, heads, eps):
+    """One encoder layer, `at` in front of its weights' names."""
+    B, T, C = x.shape
+    h = layer_norm(w, at + "layer_norm1", x, eps)
+    q, k, v = (
+        linear(w, f"{at}self_attn.{name}_proj", h).view(B, T, heads, C // heads).transpose(1, 2) for name in "qkv"
+    )
+    mixed = attend(q, k, v, (C // heads) ** -0.5).transpose(1, 2).reshape(B, T, C)
+    x = x + linear(w, at + "self_attn.out_proj", mixed)
+    inner = F.gelu(linear(w, at + "mlp.fc1", layer_norm(w, at + "layer_norm2", x, eps)), approximate="tanh")
+    return x + linear(w, at + "mlp.fc2", inner)
+
+
 class Siglip(Layer):
     def run(self, x):
-        w, eps, heads = self.w, self.s["layerNormEps"], self.s["heads"]
-        B, T, C = x.shape
-        h = layer_norm(w, "layer_norm1", x, eps)
-        q, k, v = (
-            linear(w, f"self_attn.{name}_proj", h).view(B, T, heads, C // heads).transpose(1, 2) for name in "qkv"
-        )
-        mixed = attend(q, k, v, (C // heads) ** -0.5).transpose(1, 2).reshape(B, T, C)
-        x = x + linear(w, "self_attn.out_proj", mixed)
-        return x + linear(
-            w, "mlp.fc2", F.gelu(linear(w, "mlp.fc1", layer_norm(w, "layer_norm2", x, eps)), approximate="tanh")
-        )
+        return siglip_layer(self.w, "", x, self.s["heads"], self.s["layerNormEps"])

@@ -1,13 +1,19 @@
-"""S2-MLLM at preset nano, from the same formulas as lib/model and lib/train/losses, named as their parameters."""
+"""S2-MLLM of any config that a task has, from the same formulas as lib/model and lib/train/losses, named as there."""
 
 import math
 
 import torch
 import torch.nn.functional as F
+from torch.utils.checkpoint import checkpoint
 
+import blocks
 from blocks import attend, causal_mask, layer_norm, linear, rms_norm, rotary, rotary_table, standardise, swiglu, unit
+from layers import siglip_layer
 from optimizer import AdamW
 from pointmaps import Pointmaps
+
+
+VISION = "model.vision_tower.vision_tower.vision_model"
 
 
 def phi_waves(width, device):
@@ -29,13 +35,17 @@ class Program:
         for name in settings["trained"]:
             weights[name].requires_grad_()
         self.optimizer = AdamW(weights, settings["trained"], self.config["training"])
-        i, language = self.inputs, self.config["language"]
-        device = i["features"].device
-        self.B, self.V, self.N = i["features"].shape[:3]
+        i, language, vision = self.inputs, self.config["language"], self.config["vision"]
+        lora = self.config["lora"]
+        blocks.adapter_scale = lora["alpha"] / lora["rank"]
+        device = i["text"].device
+        self.B, self.V, self.N = i["patchKnown"].shape
         self.Q, self.T = i["text"].shape[1:]
         self.D = language["hiddenSize"]
-        self.side = math.isqrt(self.N)
-        self.pooled = self.side // self.config["projector"]["poolStride"]
+        self.side = vision["imageSize"] // vision["patchSize"]
+        stride = self.config["projector"]["poolStride"]
+        bilinear = self.config["projector"]["pooling"] == "bilinear"
+        self.pooled = math.ceil(self.side / stride) if bilinear else self.side // stride
         self.P = self.V * self.pooled * (self.pooled + 1)
         self.groups = language["heads"] // language["kvHeads"]
         self.waves = phi_waves(self.D, device)
@@ -43,9 +53,30 @@ class Program:
         self.own_mask = causal_mask(self.T, device, self.groups)
         positions = torch.cat([torch.arange(self.P), self.P + torch.arange(self.T).repeat(self.Q)])
         self.table = rotary_table(positions, self.D // language["heads"], language["ropeTheta"], device)
-        self.pointmaps = Pointmaps(weights, self.config["reconstruction"])
+        self.pointmaps = Pointmaps(weights, self.config["reconstruction"], self.part)
+
+    def part(self, run, *given):
+        """A part of the model that keeps its inputs only, where the config has it computed again."""
+        again = self.config["training"].get("recompute", False) and torch.is_grad_enabled()
+        return checkpoint(run, *given, use_reentrant=False) if again else run(*given)
 
     # -- the scene --
+
+    def vision_layer(self, at, x):
+        return siglip_layer(self.w, at, x, self.config["vision"]["heads"], self.config["vision"]["layerNormEps"])
+
+    def features(self):
+        """What the vision tower sees: given where it is frozen, else of pixels [B, V, Y, X, 3]."""
+        w, at, i, vision = self.w, VISION + ".embeddings", self.inputs, self.config["vision"]
+        if "features" in i:
+            return i["features"]
+        planes = i["pixels"].flatten(0, 1).permute(0, 3, 1, 2)
+        filters, bias = (w[f"{at}.patch_embedding.{name}"] for name in ("weight", "bias"))
+        x = F.conv2d(planes, filters, bias, stride=vision["patchSize"]).flatten(2).transpose(1, 2)
+        x = x + w[at + ".position_embedding.weight"]
+        for layer in range(vision["layers"]):
+            x = self.part(self.vision_layer, f"{VISION}.encoder.layers.{layer}.", x)
+        return x.view(self.B, self.V, self.N, -1)
 
     def group_attention(self, at, x):
         """Self-attention inside groups, [G, L, C]."""
@@ -76,14 +107,27 @@ class Program:
             angle = voxels @ numbers
             return angle.sin() * sines + angle.cos() * cosines
 
+    def project(self, features):
+        hidden = F.gelu(linear(self.w, "model.mm_projector.0", features))
+        visual = linear(self.w, "model.mm_projector.2", hidden)
+        return standardise(visual) if self.config["projector"]["outputNorm"] == "layer" else visual
+
+    def pool(self, grid):
+        """[n, side, side, D] to [n, m, m, D]."""
+        n, side, _, D = grid.shape
+        m = self.pooled
+        if self.config["projector"]["pooling"] == "average":
+            return grid.view(n, m, side // m, m, side // m, D).mean((2, 4))
+        planes = F.interpolate(grid.permute(0, 3, 1, 2), size=(m, m), mode="bilinear", align_corners=False)
+        return planes.permute(0, 2, 3, 1)
+
     def scene(self):
         """Image tokens, object features, box positions, tokens before any position."""
         w, i = self.w, self.inputs
-        B, V, N, D, m, stride = self.B, self.V, self.N, self.D, self.pooled, self.config["projector"]["poolStride"]
-        hidden = F.gelu(linear(w, "model.mm_projector.0", self.structure(i["features"])))
-        visual = standardise(linear(w, "model.mm_projector.2", hidden))
+        B, V, N, D, m = self.B, self.V, self.N, self.D, self.pooled
+        visual = self.part(self.project, self.part(self.structure, self.features()))
         patches = visual + self.phi(i["patchVoxels"]) * i["patchKnown"].unsqueeze(-1)
-        pooled = patches.view(B * V, m, stride, m, stride, D).mean((2, 4))
+        pooled = self.pool(patches.view(B * V, self.side, self.side, D))
         rays = F.relu(layer_norm(w, "mlp_pe.1", linear(w, "mlp_pe.0", i["rays"]), 1e-5))
         pooled = pooled + linear(w, "mlp_pe.3", rays).view(B * V, m, m, D) * self.config["positions"]["rayScale"]
         boxes = self.phi(i["objectVoxels"])
@@ -141,35 +185,40 @@ class Program:
             w, at + ".mlp.down_proj", swiglu(linear(w, at + ".mlp.gate_proj", h), linear(w, at + ".mlp.up_proj", h))
         )
 
+    def layer(self, layer, rows, watched, x):
+        """A decoder layer, then of these rows alone, and its attention where it is watched."""
+        at = f"model.layers.{layer}"
+        h = rms_norm(self.w, at + ".input_layernorm", x, self.config["language"]["rmsNormEps"])
+        mixed, weights = self.attention(at + ".self_attn", h, watched)
+        if rows is not None:
+            x, mixed = x.index_select(0, rows), mixed.index_select(0, rows)
+        return self.finish(at, x, mixed), weights
+
     def language(self, image, rows, training):
         """States after the final norm at `rows`, the stream after the anchor layer, and the attention before it."""
         w, config = self.w, self.config["language"]
         words = F.embedding(self.inputs["text"].view(self.B, -1), w["model.embed_tokens.weight"])
         x = torch.cat([image, words.to(image.dtype)], 1).view(-1, self.D)
-        anchor_layer = min(self.config["grounding"]["anchorLayer"], config["layers"] - 1)
+        anchor_layer = min(self.config["grounding"]["anchorLayer"], config["layers"])
+        watched = training and self.config["lossWeights"]["anchorAttention"] > 0
         stream = seen = None
         for layer in range(config["layers"]):
-            at = f"model.layers.{layer}"
-            if layer == anchor_layer:
-                stream = x
-            mixed, weights = self.attention(
-                at + ".self_attn",
-                rms_norm(w, at + ".input_layernorm", x, config["rmsNormEps"]),
-                training and layer == anchor_layer - 1,
-            )
+            # behind its attention the last layer treats each row by itself: only these rows pay for it
+            kept = rows if layer == config["layers"] - 1 else None
+            x, weights = self.part(self.layer, layer, kept, watched and layer == anchor_layer - 1, x)
             seen = weights if weights is not None else seen
-            if layer == config["layers"] - 1:
-                # behind its attention the last layer treats each row by itself: only these rows pay for it
-                x, mixed = x.index_select(0, rows), mixed.index_select(0, rows)
-            x = self.finish(at, x, mixed)
+            if layer + 1 == anchor_layer:
+                stream = x
         return rms_norm(w, "model.norm", x, config["rmsNormEps"]), stream, seen
 
     # -- grounding --
 
     def vector(self, head, x):
-        w, plain = self.w, standardise(x)
+        w, shared = self.w, "ground_head_skip.weight" in self.w
+        plain = standardise(x) if shared else x
         inner = layer_norm(w, head + ".2", F.relu(linear(w, head + ".0", plain)), 1e-5)
-        return unit((linear(w, "ground_head_skip", plain) + linear(w, head + ".3", inner)).float())
+        out = linear(w, head + ".3", inner)
+        return unit((linear(w, "ground_head_skip", plain) + out if shared else out).float())
 
     def scores(self, objects, queries):
         none = self.w["ground_head_zero_target"].expand(self.B, 1, self.D)
@@ -224,7 +273,7 @@ class Program:
         return self.scores(objects, states.view(self.B, self.Q, self.D))
 
     def losses(self):
-        i = self.inputs
+        i, weights = self.inputs, self.config["lossWeights"]
         image, objects, boxes, visual = self.scene()
         states, stream, seen = self.language(image, torch.cat([i["groundRows"], i["labelRows"]]), True)
         queries, labelled = states.split([self.B * self.Q, i["labelRows"].shape[0]])
@@ -238,8 +287,8 @@ class Program:
             "ground": self.ground_loss(scores),
             "language": self.language_loss(labelled),
             "recon": self.pointmaps.loss(chosen, i),
-            "anchor": self.anchor_loss(stream, boxes),
-            "anchorAttention": self.anchor_attention_loss(seen),
+            "anchor": self.anchor_loss(stream, boxes) if weights["anchor"] > 0 else scores.new_zeros(()),
+            "anchorAttention": scores.new_zeros(()) if seen is None else self.anchor_attention_loss(seen),
         }
         hits = i["positives"].gather(-1, scores.detach().argmax(-1, keepdim=True)).flatten()
         return parts, hits

@@ -18,8 +18,8 @@ def image_table(width, device):
 
 
 class Pointmaps:
-    def __init__(self, weights, config):
-        self.w, self.config = weights, config
+    def __init__(self, weights, config, part):
+        self.w, self.config, self.part = weights, config, part
         self.table = image_table(config["hiddenSize"], weights["encoder_to_decoder_proj.weight"].device)
 
     def block(self, at, x):
@@ -41,7 +41,7 @@ class Pointmaps:
         x = x.reshape(S, V * N, -1)
         states = [encoded.reshape(S, V * N, E)]
         for block in range(depth):
-            x = self.block(f"{at}.dec_blocks.{block}", x)
+            x = self.part(self.block, f"{at}.dec_blocks.{block}", x)
             states.append(x)
         states[depth] = layer_norm(w, at + ".dec_norm", x, 1e-6)
         return states
@@ -70,14 +70,11 @@ class Pointmaps:
         refined = self.conv(at + ".out_conv", self.unit(at + ".resConfUnit2", joined))
         return F.interpolate(refined, scale_factor=2, mode="bilinear", align_corners=True)
 
-    def head(self, at, states, S, V, rows):
-        """Points [S, V, 3, Y, X] and confidences [S, V, Y, X]."""
-        depth, n, side = len(states) - 1, S * V, rows * self.config["patchSize"]
+    def raw(self, at, n, rows, *taps):
+        """What the convolutions give: [n, 4, Y, X], three of a point and one of its confidence."""
+        side = rows * self.config["patchSize"]
         post, scratch = at + ".act_postprocess", at + ".scratch"
-        taps = [
-            self.tap(f"{post}.{level}.0", states[layer], n, rows)
-            for level, layer in enumerate((0, depth // 2, 3 * depth // 4, depth))
-        ]
+        taps = [self.tap(f"{post}.{level}.0", state, n, rows) for level, state in enumerate(taps)]
         maps = [
             self.upconv(f"{post}.0.1", taps[0]),
             self.upconv(f"{post}.1.1", taps[1]),
@@ -90,7 +87,13 @@ class Pointmaps:
         path = self.fuse(scratch + ".refinenet2", path, two)
         path = self.fuse(scratch + ".refinenet1", path, one)
         full = F.interpolate(self.conv(at + ".head.0", path), size=(side, side), mode="bilinear", align_corners=True)
-        raw = self.conv(at + ".head.4", F.relu(self.conv(at + ".head.2", full))).float()
+        return self.conv(at + ".head.4", F.relu(self.conv(at + ".head.2", full)))
+
+    def head(self, at, states, S, V, rows):
+        """Points [S, V, 3, Y, X] and confidences [S, V, Y, X]."""
+        depth, side = len(states) - 1, rows * self.config["patchSize"]
+        taps = [states[layer] for layer in (0, depth // 2, 3 * depth // 4, depth)]
+        raw = self.part(self.raw, at, S * V, rows, *taps).float()
         xyz, c = raw.split([3, 1], 1)
         length = (xyz.square().sum(1, keepdim=True) + 1e-16).sqrt()
         points = xyz * (torch.expm1(length) / length)

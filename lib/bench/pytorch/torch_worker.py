@@ -14,13 +14,14 @@ import torch
 
 import blocks
 import layers
-import nano
+import model
 import transformer
 from serve import Worker, serve
 from tensor_file import load
 
 TASKS = {
-    "nano": nano.Program,
+    "nano": model.Program,
+    "slice-7b": model.Program,
     "transformer": transformer.Program,
     "qwen2-layer": layers.Qwen2,
     "siglip-layer": layers.Siglip,
