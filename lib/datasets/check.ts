@@ -163,10 +163,12 @@ function missingList(other: Others | undefined, official: boolean, split: Split)
   return `write ${split}.txt with the names of the ${scans} to ${use} on, one a line${download}`;
 }
 
+const isOfficial = (id: string): boolean => /^scene\d{4}_\d{2}$/.test(id);
+
 async function checkLists(
   found: Findings,
   others: readonly Others[],
-  official: boolean,
+  there: readonly string[],
 ): Promise<Map<Split, readonly string[]>> {
   const lists = new Map<Split, readonly string[]>();
   const absent: Split[] = [];
@@ -184,6 +186,9 @@ async function checkLists(
     const verdict = comparePublished(basename(file), ids.length);
     found.recognised.push(`${basename(file)}: ${ids.length} scenes${verdict === undefined ? "" : `, ${verdict}`}`);
   }
+  // an empty folder is one that ScanNet's files are going to be in
+  const named = [...there, ...[...lists.values()].flat()];
+  const official = others.length === 0 && (named.length === 0 || named.some(isOfficial));
   // with a list to test on, nothing is missing for whoever only evaluates
   for (const split of absent) {
     const optional = split === "train" && lists.has("val") ? "needed only to train; " : "";
@@ -395,8 +400,7 @@ export async function checkScans(
       ? others.map(({ kind, ids }) => `${kind}: ${ids.length} scans`)
       : [`scans: ${there.length} folders`]),
   );
-  const official = others.length === 0 && there.some((id) => /^scene\d{4}_\d{2}$/.test(id));
-  const lists = await checkLists(found, others, official || there.length === 0);
+  const lists = await checkLists(found, others, there);
   const ids = lists.size === 0 ? there : [...new Set([...lists.values()].flat())];
   if (ids.length === 0)
     found.missing.push({

@@ -2,10 +2,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { namesIn } from "../core/files";
 import { arkitFiles, arkitFolder } from "./arkitscenes";
-import { frameStore } from "./frame-source";
+import { type FrameStore, frameStore } from "./frame-source";
 import { maskExportFile } from "./masks";
 import { multiscanFiles, multiscanFolder } from "./multiscan";
-import { objectFiles } from "./objects";
+import { boxListFile, objectFiles } from "./objects";
 import { proposalFile } from "./proposals";
 
 /** What a file of a scan is needed for; a recording is colour, depth, poses and cameras in one. */
@@ -19,13 +19,21 @@ export interface SceneFile {
 }
 
 const frameOrder = ["colour", "depth", "poses"] as const;
-const bySuffix: Readonly<Record<string, ScenePart>> = { jpg: "colour", jpeg: "colour", png: "depth", txt: "poses" };
+/** A frame's files by the end of their names: SensReader's, 7-Scenes', 3RScan's and TUM's names first. */
+const bySuffix: readonly (readonly [RegExp, ScenePart])[] = [
+  [/\.color\.(?:jpe?g|png)$/, "colour"],
+  [/(?:\.depth\.(?:png|pgm))$/, "depth"],
+  [/(?:\.pose|^groundtruth)\.txt$/, "poses"],
+  [/^\d.*\.jpe?g$/, "colour"],
+  [/^\d.*\.(?:png|pgm)$/, "depth"],
+  [/^\d.*\.txt$/, "poses"],
+];
 
 /** Files of a folder of frames, by number; `part` undefined: by the file's kind. */
 function framesIn(folder: string, prefix: string, part?: ScenePart): { file: SceneFile; number: number }[] {
   return namesIn(folder).map((name) => {
-    const number = Number.parseInt(name, 10);
-    const kind = part ?? (Number.isNaN(number) ? "cameras" : (bySuffix[name.split(".").at(-1)!] ?? "cameras"));
+    const number = Number.parseInt(/^(?:frame-)?(\d+)/.exec(name)?.[1] ?? "", 10);
+    const kind = part ?? bySuffix.find(([pattern]) => pattern.test(name))?.[1] ?? "cameras";
     return { file: { part: kind, name: prefix + name, path: join(folder, name) }, number };
   });
 }
@@ -48,29 +56,40 @@ function named(part: ScenePart, ...paths: readonly string[]): SceneFile[] {
   return paths.map((path) => ({ part, name: path.split(/[\\/]/).at(-1)!, path }));
 }
 
+/** The files of a scan's frames as they are stored, cameras that stand beside them among them. */
+function frameFiles({ kind, path }: FrameStore): SceneFile[] {
+  const sub = (name: string, part: ScenePart): { file: SceneFile; number: number }[] =>
+    framesIn(join(path, name), `${name}/`, part);
+  if (kind === "sens") return named("recording", path);
+  if (kind === "exported folders")
+    return inOrder([
+      ...sub("color", "colour"),
+      ...sub("depth", "depth"),
+      ...sub("pose", "poses"),
+      ...sub("intrinsic", "cameras").map((f) => ({ ...f, number: NaN })),
+      ...framesIn(path, "", "cameras").filter(({ file }) => /intrinsics?.*\.txt$/.test(file.name)),
+    ]);
+  if (kind === "TUM RGB-D")
+    return inOrder([
+      ...sub("rgb", "colour"),
+      ...sub("depth", "depth"),
+      ...framesIn(path, "").filter(({ file }) => file.name.endsWith(".txt")),
+    ]);
+  return inOrder(framesIn(path, "posed_images/").filter(({ file }) => /\.(jpe?g|png|pgm|txt)$/.test(file.name)));
+}
+
 /** Files of a scan in ScanNet's layout. S2-Rooms' maker hashes a room's files in this order. */
 function scannetFiles(folder: string, id: string): SceneFile[] {
   const scan = join(folder, "scans", id);
   const store = frameStore(folder, id);
-  const frames =
-    store === undefined
-      ? []
-      : store.kind === "sens"
-        ? named("recording", store.path)
-        : store.kind === "exported folders"
-          ? inOrder([
-              ...framesIn(join(scan, "color"), "color/", "colour"),
-              ...framesIn(join(scan, "depth"), "depth/", "depth"),
-              ...framesIn(join(scan, "pose"), "pose/", "poses"),
-              ...framesIn(join(scan, "intrinsic"), "intrinsic/", "cameras").map((f) => ({ ...f, number: NaN })),
-            ])
-          : inOrder(framesIn(store.path, "posed_images/").filter(({ file }) => /\.(jpe?g|png|txt)$/.test(file.name)));
+  const frames = store === undefined ? [] : frameFiles(store);
   const { mesh, segments, aggregation } = objectFiles(folder, id);
   const own = new Set(frames.map(({ path }) => path));
+  const boxes = boxListFile(folder, id);
   return [
     ...frames,
     ...named("cameras", join(scan, `${id}.txt`)).filter(({ path }) => !own.has(path)),
-    ...named("objects", mesh, segments, aggregation),
+    ...named("objects", mesh, segments, aggregation, ...(boxes === undefined ? [] : [boxes])),
   ];
 }
 
