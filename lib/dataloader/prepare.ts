@@ -8,7 +8,7 @@ import { namesIn } from "../core/files";
 import { onInterrupt } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
 import { inProject, moduleFile, projectRoot } from "../core/root";
-import { changedParts, dataFingerprint, sceneFingerprints } from "../datasets/fingerprint";
+import { changedParts, dataFingerprint, hashScenes, sceneFingerprints } from "../datasets/fingerprint";
 import { splitNames, splitScenes } from "../datasets/sentences";
 import { trainsVision } from "../model/vision";
 import { requireTower, visionFingerprint } from "../weights/pretrained";
@@ -228,6 +228,7 @@ export async function prepareScenes(
   const way = wayOf(config);
   const lists = only === undefined ? listedScenes(data) : { train: [], val: [...only] };
   const ids = [...new Set(Object.values(lists).flat())];
+  await hashScenes(data, ids, progress, processes);
   const fingerprints = sceneFingerprints(data, ids, progress);
   const scenes = ids.map((id): SceneTask => {
     const sources = fingerprints.get(id)!;

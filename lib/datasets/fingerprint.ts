@@ -1,19 +1,20 @@
 import { createHash, type Hash } from "node:crypto";
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { z } from "zod";
-import { UserError } from "../core/errors";
-import { bytesIn, textIn, writeFileAtomic } from "../core/files";
+import { runChild } from "../core/child";
+import { bytesIn, textIn } from "../core/files";
+import { onInterrupt } from "../core/interrupt";
 import { type ProgressSink, silent } from "../core/progress";
-import { inProject } from "../core/root";
-import { contentOf } from "../io/file-digest";
+import { moduleFile } from "../core/root";
 import { alignmentFile } from "./alignment";
 import { boxesOf, boxFileOf } from "./box-file";
 import { datasetFile } from "./data-rules";
+import { type Digest, DigestIndex, proposalKey } from "./digest-index";
 import { indexedScan } from "./embodiedscan";
+import type { HashTask } from "./fingerprint-worker";
 import { labelMapFile } from "./label-map";
-import { proposalFiles, type SceneFile, scanFiles } from "./scene-files";
+import { proposalFiles, scanFiles } from "./scene-files";
 import { sceneListFile, sentenceFile, sentenceSets, splitNames, splitScenes } from "./sentences";
 
 /** What identifies a scene as preparing reads it. */
@@ -24,116 +25,6 @@ export interface SceneFingerprint {
   readonly proposals: string;
   /** A checksum of each part, for saying which one changed. */
   readonly parts: Readonly<Record<string, string>>;
-}
-
-/** Digest of some files and what they looked like (names, sizes, times) when it was made. */
-const Digest = z.strictObject({
-  seen: z.string(),
-  content: z.string(),
-  parts: z.record(z.string(), z.string()),
-});
-type Digest = z.infer<typeof Digest>;
-
-/** Raised when a file's content is hashed in another way. */
-const VERSION = 1;
-const Index = z.strictObject({
-  version: z.literal(VERSION),
-  folder: z.string(),
-  digests: z.record(z.string(), Digest),
-});
-
-/** A file that changed this short a time ago may change again without another date, milliseconds. */
-const FRESH = 1000;
-/** Hashing that took less than this is not worth a file, milliseconds. */
-const WORTH_KEEPING = 250;
-
-/**
- * Digests of a data folder's files, kept in data/cache/fingerprints so that a second look asks for sizes and dates
- * alone.
- */
-class DigestIndex {
-  readonly #file: string;
-  readonly #folder: string;
-  readonly #digests: Map<string, Digest>;
-  #spent = 0;
-
-  constructor(folder: string) {
-    this.#folder = resolve(folder);
-    const name = createHash("sha256").update(this.#folder).digest("hex").slice(0, 16);
-    this.#file = inProject("data", "cache", "fingerprints", `${name}.json`);
-    this.#digests = new Map(Object.entries(this.#read()));
-  }
-
-  /** What was kept; nothing where there is none, or one that another version wrote or that is damaged. */
-  #read(): Record<string, Digest> {
-    try {
-      const parsed = Index.safeParse(JSON.parse(textIn(this.#file) || "{}"));
-      return parsed.success && parsed.data.folder === this.#folder ? parsed.data.digests : {};
-    } catch {
-      return {};
-    }
-  }
-
-  /** @throws UserError when a file changes while it is read */
-  digest(key: string, files: readonly SceneFile[]): Digest {
-    const look = lookAt(files);
-    const known = this.#digests.get(key);
-    if (known?.seen === look.seen) return known;
-    const started = Date.now();
-    const digest = { seen: look.seen, ...hashed(look.there) };
-    const again = lookAt(files);
-    if (again.seen !== look.seen)
-      throw new UserError(
-        `${files[0]!.path}: files of ${key} changed while they were read; try again when their copying has ended`,
-      );
-    this.#spent += Date.now() - started;
-    if (look.newest < started - FRESH) this.#digests.set(key, digest);
-    else this.#digests.delete(key);
-    return digest;
-  }
-
-  save(): void {
-    if (this.#spent < WORTH_KEEPING) return;
-    const index: z.infer<typeof Index> = {
-      version: VERSION,
-      folder: this.#folder,
-      digests: Object.fromEntries(this.#digests),
-    };
-    writeFileAtomic(this.#file, JSON.stringify(index));
-    this.#spent = 0;
-  }
-}
-
-type Present = SceneFile & { readonly size: number };
-
-/** The files that are there, and a digest of their names, sizes and times. */
-function lookAt(files: readonly SceneFile[]): { there: Present[]; seen: string; newest: number } {
-  const there: Present[] = [];
-  let newest = 0;
-  let seen = "";
-  for (const file of files) {
-    const stat = statSync(file.path, { throwIfNoEntry: false });
-    if (stat === undefined || !stat.isFile()) continue;
-    const { size, mtimeMs, ctimeMs } = stat;
-    newest = Math.max(newest, mtimeMs, ctimeMs);
-    seen += `${file.name}\0${size}\0${mtimeMs}\0${ctimeMs}\n`;
-    there.push({ ...file, size });
-  }
-  return { there, seen: createHash("sha256").update(seen).digest("hex").slice(0, 32), newest };
-}
-
-function hashed(files: readonly Present[]): Omit<Digest, "seen"> {
-  const whole = createHash("sha256");
-  const parts: Record<string, number> = {};
-  for (const { name, path, part, size } of files) {
-    const content = contentOf(path, size);
-    whole.update(name).update("\0").update(content).update("\0");
-    parts[part] = crc32(content, crc32(name, parts[part] ?? 0));
-  }
-  return {
-    content: whole.digest("hex"),
-    parts: Object.fromEntries(Object.entries(parts).map(([part, sum]) => [part, sum.toString(16)])),
-  };
 }
 
 /**
@@ -177,7 +68,7 @@ export function sceneFingerprints(
     const scan = index.digest(id, scanFiles(folder, id));
     const shared = sharedFacts(folder, id, alignment, rules);
     const files = proposalFiles(folder, id);
-    const proposals = files.length === 0 ? undefined : index.digest(`${id} proposals`, files);
+    const proposals = files.length === 0 ? undefined : index.digest(proposalKey(id), files);
     const boxes = proposals === undefined ? releasedBoxes(folder, id) : "";
     out.set(id, {
       scan: shared === "" ? scan.content : sha256(scan.content, shared),
@@ -193,6 +84,47 @@ export function sceneFingerprints(
   }
   index.save();
   return out;
+}
+
+/**
+ * Hashes the files of scenes that were never looked at by several processes and keeps the digests, so that
+ * `sceneFingerprints` finds them.
+ *
+ * @param fewest so many scenes are worth starting processes
+ * @throws UserError when files change while they are read, or after an interrupt
+ */
+export async function hashScenes(
+  folder: string,
+  ids: readonly string[],
+  progress: ProgressSink = silent,
+  processes = 2,
+  fewest = 400,
+): Promise<void> {
+  const index = new DigestIndex(folder);
+  const fresh = ids.filter((id) => !index.has(id));
+  if (fresh.length < fewest) return;
+  const stop = new AbortController();
+  const forget = onInterrupt(() => stop.abort());
+  const done = new Array<number>(processes).fill(0);
+  const hash = (part: number): Promise<Record<string, Digest>> =>
+    runChild<HashTask, number, Record<string, Digest>>(
+      moduleFile("datasets", "fingerprint-worker"),
+      { folder, ids: fresh.filter((_id, i) => i % processes === part) },
+      {
+        signal: stop.signal,
+        onProgress: (n) => {
+          done[part] = n;
+          progress({ task: "fingerprint", done: done.reduce((a, b) => a + b), total: fresh.length });
+        },
+      },
+    );
+  try {
+    for (const digests of await Promise.all(done.map((_, part) => hash(part)))) index.adopt(digests);
+  } finally {
+    stop.abort();
+    forget();
+  }
+  index.save();
 }
 
 /** The parts in which two looks at a scene differ, in words; none when it is the same. */

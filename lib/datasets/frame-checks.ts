@@ -22,7 +22,8 @@ export function rigidFault(pose: ArrayLike<number>, tolerance: number): string |
 
 /** Metres of each 16-bit value of a depth image; 0 = not measured. */
 export function metresTable({ scale = 1000, invalid = [], far = Infinity }: DataRules["depth"]): Float32Array {
-  const out = Float32Array.from({ length: 1 << 16 }, (_, value) => (value / scale > far ? 0 : value / scale));
+  const out = new Float32Array(1 << 16);
+  for (let value = 1; value < out.length && value / scale <= far; value++) out[value] = value / scale;
   for (const value of invalid) out[value] = 0;
   return out;
 }

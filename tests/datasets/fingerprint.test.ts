@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
-import { cpSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { inProject } from "../../lib/core/root";
-import { changedParts, dataFingerprint, sceneFingerprints } from "../../lib/datasets/fingerprint";
+import { changedParts, dataFingerprint, hashScenes, sceneFingerprints } from "../../lib/datasets/fingerprint";
 import { readManifest } from "../../lib/datasets/rooms/make";
+import { scanFiles } from "../../lib/datasets/scene-files";
 import { video, writeCapture } from "../setup/formats/arkit";
 import { scanId, writeMultiscan } from "../setup/formats/multiscan";
 import { sparseNpz } from "../setup/formats/npz";
@@ -190,4 +192,33 @@ test("an index of digests that is damaged, or of another version, is made anew",
     expect(look()).toEqual(first);
   }
   rmSync(file);
+});
+
+test("two processes find what one finds, and their digests are kept until a file changes", async () => {
+  const rooms = await smallRooms();
+  try {
+    const ids = ["scene0000_00", "scene0001_00"];
+    const copy = rooms.copy();
+    const name = createHash("sha256").update(copy).digest("hex").slice(0, 16);
+    const index = inProject("data", "cache", "fingerprints", `${name}.json`);
+    // dates of just now would not be trusted
+    for (const { path } of ids.flatMap((id) => scanFiles(copy, id))) if (existsSync(path)) utimesSync(path, 1, 1);
+    const first = sceneFingerprints(rooms.folder, ids);
+    await setTimeout(1100); // nor are changes of a file's entry
+    await hashScenes(copy, ids, undefined, 2, 1);
+    // only the test room has proposals
+    expect(Object.keys(JSON.parse(readFileSync(index, "utf8")).digests).sort()).toEqual([
+      ...ids,
+      `${ids[1]} proposals`,
+    ]);
+    expect(sceneFingerprints(copy, ids)).toEqual(first);
+    writeFileSync(join(copy, "scans", ids[0]!, "pose", "20.txt"), "1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n");
+    await hashScenes(copy, ids, undefined, 2, 1);
+    const now = sceneFingerprints(copy, ids);
+    expect(changedParts(first.get(ids[0]!)!, now.get(ids[0]!)!)).toEqual(["poses"]);
+    expect(now.get(ids[1]!)).toEqual(first.get(ids[1]!));
+    rmSync(index);
+  } finally {
+    rooms.remove();
+  }
 });
