@@ -18,7 +18,7 @@ const spec = {
   positionals: "check | pack",
   about:
     "check: doctor, parity, bytes moved a step, bench beside PyTorch, a slice of the 7B model and a training on this " +
-    `machine's GPU, in ${MOST_MINUTES} minutes at most; a part that fails does not stop the others. pack: all that check needs on a ` +
+    `machine's GPU, in ${MOST_MINUTES.full} minutes at most; a part that fails does not stop the others. pack: all that check needs on a ` +
     "machine without a network, in parts of at most 40 MB, with a script that lays them out.",
   options: {
     engines: {
@@ -26,7 +26,7 @@ const spec = {
       value: "A,B",
       help: `of ${ON_GPU.join(", ")}; those that this machine has unless given`,
     },
-    minutes: { type: wholeNumber(1), value: "N", help: `time for all parts together (${MOST_MINUTES})` },
+    minutes: { type: wholeNumber(1), value: "N", help: `time for all parts together (${MOST_MINUTES.full})` },
     tiny: { type: Boolean, help: "tiny sizes: shows that everything works and measures nothing" },
     save: { type: Boolean, help: "keep the rows in data/results/bench and the page in figures; else data/local/gpu" },
     out: { type: String, value: "FOLDER", help: "pack: where the parts go (data/local/gpu-pack)" },

@@ -2,7 +2,7 @@ import { unknownName } from "../core/errors";
 import { stderrProgress } from "../core/progress";
 import { chooseEngine, ENGINES, type EngineName } from "../engine/choose";
 import { runGoldens } from "../parity/run";
-import { type CommandSpec, parseOptions, wrongUsage } from "./options";
+import { type CommandSpec, listOf, parseOptions, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 
 const spec = {
@@ -11,6 +11,7 @@ const spec = {
   options: {
     goldens: { type: String, value: "DIR", help: "folder of goldens with its index.json (required)" },
     engine: { type: String, value: "NAME", help: `engine to run on: ${ENGINES.join(", ")}` },
+    cases: { type: listOf(String), value: "A,B", help: "these cases alone, such as qwen2_lora" },
     json: { type: Boolean, help: "print one JSON document" },
   },
 } as const satisfies CommandSpec;
@@ -26,8 +27,10 @@ export async function run(args: string[]): Promise<number> {
     throw unknownName("engine", values.engine, ENGINES);
   const { engine } = await chooseEngine(values.engine === undefined ? {} : { engine: values.engine as EngineName });
   const progress = stderrProgress();
-  const cases = runGoldens(folder, (result, done, total) =>
-    progress({ task: "parity", done, total, note: result.name }),
+  const cases = runGoldens(
+    folder,
+    (result, done, total) => progress({ task: "parity", done, total, note: result.name }),
+    values.cases,
   );
   if (values.json === true) printJson({ engine, cases });
   else {

@@ -1,3 +1,4 @@
+import { unknownName } from "../core/errors";
 import { tf } from "../engine/tf";
 import { Case, type Golden, type Produced, readGoldens } from "./case";
 import { type CaseResult, compareCase, failedCase } from "./compare";
@@ -49,12 +50,21 @@ export function runCase(folder: string, golden: Golden): CaseResult {
   }
 }
 
-/** Runs every golden of a folder, in the order of its index. */
+/**
+ * Runs the goldens of a folder, in the order of its index.
+ *
+ * @param only their names, such as "qwen2_lora"; all unless given
+ * @throws UserError for a name that the folder has not
+ */
 export function runGoldens(
   folder: string,
   onCase: (result: CaseResult, done: number, total: number) => void = () => {},
+  only?: readonly string[],
 ): CaseResult[] {
-  const goldens = readGoldens(folder);
+  const all = readGoldens(folder);
+  const names = all.map(({ file }) => file.replace(/\.safetensors$/, ""));
+  for (const name of only ?? []) if (!names.includes(name)) throw unknownName("case", name, names);
+  const goldens = only === undefined ? all : all.filter((_, i) => only.includes(names[i]!));
   return goldens.map((golden, i) => {
     const result = runCase(folder, golden);
     onCase(result, i + 1, goldens.length);

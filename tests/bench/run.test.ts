@@ -177,11 +177,11 @@ describe.skipIf(!torchIsHere() && process.env.CI !== "true")("beside PyTorch (le
   test("every task is the same work", async () => {
     const { rows, refused, notes } = await runBench({
       ...quick,
-      tasks: ["nano", "transformer", "qwen2-layer", "siglip-layer"],
+      tasks: ["nano", "transformer", "qwen2-layer", "siglip-layer", "slice-7b"],
       engines: ["ort-cpu", "torch-cpu"],
     });
     expect({ refused, notes }).toEqual({ refused: [], notes: [] });
-    expect(rows.length).toBe(4 * 2 * 2);
+    expect(rows.length).toBe(5 * 2 * 2);
     const own = rows.filter(({ engine }) => engine === "ort-cpu");
     console.log(own.map(({ task, kind, difference }) => `${task} ${kind}: differs by ${difference}`).join("; "));
     for (const row of own) {

@@ -24,8 +24,8 @@ export interface CheckResult {
   readonly bench: BenchResult | undefined;
 }
 
-/** A check that takes longer is cut off here. */
-export const MOST_MINUTES = 8;
+/** A check that takes longer is cut off here; tiny sizes are for software drivers, which are slow. */
+export const MOST_MINUTES = { full: 8, tiny: 30 } as const satisfies Record<Size, number>;
 
 /** Less than this many seconds are not worth a start. */
 const LEAST_S = 5;
@@ -110,7 +110,7 @@ export async function checkGpu(options: {
   readonly minutes?: number;
   readonly say: (line: string) => void;
 }): Promise<CheckResult> {
-  const { size, minutes = MOST_MINUTES, say } = options;
+  const { size, minutes = MOST_MINUTES[size], say } = options;
   const checked: CheckedEngines = { engines: options.engines ?? gpuEngines(), torch: torchOnGpu() };
   const start = performance.now();
   const { results, findings } = await runParts(partsOf(checked, size), minutes, say);

@@ -105,7 +105,9 @@ def attend(q, k, v, scale, mask=None):
 
 def seconds(form, q, k, v, scale, mask):
     best = float("inf")
-    with torch.inference_mode(False), torch.enable_grad():
+    # a part that is computed again must not count what is saved here
+    plain = torch.autograd.graph.saved_tensors_hooks(lambda x: x, lambda x: x)
+    with torch.inference_mode(False), torch.enable_grad(), plain:
         for _ in range(4):
             copies = [t.detach().clone().requires_grad_() for t in (q, k, v)]
             wait(q)

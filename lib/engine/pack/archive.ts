@@ -87,7 +87,8 @@ async function pack(item: Item, folder: string, most: number): Promise<Parts> {
   const tar = spawn(required("tar"), [...flags, "-C", item.folder, "-cf", "-", "--null", "-T", "-"], {
     stdio: ["pipe", "pipe", "pipe"],
   });
-  const xz = spawn(required("xz"), ["-6", "-T0", "-c"], { stdio: [tar.stdout, "pipe", "inherit"] });
+  const xz = spawn(required("xz"), ["-6", "-T0", "-c"], { stdio: ["pipe", "pipe", "inherit"] });
+  tar.stdout.pipe(xz.stdin);
   let said = "";
   tar.stderr.on("data", (text: Buffer) => (said += text.toString()));
   tar.stdin.end(list.map((path) => `${path}\0`).join(""));
@@ -104,7 +105,7 @@ async function pack(item: Item, folder: string, most: number): Promise<Parts> {
         }),
     ),
   );
-  for await (const chunk of xz.stdout!) parts.write(chunk as Buffer);
+  for await (const chunk of xz.stdout) parts.write(chunk as Buffer);
   await ended;
   parts.close();
   return parts;

@@ -1,6 +1,8 @@
-import { restoreGradients } from "tfjs-backend-ort/ops";
+import { restoreGradients, tf } from "tfjs-backend-ort/ops";
 import { findInstalled, installCommand } from "../install/installed";
 import { loadTensorflow, PACKAGE } from "../install/tensorflow";
+import { freeEarly } from "./free-early";
+import { registerFused } from "./fused";
 import { wrapKernels } from "./kernels";
 
 let started = false;
@@ -20,5 +22,7 @@ export function startTensorflow(threads: number | undefined): void {
   // the package comes with a union of tfjs' packages, which registers gradients anew
   restoreGradients();
   wrapKernels();
+  registerFused();
+  freeEarly(() => tf.getBackend() === "tensorflow");
   started = true;
 }

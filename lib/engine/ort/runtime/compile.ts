@@ -35,9 +35,13 @@ export interface Compiled extends Omit<Model, "model"> {
 export function load({ model, ...rest }: Model, provider: Provider, settings: OrtSettings): Compiled {
   // what loading a session reads may be changed by it
   const known = { ...rest, provider, model: settings.debug ? model.slice() : undefined };
+  const open = (own: OrtSettings): Session => new Session(model, rest.inputs, rest.outputs, provider, own);
   try {
-    return { ...known, session: new Session(model, rest.inputs, rest.outputs, provider, settings), lastMs: 0 };
+    return { ...known, session: open(settings), lastMs: 0 };
   } catch (error) {
+    // a graph with a node on the processor cannot be captured
+    if (settings.cudaGraph && /graph/i.test((error as Error).message))
+      return load({ model, ...rest }, provider, { ...settings, cudaGraph: false });
     throw runtimeError(error, "to load", known);
   }
 }

@@ -1,6 +1,7 @@
 import { bytesOf, type DeviceTensor, type Numbers, type Value, viewOf } from "../ir";
 import type { RoundedType } from "../lower/rules/common";
 import { type Compiled, execute } from "./compile";
+import { FixedAddresses } from "./fixed-addresses";
 import type { Memory } from "./memory";
 import type { OrtStats } from "./settings";
 import type { Transfer } from "./transfer";
@@ -14,10 +15,14 @@ export class DeviceMemory implements Memory {
   readonly #owned = new Map<Compiled, number>();
   readonly #ended = new Set<Compiled>();
   readonly #makers = new WeakMap<DeviceTensor, Compiled>();
+  /** Of graphs that run again and again. */
+  readonly #fixed = new Map<Compiled, FixedAddresses>();
 
+  /** @param fixes repeated runs keep their tensors' addresses */
   constructor(
     private readonly transfer: Transfer,
     private readonly stats: OrtStats,
+    private readonly fixes: () => boolean,
   ) {}
 
   write(value: Value, numbers: Numbers): void {
@@ -47,15 +52,32 @@ export class DeviceMemory implements Memory {
     storage.rounded = type;
   }
 
-  run(compiled: Compiled, leaves: readonly Value[], roots: readonly Value[]): void {
-    for (const leaf of leaves) this.#place(leaf);
-    const results = execute(compiled, (session) => session.runOnDevice(leaves));
-    roots.forEach((root, i) => this.#own(root, { pointer: results[i]! }, compiled));
+  run(compiled: Compiled, leaves: readonly Value[], roots: readonly Value[], repeated = false): void {
+    const fixes = repeated && this.fixes();
+    for (const leaf of leaves) this.#place(leaf, !fixes);
+    const tensors = fixes
+      ? this.#runFixed(compiled, leaves)
+      : execute(compiled, (session) => session.runOnDevice(leaves)).map((pointer): DeviceTensor => ({ pointer }));
+    roots.forEach((root, i) => this.#own(root, tensors[i]!, compiled));
+  }
+
+  #runFixed(compiled: Compiled, leaves: readonly Value[]): readonly DeviceTensor[] {
+    let fixed = this.#fixed.get(compiled);
+    if (fixed === undefined) this.#fixed.set(compiled, (fixed = new FixedAddresses(this.transfer)));
+    const { tensors, captured } = execute(compiled, (session) => fixed.run(session, leaves));
+    if (captured) this.stats.fixedRuns++;
+    return tensors;
   }
 
   end(compiled: Compiled): void {
     if (this.#owned.has(compiled)) this.#ended.add(compiled);
-    else compiled.session.dispose();
+    else this.#dispose(compiled);
+  }
+
+  #dispose(compiled: Compiled): void {
+    this.#fixed.get(compiled)?.dispose(compiled.session);
+    this.#fixed.delete(compiled);
+    compiled.session.dispose();
   }
 
   // the provider keeps freed buffers for reuse by itself
@@ -72,15 +94,16 @@ export class DeviceMemory implements Memory {
 
   #release(tensor: DeviceTensor): void {
     const maker = this.#makers.get(tensor)!;
-    maker.session.release(tensor.pointer);
+    // a tensor at a fixed address is written again
+    if (this.#fixed.get(maker)?.give(tensor) !== true) maker.session.release(tensor.pointer);
     const left = this.#owned.get(maker)! - 1;
     if (left > 0) return void this.#owned.set(maker, left);
     this.#owned.delete(maker);
-    if (this.#ended.delete(maker)) maker.session.dispose();
+    if (this.#ended.delete(maker)) this.#dispose(maker);
   }
 
   /** What a second graph takes moves to the device; what the first one takes is counted as it goes there. */
-  #place(value: Value): void {
+  #place(value: Value, counted: boolean): void {
     const { storage } = value;
     if (storage.device !== undefined || bytesOf(value) === 0) return;
     if (storage.fed) {
@@ -89,6 +112,8 @@ export class DeviceMemory implements Memory {
       return;
     }
     storage.fed = true;
+    // a run at fixed addresses copies it there, and counts it then
+    if (!counted) return;
     this.stats.bytesUp += bytesOf(value);
   }
 }

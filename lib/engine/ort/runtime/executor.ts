@@ -22,6 +22,7 @@ const SHAPING = [
   "debug",
   "strict",
   "precision",
+  "cudaGraph",
   "profile",
 ] as const satisfies readonly (keyof OrtSettings)[];
 
@@ -49,7 +50,11 @@ export class Executor {
     this.memory =
       provider.memory === "host"
         ? new HostMemory(this.#settings.poolBytes)
-        : new DeviceMemory(new Transfer(provider, () => this.#settings, stats), stats);
+        : new DeviceMemory(
+            new Transfer(provider, () => this.#settings, stats),
+            stats,
+            () => provider.capturesRuns && this.#settings.cudaGraph,
+          );
   }
 
   get settings(): Readonly<OrtSettings> {
@@ -112,7 +117,7 @@ export class Executor {
     const compiled = this.#graphs.find(key);
     if (compiled === undefined) return undefined;
     const roots = like.map(({ shape, dtype }) => new Value(shape, dtype));
-    this.#execute(compiled, leaves, roots);
+    this.#execute(compiled, leaves, roots, true);
     this.stats.repeats++;
     return roots;
   }
@@ -144,8 +149,8 @@ export class Executor {
     this.memory.clear();
   }
 
-  #execute(compiled: Compiled, leaves: readonly Value[], roots: readonly Value[]): void {
-    this.memory.run(compiled, leaves, roots);
+  #execute(compiled: Compiled, leaves: readonly Value[], roots: readonly Value[], repeated = false): void {
+    this.memory.run(compiled, leaves, roots, repeated);
     this.stats.runMs += compiled.lastMs;
     this.stats.runs++;
   }

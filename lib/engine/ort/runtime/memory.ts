@@ -15,8 +15,8 @@ export interface Memory {
   free(value: Value): void;
   /** Takes note that a value's numbers never change. @param type what operands of products are rounded to, if at all */
   freeze(value: Value, type: RoundedType | undefined): void;
-  /** Runs a graph on the leaves' numbers and fills the roots. */
-  run(compiled: Compiled, leaves: readonly Value[], roots: readonly Value[]): void;
+  /** Runs a graph on the leaves' numbers and fills the roots. @param repeated it will run again on the like */
+  run(compiled: Compiled, leaves: readonly Value[], roots: readonly Value[], repeated?: boolean): void;
   /** Ends a session that is no longer kept, as soon as nothing needs it. */
   end(compiled: Compiled): void;
   /** Upper bound of bytes kept for reuse. */

@@ -13,6 +13,8 @@ export interface Provider {
   readonly device: string;
   /** Where results stay until somebody reads them. */
   readonly memory: "host" | "device";
+  /** It can capture a run at fixed addresses and launch it as a whole. */
+  readonly capturesRuns: boolean;
   /** What it can compute matrix products in, as far as the device has it. */
   readonly precisions: readonly Precision[];
   /** What is emitted in place of nodes that it lacks. */
@@ -35,6 +37,7 @@ export const PROVIDERS: Readonly<Record<OrtEngine, Provider>> = {
     name: "cpu",
     device: "Cpu",
     memory: "host",
+    capturesRuns: false,
     precisions: ["float32"],
     rules: commonRules,
     without: [],
@@ -46,6 +49,7 @@ export const PROVIDERS: Readonly<Record<OrtEngine, Provider>> = {
     name: "webgpu",
     device: "WebGPU_Buf",
     memory: "device",
+    capturesRuns: false,
     precisions: ["float32", "fp16"],
     rules: webgpuRules,
     without: ["TopK"],
@@ -57,6 +61,7 @@ export const PROVIDERS: Readonly<Record<OrtEngine, Provider>> = {
     name: "cuda",
     device: "Cuda",
     memory: "device",
+    capturesRuns: true,
     precisions: ["float32", "tf32", "bf16", "fp16"],
     rules: commonRules,
     without: [],

@@ -20,6 +20,11 @@ export interface OrtSettings {
   strict: boolean;
   /** In what matrix products are computed; one of the provider's `precisions`. */
   precision: Precision;
+  /**
+   * Repeated steps run at fixed addresses and, on CUDA, as captured CUDA graphs: launched as a whole. Not measured on
+   * a GPU so far, so it is off unless S2_ENGINE_CUDA_GRAPH=1.
+   */
+  cudaGraph: boolean;
   /** Beginning of a file name: every session writes ONNX Runtime's account of its runs there when it ends. */
   profile: string | undefined;
 }
@@ -46,6 +51,7 @@ export function defaultSettings(): OrtSettings {
     debug: process.env.S2_ENGINE_DEBUG === "1",
     strict: false,
     precision: "float32",
+    cudaGraph: process.env.S2_ENGINE_CUDA_GRAPH === "1",
     profile: undefined,
   };
 }
@@ -58,6 +64,8 @@ export interface OrtStats {
   runs: number;
   /** Replays of a captured step that was not traced again. */
   repeats: number;
+  /** Of those, runs at fixed addresses, which CUDA launches as one captured graph. */
+  fixedRuns: number;
   graphsCompiled: number;
   /** Compiled graphs held now. */
   graphsCached: number;
@@ -81,6 +89,7 @@ export const NOTHING_DONE: Omit<OrtStats, "fallbacks"> = {
   opsRun: 0,
   runs: 0,
   repeats: 0,
+  fixedRuns: 0,
   graphsCompiled: 0,
   graphsCached: 0,
   compileMs: 0,

@@ -5,6 +5,12 @@ import { type Compiled, execute, load } from "./compile";
 import type { Provider } from "./provider";
 import type { OrtSettings, OrtStats } from "./settings";
 
+/** A tensor on the device, and the session that must outlive it. */
+export interface Uploaded {
+  readonly tensor: DeviceTensor;
+  readonly by: Compiled;
+}
+
 /**
  * Moves numbers between host and device by graphs of one node, Identity or Cast, which take any shape on any provider.
  */
@@ -30,7 +36,7 @@ export class Transfer {
   }
 
   /** A copy on the device as elements `to`, and the session that must outlive it. */
-  upload(value: Value, to: ElementType): { tensor: DeviceTensor; by: Compiled } {
+  upload(value: Value, to: ElementType): Uploaded {
     if (value.storage.device === undefined) {
       this.stats.uploads++;
       this.stats.bytesUp += bytesOf(value);
@@ -38,6 +44,12 @@ export class Transfer {
     const by = this.#session(value.storage.rounded ?? value.dtype, to);
     const [pointer] = execute(by, (session) => session.runOnDevice([value]));
     return { tensor: { pointer: pointer! }, by };
+  }
+
+  /** Puts a value's numbers into a tensor on the device that is there already. */
+  refill({ tensor, by }: Uploaded, value: Value): void {
+    this.stats.bytesUp += bytesOf(value);
+    execute(by, (session) => session.runInto([value], [tensor.pointer]));
   }
 
   #session(from: ElementType, to: ElementType): Compiled {
@@ -50,7 +62,9 @@ export class Transfer {
       graph.input("in", from);
       const out = from === to ? nodes.node("Identity", ["in"]) : nodes.cast("in", to);
       const model = encodeModel(graph.finish([{ name: "in", type: from }], [{ name: out, type: to }]));
-      session = load({ model, inputs: ["in"], outputs: [out], bytes: 0 }, this.provider, this.settings());
+      // a copy is no step: nothing of it is captured
+      const settings = { ...this.settings(), cudaGraph: false };
+      session = load({ model, inputs: ["in"], outputs: [out], bytes: 0 }, this.provider, settings);
       this.#sessions.set(key, session);
     }
     return session;
