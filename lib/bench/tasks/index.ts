@@ -15,5 +15,5 @@ export const TASKS = {
 export type TaskName = keyof typeof TASKS;
 export const TASK_NAMES = Object.keys(TASKS) as TaskName[];
 
-/** What is measured unless tasks are named: slice-7b needs a GPU, or half an hour and 40 GB. */
+/** What is measured unless tasks are named; slice-7b is for a GPU. */
 export const USUAL_TASKS = TASK_NAMES.filter((name) => name !== "slice-7b");

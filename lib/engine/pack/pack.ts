@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   copyFileSync,
   existsSync,
@@ -76,19 +76,24 @@ const LOADER_FOLDERS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib", "
 /** The lab's tracked files and the packages that it runs on. */
 function labItem(): Item {
   const folder = inPackage();
-  const npm = findProgram(["npm"])!;
-  const packages = execFileSync(npm, ["ls", "--omit=dev", "--all", "--parseable"], { cwd: folder, encoding: "utf8" });
-  const tracked = execFileSync("git", ["ls-files"], { cwd: folder, encoding: "utf8" });
+  const lines = (program: string, ...args: string[]): string[] => {
+    // npm ls ends with 1 where an optional package is left out
+    const { stdout } = spawnSync(program, args, { cwd: folder, encoding: "utf8", maxBuffer: 2 ** 26 });
+    if ((stdout ?? "").trim() === "")
+      throw new UserError(`gpu pack: ${program} ${args[0]} lists nothing in ${folder}; pack a checkout of the lab`);
+    return stdout.trim().split("\n");
+  };
   return {
     name: "lab",
     folder,
     members: [
-      ...tracked.trim().split("\n"),
-      ...packages
-        .trim()
-        .split("\n")
+      ...lines("git", "ls-files"),
+      ...lines("npm", "ls", "--omit=dev", "--all", "--parseable")
         .map((path) => relative(folder, path))
-        .filter((path) => path.startsWith("node_modules")),
+        // packages inside packages come with them
+        .filter((path) => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(path)),
+      // a link to the backend, a package in lib
+      "node_modules/tfjs-backend-ort",
     ],
     without: ["node_modules/onnxruntime-node/bin/napi-v6/darwin", "node_modules/onnxruntime-node/bin/napi-v6/win32"],
     into: "lab",
