@@ -30,6 +30,7 @@ const ENTRIES = {
   "ort-cpu": entry("ort-cpu", { threads: true }),
   "ort-cuda": entry("ort-cuda"),
   "ort-cuda-tf32": entry("ort-cuda", { precision: "tf32" }),
+  "ort-cuda-bf16": entry("ort-cuda", { precision: "bf16" }),
   "ort-webgpu": entry("ort-webgpu"),
   "ort-webgpu-fp16": entry("ort-webgpu", { precision: "fp16" }),
   tensorflow: entry("tensorflow", { mode: "eager", threads: true }),
@@ -40,6 +41,7 @@ const ENTRIES = {
   "torch-cuda-compiled": entry("cuda", { with: "torch" }),
   "torch-cuda-tf32": entry("cuda", { with: "torch", mode: "eager", precision: "tf32" }),
   "torch-cuda-fp16": entry("cuda", { with: "torch", mode: "eager", precision: "fp16" }),
+  "torch-cuda-bf16": entry("cuda", { with: "torch", mode: "eager", precision: "bf16" }),
   "jax-cpu": entry("cpu", { with: "jax", threads: true }),
 } as const satisfies Record<string, Entry>;
 export type BenchEngine = keyof typeof ENTRIES;
@@ -59,7 +61,7 @@ export function baselinesOf(name: BenchEngine): readonly BenchEngine[] {
     float32: "torch-cuda",
     tf32: "torch-cuda-tf32",
     fp16: "torch-cuda-fp16",
-    bf16: "torch-cuda-fp16",
+    bf16: "torch-cuda-bf16",
   } as const;
   return [...new Set([own[precision], "torch-cuda", "torch-cpu"] as const)];
 }

@@ -239,7 +239,7 @@ export function partsOf(checked: CheckedEngines, size: Size): Part[] {
       rounds,
       90,
     ),
-    bench("slice-7b", size === "full" ? large : [...large, "ort-cpu"], size, size === "full" ? 2 : 1, 100),
+    bench("slice-7b", size === "full" ? large : [...large, "ort-cpu"], size, size === "full" ? 2 : 1, 150),
     ...(size === "full" ? [train(first)] : []),
   ];
   // tiny sizes run on a driver that computes on the processor

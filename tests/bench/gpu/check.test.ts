@@ -4,6 +4,8 @@ import { runCommand } from "../../../lib/bench/gpu/command";
 import { checkPage } from "../../../lib/bench/gpu/page";
 import type { Part } from "../../../lib/bench/gpu/parts";
 import { run as gpu } from "../../../lib/cli/gpu";
+import { findAdapter } from "../../../lib/engine/backend";
+import { nvidiaGpus } from "../../../lib/engine/nvidia";
 import { leaveOut, WHERE } from "../../engine/engines";
 import { printed } from "../../setup/printed";
 
@@ -123,6 +125,14 @@ test.each([
   [["check", "--tiny", "--save"], "gpu: --tiny measures nothing that --save could keep"],
 ])("%j is refused", async (args, why) => {
   await expect(gpu(args)).rejects.toThrow(why);
+});
+
+test("a machine without a GPU is told what would run there", async () => {
+  // where there is one the check itself is what is tested
+  if (nvidiaGpus().length > 0 || findAdapter().kind === "hardware") return;
+  await expect(gpu(["check"])).rejects.toThrow(
+    /^gpu check: no GPU.*; on a machine without a GPU --engines ort-webgpu --tiny takes a software driver$/,
+  );
 });
 
 test.skipIf(leaveOut)(
