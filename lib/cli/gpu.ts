@@ -18,8 +18,8 @@ const spec = {
   positionals: "check | pack",
   about:
     "check: doctor, parity, bytes moved a step, bench beside PyTorch, a slice of the 7B model and a training on this " +
-    `machine's GPU, in ${MOST_MINUTES.full} minutes at most; a part that fails does not stop the others. pack: all that check needs on a ` +
-    "machine without a network, in parts of at most 40 MB, with a script that lays them out.",
+    `machine's GPU, in ${MOST_MINUTES.full} minutes at most; a part that fails does not stop the others. pack: all ` +
+    "that check needs on a machine without a network, in parts of at most 40 MB, with a script that lays them out.",
   options: {
     engines: {
       type: listOf(String),

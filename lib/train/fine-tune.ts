@@ -126,7 +126,8 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
     try {
       return trainer.step(step);
     } catch (error) {
-      const text = `${options.name}: step ${step} of ${steps} failed on ${tf.getBackend()} (${goOn()}): ${(error as Error).message}`;
+      const where = `step ${step} of ${steps} failed on ${tf.getBackend()}`;
+      const text = `${options.name}: ${where} (${goOn()}): ${(error as Error).message}`;
       throw error instanceof UserError ? new UserError(text) : new Error(text, { cause: error });
     }
   };

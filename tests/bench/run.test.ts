@@ -146,8 +146,8 @@ describe("each row says how it was computed", () => {
       expect(of("ort-cpu", "step")).toEqual(["compiled", "float32", expect.stringMatching(/^MLAS, /), null]);
       expect(of("wasm", "inference")).toEqual(["eager", "float32", "XNNPACK, WebAssembly SIMD", null]);
       const shaders = expect.stringMatching(/^ONNX Runtime's shaders, a /);
-      // weights, moments and inputs stay on the device: three numbers of AdamW go up, loss and norm of the gradient come
-      // back; and of inference the scores of 2 sequences of 12 tokens over 24 words
+      // weights, moments and inputs stay on the device: three numbers of AdamW go up, loss and norm of the gradient
+      // come back; and of inference the scores of 2 sequences of 12 tokens over 24 words
       expect(of("ort-webgpu", "step")).toEqual(["compiled", "float32", shaders, 4 * (3 + 2)]);
       expect(of("ort-webgpu", "inference")).toEqual(["compiled", "float32", shaders, 4 * 2 * 12 * 24]);
     },

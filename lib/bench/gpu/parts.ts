@@ -136,8 +136,8 @@ function steps(engine: "ort-cuda" | "ort-webgpu", size: Size): Part {
           // learning rate and the two corrections of AdamW go up as well
           ok: off <= 1e-3 && up <= batch + 12 && down <= MOST_DOWN,
           text:
-            `${count} steps differ from ort-cpu's losses and gradient norms by ${off.toExponential(1)}; a step uploads ` +
-            `${up} bytes of a batch of ${batch} and reads ${down} back (at most ${MOST_DOWN})`,
+            `${count} steps differ from ort-cpu's losses and gradient norms by ${off.toExponential(1)}; a step ` +
+            `uploads ${up} bytes of a batch of ${batch} and reads ${down} back (at most ${MOST_DOWN})`,
         };
       }),
   };

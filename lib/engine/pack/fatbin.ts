@@ -37,8 +37,8 @@ function findSection(library: Buffer, name: string): { start: number; end: numbe
 }
 
 /**
- * Blanks a CUDA library's kernels for other GPUs, in place: nothing moves, so that it loads as before, and zeros take no
- * room once it is packed.
+ * Blanks a CUDA library's kernels for other GPUs, in place: nothing moves, so that it loads as before, and zeros take
+ * no room once it is packed.
  *
  * @param library an ELF file
  * @param arch the GPU's compute capability without its point: 90 for H100 and H200, 80 for A100, 89 for RTX 40

@@ -14,9 +14,9 @@ const MOST_SETS = 2;
 const MOST_GRAPHS = 8;
 
 /**
- * The tensors of a graph that runs again and again, kept at the same addresses: what comes from the host is copied into
- * the same tensors each time, results go in turn to two sets of tensors. A captured CUDA graph holds addresses, so there
- * is one for each combination of them: two in a training.
+ * The tensors of a graph that runs again and again, kept at the same addresses: what comes from the host is copied
+ * into the same tensors each time, results go in turn to two sets of tensors. A captured CUDA graph holds addresses, so
+ * there is one for each combination of them: two in a training.
  */
 export class FixedAddresses {
   readonly #uploads = new Map<number, Uploaded>();

@@ -14,7 +14,11 @@ const CURES: readonly (readonly [RegExp, string])[] = [
   ],
   // narrowing_error: more elements than the 32 bits that shaders count with
   [
-    /out ?of ?memory|narrowing_error|bad_alloc|ALLOC_FAILED|failed to allocate|(?:exceeds the max|larger than the max).* size/i,
+    new RegExp(
+      "out ?of ?memory|narrowing_error|bad_alloc|ALLOC_FAILED|failed to allocate|" +
+        "(?:exceeds the max|larger than the max).* size",
+      "i",
+    ),
     "not enough device memory: take smaller batches (training.scenes, training.sentences, data.frames), close other " +
       "programs on the GPU, or run with S2_ENGINE=ort-cpu",
   ],

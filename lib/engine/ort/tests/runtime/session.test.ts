@@ -29,6 +29,7 @@ function session(
     profile: undefined,
     strict: false,
     precision: "float32",
+    cudaGraph: false,
   });
 }
 
