@@ -15,7 +15,7 @@ import { Trainer } from "./train/trainer";
 import type { LabelledBatch, StepReport } from "./train/training-step";
 import { readMaxNewTokens } from "./weights/hf-config";
 import { startingParameters } from "./weights/parameters";
-import { checkpointsOf } from "./weights/pretrained";
+import { checkpointsOf, pretrainedPreset } from "./weights/pretrained";
 
 /**
  * A preset ("nano" unless given) with its ablation, seed and changes such as "training.steps=200"; or a finished run by
@@ -50,7 +50,7 @@ export class Model {
       return new Model(record.id, config, record.variant, engine, parameters, most, progress);
     }
     const config = resolveConfig({ preset: "nano", ...request });
-    const [base = inEither("data", "pretrained", config.preset)] = checkpointsOf(config).bases;
+    const [base = inEither("data", "pretrained", pretrainedPreset(config))] = checkpointsOf(config).bases;
     const [parameters, most] = [startingParameters(config), readMaxNewTokens(base)];
     return new Model(config.preset, config, request.ablation ?? "full", engine, parameters, most, progress);
   }

@@ -8,7 +8,7 @@ import { Rng } from "../core/rng";
 import { inProject } from "../core/root";
 import { prepareScenes } from "../dataloader/prepare";
 import { RoomsConfig, roomSets } from "../datasets/rooms/config";
-import { sentencePhrases } from "../datasets/rooms/phrases";
+import { allPhrases, sentencePhrases } from "../datasets/rooms/phrases";
 import { chooseEngine } from "../engine/choose";
 import type { tf } from "../engine/tf";
 import { writeSafetensors } from "../io/safetensors";
@@ -19,7 +19,7 @@ import { labelledFrames } from "../train/pretrain/frames";
 import { pretrainReconstruction } from "../train/pretrain/reconstruction";
 import { pretrainVision } from "../train/pretrain/vision";
 import { type PretrainedPart, pretrainedFile } from "../weights/pretrained";
-import { parseOptions, wholeNumber } from "./options";
+import { parseOptions, wholeNumber, wrongUsage } from "./options";
 import { printJson } from "./output";
 
 const spec = {
@@ -67,13 +67,21 @@ export async function run(args: string[]): Promise<number> {
   const config = resolveConfig({ preset: values.preset ?? "nano" });
   if (values.part !== undefined && !(parts as readonly string[]).includes(values.part))
     throw unknownName("part", values.part, parts);
-  const wanted = values.part === undefined ? parts : [values.part as (typeof parts)[number]];
+  // a preset that starts from another's weights has a tokenizer of its own alone
+  const own: readonly (typeof parts)[number][] = config.pretrained === undefined ? parts : ["tokenizer"];
+  const wanted = values.part === undefined ? own : [values.part as (typeof parts)[number]];
+  if (config.pretrained !== undefined && wanted.some((part) => part !== "tokenizer"))
+    throw wrongUsage(
+      spec,
+      `preset ${config.preset} starts from the weights of ${config.pretrained}; pretrain --preset ${config.pretrained}`,
+    );
   const seed = values.seed ?? 0;
   const progress = stderrProgress();
   const folder = inProject("data", "pretrained", config.preset);
   const summary: Record<string, unknown> = {};
   if (wanted.includes("tokenizer")) {
-    const words = [...sentencePhrases, "is located at", "object", ":"];
+    const phrases = config.pretrained === undefined ? sentencePhrases : allPhrases;
+    const words = [...phrases, "is located at", "object", ":"];
     writeFileAtomic(
       join(folder, "tokenizer.json"),
       `${JSON.stringify(phraseTokenizer(words, [groundToken]), null, 1)}\n`,

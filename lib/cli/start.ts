@@ -13,7 +13,7 @@ import { localRows, publishedRows, readRows } from "../runs/results";
 import { labelOf, type ResultRow } from "../runs/row";
 import { studyNamed } from "../studies/definitions";
 import { finishedRows } from "../studies/finished";
-import { jobsOf } from "../studies/job";
+import { jobsOf, seedsOf } from "../studies/job";
 import { runStudy } from "../studies/run";
 import { describeNotebooks, runNotebooks, statusOf } from "./notebooks";
 import { parseOptions } from "./options";
@@ -81,7 +81,7 @@ export async function run(args: string[]): Promise<number> {
   });
   // every seed and variant that is finished, committed or made here
   const committed = readRows().filter((r) => r.study === "table5" && r.preset === "nano");
-  const seeds = [...new Set(committed.map((r) => r.seed))].sort((a, b) => a - b);
+  const seeds = seedsOf(committed);
   const jobs = jobsOf({ study: "table5", preset: "nano", variants: study.variants, seeds });
   const rows = [...finishedRows("table5", jobs).values()].flat();
   note("Notebooks");

@@ -1,5 +1,6 @@
 import { stderrProgress } from "../core/progress";
 import { chooseEngine, sayUnusedGpu } from "../engine/choose";
+import { contrastTable } from "../report/contrasts";
 import { compareWithAnswers } from "../report/figure-set";
 import { paperTables } from "../report/paper";
 import { runTable } from "../report/sections";
@@ -7,9 +8,10 @@ import { toText } from "../report/table";
 import { publishRows } from "../runs/publish";
 import { localRows } from "../runs/results";
 import { studyNamed } from "../studies/definitions";
-import { finishedRows } from "../studies/finished";
-import { jobConfig, jobName, jobsOf } from "../studies/job";
-import { runStudy } from "../studies/run";
+import { finishedRows, missingJobs } from "../studies/finished";
+import { type Job, jobConfig, jobsOf, protocolOf, seedsOf } from "../studies/job";
+import { planLines, plannedSeeds, planOf, protocolLines } from "../studies/plan";
+import { runProtocol, runStudy } from "../studies/run";
 import { requireMemory } from "../train/estimate";
 import { listOf, parseOptions, wholeNumber, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
@@ -22,7 +24,11 @@ const spec = {
     "read, not redone.",
   options: {
     preset: { type: String, value: "NAME", help: "nano unless given" },
-    seeds: { type: listOf(wholeNumber()), value: "LIST", help: "such as 0,1,2; 0 unless given" },
+    seeds: {
+      type: listOf(wholeNumber()),
+      value: "LIST",
+      help: "such as 0,1,2; unless given 0, of the protocol's own preset as many as it states",
+    },
     variants: { type: listOf(String), value: "LIST", help: "such as full,no-mpe; all of the study unless given" },
     retrain: { type: listOf(String), value: "LIST", help: "variants that this machine must have trained itself" },
     processes: {
@@ -31,6 +37,7 @@ const spec = {
       help: "runs side by side, one thread each; 2 unless given, 1 gives one run all cores",
     },
     set: { type: [String], value: "PATH=VALUE", help: "change one config value in every run" },
+    plan: { type: Boolean, help: "run nothing; print the protocol, and what its runs cost" },
     publish: {
       type: Boolean,
       help:
@@ -51,7 +58,7 @@ interface Choice {
 function publish(study: string, { preset, variants, seeds, set }: Choice, json: boolean): void {
   const waiting = localRows();
   const runs = new Set(waiting.map((row) => row.run));
-  const jobs = jobsOf({ study, preset, variants, seeds: seeds ?? [...new Set(waiting.map((row) => row.seed))], set });
+  const jobs = jobsOf({ study, preset, variants, seeds: seeds ?? seedsOf(waiting), set });
   const finished = [...finishedRows(study, jobs, { onlyLocal: true }).values()].flat();
   const published = publishRows(
     study,
@@ -67,18 +74,12 @@ function publish(study: string, { preset, variants, seeds, set }: Choice, json: 
     ]);
 }
 
-/** Refuses, before any run starts, what cannot fit; finished runs need no room. */
-async function requireRoom(study: string, { preset, variants, seeds, set }: Choice, processes: number): Promise<void> {
-  const jobs = jobsOf({
-    study,
-    preset,
-    variants: variants.filter((name) => studyNamed(study).variants.includes(name)),
-    seeds: seeds ?? [0],
-    set,
-  });
-  const finished = finishedRows(study, jobs);
-  const missing = jobs.filter((job) => finished.get(jobName(job))!.length === 0);
+/** Says what is missing and what it costs; refuses, before any run starts, what cannot fit. */
+async function announce(jobs: readonly Job[], processes: number): Promise<void> {
+  const [first] = jobs as [Job, ...Job[]];
+  const missing = missingJobs(jobs, finishedRows(first.study, jobs));
   if (missing.length === 0) return;
+  process.stderr.write(`${planLines(planOf(jobs), first).join("\n")}\n`);
   const { engine } = await chooseEngine();
   sayUnusedGpu(engine);
   for (const job of missing) requireMemory(jobConfig(job), "train", engine, Math.min(processes, missing.length));
@@ -102,17 +103,32 @@ export async function run(args: string[]): Promise<number> {
     publish(name, choice, values.json === true);
     return 0;
   }
+  const known = choice.variants.filter((variant) => study.variants.includes(variant));
+  const jobsWith = (preset: string, set = choice.set): Job[] =>
+    jobsOf({ study: name, preset, set, seeds: choice.seeds ?? plannedSeeds(name, preset), variants: known });
+  const jobs = jobsWith(choice.preset);
+  if (values.plan === true) {
+    const { preset } = study.protocol;
+    const plans = [
+      ...(jobs.length === 0 ? [] : [{ jobs: jobsWith(preset, []) }]),
+      ...(jobs.length === 0 || preset === choice.preset ? [] : [{ jobs }]),
+    ].map(({ jobs: own }) => ({ plan: planOf(own), first: own[0]! }));
+    if (values.json === true) printJson({ ...study, plans: plans.map(({ plan }) => plan) });
+    else printLines([...protocolLines(study), ...plans.flatMap(({ plan, first }) => planLines(plan, first))]);
+    return 0;
+  }
+  const seeds = choice.seeds ?? plannedSeeds(name, choice.preset);
   const processes = values.processes ?? 2;
-  await requireRoom(name, choice, processes);
-  const rows = await runStudy(name, {
-    ...choice,
-    seeds: choice.seeds ?? [0],
-    retrain: values.retrain,
-    processes,
-    onProgress: stderrProgress(),
-  });
+  if (jobs.length > 0) await announce(jobs, processes);
+  const options = { ...choice, retrain: values.retrain, processes, onProgress: stderrProgress() };
+  const asStated = protocolOf({ study: name, preset: choice.preset, set: choice.set ?? [] }) > 0;
+  const rows =
+    asStated && choice.seeds === undefined
+      ? await runProtocol(name, options)
+      : await runStudy(name, { ...options, seeds });
   if (values.json === true) printJson({ study: name, rows });
   else {
+    if (asStated) printLines([toText(contrastTable(study, rows)), ""]);
     const paper = Object.entries(paperTables).find(([key]) => key === study.paperTable)?.[1];
     printLines([toText(paper === undefined ? runTable(rows) : compareWithAnswers(rows, paper))]);
   }

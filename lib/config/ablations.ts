@@ -1,6 +1,8 @@
 /** Named differences from a preset: what each arm of a study changes, and nothing else. */
 export const ablations = {
   full: {},
+  /** The same again, run with other seeds: what two arms that do not differ look like (an A/A control). */
+  again: {},
   /** Spatial guidance off: no reconstruction branch, no projection P. */
   "no-sg": { reconstruction: { enabled: false }, lossWeights: { recon: 0 } },
   /** Multi-level position encoding off on patches and tokens; φ of box centres kept. */
@@ -15,6 +17,8 @@ export const ablations = {
     positions: { coordinates: false, rays: false },
     lossWeights: { anchor: 0, anchorAttention: 0 },
   },
+  /** φ of box centres off, the rest kept. */
+  "no-box-phi": { positions: { boxCentres: false } },
   "no-phi": { positions: { coordinates: false } },
   "no-psi": { positions: { rays: false } },
   /** Structure-enhanced module off. */
@@ -61,6 +65,34 @@ export const ablations = {
   "frames-2": { data: { frames: 2 } },
   "frames-4": { data: { frames: 4 } },
   "frames-12": { data: { frames: 12 } },
+  /** Views and scenes that are few. */
+  "frames-1": { data: { frames: 1 } },
+  "frames-3": { data: { frames: 3 } },
+  "frames-5": { data: { frames: 5 } },
+  "frames-8": { data: { frames: 8 } },
+  "scenes-200": { data: { trainScenes: 200 } },
+  /** Views that are neighbours, so that they overlap. */
+  neighbours: { data: { neighbours: true } },
+  /** Object features from one view, so that only attention brings the others' in. */
+  "one-view-objects": { objects: { oneView: true } },
+  /** Poor geometry that reaches φ alone; box membership and SG's target keep the true depth. */
+  "phi-holes-50": { positions: { holes: 0.5 } },
+  "phi-holes-90": { positions: { holes: 0.9 } },
+  "phi-shift": { positions: { shift: 0.3 } },
+  /** Encodings weighed against the visual features. */
+  "phi-x0.3": { positions: { coordinateScale: 0.3 } },
+  "phi-x3": { positions: { coordinateScale: 3 } },
+  "phi-x10": { positions: { coordinateScale: 10 } },
+  "psi-x3": { positions: { rayScale: 3 } },
+  "psi-x10": { positions: { rayScale: 10 } },
+  /** Other rooms to train on; lib/datasets/rooms/config.ts says what is special about each. */
+  "viewpoint-rooms": { data: { folder: "data/rooms/viewpoint" } },
+  "split-distant": { data: { folder: "data/rooms/split-distant", frames: 4, pool: 4 } },
+  "split-adjacent": { data: { folder: "data/rooms/split-adjacent", frames: 4, pool: 4 } },
+  "holes-50": { data: { folder: "data/rooms/holes-50" } },
+  "holes-90": { data: { folder: "data/rooms/holes-90" } },
+  "poses-off": { data: { folder: "data/rooms/poses-off" } },
+  "frames-24-rooms": { data: { folder: "data/rooms/frames-24", pool: 24 } },
   "frames-16": { data: { frames: 16 } },
   "frames-24": { data: { frames: 24 } },
   /** Baseline: sentence and boxes only. */
@@ -69,6 +101,16 @@ export const ablations = {
   "no-shared-skip": { grounding: { sharedSkip: false } },
   "no-anchor-loss": { lossWeights: { anchor: 0 } },
   "no-anchor-attention": { lossWeights: { anchorAttention: 0 } },
+  /** Weight of the reconstruction loss; 0.3 in the paper. */
+  "recon-0.1": { lossWeights: { recon: 0.1 } },
+  "recon-1": { lossWeights: { recon: 1 } },
+  /** The reconstruction loss begins when grounding has all but converged. */
+  "recon-late": { lossWeights: { reconFrom: 0.7 } },
+  /** The release's departures one by one. */
+  "released-layout": { structure: { layout: "released" } },
+  "released-units": { reconstruction: { units: "released" } },
+  "released-pooling": { projector: { pooling: "bilinear" } },
+  "released-holes": { data: { depthHoles: "released" } },
   /** The authors' released behaviour where it differs from the paper; `departures` lists what cannot be restored. */
   released: {
     structure: { layout: "released" },

@@ -113,8 +113,25 @@ export function parseConfig(value: unknown, origin: string): S2Config {
   return config;
 }
 
+/** A configuration with some values changed, each "a.b=3". @throws UserError that names each wrong key */
+export function changedConfig(config: S2Config, set: readonly string[]): S2Config {
+  return parseConfig(
+    set.reduce<Json>((value, text) => merge(value, parseOverride(text)), config),
+    `preset "${config.preset}", ${set.join(", ")}`,
+  );
+}
+
+/** What an ablation changes: one name, or several joined by "+", such as "no-sg+no-phi". @throws UserError */
+function ablationChanges(ablation: string): Json[] {
+  return ablation.split("+").map((name) => {
+    if (!Object.hasOwn(ablations, name)) throw unknownName("ablation", name, Object.keys(ablations));
+    return ablations[name as keyof typeof ablations];
+  });
+}
+
 export interface ConfigRequest {
   readonly preset: string;
+  /** One, or several joined by "+": each is laid over the one before. */
   readonly ablation?: string;
   /** "a.b=3" */
   readonly set?: readonly string[];
@@ -125,9 +142,8 @@ export interface ConfigRequest {
 export function resolveConfig(request: ConfigRequest): S2Config {
   if (!Object.hasOwn(presets, request.preset)) throw unknownName("preset", request.preset, Object.keys(presets));
   const ablation = request.ablation ?? "full";
-  if (!Object.hasOwn(ablations, ablation)) throw unknownName("ablation", ablation, Object.keys(ablations));
   let value = presets[request.preset as PresetName] as Json;
-  value = merge(value, ablations[ablation as keyof typeof ablations] as Json);
+  for (const change of ablationChanges(ablation)) value = merge(value, change);
   for (const text of request.set ?? []) value = merge(value, parseOverride(text));
   if (request.seed !== undefined) value = merge(value, { seed: request.seed });
   return parseConfig(value, `preset "${request.preset}"${ablation === "full" ? "" : `, ablation "${ablation}"`}`);

@@ -79,6 +79,12 @@ export const PositionConfig = z.strictObject({
   rays: z.boolean().default(true),
   /** φ of the box centre on object features. */
   boxCentres: z.boolean().default(true),
+  /** Factor on φ of patches; 1 unless given. */
+  coordinateScale: z.number().min(0).optional(),
+  /** Share of the patches whose coordinate φ does not get; box membership and SG's target keep the true depth. */
+  holes: z.number().min(0).max(1).optional(),
+  /** Error of the coordinates that φ gets, alike for all of a view: standard deviation of each axis, metres. */
+  shift: z.number().min(0).optional(),
   /** S2-MLLM adds φ to patches before pooling; Video-3D-LLM after it. */
   coordinatesAt: z.enum(["patches", "pooled"]).default("patches"),
   /** Edge of a voxel, metres. */
@@ -103,6 +109,8 @@ export const ObjectConfig = z.strictObject({
   minShare: z.number().min(0).max(1).default(0.5),
   /** When no patch qualifies, take the best one if at least this share of it is inside; 0: never (the paper). */
   fallbackShare: z.number().min(0).max(1).default(0),
+  /** Features from the one view that shows most of the object, in place of all. */
+  oneView: z.boolean().optional(),
 });
 
 export const GroundingConfig = z.strictObject({
@@ -173,6 +181,8 @@ export const LossWeights = z.strictObject({
   ground: z.number().min(0).default(1),
   /** λ_r */
   recon: z.number().min(0).default(0.3),
+  /** Share of the training after which λ_r counts; from the start unless given. */
+  reconFrom: z.number().min(0).max(1).optional(),
   /** λ_l */
   language: z.number().min(0).default(1),
   /** Anchor grounding, training only; not in the paper. */
@@ -304,6 +314,10 @@ export const DataConfig = z.strictObject({
   checks: SceneChecks.optional(),
   /** "uniform": the same views each time, as the paper; "random": another draw of the pool in each training step. */
   trainFrames: z.enum(["uniform", "random"]).default("uniform"),
+  /** The views are neighbours in the prepared ones (they overlap) in place of spread over them. */
+  neighbours: z.boolean().optional(),
+  /** Trains on this many scenes, the first of the list; all unless given. */
+  trainScenes: z.int().min(1).optional(),
   /** The language-only baseline: all vision features are zero. */
   blind: z.boolean().default(false),
   /** "masked": pixels without depth have no position. "released": they count as the camera's centre, without a ray. */
@@ -321,6 +335,8 @@ export const S2Config = z.strictObject({
    * relative to the project. Without it the preset's own, data/pretrained/<preset>.
    */
   checkpoints: z.array(z.string()).min(1).optional(),
+  /** Preset whose pretrained weights and tokenizer are taken where there are no checkpoints; its own unless given. */
+  pretrained: z.string().optional(),
   vision: VisionConfig,
   language: LanguageModelConfig,
   projector: ProjectorConfig.prefault({}),

@@ -6,6 +6,7 @@ import { turnPoints } from "../geometry/rigid";
 import { voxelsOf } from "../geometry/voxels";
 import type { ModelInputs } from "../model/inputs";
 import type { EncodedSentence, SharedPrompt } from "../model/prompt";
+import { spoilPositions } from "./poor-geometry";
 import type { PreparedScene, ProposalSource, SceneCache } from "./prepared-scenes";
 import { placesOf } from "./record";
 
@@ -99,6 +100,14 @@ export function membership(
   return objectPatches(counts, scene.boxes(source).length, cache.dims.patchPixels, config.objects);
 }
 
+/** Takes an object's patches away but for those of the view that has most. @param own uint8[V*N] */
+function keepFullestView(own: Uint8Array, V: number): void {
+  const N = own.length / V;
+  const counts = Array.from({ length: V }, (_, v) => own.subarray(v * N, (v + 1) * N).reduce((n, m) => n + m, 0));
+  const best = counts.indexOf(Math.max(...counts));
+  own.fill(0, 0, best * N).fill(0, (best + 1) * N);
+}
+
 /**
  * What the model reads of some scenes and sentences; the caller frees the tensors (`disposeTensors`).
  *
@@ -151,11 +160,19 @@ export function makeInputs(
       else if (!config.data.blind) seen.set(record.features(view), at * N * C);
       xyz.set(record.patchXyz(view), at * places * 3);
       known.set(record.patchKnown(view), at * places);
+      spoilPositions(
+        xyz.subarray(at * places * 3, (at + 1) * places * 3),
+        known.subarray(at * places, (at + 1) * places),
+        positions,
+        scene.id,
+        view,
+      );
       rays.set(record.rays(view), at * M * 3);
     });
     const members = membership(item, cache, config, source);
     boxes.forEach((box, o) => {
       const own = members.subarray(o * V * N, (o + 1) * V * N);
+      if (config.objects.oneView === true) keepFullestView(own, V);
       const count = own.reduce((n, m) => n + m, 0);
       const row = (b * O + o) * V * N;
       own.forEach((m, i) => {

@@ -118,6 +118,8 @@ const notPrepared: readonly string[] = [
   "sentenceWeights",
   "referFilters",
   "trainFrames",
+  "neighbours",
+  "trainScenes",
   "blind",
   "proposals",
 ] satisfies (keyof S2Config["data"])[];
@@ -131,6 +133,9 @@ function wayOf(config: S2Config) {
     data: Object.fromEntries(Object.entries(config.data).filter(([name]) => !notPrepared.includes(name))),
   };
 }
+
+/** The same for configurations that share prepared scenes: their data and the way in which they are prepared. */
+export const preparedBy = (config: S2Config): string => JSON.stringify([config.data.folder, wayOf(config)]);
 
 const listedScenes = (data: string): Record<string, readonly string[]> =>
   Object.fromEntries(splitNames.map((split) => [split, splitScenes(data, split)]));

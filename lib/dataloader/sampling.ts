@@ -3,6 +3,7 @@ import { UserError } from "../core/errors";
 import type { Rng } from "../core/rng";
 import { uniformFrames } from "../datasets/frame-sampling";
 import type { Query } from "../datasets/scene";
+import { evaluationFrames } from "./record";
 
 /** Sentences of one scene that share an encoding of its views. */
 export interface SentenceGroup {
@@ -28,11 +29,25 @@ export interface SceneSizes {
   readonly sentences: readonly number[];
 }
 
+/** The prepared views that evaluation sees: spread over the pool, or neighbours in its middle. */
+export function evaluationViews(pool: number, config: S2Config): number[] {
+  const count = evaluationFrames(config);
+  if (config.data.neighbours !== true) return uniformFrames(pool, count);
+  return neighbours(Math.floor((pool - count) / 2), count);
+}
+
+const neighbours = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
+
 function viewsOf(pool: number, config: S2Config, draw: Rng): number[] {
-  if (config.data.trainFrames === "uniform") return uniformFrames(pool, config.data.frames);
+  const { frames, trainFrames } = config.data;
+  if (config.data.neighbours === true) {
+    const last = pool - frames;
+    return neighbours(trainFrames === "uniform" ? Math.floor(last / 2) : draw.int(last + 1), frames);
+  }
+  if (trainFrames === "uniform") return uniformFrames(pool, frames);
   return draw
     .shuffle(Array.from({ length: pool }, (_, v) => v))
-    .slice(0, config.data.frames)
+    .slice(0, frames)
     .sort((a, b) => a - b);
 }
 

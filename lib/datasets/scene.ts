@@ -87,6 +87,7 @@ export const relationKinds = [
   "vertical",
   "allocentric",
   "view",
+  "viewpoint",
 ] as const;
 export type RelationKind = (typeof relationKinds)[number];
 

@@ -1,9 +1,8 @@
 import type { S2Config } from "../config/schema";
 import { inputSizes, makeInputs } from "../dataloader/inputs";
 import type { SceneCache } from "../dataloader/prepared-scenes";
-import { evaluationFrames } from "../dataloader/record";
+import { evaluationViews } from "../dataloader/sampling";
 import type { SceneSentences } from "../dataloader/sentences";
-import { uniformFrames } from "../datasets/frame-sampling";
 import { openScene } from "../datasets/scannet";
 import type { Query } from "../datasets/scene";
 import { disposeTensors } from "../engine/named-step";
@@ -79,7 +78,7 @@ export function sceneAttention(
 ): SceneAttention {
   const prompt = sharedPrompt(tokenizer, config.prompt, "evaluate");
   const encoded = encodeSentence(tokenizer, query, query.category, config.prompt);
-  const views = uniformFrames(cache.dims.pool, evaluationFrames(config));
+  const views = evaluationViews(cache.dims.pool, config);
   const sizes = inputSizes([encoded], [item.scene], 1, "gt");
   const inputs = makeInputs(
     [{ scene: item.scene, views, turns: 0, sentences: [encoded] }],

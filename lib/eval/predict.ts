@@ -2,9 +2,8 @@ import type { S2Config } from "../config/schema";
 import type { ProgressSink } from "../core/progress";
 import { inputSizes, makeInputs, type SentenceTokens, sequenceLayout } from "../dataloader/inputs";
 import type { PreparedScene, ProposalSource, SceneCache } from "../dataloader/prepared-scenes";
-import { evaluationFrames } from "../dataloader/record";
+import { evaluationViews } from "../dataloader/sampling";
 import type { SceneSentences } from "../dataloader/sentences";
-import { uniformFrames } from "../datasets/frame-sampling";
 import type { Query } from "../datasets/scene";
 import { disposeTensors, NamedStep } from "../engine/named-step";
 import { tf } from "../engine/tf";
@@ -100,7 +99,7 @@ export function predict(
     perScene,
     source,
   );
-  const views = uniformFrames(cache.dims.pool, evaluationFrames(config));
+  const views = evaluationViews(cache.dims.pool, config);
   const [B, Q] = [config.training.scenes, perScene];
   const generation = new Generation(parameters, config, {
     scenes: B,

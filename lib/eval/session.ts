@@ -58,6 +58,7 @@ export async function openSession(config: S2Config, progress: ProgressSink): Pro
     sources: without.length === 0 ? ["gt", "detector"] : ["gt"],
     sentences: (split) => {
       const scenes = cache.scenes(split);
+      const most = split === "train" ? config.data.trainScenes : undefined;
       return groupByScene(
         scenes,
         (config.data.sentences ?? ["scanrefer"]).flatMap((set) => {
@@ -79,7 +80,7 @@ export async function openSession(config: S2Config, progress: ProgressSink): Pro
           }
           return queries;
         }),
-      );
+      ).slice(0, most);
     },
   };
 }

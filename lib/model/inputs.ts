@@ -71,4 +71,6 @@ export interface Targets {
   readonly localPoints?: tf.Tensor5D;
   readonly globalPoints?: tf.Tensor5D;
   readonly validPoints?: tf.Tensor4D;
+  /** 0 until the reconstruction loss begins, then 1; absent where it counts from the start. */
+  readonly reconBegun?: tf.Scalar;
 }

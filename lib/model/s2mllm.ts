@@ -155,7 +155,9 @@ export function encodeScene(
   const placed = (x: tf.Tensor, count: number): tf.Tensor => {
     if (!positions.coordinates) return x;
     expectShape("forward", "patchVoxels", inputs.patchVoxels.shape, "B V N 3", { B, V, N: count });
-    const encoding = phi(inputs.patchVoxels, D).mul(inputs.patchKnown.reshape([B, V, count, 1]));
+    const plain = phi(inputs.patchVoxels, D).mul(inputs.patchKnown.reshape([B, V, count, 1]));
+    const { coordinateScale: scale } = positions;
+    const encoding = scale === undefined ? plain : plain.mul(scale);
     keep.encoding("positions.phi", encoding);
     return x.add(encoding.reshape(x.shape));
   };

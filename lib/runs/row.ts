@@ -53,7 +53,12 @@ export const ResultRow = z.strictObject({
   data: z.string(),
   dataFingerprint: z.string(),
   synthetic: z.boolean(),
+  /** Name of the evaluation (lib/studies/evaluations.ts): "val" is ScanNet's split, of S2-Rooms the dev split. */
   split: z.string(),
+  /** Fingerprint of the evaluated data where they are not the run's own. */
+  splitFingerprint: z.string().optional(),
+  /** Step at which each kind of sentence was learnt; null where the run ended before (a censored outcome). */
+  transitions: z.record(z.string(), z.int().min(0).nullable()).optional(),
   commit: z.string(),
   /** Views a scene. */
   frames: z.int().min(1),

@@ -10,7 +10,7 @@ export const Settings = z.record(z.string(), z.unknown());
 export type Settings = Readonly<Record<string, unknown>>;
 
 /** What a run's identity holds in another form: the seed by itself, data and starting weights by their contents. */
-const heldElsewhere = new Set(["seed", "data.folder", "checkpoints"]);
+const heldElsewhere = new Set(["seed", "data.folder", "checkpoints", "pretrained"]);
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -110,7 +110,8 @@ export function presentHash(preset: string, variant: string, changes: Settings):
 }
 
 function hashNow(preset: string, variant: string, changes: Settings): string | undefined {
-  if (!Object.hasOwn(presets, preset) || !Object.hasOwn(ablations, variant)) return undefined;
+  const known = variant.split("+").every((name) => Object.hasOwn(ablations, name));
+  if (!Object.hasOwn(presets, preset) || !known) return undefined;
   const set = Object.entries(changes).map(([path, value]) => `${path}=${JSON.stringify(value)}`);
   try {
     return settingsHash(resolveConfig({ preset, ablation: variant, set }));

@@ -1,44 +1,278 @@
-import type { AblationName } from "../config/ablations";
 import { unknownName } from "../core/errors";
-import type { Study } from "./types";
+import type { Contrast, Protocol, Study } from "./types";
 
-const table5: readonly AblationName[] = [
-  "full",
-  "no-sg",
-  "no-mpe",
-  "no-mpe-boxes",
-  "no-mpe-no-anchor",
-  "no-attn",
-  "no-lg",
-  "frames-2",
-  "frames-4",
-  "frames-12",
-  "language-only",
-];
-const table8: readonly AblationName[] = ["base", "only-attn", "only-sg", "only-mpe", "only-lg"];
-const additions: readonly AblationName[] = ["full", "no-shared-skip", "no-anchor-loss", "no-anchor-attention"];
+/** What most protocols share. */
+const usual = {
+  version: 1,
+  preset: "nano-long",
+  primary: { evaluation: "test", proposals: "gt", sentences: "all" },
+  looks: [5, 8, 12],
+  smallestEffect: 2,
+  evaluations: ["val", "test"],
+} as const satisfies Partial<Protocol>;
+
+/** Two arms that do not differ: a "lower" or "higher" here says that the comparison is at fault. */
+const sameAgain: Contrast = { arm: "again", against: "full", expected: "within" };
+const sameAgainText = "again is full with other seeds (A/A): a difference that is called one there is a false alarm";
+
+/** Each of `arms` against `against`. */
+const each = (arms: readonly string[], expected: Contrast["expected"], against = "full"): Contrast[] =>
+  arms.map((arm) => ({ arm, against, expected }));
+
+/** Variants on top of another; "full" is that one alone. */
+function on(base: string, variants: readonly string[]): string[] {
+  if (base === "full") return [...variants];
+  return variants.map((variant) => (variant === "full" ? base : `${base}+${variant}`));
+}
+
+const sameAgainOn = (base: string): Contrast => ({ arm: `${base}+again`, against: base, expected: "within" });
 
 /** Every study of the lab. */
 export const studies = {
   table5: {
     name: "table5",
     question: "What does each component, and the number of frames, contribute?",
-    protocol: 0,
     paperTable: "table5",
-    variants: table5,
+    variants: [
+      "full",
+      "again",
+      "no-sg",
+      "no-mpe",
+      "no-mpe-boxes",
+      "no-mpe-no-anchor",
+      "no-attn",
+      "no-lg",
+      "frames-2",
+      "frames-4",
+      "frames-12",
+      "language-only",
+    ],
+    protocol: {
+      ...usual,
+      hypothesis:
+        "Each component helps, as in the paper. It could be otherwise: object features average the patches of all " +
+        "views and φ of the box centre alone may place an object, so that SG and Attn may change nothing.",
+      contrasts: [
+        sameAgain,
+        ...each(["no-sg", "no-mpe", "no-mpe-boxes", "no-mpe-no-anchor", "no-attn", "no-lg"], "lower"),
+        ...each(["frames-2", "frames-4"], "lower"),
+        ...each(["frames-12"], "higher"),
+        ...each(["language-only"], "lower"),
+      ],
+      looks: [8, 12],
+      controls: [
+        sameAgainText,
+        "no-mpe-boxes: no coordinate at all; no-mpe-no-anchor: without losses that the arm cannot satisfy",
+        "language-only and the baselines of the rows (random, right class) bound what needs no picture",
+      ],
+    },
   },
   table8: {
     name: "table8",
     question: "What does each component bring when it is added to the base model alone?",
-    protocol: 0,
     paperTable: "table8",
-    variants: table8,
+    variants: ["base", "only-attn", "only-sg", "only-mpe", "only-lg"],
+    protocol: {
+      ...usual,
+      hypothesis:
+        "Attn alone brings most (paper: +36 points). The paper's base is near a random pick, so that its gain may be " +
+        "that of a head that starts to learn; here the base learns, and Attn may bring nothing.",
+      contrasts: each(["only-attn", "only-sg", "only-mpe", "only-lg"], "higher", "base"),
+      controls: ["only-mpe is the one arm that may see a position: it should stand out"],
+    },
   },
   additions: {
     name: "additions",
-    question: "Are the two additions that nano training uses needed?",
-    protocol: 0,
-    variants: additions,
+    question: "Are the additions to the paper that nano training uses needed?",
+    variants: ["full", "again", "no-shared-skip", "no-anchor-loss", "no-anchor-attention"],
+    protocol: {
+      ...usual,
+      hypothesis:
+        "Without the shared skip or without the anchor loss relations are not learnt; the attention loss is not " +
+        "needed. After enough steps all three may turn out to speed learning only (see the transitions).",
+      contrasts: [
+        sameAgain,
+        ...each(["no-shared-skip", "no-anchor-loss"], "lower"),
+        ...each(["no-anchor-attention"], "within"),
+      ],
+      primary: { ...usual.primary, sentences: "relations" },
+      controls: [sameAgainText],
+    },
+  },
+  "position-probes": {
+    name: "position-probes",
+    question: "Which of φ and ψ carries position, in training and at inference?",
+    variants: ["full", "again", "no-phi", "no-psi", "no-mpe"],
+    protocol: {
+      ...usual,
+      hypothesis:
+        "φ carries nearly all of it: without ψ nothing is lost where no sentence speaks of a viewpoint. Where a " +
+        "model that trained with both is asked with one at zero, it loses more than one that trained without.",
+      contrasts: [sameAgain, ...each(["no-phi", "no-mpe"], "lower"), ...each(["no-psi"], "within")],
+      primary: { ...usual.primary, sentences: "relations" },
+      looks: [8, 12],
+      controls: [sameAgainText, "φ of box centres stays in every arm: what is left without φ on patches is its part"],
+      evaluations: ["val", "test", "test-phi-off", "test-psi-off", "test-mpe-off"],
+    },
+  },
+  viewpoint: {
+    name: "viewpoint",
+    question: "Do φ and ψ help where a quarter of the sentences state a viewpoint?",
+    variants: on("viewpoint-rooms", ["full", "again", "no-phi", "no-psi", "no-mpe", "no-box-phi"]),
+    protocol: {
+      ...usual,
+      hypothesis:
+        "φ is enough: standing at one anchor and facing another is arithmetic on positions. ψ could help where φ is " +
+        "missing (no-phi against no-mpe).",
+      contrasts: [
+        sameAgainOn("viewpoint-rooms"),
+        ...each(on("viewpoint-rooms", ["no-phi", "no-mpe", "no-box-phi"]), "lower", "viewpoint-rooms"),
+        { arm: "viewpoint-rooms+no-psi", against: "viewpoint-rooms", expected: "within" },
+        { arm: "viewpoint-rooms+no-phi", against: "viewpoint-rooms+no-mpe", expected: "open" },
+      ],
+      primary: { ...usual.primary, sentences: "viewpoint" },
+      looks: [8, 12],
+      controls: [sameAgainText, "the anchor-blind bound of viewpoint sentences, in the data card"],
+      evaluations: ["val", "test", "test-phi-off", "test-psi-off", "test-mpe-off"],
+    },
+  },
+  "position-scale": {
+    name: "position-scale",
+    question: "Do encodings that dominate the visual features cost semantics (the second break condition)?",
+    variants: ["full", "again", "phi-x0.3", "phi-x3", "phi-x10", "psi-x3", "psi-x10"],
+    protocol: {
+      ...usual,
+      hypothesis:
+        "Attribute sentences suffer from large encodings, relations do not. The trained projector could as well grow " +
+        "along and nothing differ.",
+      contrasts: [
+        sameAgain,
+        ...each(["phi-x0.3", "phi-x3", "psi-x3"], "within"),
+        ...each(["phi-x10", "psi-x10"], "lower"),
+      ],
+      primary: { ...usual.primary, sentences: "attribute" },
+      controls: [sameAgainText, "the class words that each arm writes, beside its attribute accuracy"],
+    },
+  },
+  "attention-overlap": {
+    name: "attention-overlap",
+    question: "Does Attn help where an object's class and its relation show in different views?",
+    variants: ["split-distant", "split-adjacent"].flatMap((rooms) => [
+      ...on(rooms, ["full", "no-attn", "inter-only", "intra-only"]),
+      `${rooms}+no-phi+one-view-objects`,
+      `${rooms}+no-phi+one-view-objects+no-attn`,
+    ]),
+    protocol: {
+      ...usual,
+      hypothesis:
+        "With φ off and object features of one view Attn is the only way for another view's evidence into a patch: " +
+        "it should help on adjacent frames, and may mislead on distant ones (the third break condition: spurious " +
+        "correspondences). With both on it changes nothing. The language model sees every view, so that even there " +
+        "it may not be needed.",
+      contrasts: ["split-distant", "split-adjacent"].flatMap((rooms): Contrast[] => [
+        ...each(on(rooms, ["no-attn", "inter-only", "intra-only"]), "within", rooms),
+        {
+          arm: `${rooms}+no-phi+one-view-objects+no-attn`,
+          against: `${rooms}+no-phi+one-view-objects`,
+          expected: rooms === "split-adjacent" ? "lower" : "open",
+        },
+      ]),
+      controls: ["both on: full against no-attn on the same rooms"],
+    },
+  },
+  "sg-geometry": {
+    name: "sg-geometry",
+    question: "Does SG help where the positions that φ gives are poor or missing?",
+    variants: ["full", "phi-holes-90", "phi-shift", "no-phi", "holes-90"].flatMap((arm) => on(arm, ["full", "no-sg"])),
+    protocol: {
+      ...usual,
+      hypothesis:
+        "SG puts geometry into the features: it should matter most where φ says little (90 % holes, no φ) while its " +
+        "own target is intact, and less where depth is poor everywhere (holes-90). With a frozen tower it can only " +
+        "reach the modules behind it and may change nothing.",
+      contrasts: ["full", "phi-holes-90", "phi-shift", "no-phi", "holes-90"].map((arm) => ({
+        arm: arm === "full" ? "no-sg" : `${arm}+no-sg`,
+        against: arm,
+        expected: arm === "full" ? ("within" as const) : ("lower" as const),
+      })),
+      primary: { ...usual.primary, sentences: "relations" },
+      controls: ["full against no-sg with true geometry", "holes-90: the one arm in which all three are spoilt"],
+    },
+  },
+  "few-views": {
+    name: "few-views",
+    question: "How does accuracy fall with fewer views and fewer rooms, and does SG help there?",
+    variants: ["frames-1", "frames-2", "frames-3", "frames-5", "full", "scenes-200"].flatMap((arm) =>
+      on(arm, ["full", "no-sg"]),
+    ),
+    protocol: {
+      ...usual,
+      hypothesis: "SG's prior on geometry helps most with few views; it may also only cost capacity.",
+      contrasts: ["frames-1", "frames-2", "frames-3", "frames-5", "full", "scenes-200"].map((arm) => ({
+        arm: arm === "full" ? "no-sg" : `${arm}+no-sg`,
+        against: arm,
+        expected: "lower" as const,
+      })),
+      controls: ["true boxes are offered that no view shows: the share is in the data card (visibility)"],
+    },
+  },
+  frames: {
+    name: "frames",
+    question: "Do 16 and 24 views help over 8, as the paper's 24 over 16?",
+    variants: on("frames-24-rooms", ["full", "again", "frames-4", "frames-12", "frames-16", "frames-24"]),
+    protocol: {
+      ...usual,
+      hypothesis: "More views help a little and ever less (paper: +1.4 from 16 to 24).",
+      contrasts: [
+        sameAgainOn("frames-24-rooms"),
+        ...each(on("frames-24-rooms", ["frames-4"]), "lower", "frames-24-rooms"),
+        ...each(on("frames-24-rooms", ["frames-12", "frames-16", "frames-24"]), "higher", "frames-24-rooms"),
+      ],
+      controls: [sameAgainText, "all arms train and are tested on the same rooms of 24 frames, the reference with 8"],
+    },
+  },
+  "released-vs-paper": {
+    name: "released-vs-paper",
+    question: "Do the release's departures from the paper change what is learnt?",
+    variants: ["full", "again", "released-layout", "released-units", "released-pooling", "released-holes"],
+    protocol: {
+      ...usual,
+      hypothesis:
+        "The released token order makes attention useless but harmless, and millimetres spoil the reconstruction " +
+        "target without an effect on grounding.",
+      contrasts: [
+        sameAgain,
+        ...each(["released-layout", "released-units", "released-pooling", "released-holes"], "within"),
+      ],
+      controls: [sameAgainText],
+    },
+  },
+  "honest-eval": {
+    name: "honest-eval",
+    question: "How much does an evaluation that is given the true class overstate?",
+    variants: ["full", "no-lg"],
+    protocol: {
+      ...usual,
+      hypothesis:
+        "Nothing where the sentence names the class, as nearly all do: the model writes the class that it reads. " +
+        "Compare the evaluations test (generated), test-gold and test-object of the same runs.",
+      contrasts: each(["no-lg"], "open"),
+      controls: ["no-lg writes no class: its three evaluations must agree"],
+      evaluations: ["val", "test", "test-gold", "test-object"],
+    },
+  },
+  "sg-weight": {
+    name: "sg-weight",
+    question: "Does the weight of the reconstruction loss, or its start, matter (the first break condition)?",
+    variants: ["full", "again", "no-sg", "recon-0.1", "recon-1", "recon-late"],
+    protocol: {
+      ...usual,
+      hypothesis:
+        "Transfer fails when reconstruction converges before grounding features form: a late start should do worse " +
+        "or no better than an early one. With a frozen tower nothing may differ.",
+      contrasts: [sameAgain, ...each(["no-sg", "recon-0.1", "recon-1", "recon-late"], "open")],
+      controls: [sameAgainText],
+    },
   },
 } as const satisfies Record<string, Study>;
 export type StudyName = keyof typeof studies;
@@ -47,9 +281,4 @@ export type StudyName = keyof typeof studies;
 export function studyNamed(name: string): Study {
   if (!Object.hasOwn(studies, name)) throw unknownName("study", name, Object.keys(studies));
   return studies[name as StudyName];
-}
-
-/** Version of a study's protocol. */
-export function protocolOf(name: string): number {
-  return studyNamed(name).protocol;
 }

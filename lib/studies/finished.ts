@@ -5,8 +5,7 @@ import { readRows } from "../runs/results";
 import { latestRows, type ResultRow } from "../runs/row";
 import { changesOf, settingsHash } from "../runs/settings";
 import { startingFingerprint } from "../train/identify";
-import { protocolOf } from "./definitions";
-import { type Job, jobConfig, jobName } from "./job";
+import { evaluationsOf, type Job, jobConfig, jobName, protocolOf } from "./job";
 
 /** `find`, asked once for each key. */
 function remembered<T>(find: (key: string) => T): (key: string) => T {
@@ -42,14 +41,19 @@ export function finishedRows(
   const own = new Set(storedRuns().map(({ record }) => record.id));
   const rows = readRows().filter((row) => options.onlyLocal !== true || own.has(row.run));
   const here = remembered(fingerprintHere);
-  const protocol = protocolOf(study);
   const found = new Map<string, ResultRow[]>();
   for (const job of jobs) {
     const config = jobConfig(job);
     const folder = inProject(config.data.folder);
     const [hash, data] = [settingsHash(config), dataName(folder)];
+    const [protocol, wanted] = [protocolOf({ ...job, study }), evaluationsOf({ ...job, study })];
     const candidates = rows.filter(
-      (row) => row.config === hash && row.seed === job.seed && row.data === data && row.protocol === protocol,
+      (row) =>
+        row.config === hash &&
+        row.seed === job.seed &&
+        row.data === data &&
+        row.protocol === protocol &&
+        wanted.some((name) => name === row.split),
     );
     const fits =
       candidates.length === 0
@@ -67,4 +71,12 @@ export function finishedRows(
     found.set(jobName(job), latestRows(shared));
   }
   return found;
+}
+
+/** The jobs of which an evaluation has no row yet. */
+export function missingJobs(jobs: readonly Job[], finished: ReadonlyMap<string, readonly ResultRow[]>): Job[] {
+  return jobs.filter((job) => {
+    const splits = new Set(finished.get(jobName(job))!.map((row) => row.split));
+    return evaluationsOf(job).some((name) => !splits.has(name));
+  });
 }

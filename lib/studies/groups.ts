@@ -11,8 +11,11 @@ export type AnswersOf = (row: ResultRow) => readonly Prediction[] | undefined;
 export function groupRows(rows: readonly ResultRow[]): ResultRow[][] {
   const groups = new Map<string, Map<string, ResultRow>>();
   for (const row of rows) {
-    const { preset, weights, data, dataFingerprint, synthetic, split, proposals, protocol } = row;
-    const key = JSON.stringify([preset, weights, data, dataFingerprint, synthetic, split, proposals, protocol]);
+    const { preset, weights, data, dataFingerprint, synthetic, split, splitFingerprint, proposals, protocol } = row;
+    const key = JSON.stringify([
+      ...[preset, weights, data, dataFingerprint, synthetic],
+      ...[split, splitFingerprint, proposals, protocol],
+    ]);
     if (!groups.has(key)) groups.set(key, new Map());
     const group = groups.get(key)!;
     const run = `${labelOf(row)}|${row.seed}`;

@@ -1,17 +1,20 @@
 import pLimit from "p-limit";
-import { resolveConfig } from "../config/resolve";
 import { runChild } from "../core/child";
 import { UserError, unknownName } from "../core/errors";
 import { onInterrupt } from "../core/interrupt";
 import { type Progress, type ProgressSink, silent } from "../core/progress";
 import { moduleFile } from "../core/root";
-import { prepareScenes } from "../dataloader/prepare";
-import type { ResultRow } from "../runs/row";
+import { preparedBy, prepareScenes } from "../dataloader/prepare";
+import { makeNamedRooms } from "../datasets/rooms/make";
+import { readAnswers } from "../runs/answers";
+import { latestRows, type ResultRow } from "../runs/row";
 import { settingsHash } from "../runs/settings";
 import { studyNamed } from "./definitions";
-import { finishedRows } from "./finished";
-import { type Job, jobConfig, jobName, jobsOf } from "./job";
+import { evaluationConfig } from "./evaluations";
+import { finishedRows, missingJobs } from "./finished";
+import { evaluationsOf, type Job, jobConfig, jobName, jobsOf } from "./job";
 import type { StudyRunOptions } from "./types";
+import { contrastResults, undecidedArms } from "./verdicts";
 
 /**
  * Runs what is missing of a study, each run in a process of its own, and returns the rows of all of it.
@@ -30,17 +33,54 @@ export async function runStudy(name: string, options: StudyRunOptions): Promise<
   const again = options.retrain ?? [];
   const finished = finishedRows(name, jobs);
   const local = finishedRows(name, jobs, { onlyLocal: true });
-  const missing = jobs.filter(
-    (job) => (again.includes(job.variant) ? local : finished).get(jobName(job))!.length === 0,
-  );
+  const missing = jobs.filter((job) => missingJobs([job], again.includes(job.variant) ? local : finished).length > 0);
   if (missing.length > 0) {
-    await prepareScenes(resolveConfig({ preset: options.preset, set: options.set }), progress);
+    await prepareData(missing, progress);
     // jobs of the same configuration share one run
     const runs = new Map(missing.map((job) => [`${settingsHash(jobConfig(job))} ${job.seed}`, job]));
     await runJobs([...runs.values()], options.processes ?? 2, progress);
   }
   const all = finishedRows(name, jobs);
   return jobs.flatMap((job) => all.get(jobName(job))!);
+}
+
+/**
+ * Runs a study as its protocol states it: all arms with the seeds of the first look, then those that contrasts without
+ * a decision speak of with more.
+ *
+ * @param options `variants`: a subset of the arms
+ * @throws UserError as `runStudy`
+ */
+export async function runProtocol(
+  name: string,
+  options: Omit<StudyRunOptions, "preset" | "seeds" | "set">,
+): Promise<ResultRow[]> {
+  const study = studyNamed(name);
+  const { preset, looks } = study.protocol;
+  let variants: readonly string[] = options.variants ?? study.variants;
+  let rows: ResultRow[] = [];
+  for (const look of looks) {
+    const seeds = Array.from({ length: look }, (_, seed) => seed);
+    const asked = await runStudy(name, { ...options, preset, seeds, variants });
+    rows = latestRows([...rows, ...asked]);
+    const chosen = variants;
+    variants = undecidedArms(contrastResults(study, rows, readAnswers)).filter((arm) => chosen.includes(arm));
+    if (variants.length === 0) break;
+  }
+  return rows;
+}
+
+/**
+ * Makes the rooms that some jobs need and prepares their scenes, before the jobs' processes would do so side by side.
+ */
+async function prepareData(jobs: readonly Job[], progress: ProgressSink): Promise<void> {
+  const configs = jobs.flatMap((job) => {
+    const config = jobConfig(job);
+    return [config, ...evaluationsOf(job).map((name) => evaluationConfig(config, name))];
+  });
+  for (const folder of new Set(configs.map(({ data }) => data.folder))) await makeNamedRooms(folder, progress);
+  const different = new Map(configs.map((config) => [preparedBy(config), config]));
+  for (const config of different.values()) await prepareScenes(config, progress);
 }
 
 async function runJobs(jobs: readonly Job[], processes: number, progress: ProgressSink): Promise<void> {

@@ -1,15 +1,52 @@
+import type { PresetName } from "../config/presets";
 import type { ProgressSink } from "../core/progress";
+import type { RelationKind } from "../datasets/scene";
 import type { ResultRow } from "../runs/row";
+import type { EvaluationName } from "./evaluations";
 
-/** A comparison: one base preset, named variants (ablations), and the paper's table that it answers to. */
+/** An arm, what it is compared with, and which way the primary metric is expected to move. */
+export interface Contrast {
+  readonly arm: string;
+  readonly against: string;
+  /** "open": no expectation; both directions and equivalence are tested alike. */
+  readonly expected: "lower" | "higher" | "within" | "open";
+}
+
+/** The one number that decides: Acc@0.25 of some sentences. */
+export interface PrimaryMetric {
+  readonly evaluation: EvaluationName;
+  readonly proposals: ResultRow["proposals"];
+  /** "relations": every kind but plain attributes. */
+  readonly sentences: "all" | "relations" | RelationKind;
+}
+
+/** What a study states before it runs. A change after runs began raises the version: rows carry it. */
+export interface Protocol {
+  readonly version: number;
+  /** Runs of another preset, or with values changed by hand, are first looks: their rows carry version 0. */
+  readonly preset: PresetName;
+  /** What is expected and why; what the result could be otherwise. */
+  readonly hypothesis: string;
+  readonly contrasts: readonly Contrast[];
+  readonly primary: PrimaryMetric;
+  /** Numbers of seeds at which it is looked; a contrast that is undecided at one goes on to the next. */
+  readonly looks: readonly number[];
+  /** Percentage points; smaller differences are of no interest. */
+  readonly smallestEffect: number;
+  /** What would show that the comparison itself is at fault. */
+  readonly controls: readonly string[];
+  /** What each run is evaluated on. */
+  readonly evaluations: readonly EvaluationName[];
+}
+
+/** A comparison of named variants, and the paper's table that it answers to. */
 export interface Study {
   readonly name: string;
   /** What is asked, in one sentence. */
   readonly question: string;
-  /** Names from config/ablations, what the others are compared with first. */
+  /** Names from config/ablations, several joined by "+"; what the others are compared with first. */
   readonly variants: readonly string[];
-  /** Version of what it states before it runs; 0 where nothing is stated but the variants. Rows carry it. */
-  readonly protocol: number;
+  readonly protocol: Protocol;
   /** The paper's table, such as "table5"; absent where the paper has none. */
   readonly paperTable?: string;
 }
@@ -27,6 +64,3 @@ export interface StudyRunOptions {
   readonly processes?: number;
   readonly onProgress?: ProgressSink;
 }
-
-/** Runs what is missing, reads what is finished, and returns the rows of all of it. */
-export type RunStudy = (name: string, options: StudyRunOptions) => Promise<ResultRow[]>;

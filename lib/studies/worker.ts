@@ -1,6 +1,7 @@
 import { serveParent } from "../core/child";
+import { UserError } from "../core/errors";
 import type { Progress, ProgressSink } from "../core/progress";
-import { encodeScenes } from "../dataloader/sentences";
+import { encodeScenes, type SceneSentences } from "../dataloader/sentences";
 import { chooseEngine } from "../engine/choose";
 import { interViewAttention } from "../eval/attention";
 import { type Answer, predict } from "../eval/predict";
@@ -14,12 +15,11 @@ import { labelOf, type ResultRow } from "../runs/row";
 import { changesOf, settingsHash } from "../runs/settings";
 import { type FineTuned, fineTune } from "../train/fine-tune";
 import { newRun } from "../train/identify";
+import { readMetrics } from "../train/metrics-log";
+import { transitionsOf } from "../train/transitions";
 import { readMaxNewTokens } from "../weights/hf-config";
-import { protocolOf } from "./definitions";
-import { type Job, jobConfig } from "./job";
-
-/** The split that runs are evaluated on. */
-const testSplit = "val";
+import { type EvaluationName, evaluationConfig } from "./evaluations";
+import { evaluationsOf, type Job, jobConfig, protocolOf } from "./job";
 
 function toPrediction({ query, chosen, iou }: Answer): Prediction {
   return {
@@ -36,9 +36,14 @@ function toPrediction({ query, chosen, iou }: Answer): Prediction {
   };
 }
 
-/** The rows of a run's evaluations with every kind of proposal; answers are kept before them. */
+/**
+ * The rows of one evaluation with every kind of proposal; answers are kept before them.
+ *
+ * @param session the data that are asked about, and the configuration that answers
+ */
 function evaluate(
   job: Job,
+  name: EvaluationName,
   run: RunFolder,
   session: Session,
   trained: FineTuned,
@@ -46,30 +51,34 @@ function evaluate(
 ): readonly ResultRow[] {
   const { record } = run;
   const { cache, tokenizer, config } = session;
-  const test = session.sentences(testSplit);
+  const test = session.sentences("val");
+  const fingerprint = cache.index.dataFingerprint;
+  const own = jobConfig(job);
   return session.sources.map((source): ResultRow => {
     const answers = predict(trained.parameters, config, cache, test, tokenizer, {
       source,
       maxNewTokens: readMaxNewTokens(run.path),
-      progress: (p) => progress({ ...p, task: `${job.variant} seed ${job.seed}, ${p.task}` }),
+      progress: (p) => progress({ ...p, task: `${job.variant} seed ${job.seed}, ${name}, ${p.task}` }),
     });
-    run.write(answersName({ split: testSplit, proposals: source }), packAnswers(answers.map(toPrediction)));
+    run.write(answersName({ split: name, proposals: source }), packAnswers(answers.map(toPrediction)));
     const { settings: _settings, data, ...identity } = record.identity;
     return {
       run: record.id,
       study: job.study,
-      protocol: protocolOf(job.study),
+      protocol: protocolOf(job),
       variant: job.variant,
       preset: job.preset,
-      changes: changesOf(config, job.variant),
-      config: settingsHash(config),
+      changes: changesOf(own, job.variant),
+      config: settingsHash(own),
       ...identity,
       data: record.data,
       dataFingerprint: data,
       synthetic: record.synthetic,
-      split: testSplit,
+      split: name,
+      ...(fingerprint === data ? {} : { splitFingerprint: fingerprint }),
+      transitions: transitionsOf(readMetrics(run.file("metrics.jsonl"))),
       commit: record.commit,
-      frames: config.data.frames,
+      frames: own.data.frames,
       proposals: source,
       n: answers.length,
       seconds: Number(trained.seconds.toFixed(1)),
@@ -82,7 +91,7 @@ function evaluate(
 /** Attention maps of the first test scene. */
 function keepMap(run: RunFolder, session: Session, { parameters }: FineTuned): void {
   const { cache, tokenizer, config } = session;
-  const [first] = session.sentences(testSplit);
+  const [first] = session.sentences("val");
   // a patch in the middle of the picture, where objects are
   const patch = Math.floor(cache.dims.side / 2) * cache.dims.side + Math.floor(cache.dims.side / 2);
   const map = interViewAttention(parameters, config, cache, first!, tokenizer, session.folder, patch);
@@ -93,9 +102,20 @@ function keepMap(run: RunFolder, session: Session, { parameters }: FineTuned): v
   run.write(`${mapsName}/${map.sceneId}.json`, JSON.stringify({ ...about, ...map } satisfies AttentionMap));
 }
 
+/** @throws UserError where rooms speak in phrases that the preset's tokenizer has no token for */
+function refuseUnknownWords(scenes: readonly SceneSentences[], { synthetic, tokenizer }: Session, job: Job): void {
+  const share = tokenizer.unknownShare(scenes.flatMap(({ queries }) => queries.map((query) => query.description)));
+  if (synthetic && share > 0)
+    throw new UserError(
+      `${(100 * share).toFixed(1)} % of the tokens of ${job.variant}'s sentences are not in the vocabulary of preset ` +
+        `${job.preset}; run it with --preset nano-long`,
+    );
+}
+
 /**
- * Trains one job, unless its run is trained already, and evaluates it with every kind of proposal; leaves answers, rows
- * and, of the full model's first seed, an attention map in the run's folder.
+ * Trains one job, unless its run is trained already, and makes the evaluations that its study states and that are not
+ * there yet, each with every kind of proposal; leaves answers, rows and, of the full model's first seed, an attention
+ * map in the run's folder.
  *
  * @returns the run's id
  */
@@ -105,9 +125,13 @@ async function runJob(job: Job, progress: ProgressSink, stop: AbortSignal): Prom
   const session = await openSession(config, progress);
   const run = RunFolder.open(newRun(config, job.variant, engine));
   try {
-    // another command may have finished it while this one waited for its turn
-    if (rowsIn(run.file(runRowsFile)).some((row) => row.protocol === protocolOf(job.study))) return run.record.id;
-    const { scenes, prompt } = encodeScenes(session.sentences("train"), session.tokenizer, config);
+    // another command may have finished some while this one waited for its turn
+    const there = rowsIn(run.file(runRowsFile)).filter((row) => row.protocol === protocolOf(job));
+    const missing = evaluationsOf(job).filter((name) => !there.some((row) => row.split === name));
+    if (missing.length === 0) return run.record.id;
+    const train = session.sentences("train");
+    refuseUnknownWords(train, session, job);
+    const { scenes, prompt } = encodeScenes(train, session.tokenizer, config);
     const name = `${job.variant} seed ${job.seed}`;
     const trained = await fineTune({
       config,
@@ -119,9 +143,11 @@ async function runJob(job: Job, progress: ProgressSink, stop: AbortSignal): Prom
       progress,
       signal: stop,
     });
-    const rows = evaluate(job, run, session, trained, progress);
+    for (const evaluation of missing) {
+      const asked = evaluation === "val" ? session : await openSession(evaluationConfig(config, evaluation), progress);
+      putRows(run.file(runRowsFile), evaluate(job, evaluation, run, asked, trained, progress));
+    }
     if (job.variant === "full" && job.seed === 0) keepMap(run, session, trained);
-    putRows(run.file(runRowsFile), rows);
     run.seal(run.trained!);
     return run.record.id;
   } finally {

@@ -91,11 +91,12 @@ export class TrainingStep {
     this.#freeze();
     const rate = learningRate(step, this.config.training);
     const numbers = this.optimizer.begin(rate);
-    const given = { inputs, targets, numbers };
+    const begun = this.#reconBegun(step);
+    const given = { inputs, targets: { ...targets, ...begun }, numbers };
     const results = this.#once
       ? runNamed((own: typeof given) => this.#update(own, this.#noise(`noise-${step}`)), given)
       : this.#updating.run(given);
-    tf.dispose(Object.values(numbers));
+    tf.dispose([...Object.values(numbers), ...Object.values(begun)]);
     return reportOf(step, rate, results.gradNorm, [{ results, kinds }]);
   }
 
@@ -116,14 +117,15 @@ export class TrainingStep {
       const { inputs, targets } = batch;
       // the sums start anew with the first batch
       const keep = tf.scalar(i === 0 ? 0 : 1);
+      const begun = this.#reconBegun(step);
       try {
-        const given = { inputs, targets, keep };
+        const given = { inputs, targets: { ...targets, ...begun }, keep };
         const results = this.#once
           ? runNamed((own: typeof given) => this.#accumulate(own, this.#noise(`noise-${step}-${i}`)), given)
           : this.#accumulating.run(given);
         return { results, kinds };
       } finally {
-        keep.dispose();
+        tf.dispose([keep, ...Object.values(begun)]);
         batch.dispose();
       }
     });
@@ -132,6 +134,13 @@ export class TrainingStep {
     const { gradNorm } = this.#applying.run({ numbers, share });
     tf.dispose([share, ...Object.values(numbers)]);
     return reportOf(step, rate, gradNorm, reports);
+  }
+
+  /** Whether the reconstruction loss counts at a step, where it does not from the start. */
+  #reconBegun(step: number): Pick<Targets, "reconBegun"> {
+    const { lossWeights, training } = this.config;
+    if (lossWeights.reconFrom === undefined) return {};
+    return { reconBegun: tf.scalar(step >= lossWeights.reconFrom * training.steps ? 1 : 0) };
   }
 
   /** With the first step: a checkpoint's weights are put in after the trainer is made. */
@@ -196,7 +205,7 @@ export class TrainingStep {
         anchorAttention: tf.keep((losses.anchorAttention ?? zero).clone()),
         hits: tf.keep(tf.gather(targets.positives.reshape([-1]), bestCells(outputs.scores)).reshape([-1])),
       };
-      return totalLoss(losses, config.lossWeights);
+      return totalLoss(losses, config.lossWeights, targets);
     }, [...this.#trainable.values()]);
     return {
       total: value,

@@ -8,7 +8,7 @@ import { initParameters } from "../model/initialise";
 import { adapterConfigFile, loadAdapter } from "./adapter";
 import { type ModelPart, partOf } from "./checkpoint";
 import { describeModel } from "./describe";
-import { checkpointsOf, pretrainedFile } from "./pretrained";
+import { checkpointsOf, pretrainedFile, pretrainedPreset } from "./pretrained";
 import { loadWeights, readWeights } from "./tensor-file";
 import { Weights } from "./weights";
 
@@ -43,16 +43,16 @@ export function startingParameters(
       const parameters = weights.load();
       const decoder = part("reconstruction decoder").filter((name) => weights.added.includes(name));
       if (decoder.length > 0 && purpose === "training")
-        loadWeights(pretrainedFile(config.preset, "reconstruction"), parameters, decoder);
+        loadWeights(pretrainedFile(pretrainedPreset(config), "reconstruction"), parameters, decoder);
       return parameters;
     } finally {
       weights.close();
     }
   }
   const parameters = initParameters(describeModel(config), new Rng(config.seed, "init"));
-  loadWeights(pretrainedFile(config.preset, "vision"), parameters, part("vision tower"));
+  loadWeights(pretrainedFile(pretrainedPreset(config), "vision"), parameters, part("vision tower"));
   if (config.reconstruction.enabled && purpose === "training")
-    loadWeights(pretrainedFile(config.preset, "reconstruction"), parameters, part("reconstruction decoder"));
+    loadWeights(pretrainedFile(pretrainedPreset(config), "reconstruction"), parameters, part("reconstruction decoder"));
   for (const folder of adapters) loadAdapter(folder, config, parameters);
   return parameters;
 }
@@ -65,7 +65,7 @@ export function withAdapter(config: S2Config, adapter: string): S2Config {
 /** What an adapter belongs to, in words: the folders of its base's weights. */
 export function baseOf(config: S2Config): string {
   const { bases } = checkpointsOf(config);
-  return bases.length === 0 ? config.preset : bases.map((path) => basename(path)).join(" ");
+  return bases.length === 0 ? pretrainedPreset(config) : bases.map((path) => basename(path)).join(" ");
 }
 
 /**

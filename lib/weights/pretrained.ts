@@ -19,6 +19,12 @@ export function pretrainedFile(preset: string, part: PretrainedPart): string {
   return inEither("data", "pretrained", preset, `${part}.safetensors`);
 }
 
+/** What says where a configuration's weights come from. */
+export type Origin = Pick<S2Config, "preset" | "checkpoints" | "pretrained">;
+
+/** The preset whose folder below data/pretrained a configuration starts from. */
+export const pretrainedPreset = ({ preset, pretrained }: Origin): string => pretrained ?? preset;
+
 /** Published checkpoints that a preset starts from: every folder in data/pretrained/<preset>; links are followed. */
 export function checkpointFolders(preset: string): string[] {
   const top = inProject("data", "pretrained", preset);
@@ -34,11 +40,11 @@ export function checkpointFolders(preset: string): string[] {
  *
  * @throws UserError when a named one is not there
  */
-export function checkpointsOf(config: Pick<S2Config, "preset" | "checkpoints">): {
+export function checkpointsOf(config: Origin): {
   readonly bases: string[];
   readonly adapters: string[];
 } {
-  const paths = config.checkpoints?.map((path) => inProject(path)) ?? checkpointFolders(config.preset);
+  const paths = config.checkpoints?.map((path) => inProject(path)) ?? checkpointFolders(pretrainedPreset(config));
   const absent = paths.find((path) => !existsSync(path));
   if (absent !== undefined)
     throw new UserError(
@@ -48,14 +54,13 @@ export function checkpointsOf(config: Pick<S2Config, "preset" | "checkpoints">):
   return { bases: paths.filter((path) => !isAdapter(path)), adapters: paths.filter(isAdapter) };
 }
 
-/** A configuration's tokenizer: its preset's own, or the one beside its language model. */
-export function tokenizerFile(config: Pick<S2Config, "preset" | "checkpoints">): string {
-  const own = inEither("data", "pretrained", config.preset, "tokenizer.json");
-  return (
-    [own, ...checkpointsOf(config).bases.map((folder) => join(folder, "tokenizer.json"))].find((path) =>
-      existsSync(path),
-    ) ?? own
+/** The tokenizer of a configuration's preset, of the one that it starts from, or beside its language model. */
+export function tokenizerFile(config: Origin): string {
+  const own = [config.preset, pretrainedPreset(config)].map((preset) =>
+    inEither("data", "pretrained", preset, "tokenizer.json"),
   );
+  const beside = checkpointsOf(config).bases.map((folder) => join(folder, "tokenizer.json"));
+  return [...own, ...beside].find((path) => existsSync(path)) ?? own[0]!;
 }
 
 /** The frozen tower's parameters, without adapters. */
@@ -73,7 +78,7 @@ const openTower = (bases: readonly string[], config: S2Config): Weights =>
  */
 export function requireTower(config: S2Config): string | undefined {
   if (checkpointsOf(config).bases.length > 0) return undefined;
-  const file = pretrainedFile(config.preset, "vision");
+  const file = pretrainedFile(pretrainedPreset(config), "vision");
   if (existsSync(file)) return file;
   throw new UserError(
     `preset "${config.preset}" has no pretrained vision tower in data/pretrained/${config.preset}; make it with: ` +

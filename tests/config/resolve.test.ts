@@ -26,8 +26,8 @@ describe("presets and ablations", () => {
     expect(changed).toEqual({ ...full, structure: { ...full.structure, interView: false, intraView: false } });
   });
 
-  test("every ablation but full differs from full in at least one preset", () => {
-    for (const ablation of Object.keys(ablations).filter((name) => name !== "full")) {
+  test("every ablation but full and its repetition differs from full in at least one preset", () => {
+    for (const ablation of Object.keys(ablations).filter((name) => name !== "full" && name !== "again")) {
       const differs = Object.keys(presets).some(
         (preset) => JSON.stringify(resolveConfig({ preset, ablation })) !== JSON.stringify(resolveConfig({ preset })),
       );
@@ -50,6 +50,19 @@ describe("presets and ablations", () => {
         without(Object.keys(components).filter((other) => other !== name)),
       );
     }
+  });
+
+  test("several ablations are laid one over the other", () => {
+    const both = resolveConfig({ preset: "nano", ablation: "frames-4+no-phi+frames-2" });
+    const full = resolveConfig({ preset: "nano" });
+    expect(both).toEqual({
+      ...full,
+      positions: { ...full.positions, coordinates: false },
+      data: { ...full.data, frames: 2 },
+    });
+    expect(() => resolveConfig({ preset: "nano", ablation: "no-sg+no-ph" })).toThrow(
+      'ablation "no-ph" is unknown (did you mean "no-phi"?)',
+    );
   });
 
   test("overrides come after the ablation, and the seed last", () => {
@@ -78,7 +91,9 @@ describe("errors", () => {
 
   test("an unknown ablation", () => {
     const error = errorOf(() => resolveConfig({ preset: "nano", ablation: "no-atn" }));
-    expect(error.message).toMatch(/^ablation "no-atn" is unknown \(did you mean "no-attn"\?\); known: full, no-sg/);
+    expect(error.message).toMatch(
+      /^ablation "no-atn" is unknown \(did you mean "no-attn"\?\); known: full, again, no-sg/,
+    );
     expect(error.exitCode).toBe(2);
   });
 

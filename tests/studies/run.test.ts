@@ -175,7 +175,7 @@ describe("running", () => {
     const tasks = new Set<string>();
     const again = await runStudy("table5", { ...options, onProgress: ({ task }) => tasks.add(task) });
     expect([...tasks].filter((task) => task !== "fingerprint").sort()).toEqual(
-      ["detector", "gt"].map((source) => `full seed 0, evaluate (${source} proposals)`),
+      ["detector", "gt"].map((source) => `full seed 0, val, evaluate (${source} proposals)`),
     );
     expect(again).toEqual(rows);
   }, 600_000);

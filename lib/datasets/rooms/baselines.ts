@@ -3,7 +3,7 @@ import { answerPairs } from "../pairs";
 import type { Proposal, Query, RelationKind, SceneObject } from "../scene";
 import { classes } from "./classes";
 import type { RoomsConfig } from "./config";
-import { floorDistance, type Named, relationsOf } from "./relations";
+import { floorDistance, type Named, statementsOf } from "./relations";
 import type { ClassName } from "./shapes";
 
 /** What can be said about a test question without a model. */
@@ -31,6 +31,10 @@ const blindRules: Partial<Record<RelationKind, Record<string, (o: Named, anchors
     "smallest mean distance to the anchors": (o, anchors) => -meanDistance(o, anchors),
   },
   support: { highest: (o) => o.box[2], lowest: (o) => -o.box[2] },
+  viewpoint: {
+    "most peripheral": (o) => Math.hypot(o.box[0], o.box[1]),
+    "most central": (o) => -Math.hypot(o.box[0], o.box[1]),
+  },
   view: {
     "most peripheral": (o) => Math.hypot(o.box[0], o.box[1]),
     "most central": (o) => -Math.hypot(o.box[0], o.box[1]),
@@ -90,12 +94,9 @@ export function baselines(
     const reachable = (q: Query): number => {
       const { shown } = rooms.get(q.sceneId)!;
       const may = (id: number): boolean => shown === undefined || shown.has(id);
-      const relations = relationsOf(
-        groupOf(q),
-        anchorsOf(q).filter((o) => may(o.id)),
-        margins,
-      );
-      return new Set(relations.filter((r) => r.kind === kind && may(r.answer)).map((r) => r.answer)).size;
+      const anchors = anchorsOf(q).filter((o) => may(o.id));
+      const reached = statementsOf(kind, groupOf(q), anchors, margins).map((r) => r.answer);
+      return new Set(reached.filter(may)).size;
     };
     return {
       kind,

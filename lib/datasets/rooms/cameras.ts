@@ -43,16 +43,18 @@ function sway(rng: Rng, amount: number): (t: number) => number {
 }
 
 /**
- * A hand-held walk once around the room, held above the furniture and looking across: `count` true poses.
+ * A hand-held walk around the room, held above the furniture and looking across: `count` true poses.
+ *
+ * @param share of the way around; 1: once around
  */
-export function walk(layout: Layout, count: number, rng: Rng): Float64Array[] {
+export function walk(layout: Layout, count: number, rng: Rng, share = 1): Float64Array[] {
   const [w, d] = layout.size;
   const start = rng.uniform(0, 2 * Math.PI);
   const direction = rng.next() < 0.5 ? 1 : -1;
   const height = rng.uniform(1.6, 1.9);
   const [radius, lift, aside, reach] = [sway(rng, 0.1), sway(rng, 0.1), sway(rng, 0.25), sway(rng, 0.08)];
   return Array.from({ length: count }, (_, i) => {
-    const t = i / count;
+    const t = (share * i) / count;
     const angle = start + direction * 2 * Math.PI * t + rng.uniform(-0.1, 0.1);
     const r = 0.93 + radius(t);
     // a rounded rectangle: a circle pushed out towards the corners

@@ -99,8 +99,9 @@ export async function measureRooms(folder: string, views: number, patch: number)
       return [s.id, { objects: s.objects, proposals: readProposals(folder, s.id), shown }];
     }),
   );
-  const train = readScanRefer(join(folder, "ScanRefer_filtered_train.json"));
   const val = readScanRefer(join(folder, "ScanRefer_filtered_val.json"));
+  const train = manifest.rooms.train === 0 ? [] : readScanRefer(join(folder, "ScanRefer_filtered_train.json"));
+  const worded = train.length === 0 ? val : train;
   const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
   const counts = scenes.map((s) => s.objects.length);
   return {
@@ -108,8 +109,8 @@ export async function measureRooms(folder: string, views: number, patch: number)
     objects: [Math.min(...counts), mean(counts), Math.max(...counts)],
     framesLost: scenes.reduce((n, s) => n + s.skippedFrames.length, 0),
     mix: { train: mixOf(train), val: mixOf(val) },
-    distinctSentences: new Set(train.map((q) => q.description)).size,
-    wordsPerSentence: mean(train.map((q) => q.tokens.length)),
+    distinctSentences: new Set(worded.map((q) => q.description)).size,
+    wordsPerSentence: mean(worded.map((q) => q.tokens.length)),
     kinds: baselines(val, rooms, config.margins),
     proposals: proposalBaseline(val, rooms),
     visibility: await measureVisibility(scenes, views, config.image, patch),
@@ -223,8 +224,9 @@ export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = [])
     "",
     "## Sentences",
     "",
-    `${facts.distinctSentences} different sentences among the ${manifest.sentences.train} of the training ` +
-      `rooms, ${facts.wordsPerSentence.toFixed(1)} words on average, made of ${sentencePhrases.length} phrases. ` +
+    `${facts.distinctSentences} different sentences among the ${manifest.sentences.train || manifest.sentences.val} ` +
+      `of the ${manifest.rooms.train === 0 ? "test" : "training"} rooms, ` +
+      `${facts.wordsPerSentence.toFixed(1)} words on average, made of ${sentencePhrases.length} phrases. ` +
       `Share of each kind (relations: ${percent(relational(mix.train))}% train, ` +
       `${percent(relational(mix.val))}% test):`,
     "",

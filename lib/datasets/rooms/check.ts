@@ -10,8 +10,8 @@ import { readScanRefer } from "../scanrefer";
 import type { Query, SceneObject } from "../scene";
 import { classes } from "./classes";
 import { type RoomsManifest, readManifest } from "./make";
-import { sentencePhrases } from "./phrases";
-import { relationsOf } from "./relations";
+import { allPhrases } from "./phrases";
+import { statementsOf } from "./relations";
 import type { ClassName } from "./shapes";
 
 export interface CheckReport {
@@ -37,8 +37,8 @@ const splits = [
   { list: "scannetv2_val.txt", scanRefer: "ScanRefer_filtered_val.json", nr3d: "nr3d_test.csv", sr3d: "sr3d_test.csv" },
 ] as const;
 
-const phrases = new Set(sentencePhrases);
-const longest = Math.max(...sentencePhrases.map((p) => p.split(" ").length));
+const phrases = new Set(allPhrases);
+const longest = Math.max(...allPhrases.map((p) => p.split(" ").length));
 
 /** Can the sentence be laid out with phrases of the inventory? */
 export function isPhrased(sentence: string): boolean {
@@ -70,14 +70,16 @@ function problemOf(
   if (named.some((o) => o === undefined || classes[o.label as ClassName]?.role !== "anchor"))
     return `${where}: an anchor is not there`;
   const group = objects.filter((o) => o.label === query.category);
-  const answers = relationsOf(
+  const answers = statementsOf(
+    query.relation,
     group,
     named.map((o) => o!),
     manifest.config.margins,
   ).filter(
     (r) =>
-      r.kind === query.relation &&
       r.anchors.length === query.anchorIds.length &&
+      // who stands where is said by the order
+      (r.kind !== "viewpoint" || r.anchors.every((id, i) => id === query.anchorIds[i])) &&
       (r.side === undefined || query.description.includes(r.side)),
   );
   return answers.length === 1 && answers[0]!.answer === query.targetId

@@ -11,7 +11,7 @@ const Range = z.tuple([z.number(), z.number()]);
 export const RoomsConfig = z.strictObject({
   name: z.string(),
   seed: z.int().min(0).default(0),
-  trainRooms: z.int().min(1).default(2450),
+  trainRooms: z.int().min(0).default(2450),
   testRooms: z.int().min(1).default(250),
   /** Sentences of a room. */
   trainSentences: z.int().min(1).default(30),
@@ -86,6 +86,12 @@ export const RoomsConfig = z.strictObject({
   holePixels: z.number().min(0).max(1).default(0.02),
   depthNoise: z.number().min(0).default(0.005),
   colourNoise: z.number().min(0).default(3),
+  /** Share of the depth image without a measurement, in blobs; in place of `holeBlobs` and `holePixels` where given. */
+  holeShare: z.number().min(0).max(0.99).optional(),
+  /** Share of the way around the room that the frames are taken on; once around unless given. */
+  walk: z.number().gt(0).max(1).optional(),
+  /** No frame shows what a sentence asks for together with an anchor that it names. */
+  splitEvidence: z.boolean().optional(),
   /** Error of the written poses: metres and degrees, standard deviation of each axis. */
   poseShift: z.number().min(0).default(0.005),
   poseTurn: z.number().min(0).default(0.15),
@@ -102,10 +108,38 @@ export const RoomsConfig = z.strictObject({
 });
 export type RoomsConfig = z.output<typeof RoomsConfig>;
 
-/** The sizes that `data make` knows by name. */
+const test = { seed: 1, trainRooms: 0, testRooms: 500, testSentences: 8 } as const;
+const split = { frames: 4, lostPoseEvery: 0, splitEvidence: true, shown: { frames: 1 } } as const;
+const viewpointMix = { attribute: 0.2, closest: 0.21, farthest: 0.19, between: 0.15, viewpoint: 0.25 } as const;
+
+/** The sets that `data make --size` knows by name. A set "x-test" holds the test rooms of what is trained on "x". */
 export const roomSets = {
   /** What `npm start` trains on. */
   nano: { name: "nano" },
+  /** Fresh rooms of another seed: nothing is chosen on them, as it is on nano's own test rooms (the dev split). */
+  "nano-test": { ...test, name: "nano-test" },
+  /** A quarter of the sentences state a viewpoint: "standing at …, facing …, on the left". */
+  viewpoint: { name: "viewpoint", mix: viewpointMix },
+  "viewpoint-test": { ...test, name: "viewpoint-test", mix: viewpointMix, testSentences: 12 },
+  /**
+   * The class in one frame, what tells it apart in another: four frames once around the room, or a third of the way
+   * (they overlap).
+   */
+  "split-distant": { name: "split-distant", ...split },
+  "split-distant-test": { ...test, name: "split-distant-test", ...split },
+  "split-adjacent": { name: "split-adjacent", ...split, walk: 0.33 },
+  "split-adjacent-test": { ...test, name: "split-adjacent-test", ...split, walk: 0.33 },
+  /** Poor depth: it reaches φ, box membership and SG's target alike. */
+  "holes-50": { name: "holes-50", holeShare: 0.5 },
+  "holes-50-test": { ...test, name: "holes-50-test", holeShare: 0.5 },
+  "holes-90": { name: "holes-90", holeShare: 0.9 },
+  "holes-90-test": { ...test, name: "holes-90-test", holeShare: 0.9 },
+  /** Poor poses: 10 cm and 3° off on each axis. */
+  "poses-off": { name: "poses-off", poseShift: 0.1, poseTurn: 3 },
+  "poses-off-test": { ...test, name: "poses-off-test", poseShift: 0.1, poseTurn: 3 },
+  /** Twice as many frames, so that 16 and 24 can be seen. */
+  "frames-24": { name: "frames-24", frames: 24 },
+  "frames-24-test": { ...test, name: "frames-24-test", frames: 24 },
   /** A handful of rooms for tests. */
   tiny: { name: "tiny", trainRooms: 6, testRooms: 3, trainSentences: 16, testSentences: 12, lostPoseEvery: 3 },
 } as const satisfies Record<string, z.input<typeof RoomsConfig>>;

@@ -1,16 +1,16 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import pLimit from "p-limit";
 import { z } from "zod";
 import { runChild } from "../../core/child";
 import { UserError } from "../../core/errors";
 import { writeFileAtomic } from "../../core/files";
 import { type ProgressSink, silent } from "../../core/progress";
-import { moduleFile } from "../../core/root";
+import { inProject, moduleFile } from "../../core/root";
 import { parseJson } from "../json-file";
-import { configHash, planRooms, type RoomPlan, type RoomsConfig, roomsVersion } from "./config";
+import { configHash, planRooms, type RoomPlan, RoomsConfig, roomSets, roomsVersion } from "./config";
 import { labelMapTsv, nr3dCsv, scanReferJson, sr3dCsv } from "./referring";
 import { finishedRoom, type RoomRecord, sceneFolder, writeRoom } from "./scan";
 import type { Job } from "./worker";
@@ -112,6 +112,15 @@ export async function makeRooms(
   return writeIndex(folder, config, plans);
 }
 
+/** Makes the rooms of a known set that is not there yet: data/rooms/<name>. Any other folder is left alone. */
+export async function makeNamedRooms(folder: string, progress: ProgressSink): Promise<void> {
+  const at = inProject(folder);
+  const name = basename(at);
+  if (at !== inProject("data", "rooms", name) || !Object.hasOwn(roomSets, name) || readManifest(at) !== undefined)
+    return;
+  await makeRooms(at, RoomsConfig.parse(roomSets[name as keyof typeof roomSets]), { progress });
+}
+
 /** The files that span rooms: split lists, sentences, proposals, label map, manifest. */
 function writeIndex(folder: string, config: RoomsConfig, plans: readonly RoomPlan[]): RoomsManifest {
   const records = plans.map((plan): RoomRecord => {
@@ -123,7 +132,7 @@ function writeIndex(folder: string, config: RoomsConfig, plans: readonly RoomPla
   const train = records.filter((r) => r.split === "train");
   const val = records.filter((r) => r.split === "val");
   const list = (rooms: readonly RoomRecord[]): string => `${rooms.map((r) => r.id).join("\n")}\n`;
-  const files = new Map<string, string>([
+  const all: readonly (readonly [string, string])[] = [
     ["scannetv2_train.txt", list(train)],
     ["scannetv2_val.txt", list(val)],
     ["ScanRefer_filtered_train.json", scanReferJson(train)],
@@ -136,7 +145,9 @@ function writeIndex(folder: string, config: RoomsConfig, plans: readonly RoomPla
     ...val.map(
       (r) => [`proposals/${r.id}.json`, `${JSON.stringify({ scene: r.id, proposals: r.proposals })}\n`] as const,
     ),
-  ]);
+  ];
+  // a set to test on has no lists of training rooms
+  const files = new Map(all.filter(([name]) => train.length > 0 || !/_train\.(txt|json|csv)$/.test(name)));
   const hash = createHash("sha256");
   for (const record of records) hash.update(`${record.id} ${record.content}\n`);
   for (const [name, text] of files) {

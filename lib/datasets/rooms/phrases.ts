@@ -45,6 +45,22 @@ const templates = {
     ["the rightmost", "C", "when facing the", "K", "A", "from the middle of the room"],
     ["of the", "CS", "the rightmost one when facing the", "K", "A", "from the middle of the room"],
   ],
+  /** From a stated viewpoint: standing at the first, facing the second. */
+  left: [
+    ["the", "C", "on the left when standing at the", "K", "A", "and facing the", "K2", "A2"],
+    ["when you stand at the", "K", "A", "and face the", "K2", "A2", "it is the", "C", "on your left"],
+    ["the", "C", "on the left of someone at the", "K", "A", "who looks at the", "K2", "A2"],
+  ],
+  right: [
+    ["the", "C", "on the right when standing at the", "K", "A", "and facing the", "K2", "A2"],
+    ["when you stand at the", "K", "A", "and face the", "K2", "A2", "it is the", "C", "on your right"],
+    ["the", "C", "on the right of someone at the", "K", "A", "who looks at the", "K2", "A2"],
+  ],
+  behind: [
+    ["the", "C", "that is behind when standing at the", "K", "A", "and facing the", "K2", "A2"],
+    ["when you stand at the", "K", "A", "and face the", "K2", "A2", "it is the", "C", "behind you"],
+    ["the", "C", "behind someone at the", "K", "A", "who looks at the", "K2", "A2"],
+  ],
   /** The colour tells instances of the class apart. */
   coloured: [
     ["the", "K", "C"],
@@ -65,24 +81,32 @@ const slots = ["C", "CS", "K", "A", "K2", "A2"] as const;
 const isSlot = (word: string): boolean => (slots as readonly string[]).includes(word);
 const pluralPhrase = (label: ClassName): string => `${classes[label].plural},`;
 
+function phrasesOf(choose: (all: typeof templates) => Partial<typeof templates>): readonly string[] {
+  return [
+    ...new Set(
+      Object.values(choose(templates))
+        .flat(2)
+        .filter((word) => !isSlot(word)),
+    ),
+    ...classNames,
+    ...classNames.map(pluralPhrase),
+    ...classNames.flatMap((label) => colourNames.map((colour) => `${colour} ${label}`)),
+  ];
+}
+
 /**
- * Every sentence of S2-Rooms is a sequence of these phrases with single spaces between, so a tokenizer may make one
+ * Every sentence of the default S2-Rooms is a sequence of these phrases with single spaces between, so a tokenizer may
+ * make one
  * token of each: fixed phrases, class names alone and with a colour, and plurals (always before a comma). A colour
  * and its
  * noun are one phrase because binding the two is a language skill: it takes a small model longer than all the rest,
  * and a
  * pretrained one brings it along.
  */
-export const sentencePhrases: readonly string[] = [
-  ...new Set(
-    Object.values(templates)
-      .flat(2)
-      .filter((word) => !isSlot(word)),
-  ),
-  ...classNames,
-  ...classNames.map(pluralPhrase),
-  ...classNames.flatMap((label) => colourNames.map((colour) => `${colour} ${label}`)),
-];
+export const sentencePhrases: readonly string[] = phrasesOf(({ left: _l, right: _r, behind: _b, ...usual }) => usual);
+
+/** The same with the phrases that only some sets of rooms have. */
+export const allPhrases: readonly string[] = phrasesOf((all) => all);
 
 export interface NamedObject {
   readonly label: ClassName;
@@ -91,7 +115,7 @@ export interface NamedObject {
 
 /** Which templates word a statement. */
 export function templateSet(kind: RelationKind, side: Side | undefined, lone: boolean): TemplateSet {
-  if (kind === "view") return side!;
+  if (kind === "view" || kind === "viewpoint") return side!;
   if (kind === "attribute") return lone ? "unique" : "coloured";
   if (kind === "vertical" || kind === "allocentric") throw new RangeError(`S2-Rooms has no "${kind}" sentences`);
   return kind;

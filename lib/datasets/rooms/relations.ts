@@ -11,15 +11,15 @@ export interface Named {
   readonly box: Box;
 }
 
-export type Side = "leftmost" | "rightmost";
+export type Side = "leftmost" | "rightmost" | "left" | "right" | "behind";
 
 /** A true statement with exactly one answer among the objects of the answer's class. */
 export interface Relation {
   readonly kind: RelationKind;
   readonly answer: number;
-  /** One anchor; two for "between"; none for "attribute". */
+  /** One anchor; two for "between" and "viewpoint" (stood at, faced); none for "attribute". */
   readonly anchors: readonly number[];
-  /** For "view" only. */
+  /** For "view" and "viewpoint" only. */
   readonly side?: Side;
 }
 
@@ -104,4 +104,52 @@ export function relationsOf(group: readonly Named[], anchors: readonly Named[], 
     if (on.length === 1) out.push({ kind: "support", answer: on[0]!.id, anchors: [anchor.id] });
   });
   return out;
+}
+
+/**
+ * `viewpoint`: seen by someone who stands at one anchor and faces another, the only one of its class on a side. It lies
+ * there by the margin `view`; every other one lies on the other side or in line.
+ */
+function byViewpoint(group: readonly Named[], stand: Named, faced: Named, m: Margins): Relation[] {
+  const length = floorDistance(stand, faced);
+  if (length < m.anchorGap) return [];
+  const fx = (faced.box[0] - stand.box[0]) / length;
+  const fy = (faced.box[1] - stand.box[1]) / length;
+  const places = group.map((o) => {
+    const [x, y] = [o.box[0] - stand.box[0], o.box[1] - stand.box[1]];
+    return { id: o.id, left: -fy * x + fx * y, ahead: fx * x + fy * y };
+  });
+  const sides = {
+    left: (o: (typeof places)[number]) => o.left,
+    right: (o: (typeof places)[number]) => -o.left,
+    behind: (o: (typeof places)[number]) => -o.ahead,
+  } as const satisfies Partial<Record<Side, unknown>>;
+  return Object.entries(sides).flatMap(([side, offset]): Relation[] => {
+    const [first, second] = [...places].sort((p, q) => offset(q) - offset(p)) as [
+      (typeof places)[0],
+      (typeof places)[0],
+    ];
+    return offset(first) < m.view || offset(second) > 0
+      ? []
+      : [{ kind: "viewpoint", answer: first.id, anchors: [stand.id, faced.id], side: side as Side }];
+  });
+}
+
+/** All statements about `group` that name a standpoint and what is faced from there. @param anchors as `relationsOf` */
+export function viewpointsOf(group: readonly Named[], anchors: readonly Named[], margins: Margins): Relation[] {
+  if (group.length < 2) return [];
+  return anchors.flatMap((stand) =>
+    anchors.flatMap((faced) => (faced === stand ? [] : byViewpoint(group, stand, faced, margins))),
+  );
+}
+
+/** All statements of one kind. */
+export function statementsOf(
+  kind: RelationKind,
+  group: readonly Named[],
+  anchors: readonly Named[],
+  margins: Margins,
+): Relation[] {
+  if (kind === "viewpoint") return viewpointsOf(group, anchors, margins);
+  return relationsOf(group, anchors, margins).filter((relation) => relation.kind === kind);
 }

@@ -142,7 +142,7 @@ export async function makeRoom(config: RoomsConfig, plan: RoomPlan): Promise<Roo
   const size = config.image;
   const number = Number(plan.id.slice(5, 9));
   const lost = config.lostPoseEvery > 0 && number % config.lostPoseEvery === config.lostPoseEvery - 1;
-  const poses = walk(layout, config.frames + (lost ? 1 : 0), cameraRng);
+  const poses = walk(layout, config.frames + (lost ? 1 : 0), cameraRng, config.walk);
   const lostFrame = lost ? 1 + cameraRng.int(poses.length - 2) : -1;
 
   const files = new Map<string, Uint8Array | string>();
@@ -253,13 +253,20 @@ export async function writeRoom(folder: string, config: RoomsConfig, plan: RoomP
 /** What sentences may speak of. @param pixels of each object, in each frame */
 export function shownBy(
   pixels: readonly (readonly number[])[],
-  { image, shown: { frames, share, attributeShare } }: RoomsConfig,
+  { image, splitEvidence, shown: { frames, share, attributeShare } }: RoomsConfig,
 ): Shown {
   const on = (least: number): Set<number> =>
     new Set(
       pixels.flatMap((each, id) => (each.filter((n) => n >= least * image * image).length >= frames ? [id] : [])),
     );
-  return { attribute: on(attributeShare), relation: on(share) };
+  const seen = (id: number, frame: number): boolean => pixels[id]![frame]! >= (share / 4) * image * image;
+  return {
+    attribute: on(attributeShare),
+    relation: on(share),
+    ...(splitEvidence === true
+      ? { together: (a, b) => pixels[a]!.some((_, frame) => seen(a, frame) && seen(b, frame)) }
+      : {}),
+  };
 }
 
 /** The plan of a room of this config by its id. @throws UserError for an id that the config has no room for */

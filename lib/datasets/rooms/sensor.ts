@@ -52,20 +52,29 @@ export function expose(picture: Picture, size: number, config: RoomsConfig, rng:
       );
     }
   }
+  if (config.holeShare !== undefined) {
+    // blobs overlap: they are laid until enough is missing
+    while (depth.reduce((n, d) => n + (d === 0 ? 1 : 0), 0) < config.holeShare * pixels) blob(depth, size, rng);
+    return { colour, depth };
+  }
   const dots = Math.round(config.holePixels * pixels);
   for (let i = 0; i < dots; i++) depth[rng.int(pixels)] = 0;
   let left = config.holeBlobs * pixels;
-  while (left > 0) {
-    const [a, b] = [rng.uniform(0.015, 0.09) * size, rng.uniform(0.015, 0.09) * size];
-    const [x, y] = [rng.uniform(0, size), rng.uniform(0, size)];
-    for (let v = Math.max(0, Math.ceil(y - b)); v <= Math.min(size - 1, y + b); v++) {
-      const half = a * Math.sqrt(Math.max(0, 1 - ((v - y) / b) ** 2));
-      for (let u = Math.max(0, Math.ceil(x - half)); u <= Math.min(size - 1, x + half); u++) {
-        depth[v * size + u] = 0;
-        left--;
-      }
-    }
-    left--;
-  }
+  while (left > 0) left -= blob(depth, size, rng) + 1;
   return { colour, depth };
+}
+
+/** Takes the depth of an ellipse away. @returns its pixels, also those without depth before */
+function blob(depth: Uint16Array, size: number, rng: Rng): number {
+  const [a, b] = [rng.uniform(0.015, 0.09) * size, rng.uniform(0.015, 0.09) * size];
+  const [x, y] = [rng.uniform(0, size), rng.uniform(0, size)];
+  let count = 0;
+  for (let v = Math.max(0, Math.ceil(y - b)); v <= Math.min(size - 1, y + b); v++) {
+    const half = a * Math.sqrt(Math.max(0, 1 - ((v - y) / b) ** 2));
+    for (let u = Math.max(0, Math.ceil(x - half)); u <= Math.min(size - 1, x + half); u++) {
+      depth[v * size + u] = 0;
+      count++;
+    }
+  }
+  return count;
 }

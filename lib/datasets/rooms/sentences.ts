@@ -3,7 +3,7 @@ import type { RelationKind } from "../scene";
 import type { RoomsConfig } from "./config";
 import type { Layout, RoomObject } from "./layout";
 import { phrase, quotas, templateSet, wordings } from "./phrases";
-import { type Relation, relationsOf } from "./relations";
+import { type Relation, relationsOf, viewpointsOf } from "./relations";
 
 export interface RoomSentence {
   readonly kind: RelationKind;
@@ -25,13 +25,22 @@ export interface Shown {
   readonly attribute: ReadonlySet<number>;
   /** For every other kind of sentence. */
   readonly relation: ReadonlySet<number>;
+  /** Whether some frame shows both, where no sentence may speak of two such objects. */
+  readonly together?: (a: number, b: number) => boolean;
 }
 
 /**
  * Every question of a room whose answer can be more than one object; attributes always qualify (each names its own
  * object).
+ *
+ * @param options `viewpoints`: also sentences that state a viewpoint; `may`: relations that may be asked
  */
-export function questionsOf(layout: Layout, margins: RoomsConfig["margins"], shown: Shown): Question[] {
+export function questionsOf(
+  layout: Layout,
+  margins: RoomsConfig["margins"],
+  shown: Shown,
+  { viewpoints = false, may = () => true }: { viewpoints?: boolean; may?: (relation: Relation) => boolean } = {},
+): Question[] {
   const anchors = layout.objects.filter((o) => o.role === "anchor" && shown.relation.has(o.id));
   const labels = [
     ...new Set(layout.objects.filter((o) => o.role === "target" || o.role === "small").map((o) => o.label)),
@@ -40,7 +49,7 @@ export function questionsOf(layout: Layout, margins: RoomsConfig["margins"], sho
   const add = (kind: RelationKind, label: string, relations: readonly Relation[]): void => {
     const byAnswer = new Map<number, Relation[]>();
     for (const r of relations)
-      if (shown[kind === "attribute" ? kind : "relation"].has(r.answer))
+      if (shown[kind === "attribute" ? kind : "relation"].has(r.answer) && may(r))
         byAnswer.set(r.answer, [...(byAnswer.get(r.answer) ?? []), r]);
     if (byAnswer.size >= 2) found.push({ kind, label, byAnswer });
   };
@@ -57,6 +66,8 @@ export function questionsOf(layout: Layout, margins: RoomsConfig["margins"], sho
         label,
         relations.filter((r) => r.kind === kind),
       );
+    if (viewpoints && !kinds.some((kind) => kind === "support"))
+      add("viewpoint", label, viewpointsOf(group, anchors, margins));
   }
   const named = layout.objects.filter((o) =>
     layout.objects.every((p) => p === o || p.label !== o.label || p.colour !== o.colour),
@@ -151,7 +162,15 @@ export function writeSentences(
   rng: Rng,
 ): RoomSentence[] {
   const drawers = new Map<RelationKind, Drawer[]>();
-  for (const question of questionsOf(layout, config.margins, shown)) {
+  const { together } = shown;
+  const options = {
+    viewpoints: (config.mix.viewpoint ?? 0) > 0,
+    // the class in one frame, what it is told apart by in another
+    ...(together === undefined
+      ? {}
+      : { may: ({ answer, anchors }: Relation) => anchors.every((anchor) => !together(answer, anchor)) }),
+  };
+  for (const question of questionsOf(layout, config.margins, shown, options)) {
     const drawer = new Drawer(question, layout.objects, rng);
     drawers.set(question.kind, [...(drawers.get(question.kind) ?? []), drawer]);
   }

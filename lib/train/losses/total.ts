@@ -72,12 +72,18 @@ export function lossParts(
 }
 
 /** L = λ_g L_ground + λ_l L_lang + λ_r L_recon (+ anchor grounding, which is not in the paper). */
-export function totalLoss(parts: LossParts, weights: S2Config["lossWeights"]): tf.Scalar {
+export function totalLoss(
+  parts: LossParts,
+  weights: S2Config["lossWeights"],
+  { reconBegun }: Pick<Targets, "reconBegun"> = {},
+): tf.Scalar {
   return tf.tidy(() => {
     let total: tf.Tensor = parts.ground.mul(weights.ground);
     for (const name of ["language", "recon", "anchor", "anchorAttention"] as const) {
       const part = parts[name];
-      if (part !== undefined) total = total.add(part.mul(weights[name]));
+      if (part === undefined) continue;
+      const weighted = part.mul(weights[name]);
+      total = total.add(name === "recon" && reconBegun !== undefined ? weighted.mul(reconBegun) : weighted);
     }
     return total.asScalar();
   });

@@ -1,0 +1,91 @@
+import { createHash } from "node:crypto";
+import { expect, test } from "vitest";
+import { presets } from "../../lib/config/presets";
+import { resolveConfig } from "../../lib/config/resolve";
+import { roomSets } from "../../lib/datasets/rooms/config";
+import { type StudyName, studies, studyNamed } from "../../lib/studies/definitions";
+import { evaluationConfig } from "../../lib/studies/evaluations";
+import { jobsOf, protocolOf, seedsOf } from "../../lib/studies/job";
+
+const names = Object.keys(studies) as StudyName[];
+
+test.each(names)("%s: its protocol speaks of its own arms, and of rooms that can be made", (name) => {
+  const { variants, protocol } = studyNamed(name);
+  expect(new Set(variants).size).toBe(variants.length);
+  for (const { arm, against } of protocol.contrasts) {
+    expect(variants).toContain(arm);
+    expect(variants).toContain(against);
+    expect(arm).not.toBe(against);
+  }
+  expect(protocol.evaluations).toContain(protocol.primary.evaluation);
+  expect([...protocol.looks].sort((a, b) => a - b)).toEqual(protocol.looks);
+  expect(protocol.looks[0]).toBeGreaterThanOrEqual(5);
+  expect(Object.keys(presets)).toContain(protocol.preset);
+  for (const ablation of variants) {
+    const config = resolveConfig({ preset: protocol.preset, ablation });
+    for (const evaluation of protocol.evaluations) {
+      const { folder } = evaluationConfig(config, evaluation).data;
+      expect(Object.keys(roomSets), `${ablation}, ${evaluation}`).toContain(folder.slice("data/rooms/".length));
+    }
+  }
+});
+
+test("a protocol that changes gets another version: rows of the old one stand apart", () => {
+  const stated = (name: StudyName): string => {
+    const { variants, protocol } = studyNamed(name);
+    return createHash("sha256")
+      .update(JSON.stringify([variants, protocol]))
+      .digest("hex")
+      .slice(0, 12);
+  };
+  // a hash that moved: raise the version of that study's protocol if runs of it are committed, then note the new one
+  expect(Object.fromEntries(names.map((name) => [name, [studyNamed(name).protocol.version, stated(name)]]))).toEqual(
+    pinned,
+  );
+});
+
+/** Version of each protocol and the hash of what it states. */
+const pinned: Record<string, readonly [number, string]> = {
+  table5: [1, "c16c031c2af3"],
+  table8: [1, "7cc59b9c1716"],
+  additions: [1, "13c634ae0aa3"],
+  "position-probes": [1, "8b23af1f8a98"],
+  viewpoint: [1, "6fabcf87fbbb"],
+  "position-scale": [1, "304ecc784e95"],
+  "attention-overlap": [1, "82064494e181"],
+  "sg-geometry": [1, "a8b86d589436"],
+  "few-views": [1, "796bb5a4a83b"],
+  frames: [1, "d7aff19e9090"],
+  "released-vs-paper": [1, "5350b8249ad7"],
+  "honest-eval": [1, "6981d80823e0"],
+  "sg-weight": [1, "2f0d16731495"],
+};
+
+test("only runs as stated are the protocol's: another preset or a changed value is a first look", () => {
+  expect(protocolOf({ study: "table5", preset: "nano-long", set: [] })).toBe(studies.table5.protocol.version);
+  expect(protocolOf({ study: "table5", preset: "nano", set: [] })).toBe(0);
+  expect(protocolOf({ study: "table5", preset: "nano-long", set: ["training.steps=10"] })).toBe(0);
+});
+
+test("the A/A arm runs with other seeds, and is asked for by the same numbers", () => {
+  const jobs = jobsOf({ study: "table5", preset: "nano-long", variants: ["full", "again"], seeds: [0, 1] });
+  expect(jobs.map(({ variant, seed }) => [variant, seed])).toEqual([
+    ["full", 0],
+    ["full", 1],
+    ["again", 1000],
+    ["again", 1001],
+  ]);
+  expect(seedsOf(jobs)).toEqual([0, 1]);
+});
+
+test("an evaluation changes what it names at inference, and the rooms", () => {
+  const config = resolveConfig({ preset: "nano-long" });
+  const changed = evaluationConfig(config, "test-phi-off");
+  expect(changed.data.folder).toBe("data/rooms/nano-test");
+  expect(changed).toEqual({
+    ...config,
+    positions: { ...config.positions, coordinates: false },
+    data: { ...config.data, folder: "data/rooms/nano-test" },
+  });
+  expect(evaluationConfig(config, "val")).toEqual(config);
+});
