@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { ablations } from "../../lib/config/ablations";
 import { resolveConfig } from "../../lib/config/resolve";
 import { Rng } from "../../lib/core/rng";
-import { relationKinds } from "../../lib/datasets/scene";
 import { answersName, type Prediction, packAnswers, publishedAnswers } from "../../lib/runs/answers";
 import { type AttentionMap, mapsName, publishedMaps } from "../../lib/runs/attention";
 import { dataName, RunFolder } from "../../lib/runs/folder";
@@ -43,6 +42,8 @@ export function sampleRow(change: Partial<ResultRow> = {}): ResultRow {
   };
 }
 
+const kinds = ["attribute", "closest", "farthest", "between", "support", "vertical", "allocentric", "view"] as const;
+
 /** Chance of a right answer by variant; invented. */
 const chances: Record<string, number> = {
   full: 0.7,
@@ -66,7 +67,7 @@ export function samplePredictions(variant: string, seed: number): Prediction[] {
       queryId: `${sceneId}|${i}`,
       sceneId,
       category: "chair",
-      kind: relationKinds[i % relationKinds.length]!,
+      kind: kinds[i % kinds.length]!,
       target: 1,
       predicted: right ? 1 : 2,
       iou: right ? 0.6 + 0.4 * rng.next() : 0,
@@ -89,7 +90,7 @@ export function rowOf(variant: string, seed: number, data = "rooms/sample"): Res
       acc25: share(predictions, 0.25),
       acc50: share(predictions, 0.5),
       byRelation: Object.fromEntries(
-        relationKinds.map((k) => [
+        kinds.map((k) => [
           k,
           share(
             predictions.filter((p) => p.kind === k),
