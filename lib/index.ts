@@ -84,7 +84,7 @@ function results(study?: string, { variant, ...filter }: RowFilter = {}): Result
  */
 export const lab = {
   /**
-   * A scene of a data folder (ScanNet's layout, an export of it, or another that README's "Real data" names) with some
+   * A scene of a data folder (ScanNet's layout, an export of it, or another that data/README.md names) with some
    * of its views, spread evenly over its frames; a damaged frame gives way to the nearest whole one.
    *
    * @param folder relative to the project

@@ -176,7 +176,7 @@ function weights(preset: string): Finding {
     ? {
         found: false,
         detail: `no published checkpoint in data/pretrained/${preset}`,
-        hint: "real weights are optional; README.md says what goes there, s2mllm convert checks it",
+        hint: "real weights are optional; data/README.md says what goes there, s2mllm convert checks it",
       }
     : { found: true, detail: folders.map((folder) => relative(projectRoot(), folder)).join(", ") };
 }
@@ -192,7 +192,7 @@ export async function run(args: string[]): Promise<number> {
     jupyter: await jupyter(),
     torch: torch(),
     rooms: data("nano", "s2mllm data make writes it (npm start does so by itself)"),
-    scannet: data("llava-video-7b", "real data is optional; README.md says where each set goes"),
+    scannet: data("llava-video-7b", "real data is optional; data/README.md says where each set goes"),
     pretrained: pretrained(),
     weights: weights("llava-video-7b"),
   };

@@ -233,8 +233,7 @@ export async function prepareScenes(
   const way = wayOf(config);
   const lists = only === undefined ? listedScenes(data) : { train: [], val: [...only] };
   const ids = [...new Set(Object.values(lists).flat())];
-  await hashScenes(data, ids, progress, processes);
-  const fingerprints = sceneFingerprints(data, ids, progress);
+  const fingerprints = sceneFingerprints(data, ids, progress, await hashScenes(data, ids, progress, processes));
   const scenes = ids.map((id): SceneTask => {
     const sources = fingerprints.get(id)!;
     return { id, sources, key: hash([cacheVersion, way, sources.scan, sources.proposals]) };

@@ -212,7 +212,7 @@ async function checkSentences(
     if (absent.length > 0)
       found.missing.push({
         what: `sentences of ${set} (${absent.join(", ")})`,
-        todo: "needed only to train or test on them; README.md says where the files go",
+        todo: "needed only to train or test on them; data/README.md says where the files go",
       });
     for (const split of splits) {
       const file = sentenceFile(found.folder, set, split);
@@ -280,7 +280,7 @@ async function checkTables(found: Findings): Promise<void> {
       what:
         `a json form of ${pickles.slice(0, 3).join(", ")}` +
         (pickles.length > 3 ? `, … (${pickles.length} files)` : ""),
-      todo: "pickles are never loaded; README.md says how to convert them",
+      todo: "pickles are never loaded; data/README.md says how to convert them",
     });
   }
 }

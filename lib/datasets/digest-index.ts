@@ -41,6 +41,7 @@ export class DigestIndex {
   readonly #file: string;
   readonly #folder: string;
   readonly #digests: Map<string, Digest>;
+  readonly #adopted = new Set<string>();
   #spent = 0;
 
   /** @param digests in place of those that were kept */
@@ -84,10 +85,18 @@ export class DigestIndex {
     return this.#digests.has(key);
   }
 
-  /** Takes over what another process hashed. */
+  /** Takes over what another process has just hashed. */
   adopt(digests: Readonly<Record<string, Digest>>): void {
-    for (const [key, digest] of Object.entries(digests)) this.#digests.set(key, digest);
+    for (const [key, digest] of Object.entries(digests)) {
+      this.#digests.set(key, digest);
+      this.#adopted.add(key);
+    }
     this.#spent = Infinity;
+  }
+
+  /** What was taken over, which needs no second look. */
+  adopted(key: string): Digest | undefined {
+    return this.#adopted.has(key) ? this.#digests.get(key) : undefined;
   }
 
   /** All that may be kept. */

@@ -23,11 +23,11 @@ const Index = z.record(
   }),
 );
 
-/** Made from EmbodiedScan's pickles as README.md says: loading a pickle can run any program, so the lab never does. */
+/** Made from EmbodiedScan's pickles as data/README.md says: loading a pickle can run any program, so the lab never does. */
 const name = "embodiedscan.json";
 
 function readIndex(file: string): Map<string, IndexedScan> {
-  const todo = "convert EmbodiedScan's index again as README.md says";
+  const todo = "convert EmbodiedScan's index again as data/README.md says";
   const parsed = Index.safeParse(readJson(file, "EmbodiedScan's index", todo));
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;

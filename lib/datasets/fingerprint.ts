@@ -53,22 +53,24 @@ const sha256 = (...texts: readonly string[]): string =>
  * proposals, masks that a list names among them. Names and contents count, dates and places do not, so that a copy on
  * another machine has the same. Files beyond 64 MB are sampled (`contentOf` says how).
  *
+ * @param index what is known of the files, such as `hashScenes` gives
  * @throws UserError when files change while they are read, or a list of masks cannot be read
  */
 export function sceneFingerprints(
   folder: string,
   ids: readonly string[],
   progress: ProgressSink = silent,
+  index = new DigestIndex(folder),
 ): Map<string, SceneFingerprint> {
-  const index = new DigestIndex(folder);
   const alignment = textIn(join(folder, alignmentFile));
   const rules = textIn(datasetFile(folder)) || undefined;
   const out = new Map<string, SceneFingerprint>();
   for (const [i, id] of ids.entries()) {
-    const scan = index.digest(id, scanFiles(folder, id));
+    const scan = index.adopted(id) ?? index.digest(id, scanFiles(folder, id));
     const shared = sharedFacts(folder, id, alignment, rules);
     const files = proposalFiles(folder, id);
-    const proposals = files.length === 0 ? undefined : index.digest(proposalKey(id), files);
+    const key = proposalKey(id);
+    const proposals = files.length === 0 ? undefined : (index.adopted(key) ?? index.digest(key, files));
     const boxes = proposals === undefined ? releasedBoxes(folder, id) : "";
     out.set(id, {
       scan: shared === "" ? scan.content : sha256(scan.content, shared),
@@ -87,8 +89,7 @@ export function sceneFingerprints(
 }
 
 /**
- * Hashes the files of scenes that were never looked at by several processes and keeps the digests, so that
- * `sceneFingerprints` finds them.
+ * Hashes the files of scenes that were never looked at by several processes, and keeps the digests.
  *
  * @param fewest so many scenes are worth starting processes
  * @throws UserError when files change while they are read, or after an interrupt
@@ -99,10 +100,10 @@ export async function hashScenes(
   progress: ProgressSink = silent,
   processes = 2,
   fewest = 400,
-): Promise<void> {
+): Promise<DigestIndex> {
   const index = new DigestIndex(folder);
   const fresh = ids.filter((id) => !index.has(id));
-  if (fresh.length < fewest) return;
+  if (fresh.length < fewest) return index;
   const stop = new AbortController();
   const forget = onInterrupt(() => stop.abort());
   const done = new Array<number>(processes).fill(0);
@@ -125,6 +126,7 @@ export async function hashScenes(
     forget();
   }
   index.save();
+  return index;
 }
 
 /** The parts in which two looks at a scene differ, in words; none when it is the same. */

@@ -1,5 +1,4 @@
-import { type Bounds, boundsOf } from "../geometry/box";
-import { project } from "../geometry/camera";
+import { boundsOf } from "../geometry/box";
 import { invertRigid } from "../geometry/rigid";
 import { onSurface, type SurfaceGrid, surfaceGrid } from "../geometry/surface";
 import { percent } from "./frame-checks";
@@ -45,13 +44,14 @@ function pointsOf({ depth, size, intrinsics: k, pose: T }: View): number[] {
   return out;
 }
 
-const inside = ([x0, y0, z0, x1, y1, z1]: Bounds, x: number, y: number, z: number): boolean =>
-  x >= x0 - BOX_MARGIN &&
-  x <= x1 + BOX_MARGIN &&
-  y >= y0 - BOX_MARGIN &&
-  y <= y1 + BOX_MARGIN &&
-  z >= z0 - BOX_MARGIN &&
-  z <= z1 + BOX_MARGIN;
+/** Whether a point lies in one of the boxes, six numbers each: least corner, greatest corner. */
+function inAny(bounds: Float64Array, x: number, y: number, z: number): boolean {
+  for (let b = 0; b < bounds.length; b += 6) {
+    if (x < bounds[b]! || y < bounds[b + 1]! || z < bounds[b + 2]!) continue;
+    if (x <= bounds[b + 3]! && y <= bounds[b + 4]! && z <= bounds[b + 5]!) return true;
+  }
+  return false;
+}
 
 /** Counts points that a view sees too, and at how many of them it measured the same depth. */
 function compare(
@@ -60,24 +60,35 @@ function compare(
   tolerance: number,
   count: { both: number; same: number },
 ): void {
-  const toCamera = invertRigid(view.pose);
+  const { size, depth, intrinsics: k } = view;
+  const m = invertRigid(view.pose);
+  // as `project`, without an object a point
+  const moved = (row: number, i: number): number =>
+    m[row]! * points[i]! + m[row + 1]! * points[i + 1]! + m[row + 2]! * points[i + 2]! + m[row + 3]!;
   for (let i = 0; i < points.length; i += 3) {
-    const { u, v, depth } = project([points[i]!, points[i + 1]!, points[i + 2]!], view.intrinsics, toCamera);
-    const [x, y] = [Math.round(u), Math.round(v)];
-    if (depth <= 0 || x < 0 || y < 0 || x >= view.size || y >= view.size) continue;
-    const measured = view.depth[y * view.size + x]!;
+    const z = moved(8, i);
+    if (!(z > 0)) continue;
+    const u = Math.round((k.fx * moved(0, i)) / z + k.cx);
+    const v = Math.round((k.fy * moved(4, i)) / z + k.cy);
+    if (!(u >= 0 && v >= 0 && u < size && v < size)) continue;
+    const measured = depth[v * size + u]!;
     if (measured === 0) continue;
     count.both++;
-    if (Math.abs(measured - depth) <= tolerance + DEPTH_SHARE * depth) count.same++;
+    if (Math.abs(measured - z) <= tolerance + DEPTH_SHARE * z) count.same++;
   }
 }
 
-function share(all: readonly number[], is: (x: number, y: number, z: number) => boolean): number | undefined {
-  const n = all.length / 3;
-  if (n < FEWEST) return undefined;
-  let hits = 0;
-  for (let i = 0; i < all.length; i += 3) if (is(all[i]!, all[i + 1]!, all[i + 2]!)) hits++;
-  return hits / n;
+/** Share of points of which something is true; undefined where there are too few. */
+function share(
+  views: readonly (readonly number[])[],
+  is: (x: number, y: number, z: number) => boolean,
+): number | undefined {
+  let [n, hits] = [0, 0];
+  for (const points of views) {
+    n += points.length / 3;
+    for (let i = 0; i < points.length; i += 3) if (is(points[i]!, points[i + 1]!, points[i + 2]!)) hits++;
+  }
+  return n < FEWEST ? undefined : hits / n;
 }
 
 function surfaceOf(scene: ScanNetScene, tolerance: number): SurfaceGrid | undefined {
@@ -93,14 +104,13 @@ function surfaceOf(scene: ScanNetScene, tolerance: number): SurfaceGrid | undefi
 export function sceneGeometry(scene: ScanNetScene, views: readonly View[]): SceneGeometry {
   const { checks } = scene.rules;
   const points = views.map(pointsOf);
-  const all = points.flat();
   const surface = checks.onMesh === 0 ? undefined : surfaceOf(scene, checks.tolerance);
-  const boxes = scene.objects.map(({ box }) => boundsOf(box));
-  const onMesh = surface === undefined ? undefined : share(all, (x, y, z) => onSurface(surface, x, y, z));
+  const boxes = Float64Array.from(
+    scene.objects.flatMap(({ box }) => boundsOf(box).map((at, i) => (i < 3 ? at - BOX_MARGIN : at + BOX_MARGIN))),
+  );
+  const onMesh = surface === undefined ? undefined : share(points, (x, y, z) => onSurface(surface, x, y, z));
   const inBoxes =
-    boxes.length === 0 || checks.inBoxes === 0
-      ? undefined
-      : share(all, (x, y, z) => boxes.some((box) => inside(box, x, y, z)));
+    boxes.length === 0 || checks.inBoxes === 0 ? undefined : share(points, (x, y, z) => inAny(boxes, x, y, z));
   const count = { both: 0, same: 0 };
   const places = views.map(({ frame }) => scene.frames.indexOf(frame));
   if (checks.neighbours > 0) {

@@ -21,10 +21,15 @@ const MOST_CELLS = 1 << 26;
 export function surfaceGrid(points: ArrayLike<number>, faces: ArrayLike<number>, cell: number): SurfaceGrid {
   const low: [number, number, number] = [Infinity, Infinity, Infinity];
   const high: [number, number, number] = [-Infinity, -Infinity, -Infinity];
-  for (let i = 0; i < points.length; i++) {
-    const k = i % 3;
-    if (points[i]! < low[k]!) low[k] = points[i]!;
-    if (points[i]! > high[k]!) high[k] = points[i]!;
+  for (let k = 0; k < 3; k++) {
+    let [least, most] = [Infinity, -Infinity];
+    for (let i = k; i < points.length; i += 3) {
+      const at = points[i]!;
+      if (at < least) least = at;
+      if (at > most) most = at;
+    }
+    low[k] = least;
+    high[k] = most;
   }
   const sizeFor = (edge: number): [number, number, number] =>
     [0, 1, 2].map((k) => Math.floor((high[k]! - low[k]!) / edge) + 3) as [number, number, number];
@@ -47,8 +52,8 @@ export function surfaceGrid(points: ArrayLike<number>, faces: ArrayLike<number>,
     const [bx, by, bz] = [points[b]! - ax, points[b + 1]! - ay, points[b + 2]! - az];
     const [cx, cy, cz] = [points[c]! - ax, points[c + 1]! - ay, points[c + 2]! - az];
     // steps along each side, so that no cell on the way is missed
-    const n = Math.ceil(Math.hypot(bx, by, bz) / edge);
-    const m = Math.ceil(Math.hypot(cx, cy, cz) / edge);
+    const n = Math.ceil(Math.sqrt(bx * bx + by * by + bz * bz) / edge);
+    const m = Math.ceil(Math.sqrt(cx * cx + cy * cy + cz * cz) / edge);
     if (n <= 1 && m <= 1) continue;
     for (let i = 0; i <= n; i++) {
       const u = i / Math.max(1, n);
@@ -63,11 +68,9 @@ export function surfaceGrid(points: ArrayLike<number>, faces: ArrayLike<number>,
 
 /** Whether a point lies in a cell of the surface or in a neighbour of one (26 of them). */
 export function onSurface({ cell, origin, size, cells }: SurfaceGrid, x: number, y: number, z: number): boolean {
-  const [i, j, k] = [x - origin[0], y - origin[1], z - origin[2]].map((d) => Math.floor(d / cell)) as [
-    number,
-    number,
-    number,
-  ];
+  const i = Math.floor((x - origin[0]) / cell);
+  const j = Math.floor((y - origin[1]) / cell);
+  const k = Math.floor((z - origin[2]) / cell);
   for (let a = Math.max(0, i - 1); a <= Math.min(size[0] - 1, i + 1); a++)
     for (let b = Math.max(0, j - 1); b <= Math.min(size[1] - 1, j + 1); b++)
       for (let c = Math.max(0, k - 1); c <= Math.min(size[2] - 1, k + 1); c++)

@@ -61,6 +61,16 @@ describe("png16", () => {
     return copy;
   };
 
+  /** The good file with another header, whose checksum fits. */
+  const header = (body: Buffer): Buffer => {
+    const type = Buffer.concat([Buffer.from("IHDR"), body]);
+    const [length, crc] = [Buffer.alloc(4), Buffer.alloc(4)];
+    length.writeUInt32BE(body.length);
+    crc.writeUInt32BE(crcOf(type));
+    return Buffer.concat([good.subarray(0, 8), length, type, crc, good.subarray(33)]);
+  };
+  const taller = (rows: number): Buffer => header(Buffer.from([0, 0, 0, 5, 0, 0, 0, 6 + rows, 16, 0, 0, 0, 0]));
+
   test.each([
     ["empty", Buffer.alloc(0), "d/3.png: not a PNG file (0 bytes)"],
     ["a jpg", Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 0, 0, 0, 0, 0]), "d/3.png: not a PNG file (10 bytes"],
@@ -73,8 +83,11 @@ describe("png16", () => {
     [
       "a flipped byte",
       changed(50, good[50]! ^ 1),
-      "d/3.png: the PNG does not decode (vipspng: libpng read error) (134 bytes)",
+      "d/3.png: the PNG does not decode (incorrect data check) (134 bytes)",
     ],
+    ["a flipped checksum", changed(good.length - 13, good[good.length - 13]! ^ 1), "CRC mismatch for chunk IDAT"],
+    ["a row short", taller(1), "d/3.png: the PNG does not decode (66 bytes are no 7 rows of 5 pixels)"],
+    ["a row long", taller(-1), "d/3.png: the PNG does not decode (Cannot create a Buffer larger than 55 bytes)"],
   ])("refuses a file that is %s", async (_, file, message) => {
     await expect(decodePng16(file, "d/3.png")).rejects.toThrow(UserError);
     await expect(decodePng16(file, "d/3.png")).rejects.toThrow(message);
@@ -110,16 +123,9 @@ describe("png16", () => {
   });
 
   test("a header that promises a huge image, or is too short, is refused before anything is unpacked", async () => {
-    const header = (body: Buffer): Buffer => {
-      const type = Buffer.concat([Buffer.from("IHDR"), body]);
-      const [length, crc] = [Buffer.alloc(4), Buffer.alloc(4)];
-      length.writeUInt32BE(body.length);
-      crc.writeUInt32BE(crcOf(type));
-      return Buffer.concat([good.subarray(0, 8), length, type, crc, good.subarray(33)]);
-    };
     const sides = Buffer.from([0, 1, 0, 0, 0, 1, 0, 0, 16, 0, 0, 0, 0]);
     await expect(decodePng16(header(sides), "d/3.png")).rejects.toThrow(
-      "d/3.png: the PNG does not decode (Input image exceeds pixel limit)",
+      "d/3.png: the PNG is said to have 65536 x 65536 pixels",
     );
     await expect(decodePng16(header(Buffer.from([0, 0])), "d/3.png")).rejects.toThrow(
       "d/3.png: expected a 16-bit grey PNG",
