@@ -92,8 +92,6 @@ function labItem(): Item {
         .map((path) => relative(folder, path))
         // packages inside packages come with them
         .filter((path) => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(path)),
-      // a link to the backend, a package in lib
-      "node_modules/tfjs-backend-ort",
     ],
     without: ["node_modules/onnxruntime-node/bin/napi-v6/darwin", "node_modules/onnxruntime-node/bin/napi-v6/win32"],
     into: "lab",

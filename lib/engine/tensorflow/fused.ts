@@ -1,4 +1,4 @@
-import type { KernelFunc, Tensor } from "@tensorflow/tfjs-core";
+import type { KernelFunc, Tensor, Tensor2D } from "@tensorflow/tfjs-core";
 import { MASKED, tf } from "tfjs-backend-ort/ops";
 
 // The backend's fused operations (tfjs-backend-ort/ops) as kernels on TensorFlow's: what happens inside a kernel is not
@@ -13,16 +13,29 @@ function register<A>(name: string, kernel: Kernel<A>): void {
   tf.registerKernel({ kernelName: name, backendName: "tensorflow", kernelFunc });
 }
 
+const asRows = (x: Tensor): Tensor2D => x.reshape([-1, x.shape.at(-1)!]);
+
+// TensorFlow sums along an axis more slowly than it multiplies by a vector of ones
+
 /** Sum over all axes but the last. */
-const overRows = (x: Tensor): Tensor => x.reshape([-1, x.shape.at(-1)!]).sum(0);
+function overRows(x: Tensor): Tensor {
+  const rows = asRows(x);
+  return tf.matMul(tf.ones([1, rows.shape[0]]), rows).reshape([rows.shape[1]]);
+}
+
+/** Mean over the last axis, which stays. */
+function meanOf(x: Tensor): Tensor {
+  const width = x.shape.at(-1)!;
+  return tf.matMul(asRows(x), tf.fill([width, 1], 1 / width)).reshape([...x.shape.slice(0, -1), 1]);
+}
 
 const scaled = (x: Tensor, gamma: Tensor | undefined): Tensor => (gamma === undefined ? x : x.mul(gamma));
 
 function registerNorms(): void {
   register<{ eps: number }>("LayerNorm", ({ x, gamma, beta }, { eps }) => {
-    const mean = x!.mean(-1, true);
+    const mean = meanOf(x!);
     const centred = x!.sub(mean);
-    const inverse = centred.square().mean(-1, true).add(eps).rsqrt();
+    const inverse = meanOf(centred.square()).add(eps).rsqrt();
     const y = scaled(centred.mul(inverse), gamma);
     return [beta === undefined ? y : y.add(beta), mean, inverse];
   });
@@ -30,19 +43,19 @@ function registerNorms(): void {
     const hat = x!.sub(mean!).mul(inverse!);
     const g = scaled(dy!, gamma);
     const dx = g
-      .sub(g.mean(-1, true))
-      .sub(hat.mul(g.mul(hat).mean(-1, true)))
+      .sub(meanOf(g))
+      .sub(hat.mul(meanOf(g.mul(hat))))
       .mul(inverse!);
     return gamma === undefined ? [dx] : [dx, overRows(dy!.mul(hat)), overRows(dy!)];
   });
   register<{ eps: number }>("RmsNorm", ({ x, gamma }, { eps }) => {
-    const inverse = x!.square().mean(-1, true).add(eps).rsqrt();
+    const inverse = meanOf(x!.square()).add(eps).rsqrt();
     return [scaled(x!.mul(inverse), gamma), inverse];
   });
   register("RmsNormGrad", ({ dy, x, inverse, gamma }) => {
     const hat = x!.mul(inverse!);
     const g = scaled(dy!, gamma);
-    const dx = g.sub(hat.mul(g.mul(hat).mean(-1, true))).mul(inverse!);
+    const dx = g.sub(hat.mul(meanOf(g.mul(hat)))).mul(inverse!);
     return gamma === undefined ? [dx] : [dx, overRows(dy!.mul(hat))];
   });
 }
@@ -111,8 +124,9 @@ function registerAttention(): void {
   });
   register<{ scale: number }>("AttentionGrad", ({ dy, q, k, v, out, weights0: weights }, { scale }) => {
     const apart = tf.matMul(dy!, v!, false, true).sub(dy!.mul(out!).sum(-1, true));
-    const scores = apart.mul(weights!).mul(scale);
-    return [tf.matMul(scores, k!), tf.matMul(scores, q!, true, false), tf.matMul(weights!, dy!, true, false)];
+    const scores = apart.mul(weights!);
+    const keys = tf.matMul(scores, q!.mul(scale), true, false);
+    return [tf.matMul(scores, k!.mul(scale)), keys, tf.matMul(weights!, dy!, true, false)];
   });
 }
 
