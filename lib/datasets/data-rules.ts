@@ -37,7 +37,12 @@ export const datasetFile = (folder: string): string => join(folder, "dataset.jso
  */
 export function rulesOf(folder: string, own: Pick<S2Config["data"], "depth" | "checks"> = {}): DataRules {
   const stated = keptFile(datasetFile(folder), (file) =>
-    parseJson(file, DatasetFile, "depth (scale, invalid, far) and checks (thresholds)", "see data/README.md, Real data"),
+    parseJson(
+      file,
+      DatasetFile,
+      "depth (scale, invalid, far) and checks (thresholds)",
+      "see data/README.md, Real data",
+    ),
   );
   return {
     depth: { ...stated?.depth, ...own.depth },
