@@ -1,5 +1,8 @@
 /** What a notebook cell imports, `import { lab } from "./lib"`, and a program, `import { lab } from "s2mllm-lab"`. */
 import { resolve } from "node:path";
+import { savedBenches } from "./bench/save";
+import { benchTable } from "./bench/table";
+import { resolveConfig } from "./config/resolve";
 import { UserError } from "./core/errors";
 import { inProject } from "./core/root";
 import { uniformFrames } from "./datasets/frame-sampling";
@@ -8,16 +11,31 @@ import type { View } from "./datasets/scene";
 import type { Grounding } from "./eval/ask";
 import type { ErrorCase } from "./eval/errors";
 import type { Model, ModelRequest } from "./model-session";
-import { show } from "./notebook/display";
+import { type Shown, show } from "./notebook/display";
+import { watchTraining } from "./notebook/live-training";
 import { cellProgress } from "./notebook/mime";
 import { type Comparison, paperTable } from "./report/compare";
+import { effectTable } from "./report/effects";
 import { readExample, readTrainingRuns } from "./report/examples";
+import type { Explorer } from "./report/explorer/page";
 import { type SavedFigures, saveFigures } from "./report/export";
-import { compareWithAnswers, errorCases, figures } from "./report/figure-set";
+import { compareWithAnswers, errorCases, figures, keptAnswers } from "./report/figure-set";
 import type { Figure } from "./report/figures/theme";
+import {
+  attentionFindings,
+  costFindings,
+  effectFindings,
+  errorFindings,
+  kindFindings,
+  missingFindings,
+  proposalFindings,
+  transferFindings,
+  viewFindings,
+} from "./report/findings";
 import type { GroundingTable } from "./report/grounding";
 import { kindTable } from "./report/kinds";
 import { type PaperTable, paperTables } from "./report/paper";
+import { checkTable, parametersTable } from "./report/plain-tables";
 import { departureTable, runTable } from "./report/sections";
 import type { Table } from "./report/table";
 import { type Prediction, readAnswers } from "./runs/answers";
@@ -27,11 +45,12 @@ import {
   attentionScenes,
   readAttention,
 } from "./runs/attention";
-import { findRun, type StoredRun } from "./runs/folder";
+import { describeRun, findRun, type StoredRun } from "./runs/folder";
 import { readRows } from "./runs/results";
 import { labelOf, latestRows, type ResultRow } from "./runs/row";
 import { studies, studyNamed } from "./studies/definitions";
 import type { Study, StudyRunOptions } from "./studies/types";
+import { type ParameterTable, parameterTable } from "./weights/describe";
 
 export type {
   AttentionData,
@@ -65,6 +84,16 @@ export interface RowFilter {
   /** Name of the data set, such as "rooms/nano". */
   readonly data?: string;
   readonly proposals?: "gt" | "detector";
+}
+
+/** Which rows a notebook shows, and whether it may train them. */
+export interface NotebookRows {
+  readonly train?: boolean;
+  readonly preset?: string;
+  /** Of runs that are trained. */
+  readonly seeds?: readonly number[];
+  /** All of the study when absent. */
+  readonly variants?: readonly string[];
 }
 
 function results(study?: string, { variant, ...filter }: RowFilter = {}): ResultRow[] {
@@ -119,15 +148,31 @@ export const lab = {
       ...study,
       /** Its finished rows. */
       rows: (filter: RowFilter = {}): ResultRow[] => results(name, filter),
-      /** Runs what is missing and returns all its rows. */
+      /** Runs what is missing, in a notebook with live curves, and returns all its rows. */
       run: async (options: StudyRunOptions): Promise<ResultRow[]> => {
         // loaded here: the engine is not needed to read and draw
         const { runStudy } = await import("./studies/run");
-        return runStudy(name, { onProgress: cellProgress(), ...options });
+        const { progress, end } = watchTraining();
+        try {
+          return await runStudy(name, { onProgress: progress, ...options });
+        } finally {
+          await end();
+        }
       },
     };
   },
   studies: (): Study[] => Object.values(studies),
+  /**
+   * The finished rows of a study's variants, of all seeds. With `train`, what is missing of `seeds` is trained first, as
+   * `lab.study(name).run` does it.
+   */
+  async rows(
+    study: string,
+    { train = false, preset = "nano", seeds = [0], variants }: NotebookRows = {},
+  ): Promise<ResultRow[]> {
+    if (train) await lab.study(study).run({ preset, seeds, ...(variants === undefined ? {} : { variants }) });
+    return results(study, { preset }).filter((row) => variants?.includes(labelOf(row)) ?? true);
+  },
   /** Finished rows, of one study or of all. */
   results,
   /** The first finished run that fits. @throws UserError saying what to run */
@@ -161,7 +206,7 @@ export const lab = {
   /** A scene that a run was evaluated on: objects, offered boxes, points. */
   example: readExample,
   /**
-   * Answers one sentence on one scene; `lab.show` lists the best boxes and what the model wrote.
+   * Answers one sentence on one scene; `lab.show` opens the views with boxes, the scene in 3D, scores and words.
    *
    * @param run a run, its id or folder, or a folder of published weights; the last finished run when undefined
    * @param scene an id in the run's data folder, or of another one as `{ folder, id }`
@@ -171,9 +216,9 @@ export const lab = {
     run: StoredRun | string | undefined,
     scene: string | { readonly folder: string; readonly id?: string },
     sentence: string,
-  ): Promise<GroundingTable> {
+  ): Promise<GroundingTable & Explorer> {
     // loaded here: the engine is not needed to read and draw
-    const [{ chooseEngine }, { ask }, { groundingTable, openAnswerer }] = await Promise.all([
+    const [{ chooseEngine }, { ask }, { groundingPage, groundingTable, openAnswerer }] = await Promise.all([
       import("./engine/choose"),
       import("./eval/ask"),
       import("./report/grounding"),
@@ -181,10 +226,50 @@ export const lab = {
     await chooseEngine();
     const answerer = openAnswerer(run);
     const at = typeof scene === "string" ? { folder: inProject(answerer.config.data.folder), id: scene } : scene;
-    return groundingTable(await ask(answerer, resolve(at.folder), at.id, sentence, cellProgress()));
+    const answer = await ask(answerer, resolve(at.folder), at.id, sentence, cellProgress());
+    return { ...groundingTable(answer), page: await groundingPage(answer) };
   },
-  /** Inter-view attention of one patch. Without a request: of the first scene that has maps on file. */
-  attention(request?: AttentionRequest): AttentionData {
+  /**
+   * A page of one run's answers, or of two runs' side by side: a list to filter and, for each answer, its views with
+   * boxes, the scene in 3D and the scores. The pictures of the first `scenes` rooms are in it, 100 kB each.
+   *
+   * @throws UserError when the rows cannot be compared, or their data set or answers are not here
+   */
+  async explore(rows: ResultRow | readonly [ResultRow, ResultRow], { scenes = 4 } = {}): Promise<Explorer> {
+    const { answersOfRuns } = await import("./report/explorer/from-runs");
+    const shown = "run" in rows ? [rows] : rows;
+    const title = `Answers of ${shown.map((row) => `${labelOf(row)}, seed ${row.seed}`).join(" and ")}`;
+    return { title, page: await answersOfRuns(shown, { scenes, progress: cellProgress() }) };
+  },
+  /**
+   * A page of all attention of one run, or of two side by side, in a scene: where patches of a view look in the others
+   * and in their own, and where words look, per head and layer. Computed from the runs' weights.
+   *
+   * @param run one or two of this machine's runs by id or a beginning of it; the last finished one unless given
+   * @param scene a test scene; the first unless given
+   * @param sentence words of the scene's sentence to take; its first unless given
+   * @throws UserError saying which command trains a run, when none is here
+   */
+  async attention(
+    run?: StoredRun | string | readonly (StoredRun | string)[],
+    scene?: string,
+    sentence?: string,
+  ): Promise<Explorer> {
+    const [{ chooseEngine }, { attentionOfRuns }, { lastTrained }] = await Promise.all([
+      import("./engine/choose"),
+      import("./report/explorer/from-runs"),
+      import("./report/grounding"),
+    ]);
+    const named = [run ?? []].flat();
+    const runs = (named.length === 0 ? [lastTrained()] : named).map((each) =>
+      typeof each === "string" ? findRun(each) : each,
+    );
+    await chooseEngine();
+    const title = `Attention of ${runs.map(({ record }) => describeRun(record)).join(" and ")}`;
+    return { title, page: await attentionOfRuns(runs, { sceneId: scene, sentence, progress: cellProgress() }) };
+  },
+  /** Kept inter-view attention of one patch; without a request, of the first scene that has maps on file. */
+  attentionMap(request?: AttentionRequest): AttentionData {
     const chosen = request ?? attentionScenes()[0];
     if (chosen === undefined)
       throw new UserError("no attention map is on file yet; npm start makes them with the first trained model");
@@ -198,9 +283,50 @@ export const lab = {
     compareWithAnswers(rows, paper, only),
   paper: paperTables,
   figures,
-  tables: { paper: paperTable, departures: departureTable, runs: runTable, kinds: kindTable },
-  /** Shows tables and figures under the cell. */
+  tables: {
+    paper: paperTable,
+    departures: departureTable,
+    runs: runTable,
+    kinds: kindTable,
+    effects: (rows: readonly ResultRow[], reference?: string): Table => effectTable(rows, keptAnswers, reference),
+    parameters: parametersTable,
+    /** Each machine's measurements of the engines beside PyTorch. */
+    benches: (): Table[] => savedBenches().map(benchTable),
+  },
+  /** What rows and figures say, in sentences with their numbers. */
+  findings: {
+    effects: effectFindings,
+    kinds: kindFindings,
+    views: viewFindings,
+    attention: attentionFindings,
+    errors: errorFindings,
+    proposals: proposalFindings,
+    cost: costFindings,
+    transfer: transferFindings,
+    missing: missingFindings,
+  },
+  /** Parameters of a preset, or of an ablation of it, by what trains them; allocates none. */
+  parameters: (preset: string, ablation?: string): ParameterTable =>
+    parameterTable(resolveConfig({ preset, ...(ablation === undefined ? {} : { ablation }) })),
+  /** Opens everything in a data folder and says what was recognised, what is missing and what is wrong. */
+  async check(folder: string): Promise<Table> {
+    const { checkScans } = await import("./datasets/check");
+    return checkTable(folder, await checkScans(inProject(folder), 112, cellProgress()));
+  },
+  /** Shows tables, figures and explorers under the cell. */
   show,
+  /** Shows what `make` gives and returns it, or, where something for it is missing, says which command makes that. */
+  async showIfThere<T extends Shown>(make: () => T | Promise<T>): Promise<T | undefined> {
+    try {
+      const shown = await make();
+      await show(shown);
+      return shown;
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      await show({ markdown: `*${error.message}*` });
+      return undefined;
+    }
+  },
   /** Saves figures as JSON, HTML and PNG in data/local/report. */
   save: (...items: Figure[]): Promise<SavedFigures> => saveFigures(items),
 } as const;

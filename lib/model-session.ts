@@ -1,5 +1,6 @@
 import { type ConfigRequest, resolveConfig } from "./config/resolve";
 import type { S2Config } from "./config/schema";
+import { onInterrupt } from "./core/interrupt";
 import { type ProgressSink, silent } from "./core/progress";
 import { inEither, inProject } from "./core/root";
 import { encodeScenes } from "./dataloader/sentences";
@@ -92,18 +93,23 @@ export class Model {
   /**
    * Trains for `training.steps` steps from the weights that the configuration starts from, and keeps log and weights in
    * data/runs/<id>. A training that was interrupted goes on from its checkpoint, a finished one is read. The model
-   * answers with the trained weights from then on.
+   * answers with the trained weights from then on. A notebook's stop button, or Ctrl+C where signals are listened to
+   * (`stopOnSignals`), ends it after the step, with a checkpoint.
    *
    * @returns the run's id, and the seconds that its training took
+   * @throws UserError when it was interrupted, saying after which step
    */
   async train(): Promise<{ readonly run: string; readonly seconds: number }> {
     const { config, progress } = this;
     const { cache, tokenizer, sentences } = await this.data();
     const { scenes, prompt } = encodeScenes(sentences("train"), tokenizer, config);
     const run = RunFolder.open(newRun(config, this.ablation, this.engine));
+    const stop = new AbortController();
+    const forget = onInterrupt(() => stop.abort());
     try {
       const name = `${this.ablation} seed ${config.seed}`;
-      const { parameters, seconds } = await fineTune({ config, cache, scenes, prompt, run, name, progress });
+      const { signal } = stop;
+      const { parameters, seconds } = await fineTune({ config, cache, scenes, prompt, run, name, progress, signal });
       this.dispose();
       this.#trainer = undefined;
       this.parameters = parameters;
@@ -111,6 +117,7 @@ export class Model {
       this.maxNewTokens = readMaxNewTokens(run.path);
       return { run: run.record.id, seconds };
     } finally {
+      forget();
       run.close();
     }
   }

@@ -1,8 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
-import { writeFileAtomic } from "../core/files";
+import { namesIn, writeFileAtomic } from "../core/files";
 import { codeVersion, inProject } from "../core/root";
 import { toMarkdown } from "../report/table";
 import { BenchResult, type BenchRow } from "./rows";
@@ -31,6 +31,16 @@ export function readBench(file: string): SavedBench {
   throw unreadable(`${path.join(".") || "top level"}: ${message}`);
 }
 
+const benchFolder = (): string => inProject("data", "results", "bench");
+
+/** What all machines measured, by their names. */
+export function savedBenches(folder = benchFolder()): SavedBench[] {
+  return namesIn(folder)
+    .filter((n) => n.endsWith(".json"))
+    .sort()
+    .map((n) => readBench(join(folder, n)));
+}
+
 const key = ({ task, kind, engine, threads }: Pick<BenchRow, "task" | "kind" | "engine" | "threads">): string =>
   [task, kind, engine, threads].join();
 
@@ -42,7 +52,7 @@ const key = ({ task, kind, engine, threads }: Pick<BenchRow, "task" | "kind" | "
 export function saveBench(
   result: BenchResult,
   command: string,
-  folder = inProject("data", "results", "bench"),
+  folder = benchFolder(),
   table = inProject("figures", "bench.md"),
 ): string[] {
   const { cpu, cores, vectors, torch } = result.machine;
@@ -63,10 +73,7 @@ export function saveBench(
     commands: [...(same?.commands ?? []), `${command} (commit ${codeVersion()})`],
   };
   writeFileAtomic(file, `${JSON.stringify(saved, null, 2)}\n`);
-  const all = readdirSync(folder)
-    .filter((n) => n.endsWith(".json"))
-    .sort()
-    .map((n) => readBench(join(folder, n)));
+  const all = savedBenches(folder);
   const section = (saved: SavedBench): string =>
     `${toMarkdown(benchTable(saved))}\n\nMeasured by ${saved.commands.map((c) => `\`${c}\``).join(", ")}.`;
   writeFileAtomic(table, `${["# Engines and PyTorch side by side", ...all.map(section)].join("\n\n")}\n`);

@@ -64,7 +64,7 @@ export async function run(args: string[]): Promise<number> {
   const page = async (): Promise<{ ids: string[]; html: string }> => {
     if (kind === "answers") {
       const rows = names.map((name) => rowOf(name, values.proposals ?? "gt"));
-      return { ids: rows.map((row) => row.run), html: await answersOfRuns(rows, progress) };
+      return { ids: rows.map((row) => row.run), html: await answersOfRuns(rows, { progress }) };
     }
     const runs = names.map(findRun);
     await chooseEngine();

@@ -24,7 +24,7 @@ const spec = {
   positionals: "run|check [NAME …]",
   about:
     "run: executes notebooks from top to bottom in a fresh kernel, without Jupyter, and writes executed copies to " +
-    "data/cache/notebooks, or with --publish the notebooks themselves. With --all it leaves out those whose outputs " +
+    "data/local/notebooks, or with --publish the notebooks themselves. With --all it leaves out those whose outputs " +
     "were made from the same cells, code and results. A run that fails replaces no outputs.\n" +
     "check: type-checks their cells and checks that they are thin, without running them; with --stale it names " +
     "the cells whose outputs were made by other code, from other rows or with other parameters.",
@@ -74,7 +74,7 @@ export async function runNotebooks(
     for (let path = waiting.shift(); path !== undefined && !stopped; path = waiting.shift()) {
       try {
         const output = options.output ?? (publish ? path : executedPath(basename(path, ".ipynb")));
-        const run = await (always ? runNotebook : runIfChanged)(path, { ...options, inputs, output });
+        const run = await (always ? runNotebook : runIfChanged)(path, { ...options, inputs, output, small: publish });
         finished.set(path, run);
         if (run?.failure !== undefined) process.stderr.write(`${describeFailure(run.failure)}\n`);
       } catch (error) {

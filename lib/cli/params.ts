@@ -2,7 +2,6 @@ import { ablations } from "../config/ablations";
 import { presets } from "../config/presets";
 import { resolveConfig } from "../config/resolve";
 import type { S2Config } from "../config/schema";
-import { planTraining, sizeOf } from "../core/parameters";
 import { trainingSets } from "../dataloader/sentences";
 import { chooseEngine } from "../engine/choose";
 import { nvidiaGpus } from "../engine/nvidia";
@@ -18,7 +17,7 @@ import {
 } from "../train/estimate";
 import { GPU_BYTES, type GpuEstimate, gpuEstimate, gpuLines } from "../train/gpu-estimate";
 import { modelRate } from "../train/speed";
-import { describeModel, trainRules } from "../weights/describe";
+import { parameterTable } from "../weights/describe";
 import { checkCheckpoint } from "./convert";
 import { type CommandSpec, parseOptions, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
@@ -51,47 +50,6 @@ const spec = {
     json: { type: Boolean, help: "print one JSON document" },
   },
 } as const satisfies CommandSpec;
-
-export interface ParameterTable {
-  readonly preset: string;
-  readonly total: number;
-  readonly trainable: number;
-  readonly items: readonly {
-    readonly name: string;
-    readonly parameters: number;
-    readonly trainable: boolean;
-    readonly rule: string;
-  }[];
-}
-
-/** Parameters of a config, one row for each training rule. */
-export function parameterTable(config: S2Config): ParameterTable {
-  const specs = describeModel(config);
-  const rules = trainRules(config);
-  const plan = planTraining(
-    specs.map(({ name }) => name),
-    rules,
-  );
-  const counts = new Map(rules.map(({ label }) => [label, 0]));
-  for (const { name, shape } of specs) {
-    const { label } = plan.get(name)!;
-    counts.set(label, counts.get(label)! + sizeOf(shape));
-  }
-  const items = rules.map(({ label, training, pattern }) => ({
-    name: label,
-    parameters: counts.get(label)!,
-    trainable: training === "train",
-    rule: pattern.source,
-  }));
-  const sum = (list: readonly { parameters: number }[]): number =>
-    list.reduce((n, { parameters }) => n + parameters, 0);
-  return {
-    preset: config.preset,
-    total: sum(items),
-    trainable: sum(items.filter(({ trainable }) => trainable)),
-    items,
-  };
-}
 
 const works: Readonly<Record<Work, string>> = {
   train: "one training step",

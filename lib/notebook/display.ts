@@ -1,16 +1,21 @@
 import type { ColumnTable } from "arquero";
 import { findChromium } from "../core/programs";
 import { openPainter, type Painter } from "../report/browser";
-import { scriptJson } from "../report/export";
+import type { Explorer } from "../report/explorer/page";
 import type { Figure } from "../report/figures/theme";
 import { type Table, toHtml, toText } from "../report/table";
-import { runInContext } from "./kernel/context";
+import { currentContext, runInContext } from "./kernel/context";
+import { figureHtml, libraryHtml, pageHtml } from "./live-html";
 import { display, inNotebook, type MimeBundle } from "./mime";
 
-/** What can be shown: tables, figures, arquero tables, pictures (bytes of a PNG or JPEG file), HTML and Markdown. */
+/**
+ * What can be shown: tables, figures, explorers, arquero tables, pictures (bytes of a PNG or JPEG file), HTML and
+ * Markdown.
+ */
 export type Shown =
   | Table
   | Figure
+  | Explorer
   | ColumnTable
   | Uint8Array
   | { readonly html: string }
@@ -38,6 +43,10 @@ function isFigure(value: object): value is Figure {
   return has(value, "layout", "data", "alt") && Array.isArray(value.data);
 }
 
+function isExplorer(value: object): value is Explorer {
+  return has(value, "title", "page") && typeof value.title === "string" && typeof value.page === "string";
+}
+
 function isTable(value: object): value is Table {
   return has(value, "title", "columns", "rows", "notes") && Array.isArray(value.columns) && Array.isArray(value.rows);
 }
@@ -53,16 +62,49 @@ function pictureType(bytes: Uint8Array): string | undefined {
   return starts(0xff, 0xd8, 0xff) ? "image/jpeg" : undefined;
 }
 
-/** Live plotly where the front end can draw it, a picture elsewhere (GitHub, nbconvert), words at the least. */
-async function figureBundle(figure: Figure): Promise<MimeBundle> {
-  const { data, layout, alt } = figure;
-  const png = inNotebook() ? await (await sharedPainter())?.png(figure) : undefined;
-  // through JSON: typed arrays become plain ones, undefined disappears
-  const spec = JSON.parse(scriptJson({ data, layout })) as unknown;
+/** The code of the cell that shows plotly.js, and its run that did. */
+let library: { readonly code: string; run: string } | undefined;
+
+/** Whether a cell's next figure has plotly.js with it: the first one of a notebook, and of that cell run again. */
+function bringsLibrary(): boolean {
+  const cell = currentContext();
+  if (cell === undefined || (library !== undefined && (library.code !== cell.code || library.run === cell.id)))
+    return false;
+  library = { code: cell.code, run: cell.id };
+  return true;
+}
+
+/** A picture of a figure or page, as PNG for programs that read no HTML and smaller within HTML. */
+async function pictures(draw: (painter: Painter) => Promise<Buffer>): Promise<{ png?: string; webp?: Buffer }> {
+  const painter = await sharedPainter();
+  if (painter === undefined) return {};
+  const [png, { default: sharp }] = await Promise.all([draw(painter), import("sharp")]);
+  return { png: png.toString("base64"), webp: await sharp(png).webp({ quality: 70 }).toBuffer() };
+}
+
+/** Drawn by plotly.js where the page may run scripts, a picture elsewhere (untrusted, GitHub), words at the least. */
+export async function figureBundle(figure: Figure): Promise<MimeBundle> {
+  const { alt } = figure;
+  if (!inNotebook()) return { "text/plain": alt };
+  const first = bringsLibrary();
+  const { png, webp } = await pictures((painter) => painter.png(figure));
   return {
-    "application/vnd.plotly.v1+json": spec,
-    ...(png === undefined ? {} : { "image/png": png.toString("base64") }),
+    "text/html": `${first ? libraryHtml() : ""}${figureHtml(figure, webp)}`,
+    ...(png === undefined ? {} : { "image/png": png }),
     "text/plain": alt,
+  };
+}
+
+/** An explorer in a frame where the page may run scripts, its picture elsewhere, its table or title at the least. */
+async function explorerBundle(explorer: Explorer): Promise<MimeBundle> {
+  const { page, title } = explorer;
+  const words = isTable(explorer) ? toText(explorer) : title;
+  if (!inNotebook()) return { "text/plain": words };
+  const { png, webp } = await pictures((painter) => painter.page(page));
+  return {
+    "text/html": pageHtml(page, title, webp),
+    ...(png === undefined ? {} : { "image/png": png }),
+    "text/plain": words,
   };
 }
 
@@ -76,6 +118,7 @@ export async function richBundle(value: object): Promise<MimeBundle | undefined>
     return { [type]: Buffer.from(value).toString("base64"), "text/plain": `${type}, ${value.length} bytes` };
   }
   if (isFigure(value)) return figureBundle(value);
+  if (isExplorer(value)) return explorerBundle(value);
   if (isTable(value)) return { "text/html": toHtml(value), "text/plain": toText(value) };
   if (isColumnTable(value)) {
     const rows = value.numRows();
@@ -103,7 +146,9 @@ export async function show(...items: Shown[]): Promise<void> {
     const bundle = await richBundle(item);
     if (bundle === undefined) {
       const what = item instanceof Uint8Array ? `${item.length} bytes that are no PNG or JPEG file` : typeof item;
-      throw new TypeError(`show takes tables, figures, PNG or JPEG bytes, { html } and { markdown }; got ${what}`);
+      throw new TypeError(
+        `show takes tables, figures, explorers, PNG or JPEG bytes, { html } and { markdown }; got ${what}`,
+      );
     }
     display(bundle);
   }

@@ -47,9 +47,18 @@ export function checkLimits(name: string, notebook: Notebook): Finding[] {
   if (first?.cell_type !== "markdown" || !/^# \S/.test(first.source) || !/preset/i.test(first.source)) {
     add(0, "must begin with a markdown cell that has a title (# …) and names the preset");
   }
-  const last = cells[cells.length - 1];
-  if (last?.cell_type !== "markdown" || !/learnt/i.test(last.source) || !/does not show/i.test(last.source)) {
-    add(0, 'must end with a markdown cell that says what was learnt and what it "does not show"');
-  }
+  const [learnt, computed, last] = cells.slice(-3);
+  if (
+    learnt?.cell_type !== "markdown" ||
+    !/learnt/i.test(learnt.source) ||
+    computed?.cell_type !== "code" ||
+    last?.cell_type !== "markdown" ||
+    !/does not show/i.test(last.source)
+  )
+    add(
+      0,
+      "must end with a markdown cell that announces what was learnt, a code cell that computes it, and a markdown " +
+        'cell that says what it "does not show"',
+    );
   return findings;
 }

@@ -1,4 +1,4 @@
-import { type ProgressSink, stderrProgress } from "../core/progress";
+import { type ProgressSink, stderrProgress, timeLeft } from "../core/progress";
 
 /** One output in several forms, richest first chosen by whoever shows it: MIME type → content. */
 export type MimeBundle = Readonly<Record<string, unknown>>;
@@ -36,12 +36,13 @@ export function display(bundle: MimeBundle, displayId?: string, update = false):
 export function cellProgress(): ProgressSink {
   if (!inNotebook()) return stderrProgress();
   const shown = new Map<string, number>();
+  const left = timeLeft();
   return ({ task, done, total, note }) => {
     const first = !shown.has(task);
     const now = Date.now();
     if (!first && done < total && now - shown.get(task)! < 250) return;
     shown.set(task, now);
-    const text = `${task}  ${done}/${total}${note === undefined ? "" : `  ${note}`}`;
+    const text = [task, `${done}/${total}`, left({ task, done, total }), note].filter(Boolean).join("  ");
     // at the end no time and no count of steps: a saved notebook is then the same after every run
     display({ "text/plain": done >= total ? `${task}: done` : text }, `progress-${task}`, !first);
   };

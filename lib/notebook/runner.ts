@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { UserError } from "../core/errors";
 import { findChromium } from "../core/programs";
 import { type ProgressSink, silent } from "../core/progress";
-import { inProject } from "../core/root";
-import { type Notebook, type NotebookCell, type Output, readNotebook, writeNotebook } from "./document";
+import { outputFolder } from "../runs/results";
+import { type Notebook, type NotebookCell, readNotebook, writeNotebook } from "./document";
 import { kernelName } from "./kernelspec";
+import { liveId, withoutLibrary, withPictureOf } from "./live-html";
 import { type Displays, OutputCollector } from "./outputs";
 import { withParameters } from "./parameters";
 import { type ExecuteReply, KernelSession } from "./session";
@@ -20,6 +21,8 @@ export interface RunOptions {
   readonly output?: string;
   /** What its outputs will be made from; found out unless given. */
   readonly inputs?: Inputs;
+  /** Leaves plotly.js out of what is written: figures are pictures until their cells run. For committed notebooks. */
+  readonly small?: boolean;
 }
 
 /** A code cell that failed; cell numbers count code cells from 1, as Jupyter's brackets do. */
@@ -39,7 +42,7 @@ export interface NotebookRun {
 
 /** Where executed copies go, which git ignores. */
 export function executedPath(name: string): string {
-  return inProject("data", "cache", "notebooks", `${name}.ipynb`);
+  return join(outputFolder("notebooks", false), `${name}.ipynb`);
 }
 
 const first = (text: string): string => text.trim().split("\n")[0] ?? "";
@@ -114,22 +117,29 @@ async function runCells(
   return failure;
 }
 
-const figureType = "application/vnd.plotly.v1+json";
-
-/** Where no browser drew them, figures that are as they were keep the picture they had. */
-function keepPictures(cells: readonly NotebookCell[], earlier: readonly Notebook[]): void {
-  const pictures = new Map<string, unknown>();
-  const bundles = (outputs: readonly Output[] = []): Record<string, unknown>[] =>
+/** The HTML that a notebook's cells show, each with its bundle. */
+function htmlOf(cells: readonly NotebookCell[]): { data: Record<string, unknown>; html: string }[] {
+  return cells.flatMap(({ outputs = [] }) =>
     outputs.flatMap((output) => {
-      const shown = output.output_type === "display_data" || output.output_type === "execute_result";
-      return shown && figureType in output.data ? [output.data] : [];
-    });
-  for (const { cells: old } of earlier)
-    for (const data of old.flatMap(({ outputs }) => bundles(outputs)))
-      if ("image/png" in data) pictures.set(JSON.stringify(data[figureType]), data["image/png"]);
-  for (const data of cells.flatMap(({ outputs }) => bundles(outputs))) {
-    const picture = pictures.get(JSON.stringify(data[figureType]));
-    if (!("image/png" in data) && picture !== undefined) data["image/png"] = picture;
+      if (output.output_type !== "display_data" && output.output_type !== "execute_result") return [];
+      const html = output.data["text/html"];
+      return typeof html === "string" ? [{ data: output.data, html }] : [];
+    }),
+  );
+}
+
+/** Where no browser drew them, figures and pages that are as they were keep their picture. */
+function keepPictures(cells: readonly NotebookCell[], earlier: readonly Notebook[]): void {
+  const drawn = new Map<string, Record<string, unknown>>();
+  for (const { data, html } of earlier.flatMap(({ cells: old }) => htmlOf(old))) {
+    const id = liveId(html);
+    if (id !== undefined && "image/png" in data) drawn.set(id, data);
+  }
+  for (const { data, html } of htmlOf(cells)) {
+    const old = "image/png" in data ? undefined : drawn.get(liveId(html) ?? "");
+    if (old === undefined) continue;
+    data["image/png"] = old["image/png"];
+    data["text/html"] = withPictureOf(html, String(old["text/html"]));
   }
 }
 
@@ -173,6 +183,7 @@ export async function runNotebook(path: string, options: RunOptions = {}): Promi
     await kernel.close();
   }
   keepPictures(cells, earlier);
+  if (options.small === true) for (const { data, html } of htmlOf(cells)) data["text/html"] = withoutLibrary(html);
   const spoils = failure !== undefined && (target === file ? earlier : readIfThere(target)).some(hasOutputs);
   const output = spoils ? executedPath(`${name}.failed`) : target;
   writeNotebook(output, failure === undefined ? stamped(notebook, inputs, findChromium() !== undefined) : notebook);

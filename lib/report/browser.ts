@@ -31,6 +31,8 @@ export interface Painter {
    * difference to be seen.
    */
   png(figure: Figure): Promise<Buffer>;
+  /** PNG of the upper part of an explorer, as a notebook's frame shows it. */
+  page(html: string): Promise<Buffer>;
   close(): Promise<void>;
 }
 
@@ -47,6 +49,7 @@ export async function openPainter(executablePath: string): Promise<Painter> {
     handleSIGHUP: false,
   });
   const page = await browser.newPage();
+  const small = (png: Uint8Array): Promise<Buffer> => sharp(png).png({ palette: true }).toBuffer();
   await page.setContent('<!doctype html><meta charset="utf-8"><body><div id="figure"></div></body>');
   await page.addScriptTag({ content: plotlySource().toString("utf8") });
   return {
@@ -61,9 +64,17 @@ export async function openPainter(executablePath: string): Promise<Painter> {
         return url;
       })()`;
       const url = (await page.evaluate(script)) as string;
-      return sharp(Buffer.from(url.slice(url.indexOf(",") + 1), "base64"))
-        .png({ palette: true })
-        .toBuffer();
+      return small(Buffer.from(url.slice(url.indexOf(",") + 1), "base64"));
+    },
+    async page(html) {
+      const tab = await browser.newPage({ viewport: { width: 1100, height: 760 } });
+      try {
+        await tab.setContent(html);
+        await tab.waitForFunction("document.documentElement.dataset.drawn !== undefined");
+        return await small(await tab.screenshot());
+      } finally {
+        await tab.close();
+      }
     },
     close: () => browser.close(),
   };

@@ -210,6 +210,8 @@ export function compareRows(
 
 /** A comparison as numbers (an arquero table, for further work) and as a table to be read. */
 export interface Comparison extends Table {
+  /** The variant that differences are taken to. */
+  readonly reference?: string;
   readonly numbers: ColumnTable;
   readonly lines: readonly ComparisonRow[];
 }
@@ -337,6 +339,7 @@ export function compare(
     };
   });
   return {
+    ...(paper.reference === undefined ? {} : { reference: paper.reference }),
     title: `${paper.title} — ours and the paper's`,
     columns,
     rows: shown,

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { UserError } from "../core/errors";
 import { inProject } from "../core/root";
@@ -58,11 +58,11 @@ export function readExample(row: Pick<ResultRow, "run" | "data" | "proposals">, 
   return { sceneId, objects: scene.objects, proposals, points: roomPoints(scene.folder, sceneId, scene.alignment) };
 }
 
-/** The training logs of this machine's runs. */
-export function readTrainingRuns(): TrainingRun[] {
+/** The training logs of this machine's runs; of those alone that were written to `since` a time in milliseconds. */
+export function readTrainingRuns(since = 0): TrainingRun[] {
   return storedRuns().flatMap(({ record, folder }) => {
     const file = join(folder, "metrics.jsonl");
-    if (!existsSync(file)) return [];
+    if ((statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? -1) < since) return [];
     return [{ label: describeRun(record), source: sourceOf(record), metrics: readMetrics(file) }];
   });
 }

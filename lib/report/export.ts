@@ -40,13 +40,14 @@ export function figureElement(figure: Figure, id: string): string {
 
 let packed: string | undefined;
 
-/**
- * The end of a page with figures: plotly.js, compressed to a quarter (10 MB otherwise, in every page), unpacked by the
- * browser itself, then every figure drawn and `after` run.
- */
+/** plotly.js for a page: gzip as base64, a quarter of its 10 MB, which browsers unpack themselves. */
+export function packedPlotly(): string {
+  return (packed ??= gzipSync(plotlySource(), { level: 9 }).toString("base64"));
+}
+
+/** The end of a page with figures: plotly.js, then every figure drawn and `after` run. */
 export function plotlyScript(after = ""): string {
-  packed ??= gzipSync(plotlySource(), { level: 9 }).toString("base64");
-  return `<script type="text/plain" id="plotly">${packed}</script>
+  return `<script type="text/plain" id="plotly">${packedPlotly()}</script>
 <script>
 (async () => {
   const bytes = Uint8Array.from(atob(document.getElementById("plotly").textContent), (c) => c.charCodeAt(0));

@@ -15,6 +15,15 @@ function answererOf(run: StoredRun): Answerer {
   return { name: run.record.id, ...storedParameters(run), maxNewTokens: readMaxNewTokens(run.folder) };
 }
 
+/** This machine's last finished run. @throws UserError saying what makes one */
+export function lastTrained(): StoredRun {
+  const last = storedRuns().findLast(({ folder }) => trainedOf(folder) !== undefined);
+  if (last !== undefined) return last;
+  throw new UserError(
+    "no run is finished on this machine; make one with npm start or s2mllm train, or name a checkpoint: --run",
+  );
+}
+
 /**
  * Opens what is to answer: a run by its id, a unique beginning of it or its folder; a folder of published weights
  * (preset llava-video-7b); or, unnamed, this machine's last finished run.
@@ -24,12 +33,7 @@ function answererOf(run: StoredRun): Answerer {
 export function openAnswerer(name?: string | StoredRun): Answerer {
   if (typeof name === "object") return answererOf(name);
   if (name === undefined) {
-    const last = storedRuns().findLast(({ folder }) => trainedOf(folder) !== undefined);
-    if (last === undefined)
-      throw new UserError(
-        "no run is finished on this machine; make one with s2mllm train, or name a checkpoint: --run",
-      );
-    return answererOf(last);
+    return answererOf(lastTrained());
   }
   const isCheckpoint = existsSync(name) && !existsSync(join(name, "run.json"));
   if (!isCheckpoint) return answererOf(findRun(name));

@@ -1,5 +1,5 @@
 import type { S2Config } from "../config/schema";
-import type { ParameterSpec, TrainRule } from "../core/parameters";
+import { type ParameterSpec, planTraining, sizeOf, type TrainRule } from "../core/parameters";
 import { groundingParameters } from "../model/grounding";
 import { languageParameters } from "../model/language";
 import { psiParameters } from "../model/positions";
@@ -79,4 +79,45 @@ export function trainRules(config: S2Config): TrainRule[] {
     rule(/^fast3r\./, "frozen", "reconstruction decoder");
   }
   return rules;
+}
+
+export interface ParameterTable {
+  readonly preset: string;
+  readonly total: number;
+  readonly trainable: number;
+  readonly items: readonly {
+    readonly name: string;
+    readonly parameters: number;
+    readonly trainable: boolean;
+    readonly rule: string;
+  }[];
+}
+
+/** Parameters of a config, one row for each training rule. */
+export function parameterTable(config: S2Config): ParameterTable {
+  const specs = describeModel(config);
+  const rules = trainRules(config);
+  const plan = planTraining(
+    specs.map(({ name }) => name),
+    rules,
+  );
+  const counts = new Map(rules.map(({ label }) => [label, 0]));
+  for (const { name, shape } of specs) {
+    const { label } = plan.get(name)!;
+    counts.set(label, counts.get(label)! + sizeOf(shape));
+  }
+  const items = rules.map(({ label, training, pattern }) => ({
+    name: label,
+    parameters: counts.get(label)!,
+    trainable: training === "train",
+    rule: pattern.source,
+  }));
+  const sum = (list: readonly { parameters: number }[]): number =>
+    list.reduce((n, { parameters }) => n + parameters, 0);
+  return {
+    preset: config.preset,
+    total: sum(items),
+    trainable: sum(items.filter(({ trainable }) => trainable)),
+    items,
+  };
 }

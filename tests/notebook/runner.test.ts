@@ -122,8 +122,8 @@ describe("runNotebook", () => {
 
   test("without a browser a figure that is as it was keeps its picture, and another has none", async () => {
     const figure = (name: string): string =>
-      'import { display } from "./lib/notebook/mime";\n' +
-      `display({ "application/vnd.plotly.v1+json": { data: ["${name}"] } });`;
+      'import { display } from "./lib/notebook/mime";\nimport { figureHtml } from "./lib/notebook/live-html";\n' +
+      `display({ "text/html": figureHtml({ name: "f", alt: "${name}", data: [{ x: ["${name}"] }], layout: {} }) });`;
     const file = write("pictures", figure("a"), figure("b"));
     await runNotebook(file);
     const drawn = readNotebook(file);

@@ -10,7 +10,11 @@ export const cell = (cell_type: "code" | "markdown", source: string): Notebook["
 export const notebookOf = (...cells: Notebook["cells"]): Notebook => ({ cells, metadata: {}, nbformat: 4 });
 
 export const first = cell("markdown", "# Title\n\nPreset: nano");
-export const last = cell("markdown", "## What was learnt\n\nA lot. This does not show everything.");
+export const ending = [
+  cell("markdown", "## What was learnt"),
+  cell("code", "1 + 1"),
+  cell("markdown", "This does not show everything."),
+];
 
-/** A notebook within the limits around code cells. */
-export const thin = (...code: string[]): Notebook => notebookOf(first, ...code.map((c) => cell("code", c)), last);
+/** A notebook within the limits around code cells; its ending has one more. */
+export const thin = (...code: string[]): Notebook => notebookOf(first, ...code.map((c) => cell("code", c)), ...ending);

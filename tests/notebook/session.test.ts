@@ -56,6 +56,11 @@ describe("a kernel", () => {
     ["let sum = 0; for await (const n of [1, 2]) sum += n; sum", "3"],
     ["export const exported = 1; export default function twice(n: number) { return 2 * n; }", ""],
     ["twice(exported)", "2"],
+    // names of earlier cells in short properties, read and assigned to
+    ["let short = 1; const kept = 2;", ""],
+    ["({ short, kept }).short + [{ short }].length", "2"],
+    ["({ short } = { short: 5 }); ({ short, missing: [kept as unknown] } as { short: number }).short", "5"],
+    ["({ short = 7 } = {} as { short?: number }); const shorter = () => ({ short }); shorter().short", "7"],
     ['export { join as joined } from "node:path";', ""],
     ['joined("a", "b")', "a/b"],
     ["const { a, b: [c] } = { a: 1, b: [2] };", ""],
@@ -190,6 +195,22 @@ describe("a kernel", () => {
     );
     expect(reply).toMatchObject({ status: "error", ename: "Interrupted" });
     expect((await run("forget(); 1")).status).toBe("ok");
+  });
+
+  test("work that listens and does not end is ended after its grace of ten seconds", { timeout: 60_000 }, async () => {
+    let asked = NaN;
+    const reply = await kernel.execute(
+      'import { onInterrupt } from "./lib/core/interrupt";' +
+        'const deaf = onInterrupt(() => {}); const held = 5; console.log("working"); await new Promise(() => {})',
+      (type) => {
+        if (type !== "stream") return;
+        asked = Date.now();
+        kernel.interrupt();
+      },
+    );
+    expect(reply).toMatchObject({ status: "error", ename: "Interrupted" });
+    expect(Date.now() - asked).toBeGreaterThan(9_900);
+    expect(text((await run("deaf(); held")).messages)).toBe("5");
   });
 
   test("work that listens is asked to stop and ends the cell itself", async () => {

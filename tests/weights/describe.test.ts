@@ -1,12 +1,11 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { parameterTable } from "../../lib/cli/params";
 import { ablations } from "../../lib/config/ablations";
 import { presets } from "../../lib/config/presets";
 import { resolveConfig } from "../../lib/config/resolve";
 import { inProject } from "../../lib/core/root";
 import { readSafetensors } from "../../lib/io/safetensors";
-import { describeModel } from "../../lib/weights/describe";
+import { describeModel, parameterTable } from "../../lib/weights/describe";
 
 /** Table of the paper's trainable parameters: spec 5.3, counted from the released configuration. */
 const paper: Record<string, number> = {

@@ -36,6 +36,7 @@ const unwatched = { close(): void {} };
 /** Packages that only the inside of lib/ uses: their types (2 MB for the browser driver alone) are not read. */
 const inner = /\/node_modules\/(playwright-core|protobufjs|sharp|onnxruntime-[a-z]+|@webgpu\/types)\/.*\.d\.[cm]?ts$/;
 const cellFile = /\/__(tslab__|prev__\.d)\.ts$/;
+const earlierCells = /\/__prev__\.d\.ts$/;
 const mapComment = /\n\/\/# sourceMappingURL=.*\n?$/;
 /** TypeScript's number of the error "File is not under 'rootDir'". */
 const notUnderRoot = 6059;
@@ -43,6 +44,27 @@ const notUnderRoot = 6059;
 const given = "declare function prompt(question?: string, preset?: string): string;\n";
 /** tslab puts `export {};` in a line of its own before each cell. */
 const linesBefore = 1;
+
+/**
+ * Makes `{ name }` of an earlier cell's name `{ name: exports.name }`, also where it is assigned to. tslab does so with
+ * names in all other places.
+ */
+function longhand(compiler: typeof ts, checker: ts.TypeChecker): ts.TransformerFactory<ts.SourceFile> {
+  const { factory } = compiler;
+  return (context) => {
+    const visit = (node: ts.Node): ts.Node => {
+      const seen = compiler.visitEachChild(node, visit, context);
+      if (!compiler.isShorthandPropertyAssignment(node) || !compiler.isShorthandPropertyAssignment(seen)) return seen;
+      const declared = checker.getShorthandAssignmentValueSymbol(node)?.declarations ?? [];
+      if (!declared.some((declaration) => earlierCells.test(declaration.getSourceFile().fileName))) return seen;
+      const value = factory.createPropertyAccessExpression(factory.createIdentifier("exports"), seen.name.text);
+      const byDefault = seen.objectAssignmentInitializer;
+      const assigned = byDefault === undefined ? value : factory.createAssignment(value, byDefault);
+      return compiler.setTextRange(factory.createPropertyAssignment(seen.name.text, assigned), node);
+    };
+    return (file) => compiler.visitNode(file, visit) as ts.SourceFile;
+  };
+}
 
 /** Compiles cells one after another with tslab's converter; each knows the names of those before it. */
 export class CellCompiler {
@@ -167,14 +189,17 @@ export class CellCompiler {
           const all = builder.getAllDependencies.bind(builder);
           const emit = builder.emit.bind(builder);
           builder.getAllDependencies = (file) => all(file).filter((name) => cellFile.test(name));
-          builder.emit = (file, write, ...others) =>
+          const before = [longhand(compiler, builder.getProgram().getTypeChecker())];
+          builder.emit = (file, write, token, onlyTypes, transformers) =>
             emit(
               file,
               (name, text, ...more) => {
                 if (name.endsWith(".map")) this.#maps[0] = text;
                 else write?.(name, text.replace(mapComment, "\n"), ...more);
               },
-              ...others,
+              token,
+              onlyTypes,
+              { ...transformers, before },
             );
           created?.(builder);
         },

@@ -13,6 +13,7 @@ export interface CellContext {
   /** Message id of the request. */
   readonly id: string;
   readonly number: number;
+  readonly code: string;
   /** Nothing of it may run or print any more. */
   cancelled: boolean;
   /** Its outcome is known. */

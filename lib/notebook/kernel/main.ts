@@ -148,9 +148,10 @@ class Kernel {
   }
 
   #execute(command: ExecuteCommand): void {
-    const context: CellContext = { id: command.id, number: command.number, cancelled: false, finished: false };
+    const { id, number, code } = command;
+    const context: CellContext = { id, number, code, cancelled: false, finished: false };
     this.#contexts.push(context);
-    const asked = /^\s*([\w$.]+)\?\s*$/.exec(command.code)?.[1];
+    const asked = /^\s*([\w$.]+)\?\s*$/.exec(code)?.[1];
     if (asked !== undefined) {
       this.#finish(context, this.#help(asked));
       return;

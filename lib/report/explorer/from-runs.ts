@@ -63,7 +63,10 @@ function answersOf(row: ResultRow): Map<string, Prediction> {
  * @param rows of one data set and one kind of boxes
  * @throws UserError when they do not fit, or the data set is not on this machine
  */
-export async function answersOfRuns(rows: readonly ResultRow[], progress: ProgressSink = silent): Promise<string> {
+export async function answersOfRuns(
+  rows: readonly ResultRow[],
+  { scenes: most = mostScenes, progress = silent }: { scenes?: number; progress?: ProgressSink } = {},
+): Promise<string> {
   const [first, second] = rows;
   if (first === undefined || rows.length > 2) throw new UserError(`a page shows one run or two, got ${rows.length}`);
   for (const key of ["data", "dataFingerprint", "proposals", "split"] as const)
@@ -84,7 +87,7 @@ export async function answersOfRuns(rows: readonly ResultRow[], progress: Progre
     const scene = examples.get(id) ?? readExample(first, id);
     if (!examples.has(id)) {
       examples.set(id, scene);
-      if (examples.size <= mostScenes) scenes[id] = await pictures(first, id, scene);
+      if (examples.size <= most) scenes[id] = await pictures(first, id, scene);
     }
     cases.push({
       id: prediction.queryId,
@@ -106,7 +109,7 @@ export async function answersOfRuns(rows: readonly ResultRow[], progress: Progre
     runs: names,
     cases,
     scenes,
-    missing: `a page holds the pictures of ${mostScenes} scenes`,
+    missing: `a page holds the pictures of ${most} scenes`,
   });
 }
 

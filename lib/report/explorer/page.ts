@@ -14,6 +14,12 @@ function program(): string {
   return `(() => {\n"use strict";\nconst pageVersion = ${pageVersion};\n${programFiles.map(read).join("\n")}\n})();`;
 }
 
+/** An explorer: `page` is a whole HTML file; notebooks show it in a frame. */
+export interface Explorer {
+  readonly title: string;
+  readonly page: string;
+}
+
 /** What every explorer page says of itself. */
 export interface PageHead {
   readonly title: string;
