@@ -8,6 +8,7 @@ import { TensorFolder } from "../io/tensor-folder";
 import { adapterConfigFile, openAdapter } from "../weights/adapter";
 import { matchCheckpoint, modelParts, partOf } from "../weights/checkpoint";
 import { describeModel } from "../weights/describe";
+import { checkTokenizer } from "../weights/hf-config";
 import { parseOptions, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 
@@ -16,7 +17,7 @@ const spec = {
   positionals: "FOLDER",
   about:
     "Checks a Hugging Face folder, a .safetensors file or a PEFT adapter against a preset: names, shapes, " +
-    "types, config.json. Reads no weights. Status 1 when it does not fit.",
+    "types, config.json, tokenizer.json. Reads no weights. Status 1 when it does not fit.",
   options: {
     preset: {
       type: String,
@@ -53,6 +54,16 @@ function checkAdapter(path: string, config: S2Config): Verdict {
   };
 }
 
+function tokenizerLine(folder: string, wanted: boolean, { tokens, problems }: ReturnType<typeof checkTokenizer>): string[] {
+  if (!wanted || problems.length > 0) return [];
+  if (tokens !== undefined) return [`  tokenizer.json: ${tokens} tokens, the model's own among them`];
+  const others = existsSync(join(folder, "vocab.json")) ? "vocab.json is not read; " : "";
+  return [
+    `  tokenizer.json: not in this folder; ${others}sentences need it: AutoTokenizer.from_pretrained(DIR)` +
+      ".save_pretrained(DIR) of PyPI's transformers writes it",
+  ];
+}
+
 /**
  * Compares the names, shapes and types in a folder or file with what a configuration has; reads no weights.
  *
@@ -62,8 +73,11 @@ export function checkCheckpoint(path: string, config: S2Config): Verdict {
   if (existsSync(join(path, adapterConfigFile))) return checkAdapter(path, config);
   const folder = TensorFolder.open(path);
   const specs = describeModel(config);
-  const { parts, match, resized, claim, problems } = matchCheckpoint(folder, specs, config);
+  const { parts, match, resized, claim, problems: unfit } = matchCheckpoint(folder, specs, config);
   folder.close();
+  const hasLanguage = parts.includes("language model");
+  const tokenizer = hasLanguage ? checkTokenizer(folder.folder, config) : { problems: [] };
+  const problems = [...unfit, ...tokenizer.problems];
   const fits = problems.length === 0;
   const added = specs.filter(({ name }) => partOf(name) === undefined && !match.found.has(name));
   const elsewhere = [...new Set(specs.flatMap(({ name }) => partOf(name) ?? []))].filter(
@@ -78,6 +92,7 @@ export function checkCheckpoint(path: string, config: S2Config): Verdict {
       (part) => `  ${part}: ${[...match.found.keys()].filter((name) => partOf(name) === part).length} parameters`,
     ),
     ...elsewhere.map((part) => `  ${part}: not in this folder (it is in ${modelParts[part]})`),
+    ...tokenizerLine(folder.folder, hasLanguage, tokenizer),
     ...[...resized].map(
       ([name, { stored, kept }]) =>
         `  ${name}: ${kept} of ${stored} rows are taken, the added tokens start at their mean`,
@@ -97,6 +112,7 @@ export function checkCheckpoint(path: string, config: S2Config): Verdict {
     fits,
     claim: claim ?? null,
     tensors: folder.tensors.size,
+    tokens: tokenizer.tokens ?? null,
     parts,
     elsewhere,
     missing: match.missing,

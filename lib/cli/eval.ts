@@ -6,11 +6,12 @@ import type { ProposalSource } from "../dataloader/prepared-scenes";
 import { chooseEngine } from "../engine/choose";
 import { exportLines } from "../eval/export";
 import { predict } from "../eval/predict";
-import { boundsOf, type Scores, scoreAnswers, scoreBySet } from "../eval/score";
+import { boundsOf, type Scores, scoreAnswers, scoreBySet, unknownWords } from "../eval/score";
 import { openSession } from "../eval/session";
 import { toText } from "../report/table";
 import { tableOne } from "../report/table-one";
 import { findRun, recordConfig } from "../runs/folder";
+import { unknownWordsWarning } from "../runs/row";
 import { requireMemory } from "../train/estimate";
 import { storedParameters } from "../train/fine-tune";
 import { readMaxNewTokens } from "../weights/hf-config";
@@ -98,6 +99,7 @@ export async function run(args: string[]): Promise<number> {
     proposals: source,
     synthetic: session.synthetic,
     n: answers.length,
+    ...unknownWords(answers, session.tokenizer),
     metrics: scoreAnswers(answers, session.classOf),
     ...(bySet === undefined ? {} : { bySet }),
     ...boundsOf(test, source),
@@ -110,9 +112,14 @@ export async function run(args: string[]): Promise<number> {
     const only = set === undefined || set === "scanrefer" ? {} : { [set]: { n: answers.length, metrics: m } };
     const scanRefer =
       !session.synthetic && test.every(({ queries }) => queries.every((q) => q.dataset === "scanrefer"));
+    const warning = unknownWordsWarning([outcome]);
     const withoutGround = answers.filter((answer) => answer.withoutGround !== undefined).length;
     printLines([
+      ...(warning === undefined ? [] : [warning]),
       `${answers.length} sentences, ${source} proposals${session.synthetic ? ", synthetic data" : ""}`,
+      ...(outcome.unknownWords === undefined
+        ? []
+        : [`${outcome.unknownWords.toFixed(1)} % of their words are not in the tokenizer's vocabulary`]),
       `Acc@0.25 ${m.acc25.toFixed(1)}  Acc@0.5 ${m.acc50.toFixed(1)}  ` +
         `(random ${outcome.baselines.random.toFixed(1)}, ` +
         `right class at random ${outcome.baselines.rightClass.toFixed(1)}, ` +

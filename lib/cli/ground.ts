@@ -20,6 +20,16 @@ const spec = {
       value: "RUN",
       help: "a run's id or folder, or a folder of published weights; the last finished run unless given",
     },
+    preset: {
+      type: String,
+      value: "NAME",
+      help: "of a folder of published weights: the model that it holds; llava-video-7b unless given",
+    },
+    set: {
+      type: [String],
+      value: "PATH=VALUE",
+      help: "of a folder of published weights: another value in the config, such as data.frames=8",
+    },
     html: { type: String, value: "FILE", help: "also write a page with the views, the scene in 3D and the scores" },
     json: { type: Boolean, help: "print one JSON document" },
   },
@@ -35,7 +45,7 @@ export async function run(args: string[]): Promise<number> {
       'takes a data folder and one sentence in quotes, such as "the chair closest to the red table"',
     );
   const { engine } = await chooseEngine();
-  const answerer = openAnswerer(values.run);
+  const answerer = openAnswerer(values.run, { preset: values.preset, set: values.set });
   requireMemory(answerer.config, "answer", engine);
   const grounding = await ask(answerer, resolve(folder), values.scene, sentence, stderrProgress());
   if (values.html !== undefined) writeFileAtomic(values.html, await groundingPage(grounding));

@@ -4,7 +4,7 @@ import { UserError } from "../core/errors";
 import { Rng } from "../core/rng";
 import { inProject } from "../core/root";
 import { coverageFrames, coverageOf, uniformFrames } from "../datasets/frame-sampling";
-import { proposalFile, readProposals } from "../datasets/proposals";
+import { numberingFault, proposalFile, readProposals } from "../datasets/proposals";
 import { openScene, readWholeViews, type ScanNetScene, verticesOf } from "../datasets/scannet";
 import type { View } from "../datasets/scene";
 import { geometryRemedy, proveGeometry } from "../datasets/scene-geometry";
@@ -83,6 +83,8 @@ async function prepare(
     const { views, damaged } = await readWholeViews(scene, frames, dims.image);
     const { problems } = await proveGeometry(scene, views, dims.image);
     if (problems.length > 0) throw new UserError(`${problems.join("; ")}; ${geometryRemedy}`);
+    const misnumbered = numberingFault(data, id, scene.objects);
+    if (misnumbered !== undefined) throw new UserError(misnumbered);
     const unread = new Set([...unreadable, ...damaged]);
     const record = new SceneRecord(dims);
     if (features === undefined) views.forEach(({ colour }, v) => record.pixels(v).set(colour));

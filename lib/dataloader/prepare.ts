@@ -274,7 +274,8 @@ export async function prepareScenes(
   });
   const index: CacheIndex = {
     version: cacheVersion,
-    dataFingerprint: dataFingerprint(data, progress, only === undefined ? fingerprints : undefined),
+    // scenes of a folder without lists may be asked about too
+    dataFingerprint: only === undefined ? dataFingerprint(data, progress, fingerprints) : hash(scenes),
     splits: lists,
     scenes: entries,
   };

@@ -4,15 +4,9 @@ import { UserError } from "../core/errors";
 import { inProject } from "../core/root";
 import type { Query } from "../datasets/scene";
 import { readSentences } from "../datasets/sentences";
-import { Tokenizer, withTokens } from "../io/tokenizer";
-import {
-  addedTokens,
-  type EncodedSentence,
-  encodeSentence,
-  groundToken,
-  type SharedPrompt,
-  sharedPrompt,
-} from "../model/prompt";
+import type { Tokenizer } from "../io/tokenizer";
+import { type EncodedSentence, encodeSentence, type SharedPrompt, sharedPrompt } from "../model/prompt";
+import { openTokenizer } from "../weights/hf-config";
 import { tokenizerFile } from "../weights/pretrained";
 import type { PreparedScene } from "./prepared-scenes";
 
@@ -79,22 +73,9 @@ export function trainingSets(config: S2Config): Query["dataset"][][] | undefined
   return [...byScene.values()];
 }
 
-/**
- * The tokenizer of a preset, beside its pretrained weights. A published one gets the model's added tokens.
- *
- * @throws UserError when it has another number of tokens than the model then expects
- */
+/** The tokenizer of a preset, beside its pretrained weights. @throws UserError as `openTokenizer` */
 export function loadTokenizer(config: S2Config): Tokenizer {
-  const tokenizer = Tokenizer.read(tokenizerFile(config));
-  if (tokenizer.has(groundToken)) return tokenizer;
-  const extended = new Tokenizer(withTokens(tokenizer.json, addedTokens), tokenizer.origin);
-  if (extended.size !== config.language.vocabSize) {
-    throw new UserError(
-      `tokenizer ${tokenizer.origin}: has ${tokenizer.size} tokens, with ${addedTokens.join(", ")} ` +
-        `${extended.size}; preset ${config.preset} expects ${config.language.vocabSize}: it belongs to another model`,
-    );
-  }
-  return extended;
+  return openTokenizer(tokenizerFile(config), config);
 }
 
 export interface EncodedScene extends SceneSentences {
@@ -107,12 +88,6 @@ export function encodeScenes(
   tokenizer: Tokenizer,
   config: S2Config,
 ): { scenes: EncodedScene[]; prompt: SharedPrompt } {
-  if (tokenizer.size > config.language.vocabSize) {
-    throw new UserError(
-      `the tokenizer ${tokenizer.origin} has ${tokenizer.size} tokens, the model's vocabulary holds ` +
-        `${config.language.vocabSize}; raise language.vocabSize`,
-    );
-  }
   return {
     prompt: sharedPrompt(tokenizer, config.prompt, "train"),
     scenes: groups.map((group) => ({

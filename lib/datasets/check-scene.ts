@@ -2,11 +2,9 @@ import { availableParallelism } from "node:os";
 import { runChild } from "../core/child";
 import { UserError } from "../core/errors";
 import { moduleFile } from "../core/root";
-import { type Box, iou } from "../geometry/box";
+import type { Box } from "../geometry/box";
 import { uniformFrames } from "./frame-sampling";
-import { findLabelMap, type LabelMap } from "./label-map";
-import { exportedMasks, maskExportFile } from "./masks";
-import { proposalFile, readProposals } from "./proposals";
+import { numberingFault, proposalFile, readProposals } from "./proposals";
 import { openScene, readWholeViews, type ScanNetScene } from "./scannet";
 import type { SceneObject } from "./scene";
 import { proveGeometry, type SceneGeometry } from "./scene-geometry";
@@ -52,35 +50,6 @@ function framesToRead(scene: ScanNetScene, everyFrame: boolean): string[] {
   return [...chosen].sort((a, b) => a - b).map((i) => frames[i]!);
 }
 
-/** Least overlap at which a mask stands for an object, and least masks that say something about the numbering. */
-const [SAME_BOX, FEWEST_MASKS] = [0.5, 3];
-
-/**
- * Whether class ids of exported masks are NYU40's instead of the label map's own, by the objects that the masks
- * overlap.
- */
-function numberingFault(
-  folder: string,
-  id: string,
-  objects: readonly SceneObject[],
-  map: LabelMap,
-): string | undefined {
-  let [rows, nyu, judged] = [0, 0, 0];
-  for (const { box, mask } of exportedMasks(folder, id)) {
-    const object = objects.find((o) => iou(o.box, box) >= SAME_BOX);
-    if (object === undefined) continue;
-    judged++;
-    if (map.categoryOfId.get(mask.classId!) === map.category.get(object.label)) rows++;
-    if (map.nyu40Id.get(object.label) === mask.classId) nyu++;
-  }
-  if (judged < FEWEST_MASKS || nyu <= rows) return undefined;
-  return (
-    `${maskExportFile(folder, id)}: class ids are NYU40's (${nyu} of ${judged} masks on an object have its NYU40 ` +
-    "number, " +
-    `${rows} its id in the label map); write the id column of scannetv2-labels.combined.tsv`
-  );
-}
-
 /** Opens a scene, decodes frames of it and holds it against itself. */
 async function checkScene(checks: SceneChecks, id: string): Promise<SceneCheck> {
   const { folder, imageSize, everyFrame } = checks;
@@ -106,11 +75,8 @@ async function checkScene(checks: SceneChecks, id: string): Promise<SceneCheck> 
   const geometry = read === undefined ? undefined : await attempt(() => proveGeometry(scene, read.views, imageSize));
   scene.source.close?.();
   for (const problem of geometry?.problems ?? []) problems.push(`${id}: ${problem}`);
-  if (offered?.file === maskExportFile(folder, id)) {
-    const map = await attempt(() => findLabelMap(folder));
-    const fault = map && (await attempt(() => numberingFault(folder, id, scene.objects, map)));
-    if (fault !== undefined) problems.push(fault);
-  }
+  const fault = await attempt(() => numberingFault(folder, id, scene.objects));
+  if (fault !== undefined) problems.push(fault);
   const { onMesh, inBoxes, neighbours } = geometry ?? {};
   return {
     id,

@@ -2,10 +2,20 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
+import { iou } from "../geometry/box";
 import { boxesOf, boxFileOf } from "./box-file";
 import { parseJson } from "./json-file";
-import { maskExportFile, maskListFile, readMaskExport, readMaskList, readSparseMasks, sparseMaskFile } from "./masks";
-import type { Proposal } from "./scene";
+import { findLabelMap } from "./label-map";
+import {
+  exportedMasks,
+  maskExportFile,
+  maskListFile,
+  readMaskExport,
+  readMaskList,
+  readSparseMasks,
+  sparseMaskFile,
+} from "./masks";
+import type { Proposal, SceneObject } from "./scene";
 import { checkSceneId } from "./scene";
 
 const Edge = z.number().positive();
@@ -93,4 +103,34 @@ export function readProposals(folder: string, sceneId: string): Proposal[] {
   }
   const form = forms.find((f) => f.kind === found.kind);
   return form === undefined ? boxesOf(found.file, sceneId).map((box) => ({ box })) : form.read(folder, sceneId);
+}
+
+/** Least overlap at which a mask stands for an object, and least masks that say something about the numbering. */
+const [SAME_BOX, FEWEST_MASKS] = [0.5, 3];
+
+/**
+ * Whether the class ids of a scan's exported masks are NYU40's instead of the label map's own, by the objects that the
+ * masks overlap: detected boxes would get classes that they are not of.
+ *
+ * @returns what is wrong; undefined when nothing is, or the scan's proposals say no class ids
+ * @throws UserError as `readProposals`
+ */
+export function numberingFault(folder: string, id: string, objects: readonly SceneObject[]): string | undefined {
+  const file = maskExportFile(folder, id);
+  if (proposalFile(folder, id)?.file !== file) return undefined;
+  const map = findLabelMap(folder);
+  if (map === undefined) return undefined;
+  let [rows, nyu, judged] = [0, 0, 0];
+  for (const { box, mask } of exportedMasks(folder, id)) {
+    const object = objects.find((o) => iou(o.box, box) >= SAME_BOX);
+    if (object === undefined) continue;
+    judged++;
+    if (map.categoryOfId.get(mask.classId!) === map.category.get(object.label)) rows++;
+    if (map.nyu40Id.get(object.label) === mask.classId) nyu++;
+  }
+  if (judged < FEWEST_MASKS || nyu <= rows) return undefined;
+  return (
+    `${file}: class ids are NYU40's (${nyu} of ${judged} masks on an object have its NYU40 number, ${rows} its id in ` +
+    "the label map); write the id column of scannetv2-labels.combined.tsv"
+  );
 }

@@ -5,12 +5,15 @@ import { UserError } from "../core/errors";
 import type { ProgressSink } from "../core/progress";
 import { prepareScenes } from "../dataloader/prepare";
 import type { PreparedScene, ProposalSource } from "../dataloader/prepared-scenes";
+import { evaluationViews } from "../dataloader/sampling";
 import { loadTokenizer } from "../dataloader/sentences";
 import { scenesIn } from "../datasets/scannet";
 import type { Query } from "../datasets/scene";
+import { wordsOf } from "../datasets/words";
 import type { tf } from "../engine/tf";
 import type { Box } from "../geometry/box";
 import { type Answer, predict } from "./predict";
+import { unknownWords } from "./score";
 
 /** A model that answers: its configuration, its weights, and how long its answers may become. */
 export interface Answerer {
@@ -37,9 +40,11 @@ export interface Grounding {
   readonly folder: string;
   readonly sceneId: string;
   readonly sentence: string;
+  /** Share of its words that the tokenizer does not know, percent, where there are any. */
+  readonly unknownWords?: number;
   readonly proposals: ProposalSource;
   readonly synthetic: boolean;
-  /** Names of the frames that the model looked at. */
+  /** Names of the frames that the model looked at, in its order. */
   readonly frames: readonly string[];
   /** The words that the model wrote in front of <ground>. */
   readonly written: string;
@@ -106,13 +111,15 @@ export async function ask(
     targetId: -1,
     category: "object",
     description,
-    tokens: description.split(/\s+/),
+    tokens: wordsOf(description),
     anchorIds: [],
     anchorWords: [],
     sameClass: 1,
   };
   const asked = [{ scene, queries: [query] }];
-  const [answer] = predict(parameters, own, cache, asked, loadTokenizer(own), { source, maxNewTokens, progress });
+  const tokenizer = loadTokenizer(own);
+  const [answer] = predict(parameters, own, cache, asked, tokenizer, { source, maxNewTokens, progress });
+  const views = new Set(evaluationViews(cache.dims.pool, own).map((view) => scene.entry.frames[view]!));
   const offered = source === "gt" ? scene.entry.objects : scene.entry.proposals;
   const boxes = offered.map((o, index): ScoredBox => {
     const label = "label" in o && typeof o.label === "string" ? { label: o.label } : {};
@@ -124,9 +131,10 @@ export async function ask(
     folder,
     sceneId,
     sentence: description,
+    ...unknownWords([answer!], tokenizer),
     proposals: source,
     synthetic: existsSync(join(folder, "rooms.json")),
-    frames: scene.entry.frames,
+    frames: [...views],
     written: answer!.written ?? "",
     ...(answer!.withoutGround === undefined ? {} : { withoutGround: answer!.withoutGround }),
     boxes: boxes.sort((a, b) => b.score - a.score),

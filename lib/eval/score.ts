@@ -4,6 +4,7 @@ import type { SceneSentences } from "../dataloader/sentences";
 import { readLabelMap } from "../datasets/label-map";
 import { answerPairs } from "../datasets/pairs";
 import { iou } from "../geometry/box";
+import type { Tokenizer } from "../io/tokenizer";
 import { referIt3dAccuracy, scanReferAccuracy, shareOf } from "./accuracy";
 import type { Answer } from "./predict";
 import { type ClassOf, isEasy, isViewDependent, multipleTargets, nyu40Classes } from "./splits";
@@ -86,6 +87,12 @@ export function scoreAnswers(answers: readonly Answer[], classOf: ClassOf): Scor
       }),
     ),
   };
+}
+
+/** Share, in percent, of the words of the answered sentences that the tokenizer does not know; {} when it knows all. */
+export function unknownWords(answers: readonly Answer[], tokenizer: Tokenizer): { unknownWords?: number } {
+  const share = tokenizer.unknownShare(answers.map(({ query }) => query.description));
+  return share === 0 ? {} : { unknownWords: percent(share) };
 }
 
 /** The scores of each set of sentences; undefined where all come from one. */

@@ -26,7 +26,7 @@ export interface Session {
   readonly sources: readonly ProposalSource[];
   /**
    * @throws UserError when no sentence speaks of the split's scenes; those that speak of others are counted and
-   * reported
+   * reported, and so are words that the tokenizer does not know
    */
   sentences(split: "train" | "val"): SceneSentences[];
 }
@@ -36,6 +36,7 @@ export async function openSession(config: S2Config, progress: ProgressSink): Pro
   const cache = await prepareScenes(config, progress);
   const folder = inProject(config.data.folder);
   const scenes = cache.scenes("val");
+  const tokenizer = loadTokenizer(config);
   const without = scenes.filter((s) => s.entry.proposals.length === 0).map((s) => s.entry.id);
   if (without.length > 0 && without.length < scenes.length) {
     const few = without.slice(0, 3).join(", ") + (without.length > 3 ? ", …" : "");
@@ -52,35 +53,41 @@ export async function openSession(config: S2Config, progress: ProgressSink): Pro
     config,
     folder,
     cache,
-    tokenizer: loadTokenizer(config),
+    tokenizer,
     classOf: classesOf(join(folder, "scannetv2-labels.combined.tsv")),
     synthetic: existsSync(join(folder, "rooms.json")),
     sources: without.length === 0 ? ["gt", "detector"] : ["gt"],
     sentences: (split) => {
       const scenes = cache.scenes(split);
       const most = split === "train" ? config.data.trainScenes : undefined;
-      return groupByScene(
-        scenes,
-        (config.data.sentences ?? ["scanrefer"]).flatMap((set) => {
-          const { file, queries, elsewhere } = readSplit(folder, set, split, config.data.referFilters);
-          if (queries.length === 0) {
-            const through = config.data.referFilters === undefined ? "" : " that data.referFilters lets through";
-            throw new UserError(
-              `${file}: none of its ${elsewhere} sentences${through} speaks of a scene in scannetv2_${split}.txt ` +
-                `(${scenes.length} scenes); check that the two belong together`,
-            );
-          }
-          if (elsewhere > 0) {
-            progress({
-              task: `sentences (${split})`,
-              done: queries.length,
-              total: queries.length,
-              note: `${elsewhere} left out: their scenes are not in scannetv2_${split}.txt`,
-            });
-          }
-          return queries;
-        }),
-      ).slice(0, most);
+      const all = (config.data.sentences ?? ["scanrefer"]).flatMap((set) => {
+        const { file, queries, elsewhere } = readSplit(folder, set, split, config.data.referFilters);
+        if (queries.length === 0) {
+          const through = config.data.referFilters === undefined ? "" : " that data.referFilters lets through";
+          throw new UserError(
+            `${file}: none of its ${elsewhere} sentences${through} speaks of a scene in scannetv2_${split}.txt ` +
+              `(${scenes.length} scenes); check that the two belong together`,
+          );
+        }
+        if (elsewhere > 0) {
+          progress({
+            task: `sentences (${split})`,
+            done: queries.length,
+            total: queries.length,
+            note: `${elsewhere} left out: their scenes are not in scannetv2_${split}.txt`,
+          });
+        }
+        return queries;
+      });
+      const unknown = tokenizer.unknownShare(all.map(({ description }) => description));
+      if (unknown > 0)
+        progress({
+          task: `sentences (${split})`,
+          done: all.length,
+          total: all.length,
+          note: `${(100 * unknown).toFixed(1)} % of their words are not in the vocabulary of ${tokenizer.origin}`,
+        });
+      return groupByScene(scenes, all).slice(0, most);
     },
   };
 }

@@ -100,10 +100,10 @@ export class Tokenizer {
   }
 
   /**
-   * Share of the tokens of some texts that the vocabulary does not have; 0 for a tokenizer without an unknown token,
-   * which refuses such a text.
+   * Share of the tokens of some texts that the vocabulary does not have; 0 for a tokenizer without an unknown token.
    */
   unknownShare(texts: Iterable<string>): number {
+    if (this.#unknown === undefined) return 0;
     let [unknown, all] = [0, 0];
     for (const text of texts) {
       const ids = this.#lookUp(text);

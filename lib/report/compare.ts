@@ -1,6 +1,6 @@
 import { type ColumnTable, table } from "arquero";
 import { numerics } from "../runs/identity";
-import { labelOf, type ResultRow } from "../runs/row";
+import { labelOf, type ResultRow, unknownWordsWarning } from "../runs/row";
 import { type AnswersOf, groupRows } from "../studies/groups";
 import {
   type Arm,
@@ -341,6 +341,7 @@ export function compare(
   return {
     ...(paper.reference === undefined ? {} : { reference: paper.reference }),
     title: `${paper.title} — ours and the paper's`,
+    warning: unknownWordsWarning(rows),
     columns,
     rows: shown,
     notes: notesOf(lines, rows, paper),

@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { resolveConfig } from "../config/resolve";
 import { UserError } from "../core/errors";
 import { type Answerer, findsNothing, type Grounding } from "../eval/ask";
 import { findRun, type StoredRun, storedRuns, trainedOf } from "../runs/folder";
+import { unknownWordsWarning } from "../runs/row";
 import { storedParameters } from "../train/fine-tune";
 import { readMaxNewTokens } from "../weights/hf-config";
 import { startingParameters } from "../weights/parameters";
@@ -28,17 +29,27 @@ export function lastTrained(): StoredRun {
  * Opens what is to answer: a run by its id, a unique beginning of it or its folder; a folder of published weights
  * (preset llava-video-7b); or, unnamed, this machine's last finished run.
  *
- * @throws UserError when there is none
+ * @param model what a folder of published weights holds: its preset, and values that differ from it
+ * @throws UserError when there is none, or a run is to answer by another model than it trained
  */
-export function openAnswerer(name?: string | StoredRun): Answerer {
+export function openAnswerer(
+  name?: string | StoredRun,
+  model: { readonly preset?: string; readonly set?: readonly string[] } = {},
+): Answerer {
+  const isCheckpoint = typeof name === "string" && existsSync(name) && !existsSync(join(name, "run.json"));
+  if (isCheckpoint) {
+    const { preset = "llava-video-7b", set } = model;
+    const config = { ...resolveConfig({ preset, set }), checkpoints: [resolve(name)] };
+    return { name, config, parameters: startingParameters(config, "answers"), maxNewTokens: readMaxNewTokens(name) };
+  }
+  if (model.preset !== undefined || (model.set ?? []).length > 0)
+    throw new UserError("a run answers by the model that it trained: --preset and --set are for published weights", 2);
+
   if (typeof name === "object") return answererOf(name);
   if (name === undefined) {
     return answererOf(lastTrained());
   }
-  const isCheckpoint = existsSync(name) && !existsSync(join(name, "run.json"));
-  if (!isCheckpoint) return answererOf(findRun(name));
-  const config = { ...resolveConfig({ preset: "llava-video-7b" }), checkpoints: [name] };
-  return { name, config, parameters: startingParameters(config, "answers"), maxNewTokens: readMaxNewTokens(name) };
+  return answererOf(findRun(name));
 }
 
 const numbers = (values: readonly number[]): string => values.map((x) => x.toFixed(2)).join(" ");
@@ -61,6 +72,7 @@ export function groundingTable(grounding: Grounding, most = 5): GroundingTable {
   }));
   return {
     title: `${sceneId}: ${sentence}`,
+    warning: unknownWordsWarning([grounding]),
     columns: [
       { key: "box", label: "box" },
       { key: "label", label: "class" },
@@ -74,6 +86,9 @@ export function groundingTable(grounding: Grounding, most = 5): GroundingTable {
       ...(withoutGround === undefined
         ? [`the model wrote: ${written} <ground>`]
         : [`the model wrote no <ground> ("${written}"); it was put behind its words`]),
+      ...(grounding.unknownWords === undefined
+        ? []
+        : [`${grounding.unknownWords.toFixed(0)} % of the sentence's words are not in the tokenizer's vocabulary`]),
       `answered by ${grounding.answerer}, ${grounding.proposals} boxes${grounding.synthetic ? ", synthetic data" : ""}`,
     ],
     grounding,

@@ -8,6 +8,8 @@ export interface Column {
 /** A table ready to be read: every cell is text, rounded and marked; notes stand below it. */
 export interface Table {
   readonly title: string;
+  /** Stands above everything: the numbers are not what they seem. */
+  readonly warning?: string;
   readonly columns: readonly Column[];
   readonly rows: readonly Readonly<Record<string, string>>[];
   readonly notes: readonly string[];
@@ -36,6 +38,7 @@ export function toText(table: Table): string {
       .join("  ")
       .trimEnd();
   return [
+    ...(table.warning === undefined ? [] : [table.warning]),
     table.title,
     line(table.columns.map((c) => c.label)),
     widths.map((w) => "─".repeat(w)).join("  "),
@@ -48,6 +51,7 @@ export function toMarkdown(table: Table): string {
   const escape = (t: string): string => t.replaceAll("|", "\\|");
   const line = (texts: readonly string[]): string => `| ${texts.map(escape).join(" | ")} |`;
   return [
+    ...(table.warning === undefined ? [] : [`**${table.warning}**`, ""]),
     `**${table.title}**`,
     "",
     line(table.columns.map((c) => c.label)),
@@ -71,5 +75,6 @@ export function toHtml(table: Table): string {
   const notes =
     table.notes.length === 0 ? "" : `<ul>${table.notes.map((n) => `<li>${escapeHtml(n)}</li>`).join("")}</ul>`;
   const caption = `<caption>${escapeHtml(table.title)}</caption>`;
-  return `<table>${caption}<thead><tr>${head}</tr></thead><tbody>${body.join("")}</tbody></table>${notes}`;
+  const warning = table.warning === undefined ? "" : `<p><strong>${escapeHtml(table.warning)}</strong></p>`;
+  return `${warning}<table>${caption}<thead><tr>${head}</tr></thead><tbody>${body.join("")}</tbody></table>${notes}`;
 }

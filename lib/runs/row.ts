@@ -65,6 +65,8 @@ export const ResultRow = z.strictObject({
   proposals: z.enum(["gt", "detector"]),
   /** Sentences evaluated. */
   n: z.int().min(1),
+  /** Share of their words that the tokenizer does not know, where there are any. */
+  unknownWords: percent.optional(),
   seconds: z.number().min(0),
   metrics: Metrics,
   /** Accuracies at IoU 0.25 of guesses that see no picture. */
@@ -82,6 +84,19 @@ export function rowKey(row: ResultRow): string {
 /** The last row of each evaluation: what was done again replaces what was there. */
 export function latestRows(rows: readonly ResultRow[]): ResultRow[] {
   return [...new Map(rows.map((row) => [rowKey(row), row])).values()];
+}
+
+/** Unknown words, in percent, from which on a model cannot have understood the sentences. */
+const mostlyUnknown = 50;
+
+/** What stands over a table of rows whose sentences the tokenizer mostly does not know; undefined for all others. */
+export function unknownWordsWarning(rows: readonly Pick<ResultRow, "unknownWords">[]): string | undefined {
+  const most = Math.max(0, ...rows.map(({ unknownWords }) => unknownWords ?? 0));
+  if (most < mostlyUnknown) return undefined;
+  return (
+    `THESE NUMBERS MEAN NOTHING: ${most.toFixed(0)} % of the words of the sentences are not in the tokenizer's ` +
+    "vocabulary, so that the model does not know what is asked."
+  );
 }
 
 /** The text of a .jsonl file of rows. */

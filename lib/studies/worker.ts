@@ -5,7 +5,7 @@ import { encodeScenes, type SceneSentences } from "../dataloader/sentences";
 import { chooseEngine } from "../engine/choose";
 import { interViewAttention } from "../eval/attention";
 import { type Answer, predict } from "../eval/predict";
-import { boundsOf, scoreAnswers } from "../eval/score";
+import { boundsOf, scoreAnswers, unknownWords } from "../eval/score";
 import { openSession, type Session } from "../eval/session";
 import { answersName, type Prediction, packAnswers } from "../runs/answers";
 import { type AttentionMap, mapsName } from "../runs/attention";
@@ -81,6 +81,7 @@ function evaluate(
       frames: own.data.frames,
       proposals: source,
       n: answers.length,
+      ...unknownWords(answers, tokenizer),
       seconds: Number(trained.seconds.toFixed(1)),
       metrics: scoreAnswers(answers, session.classOf),
       ...boundsOf(test, source),

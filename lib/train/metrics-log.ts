@@ -1,7 +1,7 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { z } from "zod";
-import { writeFileAtomic } from "../core/files";
+import { writeDurable } from "../runs/durable";
 
 /** One flat object a logged step: step number, seconds since the start, losses by name, accuracies. */
 const MetricsLine = z.object({ step: z.number(), seconds: z.number() }).catchall(z.number());
@@ -21,15 +21,22 @@ export class MetricsLog {
     mkdirSync(dirname(file), { recursive: true });
   }
 
+  /** The line is on the disk when this returns. */
   append(line: MetricsLine): void {
-    appendFileSync(this.file, `${JSON.stringify(line)}\n`);
+    const handle = openSync(this.file, "a");
+    try {
+      writeSync(handle, `${JSON.stringify(line)}\n`);
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
   }
 
   /** Keeps only lines of steps before `step`. */
   truncate(step: number): void {
     if (!existsSync(this.file)) return;
     const kept = readMetrics(this.file).filter((l) => l.step < step);
-    writeFileAtomic(this.file, kept.map((l) => `${JSON.stringify(l)}\n`).join(""));
+    writeDurable(this.file, kept.map((l) => `${JSON.stringify(l)}\n`).join(""));
   }
 }
 

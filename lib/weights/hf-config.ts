@@ -2,8 +2,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import type { S2Config } from "../config/schema";
+import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
 import { type JsonObject, readJsonAs } from "../io/json";
+import { Tokenizer, withTokens } from "../io/tokenizer";
+import { addedTokens, groundToken, sharedPrompt } from "../model/prompt";
 
 /** What is read of a config.json: its parts by name, and the language model's facts beside them. */
 const HfConfigFile = z.looseObject({
@@ -18,7 +21,7 @@ const HfConfigFile = z.looseObject({
 const known = ["LlavaQwenForCausalLM", "SiglipModel", "SiglipVisionModel", "Fast3R"];
 
 /** What a config.json must say of a part: value by key. Names and shapes do not show these: heads, bases, functions. */
-function languageFacts({ language: lm, vision }: S2Config): JsonObject {
+function languageFacts({ language: lm }: S2Config): JsonObject {
   return {
     hidden_size: lm.hiddenSize,
     intermediate_size: lm.intermediateSize,
@@ -31,15 +34,52 @@ function languageFacts({ language: lm, vision }: S2Config): JsonObject {
     rope_scaling: null,
     use_sliding_window: false,
     tie_word_embeddings: false,
+  };
+}
+
+/** How LLaVA-Video joins its tower and its language model: the values of its mm_* keys. */
+function joinFacts({ vision, projector }: S2Config): JsonObject {
+  return {
     mm_projector_type: "mlp2x_gelu",
     mm_hidden_size: vision.hiddenSize,
     mm_vision_select_layer: -2,
     mm_vision_select_feature: "patch",
     mm_newline_position: "grid",
+    mm_patch_merge_type: "spatial_unpad",
+    mm_spatial_pool_mode: projector.pooling,
+    mm_spatial_pool_stride: projector.poolStride,
     mm_resampler_type: null,
     mm_use_im_start_end: false,
     mm_use_im_patch_token: false,
   };
+}
+
+/** mm_* keys that say how a checkpoint was trained, which changes nothing of what it computes. */
+const trainedBy = ["mm_tunable_parts", "mm_projector_lr", "mm_vision_tower_lr"];
+
+/** What a config.json says of the join that is not the preset's, or that the lab does not know. */
+function joinProblems(said: JsonObject, config: S2Config): string[] {
+  const facts = joinFacts(config);
+  const tower = said.mm_vision_tower;
+  const unknown = Object.keys(said).filter(
+    (key) =>
+      key.startsWith("mm_") &&
+      !(key in facts) &&
+      ![...trainedBy, "mm_vision_tower"].includes(key) &&
+      said[key] !== null &&
+      said[key] !== false,
+  );
+  return [
+    ...contradictions(said, facts, ""),
+    ...(typeof tower !== "string" || /siglip/i.test(tower)
+      ? []
+      : [`config.json: mm_vision_tower is "${tower}", the preset's is a SigLIP tower`]),
+    ...unknown.map(
+      (key) =>
+        `config.json: ${key} is ${JSON.stringify(said[key])}, which the lab does not know; known: ` +
+        `${[...Object.keys(facts), "mm_vision_tower", ...trainedBy].join(", ")}`,
+    ),
+  ];
 }
 
 function visionFacts({ vision }: S2Config): JsonObject {
@@ -94,7 +134,42 @@ export function checkHfConfig(folder: string, config: S2Config): HfConfig {
   else if (classes.includes("SiglipVisionModel")) problems.push(...contradictions(json, visionFacts(config), ""));
   if (decoder != null) problems.push(...contradictions(decoder, decoderFacts(config), "decoder_args."));
   if (json.num_key_value_heads != null) problems.push(...contradictions(json, languageFacts(config), ""));
+  problems.push(...joinProblems(json, config));
   return { claim: classes[0] ?? json.model_type ?? undefined, problems };
+}
+
+/**
+ * What is wrong with the tokenizer.json beside a language model's weights, and how many tokens it has; no number where
+ * there is none.
+ */
+export function checkTokenizer(folder: string, config: S2Config): { tokens?: number; problems: readonly string[] } {
+  const file = join(folder, "tokenizer.json");
+  if (!existsSync(file)) return { problems: [] };
+  try {
+    const tokenizer = openTokenizer(file, config);
+    // every mark that the prompt is made of
+    sharedPrompt(tokenizer, config.prompt, "evaluate");
+    return { tokens: tokenizer.size, problems: [] };
+  } catch (error) {
+    if (error instanceof UserError) return { problems: [error.message] };
+    throw error;
+  }
+}
+
+/**
+ * A model's tokenizer; a published one gets the model's added tokens.
+ *
+ * @throws UserError when it is none that the lab reads, or has another number of tokens than the model expects
+ */
+export function openTokenizer(file: string, { preset, language: { vocabSize } }: S2Config): Tokenizer {
+  const own = Tokenizer.read(file);
+  const whole = own.has(groundToken);
+  const tokenizer = whole ? own : new Tokenizer(withTokens(own.json, addedTokens), own.origin);
+  if (whole ? tokenizer.size <= vocabSize : tokenizer.size === vocabSize) return tokenizer;
+  throw new UserError(
+    `tokenizer ${file}: has ${own.size} tokens, with ${addedTokens.join(", ")} ${tokenizer.size}; preset ${preset} ` +
+      `expects ${vocabSize}: it belongs to another model`,
+  );
 }
 
 /** Hugging Face's file of how a model's answers are generated; of it the cap on their length. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { run as check } from "../../lib/cli/data";
 import { run as evaluate } from "../../lib/cli/eval";
+import { run as ground } from "../../lib/cli/ground";
 import { run as study } from "../../lib/cli/study";
 import { run as train } from "../../lib/cli/train";
 import { resolveConfig } from "../../lib/config/resolve";
@@ -107,6 +108,7 @@ test("a folder in ScanNet's form goes from check to Table 1, named by one config
   expect(status).toBe(0);
   const lines = text.split("\n");
   expect(lines[0]).toBe("4 sentences, detector proposals");
+  expect(lines[1]).toMatch(/^3\d\.\d % of their words are not in the tokenizer's vocabulary$/);
   const at = lines.indexOf("Table 1: ScanRefer validation");
   expect(lines[at + 1]).toMatch(
     /^method +unique @0\.25 +unique @0\.5 +multiple @0\.25 +multiple @0\.5 +overall @0\.25 +overall @0\.5$/,
@@ -157,6 +159,16 @@ test("a phone scan without mesh, lists or training data is checked, prepared and
   const { out: json, status } = await printed(evaluate, out, "--data", phone.folder, "--json");
   expect(status).toBe(0);
   expect(JSON.parse(json)).toMatchObject({ n: 3, synthetic: false });
+  const { out: text } = await printed(evaluate, out, "--data", phone.folder);
+  expect(text.split("\n")[0]).toMatch(/^THESE NUMBERS MEAN NOTHING: \d+ % of the words of the sentences are not in/);
+  // one sentence of anybody's on the scan, by the run that learnt on another data set
+  const page = join(phone.folder, "page.html");
+  const asked = await printed(ground, phone.folder, "the desk", "--run", out, "--html", page, "--json");
+  const answer = JSON.parse(asked.out) as { frames: string[]; boxes: { label: string }[]; synthetic: boolean };
+  expect(answer).toMatchObject({ sceneId: "kitchen", proposals: "gt", synthetic: false });
+  expect(answer.boxes.map(({ label }) => label).sort()).toEqual(["cabinet", "cabinet", "desk"]);
+  expect(answer.frames.length).toBe(3);
+  expect(readFileSync(page, "utf8")).toContain("kitchen");
   phone.remove();
 }, 900_000);
 

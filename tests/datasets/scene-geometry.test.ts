@@ -3,6 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { resolveConfig } from "../../lib/config/resolve";
+import { silent } from "../../lib/core/progress";
+import { prepareScenes } from "../../lib/dataloader/prepare";
 import { checkScans } from "../../lib/datasets/check";
 import { RoomsConfig, roomSets } from "../../lib/datasets/rooms/config";
 import { makeRooms } from "../../lib/datasets/rooms/make";
@@ -142,7 +145,7 @@ test.each(faults)("%s: at least 19 of 20 rooms are named, and none of them can b
   rmSync(copy, { recursive: true });
 });
 
-test("class ids of exported masks in NYU40's numbering are named", async () => {
+test("class ids of exported masks in NYU40's numbering are named, and such scenes are not prepared", async () => {
   const copy = join(top, "masks");
   cpSync(rooms, copy, { recursive: true });
   const rows = readFileSync(join(copy, "scannetv2-labels.combined.tsv"), "utf8")
@@ -172,6 +175,13 @@ test("class ids of exported masks in NYU40's numbering are named", async () => {
     if (key === "row") expect(problems).toEqual([]);
     else expect(count).toBeGreaterThanOrEqual(19);
   }
+  const config = resolveConfig({ preset: "nano", set: [`data.folder=${copy}`, "data.frames=2", "data.pool=2"] });
+  const refused = await prepareScenes(config, silent).then(
+    () => "",
+    (error: Error) => error.message,
+  );
+  expect(refused).toMatch(/^(?:19|20) of 20 scenes of .* cannot be prepared;/);
+  expect(refused).toMatch(/scene0000_00: .*mask3d.scene0000_00\.txt: class ids are NYU40's/);
   rmSync(copy, { recursive: true });
 });
 

@@ -14,6 +14,16 @@ const rows = [
   sampleRow({ variant: "no-sg", seed: 1, metrics: { acc25: 59, acc50: 44 } }),
 ];
 
+test("a table whose sentences the tokenizer mostly does not know says so above everything", () => {
+  const said = /^THESE NUMBERS MEAN NOTHING: 71 % of the words of the sentences are not in the tokenizer's vocabulary/;
+  const table = compare([...rows, sampleRow({ variant: "no-mpe", unknownWords: 71.4 })], table5);
+  expect(toText(table).split("\n")[0]).toMatch(said);
+  expect(toMarkdown(table)).toMatch(/^\*\*THESE NUMBERS MEAN NOTHING/);
+  expect(toHtml(table)).toMatch(/^<p><strong>THESE NUMBERS MEAN NOTHING/);
+  // some unknown words are no reason to doubt an answer
+  expect(compare([sampleRow({ unknownWords: 20 })], table5).warning).toBeUndefined();
+});
+
 describe("from rows alone", () => {
   const lines = compareRows(rows, table5);
   const line = (variant: string, metric: string) => lines.find((l) => l.variant === variant && l.metric === metric)!;

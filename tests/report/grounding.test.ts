@@ -17,11 +17,14 @@ import { type TinyWorld, tinyWorld } from "../setup/tiny-world";
 let world: TinyWorld;
 let folder: string;
 let scene: string;
+let seen: string[];
 beforeAll(async () => {
   world = await tinyWorld(711);
   const config = world.config(["training.steps=2"]);
   const session = await world.session(config);
-  scene = session.cache.scenes("val")[0]!.id;
+  const [asked] = session.cache.scenes("val");
+  scene = asked!.id;
+  seen = [0, 1, 3, 5].map((view) => asked!.entry.frames[view]!);
   folder = mkdtempSync(join(tmpdir(), "s2-run-"));
   const encoded = encodeScenes(session.sentences("train"), session.tokenizer, config);
   const { parameters } = await inRun(config, folder, (run) =>
@@ -43,7 +46,8 @@ describe("one sentence on one scene", () => {
     const scores = grounding.boxes.map(({ score }) => score);
     expect(scores).toEqual([...scores].sort((a, b) => b - a));
     expect(grounding.boxes.map(({ index }) => index).sort((a, b) => a - b)).toEqual(scores.map((_, i) => i));
-    expect(grounding.frames.length).toBeGreaterThan(0);
+    // the views that the model saw, not the pool of six that they are drawn from
+    expect(grounding.frames).toEqual(seen);
     const nothing = { ...grounding, noObject: 1.1 };
     expect(findsNothing(nothing)).toBe(true);
     expect(groundingTable(nothing).notes[0]).toBe('no such object: "no object" scores 1.100, above every box');
@@ -65,6 +69,20 @@ describe("one sentence on one scene", () => {
     expect(existsSync(html)).toBe(true);
     rmSync(html);
   }, 600_000);
+
+  test("words that the tokenizer does not know are counted, and most of them make the answer worthless", async () => {
+    const unknown = await ask(openAnswerer(folder), world.folder, scene, "whereabouts of yonder thingamajig", silent);
+    expect(unknown.unknownWords).toBe(100);
+    expect(groundingTable(unknown).warning).toMatch(/^THESE NUMBERS MEAN NOTHING: 100 %/);
+    expect(groundingTable(unknown).notes).toContain("100 % of the sentence's words are not in the tokenizer's vocabulary");
+    const known = await ask(openAnswerer(folder), world.folder, scene, sentence, silent);
+    expect([known.unknownWords, groundingTable(known).warning]).toEqual([undefined, undefined]);
+  }, 600_000);
+
+  test("a run answers by its own model alone", () => {
+    expect(() => openAnswerer(folder, { preset: "nano" })).toThrow("a run answers by the model that it trained");
+    expect(() => openAnswerer(undefined, { set: ["data.frames=2"] })).toThrow("--preset and --set are for published");
+  });
 
   test("an empty sentence, no scene named, an unknown one", async () => {
     const answerer = openAnswerer(folder);
