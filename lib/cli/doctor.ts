@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import { relative } from "node:path";
 import { promisify } from "node:util";
+import { z } from "zod";
 import { findTorch } from "../bench/engines";
 import { resolveConfig } from "../config/resolve";
 import { findChromium, findProgram } from "../core/programs";
@@ -40,8 +41,10 @@ async function versionOf(program: string, ...args: string[]): Promise<string> {
   }
 }
 
+const Package = z.looseObject({ engines: z.looseObject({ node: z.string() }) });
+
 function node(): Finding {
-  const { engines } = JSON.parse(readFileSync(inPackage("package.json"), "utf8")) as { engines: { node: string } };
+  const { engines } = Package.parse(JSON.parse(readFileSync(inPackage("package.json"), "utf8")));
   return { found: true, detail: `${process.version} (the project needs ${engines.node})` };
 }
 
@@ -97,6 +100,10 @@ async function chromium(): Promise<Finding> {
   return { found: true, detail: `${path}, ${await versionOf(path, "--version")}` };
 }
 
+const KernelSpecs = z.looseObject({
+  kernelspecs: z.record(z.string(), z.looseObject({ resource_dir: z.string() })),
+});
+
 async function jupyter(): Promise<Finding> {
   const path = findProgram(["jupyter"]);
   if (path === undefined) {
@@ -114,9 +121,7 @@ async function jupyter(): Promise<Finding> {
   } catch (error) {
     return { found: false, detail: `${path} does not start: ${firstLine((error as Error).message)}` };
   }
-  const spec = (JSON.parse(kernels) as { kernelspecs: Record<string, { resource_dir: string }> }).kernelspecs[
-    kernelName
-  ];
+  const spec = KernelSpecs.parse(JSON.parse(kernels)).kernelspecs[kernelName];
   return spec === undefined
     ? { found: true, detail: `${path}, without the kernel "${kernelName}"`, hint: "s2mllm kernel install registers it" }
     : { found: true, detail: `${path}, kernel "${kernelName}" in ${spec.resource_dir}` };

@@ -22,6 +22,16 @@ function matrix(m: readonly unknown[], origin: string): Float64Array {
 }
 
 /**
+ * What ReferIt3D's file of all scans says of one; undefined without it. @throws UserError when the file is damaged
+ */
+export function listedAlignment(folder: string, id: string): readonly unknown[] | undefined {
+  const all = keptFile(join(folder, alignmentFile), (path) =>
+    parseJson(path, Matrices, "a matrix for each scan", "download it again"),
+  );
+  return all?.[id];
+}
+
+/**
  * Row-major 4x4 that turns a scan's own world into the axis-aligned one, metres: the axisAlignment line of
  * <scene>.txt, else ReferIt3D's scans_axis_alignment_matrices.json, else EmbodiedScan's index.
  *
@@ -32,10 +42,7 @@ export function readAlignment(folder: string, id: string): Float64Array | undefi
   const file = join(folder, "scans", id, `${id}.txt`);
   const line = existsSync(file) ? scanFact(readFileSync(file, "utf8"), "axisAlignment") : undefined;
   if (line !== undefined) return matrix(numbersIn(line), `${file}: axisAlignment`);
-  const all = keptFile(join(folder, alignmentFile), (path) =>
-    parseJson(path, Matrices, "a matrix for each scan", "download it again"),
-  );
-  const listed = all?.[id];
+  const listed = listedAlignment(folder, id);
   if (listed !== undefined) return matrix(listed, `${join(folder, alignmentFile)}: ${id}`);
   const indexed = indexedScan(folder, id)?.alignment;
   return indexed === undefined

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import { UserError } from "../core/errors";
 import { namesIn } from "../core/files";
 import type { Intrinsics } from "../geometry/camera";
@@ -7,7 +8,7 @@ import { identity4, invertRigid } from "../geometry/rigid";
 import { rotationOf } from "../geometry/rotation";
 import { readPly } from "../io/ply";
 import { bytesOf, depthImage, type FrameSource, wholeFrames } from "./frame-source";
-import { readJsonOf, readText } from "./json-file";
+import { parsed, parseJson, readText } from "./json-file";
 import { numbersIn } from "./matrix-text";
 import { orientedBox } from "./oriented-object";
 import type { SceneMesh, SceneObject } from "./scene";
@@ -150,22 +151,26 @@ export function openArkitFrames(capture: string, id: string): FrameSource {
   };
 }
 
+const Annotation = z.looseObject({ skipped: z.unknown().optional(), data: z.array(z.unknown()) });
+const Annotated = z.looseObject({
+  label: z.string(),
+  segments: z.looseObject({ obbAligned: z.unknown().optional() }).nullish(),
+});
+
 /**
  * The annotated objects in the order of the file, boxes axis-aligned.
  * @throws UserError naming the entry that is not as expected
  */
 export function readArkitObjects(capture: string, id: string): SceneObject[] {
   const file = arkitFiles(capture, id).annotation;
-  const { data, skipped } = readJsonOf(file, "the capture's objects", again);
+  const { data, skipped } = parseJson(file, Annotation, "the capture's objects", again);
   if (skipped === true) throw new UserError(`${file}: its annotators skipped this capture; leave it out of the list`);
-  if (!Array.isArray(data)) throw new UserError(`${file}: has no data list; ${again}`);
-  return (data as unknown[]).map((value, i): SceneObject => {
-    const entry = (value ?? {}) as Record<string, unknown>;
+  return data.map((value, i): SceneObject => {
     const where = `${file}: data[${i}]`;
-    if (typeof entry.label !== "string") throw new UserError(`${where}: has no label; ${again}`);
-    const { obbAligned } = (entry.segments ?? {}) as Record<string, unknown>;
+    const entry = parsed(value, Annotated, where, again);
     // the documentation puts the box into the entry, the files into segments.obbAligned
-    return { id: i, label: entry.label.replaceAll("_", " "), box: orientedBox(obbAligned ?? entry, where) };
+    const box = orientedBox(entry.segments?.obbAligned ?? entry, where);
+    return { id: i, label: entry.label.replaceAll("_", " "), box };
   });
 }
 

@@ -6,7 +6,8 @@ import type { Box } from "../geometry/box";
 import { keptFile, parseJson } from "./json-file";
 
 const Length = z.number().min(0);
-const BoxForm = z.tuple([z.number(), z.number(), z.number(), Length, Length, Length]);
+/** Centre and full size, metres. */
+export const BoxForm = z.tuple([z.number(), z.number(), z.number(), Length, Length, Length]);
 
 /** @returns centre and full size, metres @throws UserError for anything but six finite numbers with no negative size */
 export function checkBox(value: unknown, where: string): Box {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
-import { keptFile, readJson } from "./json-file";
+import { keptFile, parseJson } from "./json-file";
 
 /** What EmbodiedScan's index says of a scan. */
 export interface IndexedScan {
@@ -28,13 +28,9 @@ const name = "embodiedscan.json";
 
 function readIndex(file: string): Map<string, IndexedScan> {
   const todo = "convert EmbodiedScan's index again as data/README.md says";
-  const parsed = Index.safeParse(readJson(file, "EmbodiedScan's index", todo));
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    throw new UserError(`${file}: ${issue.path.join(".")}: ${issue.message}; ${todo}`);
-  }
+  const index = parseJson(file, Index, "EmbodiedScan's index", todo);
   return new Map(
-    Object.entries(parsed.data).map(([key, scan]): [string, IndexedScan] => {
+    Object.entries(index).map(([key, scan]): [string, IndexedScan] => {
       const frames = scan.images.map((path) => {
         const number = /(\d+)\.\w+$/.exec(path)?.[1];
         if (number === undefined)

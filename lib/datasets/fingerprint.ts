@@ -7,7 +7,7 @@ import { bytesIn, textIn } from "../core/files";
 import { onInterrupt } from "../core/interrupt";
 import { type ProgressSink, silent } from "../core/progress";
 import { moduleFile } from "../core/root";
-import { alignmentFile } from "./alignment";
+import { alignmentFile, listedAlignment } from "./alignment";
 import { boxesOf, boxFileOf } from "./box-file";
 import { datasetFile } from "./data-rules";
 import { type Digest, DigestIndex, proposalKey } from "./digest-index";
@@ -30,13 +30,12 @@ export interface SceneFingerprint {
 /**
  * What files that serve all scenes say of one, as text; "" when they do not name it, their bytes when they are damaged.
  */
-function sharedFacts(folder: string, id: string, alignment: string, rules: string | undefined): string {
+function sharedFacts(folder: string, id: string, rules: string | undefined): string {
   try {
-    const matrices = alignment === "" ? undefined : (JSON.parse(alignment) as Record<string, unknown>)[id];
-    const facts = [matrices, indexedScan(folder, id), rules];
+    const facts = [listedAlignment(folder, id), indexedScan(folder, id), rules];
     return facts.every((fact) => fact === undefined) ? "" : JSON.stringify(facts);
   } catch {
-    return alignment + textIn(join(folder, "embodiedscan.json"));
+    return textIn(join(folder, alignmentFile)) + textIn(join(folder, "embodiedscan.json"));
   }
 }
 
@@ -62,12 +61,11 @@ export function sceneFingerprints(
   progress: ProgressSink = silent,
   index = new DigestIndex(folder),
 ): Map<string, SceneFingerprint> {
-  const alignment = textIn(join(folder, alignmentFile));
   const rules = textIn(datasetFile(folder)) || undefined;
   const out = new Map<string, SceneFingerprint>();
   for (const [i, id] of ids.entries()) {
     const scan = index.adopted(id) ?? index.digest(id, scanFiles(folder, id));
-    const shared = sharedFacts(folder, id, alignment, rules);
+    const shared = sharedFacts(folder, id, rules);
     const files = proposalFiles(folder, id);
     const key = proposalKey(id);
     const proposals = files.length === 0 ? undefined : (index.adopted(key) ?? index.digest(key, files));

@@ -27,29 +27,18 @@ export function readText(file: string, what: string, todo: string): string {
  */
 const asText = (text: string): string => text.replace(/(?<=[[,:\s])(?:NaN|-?Infinity)(?=[\],}\s])/g, '"$&"');
 
-/** @throws UserError when the file is missing or not JSON */
-export function readJson(file: string, what: string, todo: string): unknown {
-  const text = readText(file, what, todo);
+/** What a JSON text says, before a schema has looked at it. @throws UserError naming `where` when it is not JSON */
+export function jsonOf(text: string, where: string, todo: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
     try {
       return JSON.parse(asText(text));
     } catch {
-      // the first message is about the file as it is
+      // the first message is about the text as it is
     }
-    throw new UserError(`${file}: not JSON (${(error as Error).message}); ${todo}`);
+    throw new UserError(`${where}: not JSON (${(error as Error).message}); ${todo}`);
   }
-}
-
-/** An object from a JSON file. @throws UserError when the file is missing, not JSON, or something else */
-export function readJsonOf(file: string, what: string, todo: string): Readonly<Record<string, unknown>> {
-  const value = readJson(file, what, todo);
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new UserError(
-    `${file}: expected an object with ${what}, got ` +
-      `${Array.isArray(value) ? "a list" : JSON.stringify(value)?.slice(0, 40)}; ${todo}`,
-  );
 }
 
 const shown = (value: unknown): string => JSON.stringify(value)?.slice(0, 60) ?? String(value);
@@ -77,7 +66,7 @@ export function parsed<T>(value: unknown, schema: z.ZodType<T>, where: string, t
  * A JSON file in the form that a schema gives it. @throws UserError when it is missing, not JSON, or of another form
  */
 export function parseJson<T>(file: string, schema: z.ZodType<T>, what: string, todo: string): T {
-  return parsed(readJson(file, what, todo), schema, file, `expected ${what}; ${todo}`);
+  return parsed(jsonOf(readText(file, what, todo), file, todo), schema, file, `expected ${what}; ${todo}`);
 }
 
 const kept = new Map<string, { readonly version: string; readonly value: unknown }>();

@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
+import { z } from "zod";
 import { UserError } from "../core/errors";
 import { type Box, boxOfPoints } from "../geometry/box";
 import { identity4 } from "../geometry/rigid";
 import { readSparse } from "../io/sparse";
 import { readAlignment } from "./alignment";
-import { readJson } from "./json-file";
+import { parseJson } from "./json-file";
 import { findLabelMap } from "./label-map";
 import { alignedMesh } from "./objects";
 import type { Proposal } from "./scene";
@@ -86,20 +87,15 @@ export function readSparseMasks(folder: string, id: string): Proposal[] {
  */
 export const maskListFile = (folder: string, id: string): string => join(folder, "mask3d", `${id}.json`);
 
+const MaskList = z.array(z.looseObject({ label: z.string(), segments: z.array(z.number()) }));
+
 /** @throws UserError naming the entry that is not as expected */
 export function readMaskList(folder: string, id: string): Proposal[] {
   const file = maskListFile(folder, id);
-  const list = readJson(file, "a detector's masks", "convert them again");
-  if (!Array.isArray(list))
-    throw new UserError(`${file}: expected [{"label", "segments": [vertex, …]}, …]; convert the masks again`);
-  const masks = (list as unknown[]).slice(0, CHAT_SCENE_OBJECTS).map((entry, i): Mask => {
-    const { label, segments } = (entry ?? {}) as { label?: unknown; segments?: unknown };
-    if (typeof label !== "string" || !Array.isArray(segments))
-      throw new UserError(
-        `${file}: mask ${i} must have a label and a list of segments (vertex numbers); convert the masks again`,
-      );
-    return { label, vertices: segments as number[] };
-  });
+  const form = 'a detector\'s masks, [{"label", "segments": [vertex, …]}, …]';
+  const masks = parseJson(file, MaskList, form, "convert the masks again")
+    .slice(0, CHAT_SCENE_OBJECTS)
+    .map(({ label, segments }): Mask => ({ label, vertices: segments }));
   return boxesOfMasks(folder, id, masks, file).map(asProposal);
 }
 

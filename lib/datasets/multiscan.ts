@@ -9,7 +9,7 @@ import { invertRigid, multiply4 } from "../geometry/rigid";
 import { DepthStream } from "../io/depth-stream";
 import { readPly } from "../io/ply";
 import { bytesOf, type FrameSource } from "./frame-source";
-import { readJsonOf, readText } from "./json-file";
+import { jsonOf, parsed, parseJson, readText } from "./json-file";
 import { orientedBox } from "./oriented-object";
 import type { SceneMesh, SceneObject } from "./scene";
 
@@ -45,19 +45,27 @@ export function multiscanFiles(
   };
 }
 
+const Numbers = z.array(z.number());
+const Alignment = z.looseObject({ coordinate_transform: z.unknown() });
+const CameraLine = z.looseObject({ intrinsics: z.unknown().optional(), transform: z.unknown().optional() });
+const Facts = z.looseObject({
+  streams: z.array(z.unknown()).optional().catch(undefined),
+  depth_unit: z.unknown().optional(),
+});
+const Annotations = z.looseObject({
+  objects: z.array(z.looseObject({ objectId: z.int().min(1), label: z.string(), obb: z.unknown().optional() })),
+});
+
 /** Column-major numbers as row-major. @throws UserError when there are not `side`² finite ones */
 function fromColumns(value: unknown, side: number, where: string): Float64Array {
-  const numbers = Array.isArray(value) ? (value as unknown[]) : [];
-  if (numbers.length !== side * side || !numbers.every((x) => typeof x === "number" && Number.isFinite(x))) {
+  const numbers = Numbers.safeParse(value).data;
+  if (numbers?.length !== side * side) {
     throw new UserError(
       `${where} must be ${side * side} finite numbers (column-major ${side}x${side}), got ` +
         `${JSON.stringify(value)?.slice(0, 80)}; ${again}`,
     );
   }
-  return Float64Array.from(
-    { length: side * side },
-    (_, i) => (numbers as number[])[(i % side) * side + Math.floor(i / side)]!,
-  );
+  return Float64Array.from({ length: side * side }, (_, i) => numbers[(i % side) * side + Math.floor(i / side)]!);
 }
 
 /**
@@ -70,11 +78,8 @@ function fromColumns(value: unknown, side: number, where: string): Float64Array 
 export function readMultiscanAlignment(scan: string, id: string): Float64Array | undefined {
   const file = multiscanFiles(scan, id).alignment;
   if (!existsSync(file)) return undefined;
-  const back = fromColumns(
-    readJsonOf(file, "the scan's alignment", again).coordinate_transform,
-    4,
-    `${file}: coordinate_transform`,
-  );
+  const { coordinate_transform: transform } = parseJson(file, Alignment, "the scan's alignment", again);
+  const back = fromColumns(transform, 4, `${file}: coordinate_transform`);
   const rotation = [0, 1, 2, 4, 5, 6, 8, 9, 10].map((i) => back[i]!);
   if (!areAxes(rotation)) throw new UserError(`${file}: coordinate_transform must be a rotation and a shift; ${again}`);
   return invertRigid(back);
@@ -104,8 +109,7 @@ const Stream = z.looseObject({
 
 /** Sizes and depth unit from the scan's facts. */
 function readFacts(file: string): { colour: Size; depth: Size; metres: boolean; frames: number } {
-  const { streams, depth_unit: unit } = readJsonOf(file, "the scan's facts", again);
-  const list = z.array(z.unknown()).catch([]).parse(streams);
+  const { streams: list = [], depth_unit: unit } = parseJson(file, Facts, "the scan's facts", again);
   const stream = (extension: string): z.infer<typeof Stream> =>
     list.map((s) => Stream.catch({}).parse(s)).find((s) => s.file_extension === extension) ?? {};
   const whole = (n: unknown): boolean => Number.isSafeInteger(n) && (n as number) > 0;
@@ -133,18 +137,9 @@ function readCameras(file: string, colour: Size, depth: Size): Camera[] {
   const [sx, sy] = [depth[1] / colour[1], depth[0] / colour[0]];
   return lines.map((line, i): Camera => {
     const where = `${file}: line ${i + 1}`;
-    let value: Record<string, unknown>;
-    try {
-      value = (JSON.parse(line) ?? {}) as Record<string, unknown>;
-    } catch (error) {
-      throw new UserError(`${where}: not JSON (${(error as Error).message}); ${again}`);
-    }
-    const K = fromColumns(value.intrinsics, 3, `${where}: intrinsics`);
-    const transform = value.transform;
-    const lost =
-      !Array.isArray(transform) ||
-      transform.length !== 16 ||
-      transform.some((x) => typeof x !== "number" || !Number.isFinite(x));
+    const { intrinsics, transform } = parsed(jsonOf(line, where, again), CameraLine, where, again);
+    const K = fromColumns(intrinsics, 3, `${where}: intrinsics`);
+    const lost = Numbers.safeParse(transform).data?.length !== 16;
     // ARKit's camera has y up and looks along -z
     const turned = lost
       ? undefined
@@ -209,20 +204,12 @@ export function openMultiscanFrames(scan: string, id: string): FrameSource {
  */
 export function readMultiscanObjects(scan: string, id: string): SceneObject[] {
   const file = multiscanFiles(scan, id).annotation;
-  const { objects } = readJsonOf(file, "the scan's objects", again);
-  if (!Array.isArray(objects)) throw new UserError(`${file}: has no objects list; ${again}`);
-  const found = (objects as unknown[])
-    .map((value, i): SceneObject => {
-      const { objectId, label, obb } = (value ?? {}) as Record<string, unknown>;
-      const where = `${file}: objects[${i}]`;
-      if (!Number.isSafeInteger(objectId) || (objectId as number) < 1 || typeof label !== "string")
-        throw new UserError(`${where}: must have an objectId of at least 1 and a label; ${again}`);
+  const { objects } = parseJson(file, Annotations, "the scan's objects", again);
+  const found = objects
+    .map(({ objectId, label, obb }, i): SceneObject => {
       // "wall_cabinet.1" is the first wall cabinet
-      return {
-        id: (objectId as number) - 1,
-        label: label.replace(/\.\d+$/, "").replaceAll("_", " "),
-        box: orientedBox(obb, where),
-      };
+      const name = label.replace(/\.\d+$/, "").replaceAll("_", " ");
+      return { id: objectId - 1, label: name, box: orientedBox(obb, `${file}: objects[${i}]`) };
     })
     .sort((a, b) => a.id - b.id);
   const twice = found.find((o, i) => found[i - 1]?.id === o.id);

@@ -1,14 +1,27 @@
+import { z } from "zod";
 import { UserError } from "../core/errors";
 import type { Box } from "../geometry/box";
 import { areAxes, boxAround } from "../geometry/oriented";
 
-function numbers(value: unknown, count: number, where: string, what: string): number[] {
-  // ARKitScenes nests the matrix as rows, MultiScan lists nine numbers
-  const flat = Array.isArray(value) ? (value as unknown[]).flat() : [];
-  if (flat.length === count && flat.every((x) => typeof x === "number" && Number.isFinite(x))) return flat as number[];
+/** Some finite numbers, flat or in rows: ARKitScenes nests the matrix, MultiScan lists nine numbers. */
+const numbers = (count: number): z.ZodType<number[]> =>
+  z
+    .array(z.union([z.number(), z.array(z.number())]))
+    .transform((list) => list.flat())
+    .refine((list) => list.length === count);
+const [Three, Nine] = [numbers(3), numbers(9)];
+const OrientedBox = z.looseObject({
+  centroid: z.unknown(),
+  axesLengths: z.unknown(),
+  normalizedAxes: z.unknown(),
+});
+
+function finite(value: unknown, form: typeof Three, where: string, what: string): number[] {
+  const found = form.safeParse(value);
+  if (found.success) return found.data;
   throw new UserError(
-    `${where}: ${what} must be ${count} finite numbers, got ${JSON.stringify(value)?.slice(0, 120)}; download ` +
-      "the annotation again",
+    `${where}: ${what} must be ${form === Three ? 3 : 9} finite numbers, got ${JSON.stringify(value)?.slice(0, 120)}; ` +
+      "download the annotation again",
   );
 }
 
@@ -20,10 +33,10 @@ function numbers(value: unknown, count: number, where: string, what: string): nu
  * @throws UserError naming the field that is not as expected
  */
 export function orientedBox(value: unknown, where: string): Box {
-  const { centroid, axesLengths, normalizedAxes } = (value ?? {}) as Record<string, unknown>;
-  const centre = numbers(centroid, 3, where, "centroid");
-  const lengths = numbers(axesLengths, 3, where, "axesLengths");
-  const axes = numbers(normalizedAxes, 9, where, "normalizedAxes");
+  const { centroid, axesLengths, normalizedAxes } = OrientedBox.partial().catch({}).parse(value);
+  const centre = finite(centroid, Three, where, "centroid");
+  const lengths = finite(axesLengths, Three, where, "axesLengths");
+  const axes = finite(normalizedAxes, Nine, where, "normalizedAxes");
   if (lengths.some((l) => l < 0))
     throw new UserError(
       `${where}: axesLengths must not be negative, got [${lengths.join(", ")}]; download the annotation again`,

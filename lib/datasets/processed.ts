@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { UserError } from "../core/errors";
-import { readJson } from "./json-file";
+import { parsed, parseJson } from "./json-file";
 import type { Query } from "./scene";
 import { checkSceneId } from "./scene";
 import { wholeNumber, wordsOf } from "./words";
@@ -14,6 +14,8 @@ const Sample = z.looseObject({
     ann_id: z.union([z.string(), z.number()]).optional(),
   }),
 });
+
+const Samples = z.array(z.unknown());
 
 /**
  * The description inside a user's turn: behind the image mark and the instruction's line, before Nr3D's closing
@@ -43,16 +45,9 @@ export function readProcessed(
   scenes?: ReadonlySet<string>,
 ): Query[] {
   const again = "make the file again with the authors' preprocessing";
-  const list = readJson(file, "the authors' processed samples", again);
-  if (!Array.isArray(list)) throw new UserError(`${file}: expected a list of samples, got ${typeof list}; ${again}`);
-  return list.flatMap((value: unknown, i): Query[] => {
+  return parseJson(file, Samples, "a list of the authors' processed samples", again).flatMap((value, i): Query[] => {
     const where = `${file}: sample ${i}`;
-    const parsed = Sample.safeParse(value);
-    if (!parsed.success) {
-      const issue = parsed.error.issues[0]!;
-      throw new UserError(`${where}: ${issue.path.join(".")}: ${issue.message}; ${again}`);
-    }
-    const { video, conversations, metadata } = parsed.data;
+    const { video, conversations, metadata } = parsed(value, Sample, where, again);
     const sceneId = checkSceneId(video.replace(/^scannet\//, ""), where);
     if (scenes !== undefined && !scenes.has(sceneId)) return [];
     const targetId = wholeNumber(metadata.object_id);

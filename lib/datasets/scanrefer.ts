@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { UserError } from "../core/errors";
-import { readJson } from "./json-file";
+import { parsed, parseJson } from "./json-file";
 import { checkSceneId, type Query, relationKinds } from "./scene";
 import { wholeNumber, wordsOf } from "./words";
 
@@ -21,6 +21,7 @@ const Entry = z.looseObject({
     .optional(),
 });
 type Entry = z.infer<typeof Entry>;
+const Entries = z.array(z.unknown());
 
 const isText = (v: unknown): v is string => typeof v === "string";
 const isId = (v: unknown): boolean => typeof v === "string" || (typeof v === "number" && Number.isFinite(v));
@@ -53,11 +54,7 @@ function isEntry(v: unknown): v is Entry {
 
 /** @throws UserError saying what `Entry` does not accept */
 function checkEntry(value: unknown, where: string): Entry {
-  if (isEntry(value)) return value;
-  const parsed = Entry.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new UserError(`${where}: ${issue.path.join(".")}: ${issue.message}; download the file again`);
+  return isEntry(value) ? value : parsed(value, Entry, where, "download the file again");
 }
 
 /**
@@ -67,10 +64,8 @@ function checkEntry(value: unknown, where: string): Entry {
  * @throws UserError naming the entry that is not as expected
  */
 export function readScanRefer(file: string, scenes?: ReadonlySet<string>): Query[] {
-  const list = readJson(file, "ScanRefer's annotations", 'download them again or run "data make"');
-  if (!Array.isArray(list))
-    throw new UserError(`${file}: expected a list of annotations, got ${typeof list}; download it again`);
-  const entries = list.map((value: unknown, i) => {
+  const todo = 'download them again or run "data make"';
+  const entries = parseJson(file, Entries, "ScanRefer's annotations, a list", todo).map((value, i) => {
     const entry = checkEntry(value, `${file}: annotation ${i}`);
     checkSceneId(entry.scene_id, `${file}: annotation ${i}`);
     const target = wholeNumber(entry.object_id);

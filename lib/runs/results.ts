@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import type { z } from "zod";
+import { z } from "zod";
 import { UserError } from "../core/errors";
 import { namesIn, textIn } from "../core/files";
 import { inProject } from "../core/root";
@@ -57,8 +57,7 @@ function setAside(file: string): void {
 
 function isObject(line: string): boolean {
   try {
-    const value = JSON.parse(line) as unknown;
-    return typeof value === "object" && value !== null && !Array.isArray(value);
+    return z.looseObject({}).safeParse(JSON.parse(line)).success;
   } catch {
     return false;
   }

@@ -187,7 +187,7 @@ describe("frames", () => {
   });
 
   test.each<[string, unknown, string]>([
-    ["no object", [], "embodiedscan.json: : "],
+    ["no object", [], "embodiedscan.json: Invalid input: expected record, received array"],
     [
       "a matrix of three rows",
       {

@@ -232,12 +232,12 @@ describe("ARKitScenes", () => {
     [
       "an annotation that is a list",
       (c) => writeFileSync(join(c, `${video}_3dod_annotation.json`), "[]"),
-      "expected an object with the capture's objects, got a list",
+      "Invalid input: expected object, received array; expected the capture's objects",
     ],
     [
       "an annotation without data",
       (c) => writeFileSync(join(c, `${video}_3dod_annotation.json`), "{}"),
-      "has no data list",
+      "data: Invalid input: expected array, received undefined",
     ],
     [
       "an annotation that was skipped",
@@ -247,7 +247,7 @@ describe("ARKitScenes", () => {
     [
       "an object without a label",
       (c) => writeFileSync(join(c, `${video}_3dod_annotation.json`), '{"data": [null]}'),
-      "data[0]: has no label",
+      "data[0]: Invalid input: expected object, received null",
     ],
     [
       "a box that is none",
@@ -453,11 +453,11 @@ describe("MultiScan", () => {
         ),
       "coordinate_transform must be a rotation and a shift",
     ],
-    ["no objects", (s) => writeFileSync(join(s, `${scanId}.annotations.json`), "{}"), "has no objects list"],
+    ["no objects", (s) => writeFileSync(join(s, `${scanId}.annotations.json`), "{}"), "objects: Invalid input: expected array, received undefined"],
     [
       "an object without an id",
       (s) => writeFileSync(join(s, `${scanId}.annotations.json`), '{"objects": [{"label": "bag.1"}]}'),
-      "objects[0]: must have an objectId of at least 1 and a label",
+      "objects.0.objectId: Invalid input: expected number, received undefined",
     ],
     [
       "an object given twice",

@@ -72,15 +72,15 @@ describe("Chat-Scene's masks", () => {
   });
 
   test.each<[string, unknown, string]>([
-    ["no list", {}, "expected [{"],
-    ["no segments", [{ label: "chair" }], "mask 0 must have a label and a list of segments (vertex numbers)"],
-    ["nothing in it", [null], "mask 0 must have a label"],
+    ["no list", {}, "expected array, received object; expected a detector's masks, [{"],
+    ["no segments", [{ label: "chair" }], "0.segments: Invalid input: expected array"],
+    ["nothing in it", [null], "0: Invalid input: expected object, received null"],
     [
       "a vertex of another scan",
       [{ label: "chair", segments: [3, 25] }],
       "mask 0 has vertex 25, expected 0 to 24; the file belongs to another scan",
     ],
-    ["a vertex that is none", [{ label: "chair", segments: ["3"] }], "mask 0 has vertex 3, expected 0 to 24"],
+    ["a vertex that is none", [{ label: "chair", segments: ["3"] }], "0.segments.0: Invalid input: expected number"],
   ])("with %s are refused", (_, content, message) => {
     data.file(`mask3d/${id}.json`, content);
     refused(message);

@@ -122,7 +122,7 @@ describe("ScanRefer", () => {
       [{ ...entry, object_id: "chair" }],
       'a.json: annotation 0 (scene0011_00): object_id must be a whole number, got "chair"',
     ],
-    ["no list", { entries: [] }, "a.json: expected a list of annotations, got object"],
+    ["no list", { entries: [] }, "a.json: Invalid input: expected array, received object"],
     ["no JSON", "[{", "a.json: not JSON"],
   ])("refuses %s", (_, content, message) => {
     const path = file("a.json", content);

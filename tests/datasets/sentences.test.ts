@@ -124,7 +124,7 @@ describe("the authors' samples", () => {
   });
 
   test.each<[string, unknown, string]>([
-    ["no list", {}, "a.json: expected a list of samples, got object"],
+    ["no list", {}, "a.json: Invalid input: expected array, received object"],
     [
       "another task",
       [{ ...sample, metadata: { ...sample.metadata, dataset: "scan2cap" } }],

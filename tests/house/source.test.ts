@@ -32,6 +32,38 @@ describe("a source file", () => {
     expect([...rooms.values()].filter((files) => files.length > 1)).toEqual([]);
   });
 
+  /** JSON that no schema takes in the same expression, and why that is right. */
+  const parsedOtherwise: Readonly<Record<string, string>> = {
+    "lib/bench/save.ts": "the schema follows, with the file's own message",
+    "lib/cli/kernel.ts": "the project's own kernelspec, printed as it is",
+    "lib/config/resolve.ts": "a value of --set: the schema looks at the whole configuration",
+    "lib/core/root.ts": "package.json of this very code",
+    "lib/datasets/json-file.ts": "what parseJson and parsed are made of",
+    "lib/datasets/rooms/card.ts": "the schema follows, with the file's own message",
+    "lib/io/json.ts": "what readJsonAs is made of",
+    "lib/io/tokenizer.ts": "two schemas follow, the kind of tokenizer first",
+    "lib/notebook/display.ts": "a copy of what the lab has just made",
+    "lib/notebook/document.ts": "the schema follows, with the file's own message",
+    "lib/notebook/kernel/compiler.ts": "a source map that the compiler has just made",
+    "lib/notebook/kernel/outbox.ts": "what the kernel's other thread has just made",
+    "lib/notebook/kernel/server.ts": "what the kernel's other thread has just made",
+    "lib/notebook/parameters.ts": "only whether a value is JSON is asked",
+    "lib/notebook/wire.ts": "the schema follows, with the file's own message",
+    "lib/runs/answers.ts": "the schema follows, with the file's own message",
+  };
+
+  test("lets a schema take every JSON that is read", () => {
+    const found = sources
+      .filter(({ path }) => inLibrary(path) && path.endsWith(".ts"))
+      .filter(({ lines }) =>
+        [...lines.join("\n").matchAll(/(.*)JSON\.parse\(/g)].some(
+          ([, before]) => !/\.(?:parse|safeParse)\($/.test(before!) && !/^\s*(?:\/\/|\*)/.test(before!),
+        ),
+      )
+      .map(({ path }) => path);
+    expect(found.filter((path) => !Object.hasOwn(parsedOtherwise, path))).toEqual([]);
+  });
+
   /** Short, and yet what somebody looks for under this name; index.ts is a folder's surface. */
   const ideas = [
     "lib/cli/main.ts",

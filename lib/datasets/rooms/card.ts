@@ -31,24 +31,18 @@ export type ControlRow = z.output<typeof ControlRow>;
 export function readControlRows(file: string): ControlRow[] {
   if (!existsSync(file)) throw new UserError(`${file} is missing: expected result rows as json`);
   const text = readFileSync(file, "utf8").trim();
-  let values: unknown[];
+  let values: unknown;
   try {
-    values = text.startsWith("[")
-      ? (JSON.parse(text) as unknown[])
-      : text.split("\n").map((line) => JSON.parse(line) as unknown);
+    values = JSON.parse(text.startsWith("[") ? text : `[${text.split("\n").join(",")}]`);
   } catch (error) {
     throw new UserError(
       `${file}: not JSON (${(error as Error).message}); expected a list of result rows or one row a line`,
     );
   }
-  return values.map((value, i) => {
-    const parsed = ControlRow.safeParse(value);
-    if (!parsed.success)
-      throw new UserError(
-        `${file}: row ${i}: ${parsed.error.issues[0]!.path.join(".")}: ${parsed.error.issues[0]!.message}`,
-      );
-    return parsed.data;
-  });
+  const parsed = z.array(ControlRow).safeParse(values);
+  if (parsed.success) return parsed.data;
+  const { path, message } = parsed.error.issues[0]!;
+  throw new UserError(`${file}: row ${String(path[0])}: ${path.slice(1).join(".")}: ${message}`);
 }
 
 /** Everything on the card that is measured. */

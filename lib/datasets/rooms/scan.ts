@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { z } from "zod";
 import { UserError } from "../../core/errors";
 import { Rng } from "../../core/rng";
 import type { Box } from "../../geometry/box";
@@ -8,9 +9,11 @@ import { invertRigid, multiply4, turnAndShift } from "../../geometry/rigid";
 import { encodeJpg } from "../../io/jpg";
 import { writePly } from "../../io/ply";
 import { encodePng16 } from "../../io/png16";
-import type { Proposal } from "../scene";
+import { BoxForm } from "../box-file";
+import { parsed, parseJson } from "../json-file";
+import { type Proposal, relationKinds } from "../scene";
 import { cameraOf, disturbed, walk } from "./cameras";
-import type { ColourName } from "./classes";
+import { type ColourName, colourNames } from "./classes";
 import { configHash, planRooms, type RoomPlan, type RoomsConfig } from "./config";
 import { detect } from "./detector";
 import { drawLayout, type Layout, type RoomObject } from "./layout";
@@ -42,6 +45,37 @@ export interface RoomRecord {
   readonly proposals: readonly Proposal[];
 }
 
+/** Width, depth, height. */
+const Metres = z.tuple([z.number(), z.number(), z.number()]);
+const RecordConfig = z.looseObject({ config: z.string() });
+const RoomRecordFile: z.ZodType<RoomRecord> = z.strictObject({
+  id: z.string(),
+  split: z.enum(["train", "val"]),
+  config: z.string(),
+  content: z.string(),
+  size: Metres,
+  objects: z.array(
+    z.strictObject({
+      label: z.string(),
+      colour: z.enum(colourNames),
+      role: z.enum(["anchor", "target", "small", "single"]),
+      box: BoxForm,
+      pixels: z.array(z.int().min(0)),
+    }),
+  ),
+  sentences: z.array(
+    z.strictObject({
+      kind: z.enum(relationKinds),
+      target: z.int().min(0),
+      anchors: z.array(z.int().min(0)),
+      text: z.string(),
+    }),
+  ),
+  proposals: z.array(
+    z.strictObject({ box: BoxForm, label: z.string().optional(), score: z.number().optional() }),
+  ),
+});
+
 export const sceneFolder = (folder: string, id: string): string => join(folder, "scans", id);
 const recordFile = (folder: string, id: string): string => join(sceneFolder(folder, id), `${id}.rooms.json`);
 
@@ -61,8 +95,9 @@ export function finishedRoom(folder: string, id: string, config: RoomsConfig): R
     }
     return undefined;
   }
-  const record = JSON.parse(readFileSync(file, "utf8")) as RoomRecord;
-  return record.config === configHash(config) ? record : undefined;
+  const todo = "remove the scan's folder and run data make again";
+  const record = parseJson(file, RecordConfig, "what the maker remembers of a room", todo);
+  return record.config === configHash(config) ? parsed(record, RoomRecordFile, file, todo) : undefined;
 }
 
 function chooseLayout(config: RoomsConfig, rng: Rng): Layout {
