@@ -13,15 +13,48 @@ export interface Departure {
   readonly release?: string;
   readonly here: string;
   readonly why: string;
+  /** The presets that it is about; all unless given. */
+  readonly presets?: readonly PresetName[];
 }
 
 type Reference = "paper" | "release";
 type Json = Record<string, unknown>;
 
+/**
+ * Video-3D-LLM beside S²-MLLM's model, as its paper (arXiv 2412.00493) and its training script have it: all weights
+ * train, in batches of 16 (8 GPUs, 2 scenes each); φ behind the pooling; the answer is the bare <ground>.
+ */
+const video3dLlm: Json = {
+  preset: "video-3d-llm",
+  vision: { postNorm: true },
+  structure: { interView: false, intraView: false },
+  positions: { rays: false, coordinatesAt: "pooled" },
+  reconstruction: { enabled: false },
+  prompt: { answer: "ground" },
+  lossWeights: { recon: 0, language: 0 },
+  lora: {
+    fullLayers: 28,
+    fullVision: true,
+    trainFinalNorm: true,
+    trainLmHead: true,
+    trainNewline: true,
+    language: false,
+    vision: false,
+  },
+  training: { accumulate: 16, learningRate: 1e-5, visionRate: 0.2, warmup: 0.03 },
+  data: { frames: 32 },
+};
+/** What its release does besides: holes in depth lie at the camera. */
+const video3dLlmReleased: Json = { data: { depthHoles: "released" } };
+
 /** The model of S²-MLLM's paper and of its release, and Video-3D-LLM's own, as configurations. */
 function referenceOf(preset: PresetName, reference: Reference): S2Config {
-  if (preset === "video-3d-llm") return parseConfig(presets[preset], preset);
   const model = presets["llava-video-7b"] as Json;
+  if (preset === "video-3d-llm")
+    return parseConfig(
+      merge(merge(model, video3dLlm), reference === "release" ? video3dLlmReleased : {}),
+      `${preset}, ${reference}`,
+    );
   const change: Json =
     reference === "release"
       ? (ablations.released as Json)
@@ -54,7 +87,8 @@ export function departuresOf(preset: PresetName): readonly Departure[] {
     ...differencesFrom(config, preset, "release"),
   ]);
   return departures.filter(
-    ({ config: paths }) => "cannotBeSwitched" in paths || paths.some((path) => different.has(path)),
+    ({ config: paths, presets: of }) =>
+      (of?.includes(preset) ?? true) && ("cannotBeSwitched" in paths || paths.some((path) => different.has(path))),
   );
 }
 
@@ -259,6 +293,7 @@ export const departures: readonly Departure[] = [
     release: "what the structure module and the projector make of it",
     here: "as the release",
     why: "the paper's count of trained parameters has P at that width",
+    presets: ["llava-video-7b", "nano"],
   },
   {
     what: "precision",
@@ -287,5 +322,6 @@ export const departures: readonly Departure[] = [
       "rows; ScanRefer's preparation reads a key that ScanRefer does not have",
     here: "sentences come from the data sets' own files, each split by its own list",
     why: "a leaked split measures nothing",
+    presets: ["llava-video-7b", "nano"],
   },
 ];

@@ -1,4 +1,5 @@
 import { UserError } from "../core/errors";
+import { rowOf } from "./rigid";
 
 /**
  * Cameras look along +z with x right and y down; pixels are u = column, v = row at whole numbers (no half pixel);
@@ -31,20 +32,9 @@ export function unproject(
   holes: Holes = "nan",
 ): Float32Array {
   const out = new Float32Array(rows * cols * 3);
-  const [r00, r01, r02, tx, r10, r11, r12, ty, r20, r21, r22, tz] = Array.from(pose) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const [r00, r01, r02, tx] = rowOf(pose, 0);
+  const [r10, r11, r12, ty] = rowOf(pose, 1);
+  const [r20, r21, r22, tz] = rowOf(pose, 2);
   const a = Float64Array.from({ length: cols }, (_, u) => (u - k.cx) / k.fx);
   for (let v = 0, i = 0, at = 0; v < rows; v++) {
     const b = (v - k.cy) / k.fy;

@@ -3,6 +3,14 @@ import type { Box } from "./box";
 /** Row-major 4x4 matrices, metres. */
 export const identity4 = (): Float64Array => Float64Array.of(1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1);
 
+/** A row of a row-major 4x4 matrix. */
+export const rowOf = (m: ArrayLike<number>, row: number): readonly [number, number, number, number] => [
+  m[4 * row]!,
+  m[4 * row + 1]!,
+  m[4 * row + 2]!,
+  m[4 * row + 3]!,
+];
+
 /** a · b */
 export function multiply4(a: ArrayLike<number>, b: ArrayLike<number>): Float64Array {
   const out = new Float64Array(16);

@@ -1,3 +1,5 @@
+import { rowOf } from "./rigid";
+
 /**
  * The rotation by |v| radians about v, right-handed (Rodrigues' formula): 3x3 row-major.
  *
@@ -55,17 +57,9 @@ export function poseOf(numbers: readonly number[]): Float64Array {
  * How far the rotation of a pose is from one: the largest entry of |RᵀR - 1|, and the handedness; NaN counts as far.
  */
 export function rotationError(pose: ArrayLike<number>): { readonly error: number; readonly determinant: number } {
-  const [a, b, c, d, e, f, g, h, i] = [0, 1, 2, 4, 5, 6, 8, 9, 10].map((k) => pose[k]!) as number[] as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const [a, b, c] = rowOf(pose, 0);
+  const [d, e, f] = rowOf(pose, 1);
+  const [g, h, i] = rowOf(pose, 2);
   const columns = [
     [a, d, g],
     [b, e, h],

@@ -120,6 +120,42 @@ test.each(["paper", "release"] as const)(
   },
 );
 
+/** What spec 3.2 says of Video-3D-LLM, paper and script. */
+const video: Readonly<Record<string, unknown>> = {
+  "structure.interView": false,
+  "structure.intraView": false,
+  "positions.rays": false,
+  "positions.coordinatesAt": "pooled",
+  "reconstruction.enabled": false,
+  "lora.vision": false,
+  "lora.fullVision": true,
+  "lora.fullLayers": 28,
+  "lossWeights.language": 0,
+  "prompt.answer": "ground",
+  "training.epochs": 1,
+  "training.learningRate": 1e-5,
+  "training.visionRate": 0.2,
+  "training.warmup": 0.03,
+  "training.weightDecay": 0,
+  "data.frames": 32,
+  "data.proposals": "detector",
+  "data.trainFrames": "uniform",
+};
+
+test("video-3d-llm is held against its own paper and release, not against itself", () => {
+  const config = resolveConfig({ preset: "video-3d-llm" });
+  for (const [path, value] of Object.entries(video)) expect(at(config, path), path).toBe(value);
+  const { scenes, sentences, accumulate } = config.training;
+  expect(scenes * sentences * accumulate).toBe(16);
+  expect(differencesFrom(config, "video-3d-llm", "paper")).toEqual([]);
+  expect(differencesFrom(config, "video-3d-llm", "release")).toEqual(["data.depthHoles"]);
+  const other = resolveConfig({ preset: "video-3d-llm", set: ["training.learningRate=2e-5", "positions.rays=true"] });
+  expect(differencesFrom(other, "video-3d-llm", "paper").sort()).toEqual(["positions.rays", "training.learningRate"]);
+  const named = departuresOf("video-3d-llm").map(({ what }) => what);
+  expect(named).toContain("depth holes");
+  expect(named).not.toContain("what the projection P reads");
+});
+
 test("the ablation `released` gives every value of the release", () => {
   const config = resolveConfig({ preset: "llava-video-7b", ablation: "released" });
   for (const [path, value] of Object.entries(facts.release)) expect(at(config, path), path).toBe(value);

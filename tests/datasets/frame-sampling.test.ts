@@ -4,12 +4,11 @@ import { Rng } from "../../lib/core/rng";
 import { coverageFrames, coverageOf, greedyCoverage, voxelsSeen } from "../../lib/datasets/frame-sampling";
 import { openScene } from "../../lib/datasets/scannet";
 import {
-  alignment,
+  alignedPoseOf,
   columns,
   dataFolder,
   depthIntrinsics,
   depthOf,
-  poseOf,
   rows,
   writeScan,
 } from "../setup/formats/scan";
@@ -21,13 +20,6 @@ beforeEach(() => {
 });
 afterEach(() => data.remove());
 const scan = (name: string): string => join("scans", id, name);
-
-/** alignment · pose, written out. */
-function aligned(pose: readonly number[]): number[] {
-  return Array.from({ length: 16 }, (_, at) =>
-    [0, 1, 2, 3].reduce((sum, k) => sum + alignment[4 * Math.floor(at / 4) + k]! * pose[4 * k + (at % 4)]!, 0),
-  );
-}
 
 describe("maximum coverage", () => {
   test("voxels are rounded to 0.1 m, ties to even, holes have none", () => {
@@ -83,7 +75,7 @@ describe("maximum coverage", () => {
     function worldOf(at: number): number[] {
       const n = Number(scene.frames[at]);
       const d = depthOf(n) / 1000;
-      const pose = aligned(poseOf(n));
+      const pose = alignedPoseOf(n);
       return Array.from({ length: rows * columns }, (_, i) => {
         const c = [
           (((i % columns) - depthIntrinsics[2]) / depthIntrinsics[0]) * d,

@@ -5,7 +5,7 @@ import { UserError } from "../../lib/core/errors";
 import { readLabels } from "../../lib/datasets/objects";
 import { DamagedFrame, openScene, readView, readWholeViews } from "../../lib/datasets/scannet";
 import {
-  alignment,
+  alignedPoseOf,
   columns,
   dataFolder,
   depthIntrinsics,
@@ -14,7 +14,6 @@ import {
   layouts,
   objects,
   plyFile,
-  poseOf,
   rows,
   type ScanSpec,
   scanVertices,
@@ -30,13 +29,6 @@ beforeEach(() => {
 afterEach(() => data.remove());
 const scan = (name: string): string => join("scans", id, name);
 
-/** alignment · pose, written out. */
-function aligned(pose: readonly number[]): number[] {
-  return Array.from({ length: 16 }, (_, at) =>
-    [0, 1, 2, 3].reduce((sum, k) => sum + alignment[4 * Math.floor(at / 4) + k]! * pose[4 * k + (at % 4)]!, 0),
-  );
-}
-
 describe.each(layouts)("a scan as %s", (layout) => {
   test("gives objects, cameras and images", async () => {
     await writeScan(data.folder, { layout });
@@ -50,7 +42,7 @@ describe.each(layouts)("a scan as %s", (layout) => {
       cx: depthIntrinsics[2],
       cy: depthIntrinsics[3],
     });
-    expect(scene.poses.map((p) => [...p])).toEqual([0, 1, 2, 3].map((i) => aligned(poseOf(i))));
+    expect(scene.poses.map((p) => [...p])).toEqual([0, 1, 2, 3].map((i) => alignedPoseOf(i)));
     const view = await readView(scene, scene.frames[3]!, rows);
     expect(new Set(view.depth)).toEqual(new Set([Math.fround(depthOf(3) / 1000)]));
     // jpeg at quality 100 of a flat grey
@@ -72,7 +64,7 @@ describe.each(layouts)("a scan as %s", (layout) => {
             [0, 2],
           ],
     );
-    expect([...scene.poses[1]!]).toEqual(aligned(poseOf(3)));
+    expect([...scene.poses[1]!]).toEqual(alignedPoseOf(3));
   });
 
   test("without any finite pose is an error", async () => {

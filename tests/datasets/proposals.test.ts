@@ -1,22 +1,14 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
 import { readProposals } from "../../lib/datasets/proposals";
+import { dataFolder } from "../setup/formats/scan";
 
-let folder: string;
+let data: ReturnType<typeof dataFolder>;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "s2-annotations-"));
+  data = dataFolder();
 });
-afterEach(() => rmSync(folder, { recursive: true }));
-
-function file(name: string, content: unknown): string {
-  const path = join(folder, name);
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
-  return path;
-}
+afterEach(() => data.remove());
+const file = (name: string, content: unknown): string => data.file(name, content);
 
 describe("proposals", () => {
   const box = [1, 2, 0.5, 1, 1, 1];
@@ -26,7 +18,7 @@ describe("proposals", () => {
       scene: "scene0001_00",
       proposals: [{ box, label: "bed", score: 0.5 }, { box }],
     });
-    expect(readProposals(folder, "scene0001_00")).toEqual([{ box, label: "bed", score: 0.5 }, { box }]);
+    expect(readProposals(data.folder, "scene0001_00")).toEqual([{ box, label: "bed", score: 0.5 }, { box }]);
   });
 
   test.each<[string, unknown, string]>([
@@ -55,12 +47,12 @@ describe("proposals", () => {
     ["no JSON", "{", "scene0001_00.json: not JSON"],
   ])("refuses %s", (_, content, message) => {
     file("proposals/scene0001_00.json", content);
-    expect(() => readProposals(folder, "scene0001_00")).toThrow(UserError);
-    expect(() => readProposals(folder, "scene0001_00")).toThrow(message);
+    expect(() => readProposals(data.folder, "scene0001_00")).toThrow(UserError);
+    expect(() => readProposals(data.folder, "scene0001_00")).toThrow(message);
   });
 
   test("says when a scene has none", () => {
-    expect(() => readProposals(folder, "scene0009_00")).toThrow(
+    expect(() => readProposals(data.folder, "scene0009_00")).toThrow(
       "scene0009_00.json is missing: expected the detector's boxes of scene0009_00",
     );
   });

@@ -1,22 +1,15 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
 import { decodeStimulus, pythonList, readReferIt3D } from "../../lib/datasets/referit3d";
+import { dataFolder } from "../setup/formats/scan";
 
-let folder: string;
+let data: ReturnType<typeof dataFolder>;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "s2-annotations-"));
+  data = dataFolder();
 });
-afterEach(() => rmSync(folder, { recursive: true }));
-
-function file(name: string, content: unknown): string {
-  const path = join(folder, name);
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
-  return path;
-}
+afterEach(() => data.remove());
+const file = (name: string, content: unknown): string => data.file(name, content);
 
 describe("ReferIt3D", () => {
   test("a stimulus id", () => {
@@ -148,6 +141,6 @@ describe("ReferIt3D", () => {
     expect(() => readReferIt3D(file("s.csv", "scan_id,utterance\nscene0525_00,hi\n"), "sr3d")).toThrow(
       "columns stimulus_id, instance_type, target_id, tokens missing",
     );
-    expect(() => readReferIt3D(join(folder, "x.csv"), "nr3d")).toThrow("x.csv is missing: expected Nr3D's csv");
+    expect(() => readReferIt3D(join(data.folder, "x.csv"), "nr3d")).toThrow("x.csv is missing: expected Nr3D's csv");
   });
 });

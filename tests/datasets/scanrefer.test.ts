@@ -1,22 +1,15 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
 import { readScanRefer } from "../../lib/datasets/scanrefer";
+import { dataFolder } from "../setup/formats/scan";
 
-let folder: string;
+let data: ReturnType<typeof dataFolder>;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "s2-annotations-"));
+  data = dataFolder();
 });
-afterEach(() => rmSync(folder, { recursive: true }));
-
-function file(name: string, content: unknown): string {
-  const path = join(folder, name);
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
-  return path;
-}
+afterEach(() => data.remove());
+const file = (name: string, content: unknown): string => data.file(name, content);
 
 describe("ScanRefer", () => {
   const entry = {
@@ -131,6 +124,6 @@ describe("ScanRefer", () => {
   });
 
   test("says when the file is not there", () => {
-    expect(() => readScanRefer(join(folder, "b.json"))).toThrow(/b\.json is missing: expected ScanRefer's annotations/);
+    expect(() => readScanRefer(join(data.folder, "b.json"))).toThrow(/b\.json is missing: expected ScanRefer's annotations/);
   });
 });

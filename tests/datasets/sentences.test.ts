@@ -1,3 +1,5 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
 import { readLabelMap, scanReferTable } from "../../lib/datasets/label-map";
@@ -7,8 +9,8 @@ import { readReferIt3D } from "../../lib/datasets/referit3d";
 import { readScanRefer } from "../../lib/datasets/scanrefer";
 import { readSentences, sentenceFile } from "../../lib/datasets/sentences";
 import { classesOf } from "../../lib/eval/score";
-import { multipleTargets, scanReferClasses } from "../../lib/eval/splits";
-import { dataFolder, writeScan } from "../setup/formats/scan";
+import { isEasy, isViewDependent, multipleTargets, scanReferClasses } from "../../lib/eval/splits";
+import { dataFolder, objects, writeScan } from "../setup/formats/scan";
 
 const id = "scene0011_00";
 let data: ReturnType<typeof dataFolder>;
@@ -158,6 +160,51 @@ describe("the authors' samples", () => {
     data.file("processed/scanrefer_vg_val_llava_style.json", [sample, { ...sample, video: "scannet/scene0012_00" }]);
     expect(readSentences(data.folder, "scanrefer", "val").map((q) => [q.sceneId, q.sameClass])).toEqual([[id, 2]]);
   });
+});
+
+test("Nr3D reads the same from its csv as from the authors' samples: words, splits and targets", async () => {
+  await writeScan(data.folder);
+  data.file("scannetv2_val.txt", `${id}\n`);
+  // [target, sentence, words as ReferIt3D's csv lists them]
+  const said = [
+    [0, "The chair on the left, near the door.", "the chair on the left , near the door ."],
+    [1, "the bin that's behind the desk", "the bin that 's behind the desk"],
+    [2, "Facing the window: the chair to the right.", "facing the window : the chair to the right ."],
+    [2, "the right-most chair in the corner", "the right-most chair in the corner"],
+    [1, "Not the chairs (front).", "not the chairs ( front ) ."],
+  ] as const;
+  const named = objects.map(({ label }) => label.replace(" ", "_"));
+  const alike = (target: number): number[] => named.flatMap((n, i) => (n === named[target] && i !== target ? [i] : []));
+  const rows = said.map(([target, text, words]) => {
+    const stimulus = [id, named[target], alike(target).length + 1, target, ...alike(target)].join("-");
+    const tokens = words.split(" ").map((word) => (word.includes("'") ? `""${word}""` : `'${word}'`));
+    return `${stimulus},${id},${named[target]},${target},"${text}","[${tokens.join(", ")}]"`;
+  });
+  data.file("nr3d.csv", ["stimulus_id,scan_id,instance_type,target_id,utterance,tokens", ...rows].join("\n"));
+  const fromCsv = readSentences(data.folder, "nr3d", "val");
+  rmSync(join(data.folder, "nr3d.csv"));
+  data.file(
+    "processed/nr3d_val_llava_style.json",
+    said.map(([target, text]) => ({
+      video: `scannet/${id}`,
+      conversations: [
+        {
+          value:
+            `<image>Identify the object according to the following description.\n${text}\nThere may be no ` +
+            "corresponding object, or there may be one or more objects.",
+        },
+        { value: `The ${named[target]} is located at <ground> in global coordinates.` },
+      ],
+      metadata: { dataset: "nr3d", object_id: target },
+    })),
+  );
+  const fromJson = readSentences(data.folder, "nr3d", "val");
+  const seen = (queries: typeof fromCsv): unknown[] =>
+    queries.map((q) => [q.targetId, q.category, q.description, q.tokens, q.sameClass, isViewDependent(q.tokens)]);
+  expect(seen(fromJson)).toEqual(seen(fromCsv));
+  expect(fromCsv.map(({ tokens }) => tokens)).toEqual(said.map(([, , words]) => words.split(" ")));
+  expect(fromCsv.map(({ tokens }) => isViewDependent(tokens))).toEqual([true, true, true, false, true]);
+  expect(fromCsv.map(({ sameClass }) => isEasy(sameClass))).toEqual([true, true, true, true, true]);
 });
 
 describe("where sentences lie", () => {

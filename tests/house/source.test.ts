@@ -34,6 +34,7 @@ describe("a source file", () => {
 
   /** JSON that no schema takes in the same expression, and why that is right. */
   const parsedOtherwise: Readonly<Record<string, string>> = {
+    "lib/bench/gpu/parts.ts": "the schema follows, with the part's own message",
     "lib/bench/save.ts": "the schema follows, with the file's own message",
     "lib/cli/kernel.ts": "the project's own kernelspec, printed as it is",
     "lib/config/resolve.ts": "a value of --set: the schema looks at the whole configuration",

@@ -31,6 +31,14 @@ export const greyOf = (frame: number): number => 20 + 20 * frame;
 /** Camera-to-world in the scan's own world: an upright camera that walks along x. */
 export const poseOf = (frame: number): number[] => [1, 0, 0, 0.25 * frame, 0, 0, 1, -3, 0, -1, 0, 1, 0, 0, 0, 1];
 
+/** The same in the aligned world: alignment · pose, written out. */
+export function alignedPoseOf(frame: number): number[] {
+  const pose = poseOf(frame);
+  return Array.from({ length: 16 }, (_, at) =>
+    [0, 1, 2, 3].reduce((sum, k) => sum + alignment[4 * Math.floor(at / 4) + k]! * pose[4 * k + (at % 4)]!, 0),
+  );
+}
+
 export interface ScanSpec {
   readonly id?: string;
   readonly layout?: Layout;
