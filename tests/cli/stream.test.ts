@@ -79,12 +79,23 @@ test("stream needs a folder whose weights fit", async () => {
   await expect(stream([folder])).rejects.toThrow("neither model.safetensors nor model.safetensors.index.json in it");
 });
 
-test("params --estimate adds memory and time of each kind of work", async () => {
+test("params --estimate adds memory and time of each kind of work, and epochs, steps and hours of the training", async () => {
   const { out } = await printed(params, "--preset", "llava-video-7b", "--estimate", "--json");
   const { trainable, estimate } = JSON.parse(out) as {
     trainable: number;
-    estimate: { gigaflopsPerSecond: number; work: { work: string; bytes: number; seconds: number }[] };
+    estimate: {
+      gigaflopsPerSecond: number;
+      work: { work: string; bytes: number; seconds: number }[];
+      training: { epochs: number; steps: number; hours: number };
+    };
   };
+  // ten thousand sentences are assumed where the data are not there: one each, eight a step
+  expect(estimate.training).toMatchObject({ epochs: 1, steps: 1250, known: false });
+  expect(estimate.training.hours).toBeGreaterThan(1);
+  const said = await printed(params, "--preset", "llava-video-7b", "--estimate");
+  expect(said.out).toMatch(
+    /^training: 1 epoch of 10,000 sentences, say \(data.scannet is not there; .*\): 1,250 steps of 8 batches, about [\d,.]+ hours$/m,
+  );
   expect(trainable).toBe(1_767_499_776);
   expect(estimate.work.map(({ work }) => work)).toEqual(["train", "answer", "stream", "stream-train"]);
   expect(estimate.gigaflopsPerSecond).toBeGreaterThan(0);

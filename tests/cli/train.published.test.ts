@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { run as convert } from "../../lib/cli/convert";
 import { run as evaluate } from "../../lib/cli/eval";
 import { run as ground } from "../../lib/cli/ground";
+import { run as params } from "../../lib/cli/params";
 import { run as train } from "../../lib/cli/train";
 import { resolveConfig } from "../../lib/config/resolve";
 import { silent } from "../../lib/core/progress";
@@ -125,6 +126,11 @@ describe("a tiny checkpoint in LLaVA-Video's names", () => {
     expect(out).toContain(`tokenizer.json: ${vocabulary} tokens`);
     expect(out).toContain("fits llava-video-7b");
     expect(status).toBe(0);
+  });
+
+  test("is estimated at two epochs of 24 sentences, two a step", async () => {
+    const { out } = await printed(params, "--preset", "llava-video-7b", ...options(set), "--estimate");
+    expect(out).toMatch(/^training: 2 epochs of 24 sentences: 24 steps of 2 batches, about [\d.e-]+ hours$/m);
   });
 
   test("trained for two epochs over three sets has the accuracies that the authors' evaluators count", async () => {

@@ -104,6 +104,12 @@ describe("errors", () => {
     );
   });
 
+  test("an unknown prompt template", () => {
+    expect(errorOf(() => resolveConfig({ preset: "nano", set: ["prompt.template=chatml"] })).message).toMatch(
+      /prompt\.template: .*"released"\|"compact"/,
+    );
+  });
+
   test("an unknown key, deep and at the top", () => {
     const deep = errorOf(() => resolveConfig({ preset: "nano", set: ["training.step=3"] }));
     expect(deep.message).toMatch(

@@ -13,6 +13,7 @@ import { type Answer, predict } from "../../lib/eval/predict";
 import { scoreAnswers } from "../../lib/eval/score";
 import type { Session } from "../../lib/eval/session";
 import { iou } from "../../lib/geometry/box";
+import { Tokenizer } from "../../lib/io/tokenizer";
 import { disposeParameters } from "../../lib/model/initialise";
 import { readRecord } from "../../lib/runs/folder";
 import { fineTune } from "../../lib/train/fine-tune";
@@ -101,6 +102,25 @@ describe("predict", () => {
       }
       expect(scoreAnswers(answers("generated", "gt", undefined, 3), session.classOf).withoutGround).toBe(100);
       expect(scoreAnswers(answers("gold"), session.classOf).withoutGround).toBeUndefined();
+    } finally {
+      head.assign(before);
+    }
+  }, 300_000);
+
+  test("an empty answer ends at once, is scored and counted", () => {
+    const head = parameters.get("lm_head.weight")!;
+    const before = head.clone();
+    head.assign(tf.zeros(head.shape));
+    // all logits are 0: the first token of the vocabulary is taken, here the end of the turn
+    const { json } = session.tokenizer;
+    const vocab = { ...json.model.vocab, "<unk>": session.tokenizer.size, "<|im_end|>": 0 };
+    const ending = new Tokenizer({ ...json, model: { ...json.model, vocab } }, "ending");
+    try {
+      const generated: S2Config = { ...config, prompt: { ...config.prompt, evaluation: "generated" } };
+      const given = predict(parameters, generated, session.cache, scenes, ending, { source: "gt", maxNewTokens: 8 });
+      for (const { withoutGround, written } of given) expect([withoutGround, written]).toEqual(["ended", ""]);
+      expect(given.every(({ scores }) => scores.every(Number.isFinite))).toBe(true);
+      expect(scoreAnswers(given, session.classOf).withoutGround).toBe(100);
     } finally {
       head.assign(before);
     }
