@@ -76,7 +76,7 @@ export function checkCheckpoint(path: string, config: S2Config): Verdict {
   const { parts, match, resized, claim, problems: unfit } = matchCheckpoint(folder, specs, config);
   folder.close();
   const hasLanguage = parts.includes("language model");
-  const tokenizer = hasLanguage ? checkTokenizer(folder.folder, config) : { problems: [] };
+  const tokenizer: ReturnType<typeof checkTokenizer> = hasLanguage ? checkTokenizer(folder.folder, config) : { problems: [] };
   const problems = [...unfit, ...tokenizer.problems];
   const fits = problems.length === 0;
   const added = specs.filter(({ name }) => partOf(name) === undefined && !match.found.has(name));

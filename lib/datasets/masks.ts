@@ -6,7 +6,7 @@ import { type Box, boxOfPoints } from "../geometry/box";
 import { identity4 } from "../geometry/rigid";
 import { readSparse } from "../io/sparse";
 import { readAlignment } from "./alignment";
-import { parseJson } from "./json-file";
+import { parseJson, readText } from "./json-file";
 import { findLabelMap } from "./label-map";
 import { alignedMesh } from "./objects";
 import type { Proposal } from "./scene";
@@ -109,7 +109,9 @@ export const maskExportFile = (folder: string, id: string): string => join(folde
 function readMaskLines(file: string, origin: string): { vertices: number[]; count: number } {
   if (!existsSync(file))
     throw new UserError(`${origin}: its mask ${file} is missing; export the masks of this scan again`);
-  const lines = readFileSync(file, "utf8").trimEnd().split(/\r?\n/);
+  const lines = readText(file, "a mask, 0 or 1 a line", "export the masks of this scan again")
+    .trimEnd()
+    .split(/\r?\n/);
   const vertices = lines.flatMap((line, i) => {
     if (line !== "0" && line !== "1")
       throw new UserError(

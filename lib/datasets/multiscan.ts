@@ -46,7 +46,7 @@ export function multiscanFiles(
 }
 
 const Numbers = z.array(z.number());
-const Alignment = z.looseObject({ coordinate_transform: z.unknown() });
+const Alignment = z.looseObject({ coordinate_transform: z.unknown().optional() });
 const CameraLine = z.looseObject({ intrinsics: z.unknown().optional(), transform: z.unknown().optional() });
 const Facts = z.looseObject({
   streams: z.array(z.unknown()).optional().catch(undefined),

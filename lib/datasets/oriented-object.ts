@@ -20,8 +20,8 @@ function finite(value: unknown, form: typeof Three, where: string, what: string)
   const found = form.safeParse(value);
   if (found.success) return found.data;
   throw new UserError(
-    `${where}: ${what} must be ${form === Three ? 3 : 9} finite numbers, got ${JSON.stringify(value)?.slice(0, 120)}; ` +
-      "download the annotation again",
+    `${where}: ${what} must be ${form === Three ? 3 : 9} finite numbers, got ` +
+      `${JSON.stringify(value)?.slice(0, 120)}; download the annotation again`,
   );
 }
 

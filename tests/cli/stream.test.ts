@@ -79,7 +79,7 @@ test("stream needs a folder whose weights fit", async () => {
   await expect(stream([folder])).rejects.toThrow("neither model.safetensors nor model.safetensors.index.json in it");
 });
 
-test("params --estimate adds memory and time of each kind of work, and epochs, steps and hours of the training", async () => {
+test("params --estimate adds memory and time of each kind of work, epochs, steps and hours", async () => {
   const { out } = await printed(params, "--preset", "llava-video-7b", "--estimate", "--json");
   const { trainable, estimate } = JSON.parse(out) as {
     trainable: number;
@@ -93,9 +93,9 @@ test("params --estimate adds memory and time of each kind of work, and epochs, s
   expect(estimate.training).toMatchObject({ epochs: 1, steps: 1250, known: false });
   expect(estimate.training.hours).toBeGreaterThan(1);
   const said = await printed(params, "--preset", "llava-video-7b", "--estimate");
-  expect(said.out).toMatch(
-    /^training: 1 epoch of 10,000 sentences, say \(data.scannet is not there; .*\): 1,250 steps of 8 batches, about [\d,.]+ hours$/m,
-  );
+  const [line] = /^training: .*$/m.exec(said.out) ?? [];
+  expect(line).toMatch(/^training: 1 epoch of 10,000 sentences, say \(data.scannet is not there; /);
+  expect(line).toMatch(/: 1,250 steps of 8 batches, about [\d,.]+ hours$/);
   expect(trainable).toBe(1_767_499_776);
   expect(estimate.work.map(({ work }) => work)).toEqual(["train", "answer", "stream", "stream-train"]);
   expect(estimate.gigaflopsPerSecond).toBeGreaterThan(0);

@@ -173,7 +173,7 @@ describe("a tiny checkpoint in LLaVA-Video's names", () => {
   test("answers one sentence, as it is published and as the run that began with it", async () => {
     const ask = async (...more: string[]): Promise<Record<string, unknown>> =>
       JSON.parse(
-        (await printed(ground, data.folder, "the large office chair", "--scene", val!, "--json", ...more)).out,
+        (await printed(ground, data.folder, "the large office chair", "--scene", val, "--json", ...more)).out,
       ) as Record<string, unknown>;
     const published = await ask("--run", checkpoint, ...options(size));
     expect(published).toMatchObject({ answerer: checkpoint, proposals: "detector", synthetic: false });

@@ -7,8 +7,9 @@ import { inProject } from "../../lib/core/root";
 import { checkScans } from "../../lib/datasets/check";
 import { readProposals } from "../../lib/datasets/proposals";
 import { openScene, readViews } from "../../lib/datasets/scannet";
-import { readSentences } from "../../lib/datasets/sentences";
+import { readSentences, splitScenes } from "../../lib/datasets/sentences";
 import { iou } from "../../lib/geometry/box";
+import { writeCapture } from "../setup/formats/arkit";
 import { sparseNpz } from "../setup/formats/npz";
 import { dataFolder, type Layout, layouts, objects, writeScan } from "../setup/formats/scan";
 import { printed } from "../setup/printed";
@@ -202,6 +203,29 @@ describe("a download that is not complete", () => {
     const report = await checkScans(data.folder, 6);
     expect(report.problems.length).toBeGreaterThan(3);
     expect(report.problems.every((p) => p.length > 20)).toBe(true);
+  });
+});
+
+describe("what is missing is said to whom it is missing", () => {
+  const todoOf = async (): Promise<string> =>
+    (await checkScans(data.folder, 6)).missing
+      .filter(({ what }) => what === "scannetv2_train.txt")
+      .map(({ todo }) => todo)
+      .join();
+
+  test("a validation list alone is enough to evaluate: nobody is sent for 1,201 more scenes", async () => {
+    await writeScan(data.folder);
+    data.file("scannetv2_val.txt", "scene0011_00\n");
+    expect(await todoOf()).toMatch(/^needed only to train; take ScanNet's official list/);
+    expect(splitScenes(data.folder, "train")).toEqual([]);
+    expect(splitScenes(data.folder, "val")).toEqual(["scene0011_00"]);
+  });
+
+  test("ARKitScenes' captures get ARKitScenes' advice", async () => {
+    await writeCapture(data.folder);
+    expect(await todoOf()).toMatch(
+      /^needed only to train; write train\.txt with the names of the ARKitScenes scans .* or download its Training/,
+    );
   });
 });
 

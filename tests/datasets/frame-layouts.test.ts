@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { resolveConfig } from "../../lib/config/resolve";
 import { UserError } from "../../lib/core/errors";
 import { checkScans } from "../../lib/datasets/check";
 import { changedParts, sceneFingerprints } from "../../lib/datasets/fingerprint";
@@ -46,7 +47,7 @@ describe.each(scanForms)("a scan as %s", (form) => {
     expect(Math.min(...known)).toBeGreaterThan(0.5);
   });
 
-  test("is known by every file of it: another pose, depth image, colour image, camera or box is said by name", async () => {
+  test("is known by each of its files: another pose, image, camera or box is said by name", async () => {
     const place = await write(form);
     const find = (pattern: RegExp): string[] =>
       (readdirSync(place, { recursive: true }) as string[])
@@ -81,6 +82,26 @@ describe.each(scanForms)("a scan as %s", (form) => {
       expect(changedParts(before, look())).toEqual([part]);
     }
   });
+});
+
+test("how depth is read is a value of the data: scale, what marks a hole, how far is far", async () => {
+  await write("7-Scenes");
+  const depthOf = async (...set: string[]): Promise<Float32Array> => {
+    const { depth } = resolveConfig({ preset: "nano", set }).data;
+    const scene = openScene(data.folder, id, { depth });
+    return (await readView(scene, scene.frames[0]!, 120)).depth;
+  };
+  const plain = await depthOf();
+  const [most] = [...plain].sort((a, b) => b - a);
+  const halved = await depthOf("data.depth.scale=2000");
+  expect(Math.max(...halved)).toBeCloseTo(most! / 2, 5);
+  const near = await depthOf(`data.depth.far=${most! - 0.5}`);
+  expect(Math.max(...near)).toBeLessThanOrEqual(most! - 0.5);
+  // the layout's own mark, 65535, gives way to the one that is named: the holes are then 65 m away, which is refused
+  await expect(depthOf("data.depth.invalid=[1]")).rejects.toThrow(/of its depth beyond 20 m \(up to 65\.5 m\)/);
+  data.file("dataset.json", { depth: { scale: 2000 } });
+  expect(await depthOf()).toEqual(halved);
+  expect(await depthOf("data.depth.scale=1000")).toEqual(plain);
 });
 
 describe("TUM RGB-D", () => {

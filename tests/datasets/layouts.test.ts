@@ -457,7 +457,7 @@ describe("MultiScan", () => {
     [
       "an object without an id",
       (s) => writeFileSync(join(s, `${scanId}.annotations.json`), '{"objects": [{"label": "bag.1"}]}'),
-      "objects.0.objectId: Invalid input: expected number, received undefined",
+      "objects.0.objectId: Invalid input",
     ],
     [
       "an object given twice",

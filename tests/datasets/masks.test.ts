@@ -102,6 +102,12 @@ describe("Chat-Scene's masks", () => {
     expect(readProposals(data.folder, id)).toEqual([{ box: objects[0].box, label: "chair", score: 0.97 }]);
   });
 
+  test("byte order marks in the list and in a mask are no content", () => {
+    data.file("mask3d/pred_mask/a_000.txt", `\ufeff${mask(verticesOf(0))}`);
+    data.file(`mask3d/${id}.txt`, "\ufeffpred_mask/a_000.txt 4 0.97\n");
+    expect(readProposals(data.folder, id).map(({ box }) => box)).toEqual([objects[0].box]);
+  });
+
   test.each([
     ["a mask outside of the folder", "../../secret.txt 4 0.9", 'line 1: mask file "../../secret.txt" lies outside of'],
     ["an absolute mask", "/etc/hostname 4 0.9", 'mask file "/etc/hostname" lies outside of'],
