@@ -16,9 +16,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { S2Config } from "../../lib/config/schema";
+import { runChild } from "../../lib/core/child";
 import type { Progress } from "../../lib/core/progress";
+import { inProject } from "../../lib/core/root";
 import { prepareScenes, sweepUnfinished } from "../../lib/dataloader/prepare";
-import type { SceneCache } from "../../lib/dataloader/prepared-scenes";
+import type { CacheIndex, SceneCache } from "../../lib/dataloader/prepared-scenes";
 import { type TinyWorld, tinyWorld } from "../setup/tiny-world";
 
 describe("unfinished files", () => {
@@ -165,6 +167,19 @@ describe("prepared scenes of three rooms", () => {
           .some((known) => known === 1),
       ).toBe(true);
     expect(files().filter((name) => !/^(index\.json|scene\w+-[0-9a-f]{16}\.bin)$/.test(name))).toEqual([]);
+  });
+
+  test("are made by two processes in one folder without harm, each scene whole and none twice", async () => {
+    rmSync(folder, { recursive: true });
+    const module = inProject("tests", "dataloader", "preparing-process.ts");
+    const [one, two] = await Promise.all([0, 1].map(() => runChild<S2Config, never, CacheIndex>(module, config)));
+    expect(one).toEqual(two);
+    const { cache, scenes, notes } = await prepare();
+    expect([scenes, notes]).toEqual([0, []]);
+    expect(cache.index).toEqual(one);
+    const written = files().filter((name) => name.startsWith("scene"));
+    expect(written.length).toBe(new Set(written.map((name) => name.slice(0, first.length))).size);
+    expect(files().filter((name) => name.endsWith(".tmp"))).toEqual([]);
   });
 
   test("whose files change while they are read are named, and none of them is kept", async () => {
