@@ -9,7 +9,7 @@ import { boxesOf, boxFileOf, boxFiles } from "./box-file";
 import { checkScenes, type SceneCheck, sameBoxes } from "./check-scene";
 import { datasetFile, rulesOf } from "./data-rules";
 import { indexedScans } from "./embodiedscan";
-import { captureOf, frameStore } from "./frame-source";
+import { captureOf, foreignCaptures, frameStore } from "./frame-source";
 import { labelMapFile, readLabelMap } from "./label-map";
 import { foreignScan, foreignScans } from "./layouts";
 import { boxListFile, objectFiles } from "./objects";
@@ -402,7 +402,9 @@ export async function checkScans(
   );
   const lists = await checkLists(found, others, there);
   const ids = lists.size === 0 ? there : [...new Set([...lists.values()].flat())];
-  if (ids.length === 0)
+  const captures = ids.length === 0 ? await found.list(() => foreignCaptures(folder)) : [];
+  found.problems.push(...captures);
+  if (ids.length === 0 && captures.length === 0)
     found.missing.push({
       what: "scans",
       todo: `put ScanNet's scans into ${join(folder, "scans")}, one folder a scene`,

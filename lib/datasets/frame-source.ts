@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../core/errors";
+import { namesIn } from "../core/files";
 import type { Intrinsics } from "../geometry/camera";
 import { decodePgm16 } from "../io/pgm";
 import { decodePng16, type Grey16 } from "../io/png16";
@@ -180,6 +181,14 @@ export function captureOf(folder: string, id: string): string | undefined {
   return frameFolders(folder, id)
     .map(foreignCapture)
     .find((hint) => hint !== undefined);
+}
+
+/** Captures in foreign forms in a data folder, or the folder itself: what each is, and what to convert. */
+export function foreignCaptures(folder: string): string[] {
+  const inside = [folder, join(folder, "scans")].flatMap((place) => namesIn(place).map((name) => join(place, name)));
+  return [folder, ...inside]
+    .filter((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true)
+    .flatMap((path) => foreignCapture(path) ?? []);
 }
 
 /**

@@ -7,6 +7,7 @@ import { prepareScenes } from "../dataloader/prepare";
 import type { PreparedScene, ProposalSource } from "../dataloader/prepared-scenes";
 import { evaluationViews } from "../dataloader/sampling";
 import { loadTokenizer } from "../dataloader/sentences";
+import { foreignCaptures } from "../datasets/frame-source";
 import { scenesIn } from "../datasets/scannet";
 import type { Query } from "../datasets/scene";
 import { wordsOf } from "../datasets/words";
@@ -62,7 +63,9 @@ function chosenScene(folder: string, wanted: string | undefined): string {
   if (wanted !== undefined) return wanted;
   if (known.length === 1) return known[0]!;
   if (known.length === 0)
-    throw new UserError(`${folder}: holds no scene; expected scans/<id> with frames, poses and boxes`);
+    throw new UserError(
+      foreignCaptures(folder)[0] ?? `${folder}: holds no scene; expected scans/<id> with frames, poses and boxes`,
+    );
   throw new UserError(`${folder}: holds several scenes; name one of ${few}`, 2);
 }
 

@@ -3,9 +3,11 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { resolveConfig } from "../../lib/config/resolve";
 import { UserError } from "../../lib/core/errors";
+import { silent } from "../../lib/core/progress";
 import { checkScans } from "../../lib/datasets/check";
 import { changedParts, sceneFingerprints } from "../../lib/datasets/fingerprint";
 import { openScene, readView } from "../../lib/datasets/scannet";
+import { ask } from "../../lib/eval/ask";
 import { type ScanForm, scanForms, tumTimes, writePhoneScan } from "../setup/formats/phone-scan";
 import { dataFolder } from "../setup/formats/scan";
 
@@ -180,6 +182,21 @@ describe("captures in other forms are named with what to convert", () => {
     for (const word of words) expect(said).toContain(word);
     expect([...problems, ...missing.map(({ todo }) => todo)].join(" ")).not.toMatch(/\.sens|ScanNet's official/);
     expect(() => openScene(data.folder, id)).toThrow(words[0]!);
+  });
+
+  test.each([
+    ["beside each other", (name: string) => name],
+    ["in a folder each", (name: string) => join("walk", name)],
+    ["in scans/", (name: string) => join("scans", "walk", name)],
+  ])("%s, without any list", async (_, place) => {
+    data.file(place("scan.r3d"), "x");
+    const { problems, missing } = await checkScans(data.folder, 64);
+    expect(problems.length).toBe(1);
+    expect(problems[0]).toContain("is a Record3D capture");
+    expect(problems[0]).toContain(into);
+    expect(missing.map(({ what }) => what)).not.toContain("scans");
+    const answerer = { name: "x", config: resolveConfig({ preset: "nano" }), parameters: new Map(), maxNewTokens: 1 };
+    await expect(ask(answerer, data.folder, undefined, "the desk", silent)).rejects.toThrow("is a Record3D capture");
   });
 
   test("and a folder of none lists the layouts that are read", () => {
