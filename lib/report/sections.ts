@@ -91,7 +91,10 @@ export function departureTable(): Table {
     { key: "why", label: "why" },
     { key: "config", label: "config" },
   ];
-  const rows = departures.map((d) => ({ ...d, release: d.release ?? "as the paper", config: switchOf(d) }));
+  const rows = departures.map((d) => {
+    const { what, paper, release = "as the paper", here, why } = d;
+    return { what, paper, release, here, why, config: switchOf(d) };
+  });
   return { title: "Departures from the paper", columns, rows, notes: [] };
 }
 
