@@ -232,7 +232,7 @@ describe("ARKitScenes", () => {
     [
       "an annotation that is a list",
       (c) => writeFileSync(join(c, `${video}_3dod_annotation.json`), "[]"),
-      "Invalid input: expected object, received array; expected the capture's objects",
+      "Invalid input: expected object, received array, got []; expected the capture's objects",
     ],
     [
       "an annotation without data",

@@ -72,7 +72,7 @@ describe("Chat-Scene's masks", () => {
   });
 
   test.each<[string, unknown, string]>([
-    ["no list", {}, "expected array, received object; expected a detector's masks, [{"],
+    ["no list", {}, "expected array, received object, got {}; expected a detector's masks, [{"],
     ["no segments", [{ label: "chair" }], "0.segments: Invalid input: expected array"],
     ["nothing in it", [null], "0: Invalid input: expected object, received null"],
     [

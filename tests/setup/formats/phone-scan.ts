@@ -157,7 +157,7 @@ const writers = {
         `m_calibrationDepthIntrinsic = ${intrinsics4} \nm_frames.size = ${frames.length}\n`,
     );
   },
-  /** scannet_frames_25k: every hundredth frame in color/, depth/, pose/, with intrinsics_color.txt, intrinsics_depth.txt. */
+  /** scannet_frames_25k: every hundredth frame in color/, depth/, pose/; intrinsics_color.txt, intrinsics_depth.txt. */
   "exported folders": async (folder, frames) => {
     for (const sub of ["color", "depth", "pose"]) mkdirSync(join(folder, sub), { recursive: true });
     for (const f of frames) {
