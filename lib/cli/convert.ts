@@ -54,7 +54,11 @@ function checkAdapter(path: string, config: S2Config): Verdict {
   };
 }
 
-function tokenizerLine(folder: string, wanted: boolean, { tokens, problems }: ReturnType<typeof checkTokenizer>): string[] {
+function tokenizerLine(
+  folder: string,
+  wanted: boolean,
+  { tokens, problems }: ReturnType<typeof checkTokenizer>,
+): string[] {
   if (!wanted || problems.length > 0) return [];
   if (tokens !== undefined) return [`  tokenizer.json: ${tokens} tokens, the model's own among them`];
   const others = existsSync(join(folder, "vocab.json")) ? "vocab.json is not read; " : "";
@@ -76,7 +80,9 @@ export function checkCheckpoint(path: string, config: S2Config): Verdict {
   const { parts, match, resized, claim, problems: unfit } = matchCheckpoint(folder, specs, config);
   folder.close();
   const hasLanguage = parts.includes("language model");
-  const tokenizer: ReturnType<typeof checkTokenizer> = hasLanguage ? checkTokenizer(folder.folder, config) : { problems: [] };
+  const tokenizer: ReturnType<typeof checkTokenizer> = hasLanguage
+    ? checkTokenizer(folder.folder, config)
+    : { problems: [] };
   const problems = [...unfit, ...tokenizer.problems];
   const fits = problems.length === 0;
   const added = specs.filter(({ name }) => partOf(name) === undefined && !match.found.has(name));

@@ -109,9 +109,7 @@ export const maskExportFile = (folder: string, id: string): string => join(folde
 function readMaskLines(file: string, origin: string): { vertices: number[]; count: number } {
   if (!existsSync(file))
     throw new UserError(`${origin}: its mask ${file} is missing; export the masks of this scan again`);
-  const lines = readText(file, "a mask, 0 or 1 a line", "export the masks of this scan again")
-    .trimEnd()
-    .split(/\r?\n/);
+  const lines = readText(file, "a mask, 0 or 1 a line", "export the masks of this scan again").trimEnd().split(/\r?\n/);
   const vertices = lines.flatMap((line, i) => {
     if (line !== "0" && line !== "1")
       throw new UserError(

@@ -134,15 +134,7 @@ describe("a tiny checkpoint in LLaVA-Video's names", () => {
   });
 
   test("trained for two epochs over three sets has the accuracies that the authors' evaluators count", async () => {
-    const trained = await printed(
-      train,
-      "--preset",
-      "llava-video-7b",
-      ...options(set),
-      "--out",
-      run,
-      "--json",
-    );
+    const trained = await printed(train, "--preset", "llava-video-7b", ...options(set), "--out", run, "--json");
     // two epochs of 24 sentences, two a step
     expect(JSON.parse(trained.out)).toMatchObject({ steps: 24 });
     const file = join(data.folder, "answers.jsonl");

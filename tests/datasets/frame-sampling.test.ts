@@ -3,15 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Rng } from "../../lib/core/rng";
 import { coverageFrames, coverageOf, greedyCoverage, voxelsSeen } from "../../lib/datasets/frame-sampling";
 import { openScene } from "../../lib/datasets/scannet";
-import {
-  alignedPoseOf,
-  columns,
-  dataFolder,
-  depthIntrinsics,
-  depthOf,
-  rows,
-  writeScan,
-} from "../setup/formats/scan";
+import { alignedPoseOf, columns, dataFolder, depthIntrinsics, depthOf, rows, writeScan } from "../setup/formats/scan";
 
 const id = "scene0011_00";
 let data: ReturnType<typeof dataFolder>;

@@ -453,7 +453,11 @@ describe("MultiScan", () => {
         ),
       "coordinate_transform must be a rotation and a shift",
     ],
-    ["no objects", (s) => writeFileSync(join(s, `${scanId}.annotations.json`), "{}"), "objects: Invalid input: expected array, received undefined"],
+    [
+      "no objects",
+      (s) => writeFileSync(join(s, `${scanId}.annotations.json`), "{}"),
+      "objects: Invalid input: expected array, received undefined",
+    ],
     [
       "an object without an id",
       (s) => writeFileSync(join(s, `${scanId}.annotations.json`), '{"objects": [{"label": "bag.1"}]}'),

@@ -124,6 +124,8 @@ describe("ScanRefer", () => {
   });
 
   test("says when the file is not there", () => {
-    expect(() => readScanRefer(join(data.folder, "b.json"))).toThrow(/b\.json is missing: expected ScanRefer's annotations/);
+    expect(() => readScanRefer(join(data.folder, "b.json"))).toThrow(
+      /b\.json is missing: expected ScanRefer's annotations/,
+    );
   });
 });

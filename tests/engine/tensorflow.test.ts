@@ -2,6 +2,15 @@ import type { Tensor, Tensor4D } from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 import { inProject } from "../../lib/core/root";
 import { chooseEngine, type EngineName } from "../../lib/engine/choose";
+import {
+  GATHERS,
+  NAN_MAY_GO,
+  NAN_STAYS,
+  numbersOf,
+  OUTSIDE,
+  OUTSIDE_COMPUTED,
+  POOLS,
+} from "../../lib/engine/ort/tests/agreement-cases";
 import { expectClose, type Result, read } from "../../lib/engine/ort/tests/compare";
 import { evaluateFused, FUSED_CASES } from "../../lib/engine/ort/tests/fused-cases";
 import { evaluate, OP_CASES } from "../../lib/engine/ort/tests/op-cases";
@@ -37,6 +46,31 @@ describe.skipIf(leaveOutTensorflow)("on tensorflow (left out where `engine insta
   it.each(readGoldens(goldens))("reference numbers of $file: every output and gradient", async (golden) => {
     await chooseEngine({ engine: "tensorflow" });
     expect(runCase(goldens, golden).failures).toEqual([]);
+  });
+
+  it.each(Object.entries({ ...NAN_STAYS, ...NAN_MAY_GO }))("NaN: %s", async (_, { f, want }) => {
+    await chooseEngine({ engine: "tensorflow", threads: 1 });
+    expect(numbersOf(f)).toEqual(want);
+  });
+
+  it.each(Object.entries(GATHERS))("%s", async (_, { f, want }) => {
+    await chooseEngine({ engine: "tensorflow", threads: 1 });
+    expect(numbersOf(f)).toEqual(want);
+  });
+
+  it.each(Object.entries(POOLS))("pooling: %s", async (_, f) => {
+    await chooseEngine({ engine: "cpu", threads: 1 });
+    const want = numbersOf(f);
+    await chooseEngine({ engine: "tensorflow", threads: 1 });
+    const got = numbersOf(f);
+    expect(got.length).toBe(want.length);
+    // averages are rounded otherwise
+    want.forEach((x, i) => expect(got[i]).toBeCloseTo(x, 4));
+  });
+
+  it.each(Object.entries({ ...OUTSIDE, ...OUTSIDE_COMPUTED }))("refuses %s", async (_, f) => {
+    await chooseEngine({ engine: "tensorflow", threads: 1 });
+    expect(() => numbersOf(f)).toThrow(/index|indices/i);
   });
 
   it("windows over an image agree where tfjs reaches another height than width", async () => {

@@ -74,7 +74,9 @@ describe("one sentence on one scene", () => {
     const unknown = await ask(openAnswerer(folder), world.folder, scene, "whereabouts of yonder thingamajig", silent);
     expect(unknown.unknownWords).toBe(100);
     expect(groundingTable(unknown).warning).toMatch(/^THESE NUMBERS MEAN NOTHING: 100 %/);
-    expect(groundingTable(unknown).notes).toContain("100 % of the sentence's words are not in the tokenizer's vocabulary");
+    expect(groundingTable(unknown).notes).toContain(
+      "100 % of the sentence's words are not in the tokenizer's vocabulary",
+    );
     const known = await ask(openAnswerer(folder), world.folder, scene, sentence, silent);
     expect([known.unknownWords, groundingTable(known).warning]).toEqual([undefined, undefined]);
   }, 600_000);

@@ -109,7 +109,11 @@ describe("tokenizer.json", () => {
     ["of another size", phraseTokenizer(words(9), []), `has 9 tokens, with <image>, <ground>, <coord> 12; preset tiny`],
     ["with more words than the table", phraseTokenizer(words(30), ["<ground>"]), "it belongs to another model"],
     ["of another kind", { ...whole, model: { type: "Unigram", vocab: [["a", 0]] } }, "is of type Unigram"],
-    ["of BPE without merges", { ...whole, model: { type: "BPE", vocab: { a: 0 } } }, "a BPE tokenizer needs its merges"],
+    [
+      "of BPE without merges",
+      { ...whole, model: { type: "BPE", vocab: { a: 0 } } },
+      "a BPE tokenizer needs its merges",
+    ],
     ["cut off", JSON.stringify(whole).slice(0, 100), "tokenizer.json: "],
   ])("%s is refused, and convert says so", (_, content, message) => {
     write(content);

@@ -71,9 +71,7 @@ const RoomRecordFile: z.ZodType<RoomRecord> = z.strictObject({
       text: z.string(),
     }),
   ),
-  proposals: z.array(
-    z.strictObject({ box: BoxForm, label: z.string().optional(), score: z.number().optional() }),
-  ),
+  proposals: z.array(z.strictObject({ box: BoxForm, label: z.string().optional(), score: z.number().optional() })),
 });
 
 export const sceneFolder = (folder: string, id: string): string => join(folder, "scans", id);

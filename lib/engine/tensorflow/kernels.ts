@@ -8,17 +8,18 @@ const ENGINE = "tensorflow";
 
 type Inputs = Readonly<Record<string, Tensor>>;
 type Attributes = Readonly<Record<string, unknown>>;
-type Wrapper = (inputs: Inputs, attrs: Attributes, kernel: (inputs: Inputs, attrs: Attributes) => Tensor) => Tensor;
+type Wrapper<R> = (inputs: Inputs, attrs: Attributes, kernel: (inputs: Inputs, attrs: Attributes) => R) => R;
 
 /** Replaces a kernel by `wrapper`, which may call it. What the wrapper makes besides its result is freed. */
-function wrap(name: string, wrapper: Wrapper): void {
+function wrap<R extends Tensor | Tensor[] = Tensor>(name: string, wrapper: Wrapper<R>): void {
   const { kernelFunc } = tf.getKernel(name, ENGINE);
   const own: KernelFunc = ({ inputs, attrs, backend }) =>
     tf.tidy(() =>
       wrapper(
         inputs as Inputs,
         attrs as Attributes,
-        (i, a) => kernelFunc({ inputs: i as never, attrs: a as NamedAttrMap, backend }) as TensorInfo as Tensor,
+        (i, a) =>
+          kernelFunc({ inputs: i as never, attrs: a as NamedAttrMap, backend }) as TensorInfo | TensorInfo[] as R,
       ),
     );
   tf.unregisterKernel(name, ENGINE);
@@ -121,8 +122,13 @@ function wrapPooling(): void {
     return tf.avgPool(ones as never, filterSize as Pair, strides as Pair, "valid");
   };
   wrap("MaxPool", (inputs, attrs, kernel) => {
-    const fitted = fittedOf(inputs.x!, attrs);
-    return fitted === undefined ? kernel(inputs, attrs) : kernel({ x: fitted.fit(inputs.x!, -Infinity) }, valid(attrs));
+    const x = inputs.x!;
+    const fitted = fittedOf(x, attrs);
+    const most = (of: Tensor): Tensor =>
+      fitted === undefined ? kernel({ x: of }, attrs) : kernel({ x: fitted.fit(of, -Infinity) }, valid(attrs));
+    // TensorFlow passes over NaN; as on the other engines it is the largest of its window
+    const lost = most(tf.cast(tf.isNaN(x), "float32"));
+    return tf.where(tf.greater(lost, 0), tf.scalar(NaN), most(x));
   });
   wrap("MaxPoolGrad", (inputs, attrs, kernel) => {
     const fitted = fittedOf(inputs.input!, attrs);
@@ -147,6 +153,13 @@ function wrapPooling(): void {
 export function wrapKernels(): void {
   wrapConvolutions();
   wrapPooling();
+  wrap<Tensor[]>("TopK", ({ x }, attrs, kernel) => {
+    if (x!.dtype !== "float32") return kernel({ x: x! }, attrs);
+    // TensorFlow compares NaN with nothing; as on the other engines it counts as the largest
+    const places = kernel({ x: tf.where(tf.isNaN(x!), tf.scalar(Infinity), x!) }, attrs)[1]!;
+    const last = x!.rank - 1;
+    return [tf.gather(x!, places, last, last), places];
+  });
   wrap("FloorDiv", (inputs, attrs, kernel) => tf.cast(kernel(inputs, attrs), "int32"));
   wrap("UnsortedSegmentSum", ({ x, segmentIds }, attrs, kernel) => {
     // TensorFlow skips ids below zero and stops at those above
