@@ -74,7 +74,7 @@ beforeAll(() => {
   top = mkdtempSync(join(tmpdir(), "s2-package-"));
   // built in a copy: other tests of this moment build the backend in the checkout
   const copy = join(top, "checkout");
-  const wanted = /^(lib\/|data\/(cards|pretrained)\/|package\.json|tsconfig\.json|README\.md|LICENSE|\.npmrc)/;
+  const wanted = /^(lib\/|data\/(cards\/|pretrained\/|README)|package\.json|tsconfig\.json|README\.md|LICENSE|\.npmrc)/;
   for (const path of projectFiles().filter((file) => wanted.test(file)))
     cpSync(inProject(path), join(copy, path), { recursive: true });
   symlinkSync(inProject("node_modules"), join(copy, "node_modules"));
@@ -104,6 +104,7 @@ test("the package holds JavaScript, type declarations, and what the programs rea
     "dist/cli/main.js",
     "dist/report/explorer/style.css",
     "lib/bench/pytorch/torch_worker.py",
+    "data/README.md",
     "data/cards/scannet.md",
     "data/pretrained/nano/vision.safetensors",
   ])
