@@ -222,6 +222,8 @@ export async function run(args: string[]): Promise<number> {
   const ablation = values.train === true ? (values.ablation ?? "full") : "no-sg";
   const config = resolveConfig({ preset: values.preset ?? "llava-video-7b", ablation, set: values.set });
   const progress = stderrProgress();
+  /** A result of changed sizes says so. */
+  const changes = values.set === undefined || values.set.length === 0 ? {} : { set: values.set };
   if (values.make === true) {
     const [folder] = positionals as [string];
     if (positionals.length > 1) throw wrongUsage(spec, "--make takes one folder");
@@ -236,7 +238,7 @@ export async function run(args: string[]): Promise<number> {
   if (values.train === true) {
     const outcome = trainOnce(weights, config, engine, basename(positionals[0]!), values.out);
     weights.close();
-    if (values.json === true) printJson(outcome);
+    if (values.json === true) printJson({ ...outcome, ...changes });
     else printLines(trainLines(outcome));
     return outcome.finite ? 0 : 1;
   }
@@ -290,7 +292,7 @@ export async function run(args: string[]): Promise<number> {
   };
   generation.dispose();
   parameters.dispose();
-  if (values.json === true) printJson(outcome);
+  if (values.json === true) printJson({ ...outcome, ...changes });
   else {
     printLines([
       `${passLine(outcome)}: one answer in ${outcome.seconds} s (${speedLine(outcome)}), ` +

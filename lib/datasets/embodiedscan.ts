@@ -23,7 +23,7 @@ const Index = z.record(
   }),
 );
 
-/** Made from EmbodiedScan's pickles as data/README.md says: loading a pickle can run any program, so the lab never does. */
+/** Made from EmbodiedScan's pickles as data/README.md says: loading a pickle can run programs, the lab never does. */
 const name = "embodiedscan.json";
 
 function readIndex(file: string): Map<string, IndexedScan> {

@@ -79,7 +79,8 @@ export function protocolLines({ name, question, variants, protocol, paperTable }
     ? sentences[primary.sentences as keyof typeof sentences]
     : `"${primary.sentences}" sentences`;
   return [
-    `${name}, protocol ${protocol.version}, preset ${protocol.preset}${paperTable === undefined ? "" : `, the paper's ${paperTable}`}`,
+    `${name}, protocol ${protocol.version}, preset ${protocol.preset}` +
+      (paperTable === undefined ? "" : `, the paper's ${paperTable}`),
     `Question: ${question}`,
     `Hypothesis: ${protocol.hypothesis}`,
     `Arms: ${list(variants, "and")}`,
