@@ -163,8 +163,8 @@ export const lab = {
   },
   studies: (): Study[] => Object.values(studies),
   /**
-   * The finished rows of a study's variants, of all seeds. With `train`, what is missing of `seeds` is trained first, as
-   * `lab.study(name).run` does it.
+   * The finished rows of a study's variants, of all seeds. With `train`, what is missing of `seeds` is trained first,
+   * as `lab.study(name).run` does it.
    */
   async rows(
     study: string,
