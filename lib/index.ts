@@ -236,7 +236,7 @@ export const lab = {
    * @throws UserError when the rows cannot be compared, or their data set or answers are not here
    */
   async explore(rows: ResultRow | readonly [ResultRow, ResultRow], { scenes = 4 } = {}): Promise<Explorer> {
-    const { answersOfRuns } = await import("./report/explorer/from-runs");
+    const { answersOfRuns } = await import("./report/explorer/run-answers");
     const shown = "run" in rows ? [rows] : rows;
     const title = `Answers of ${shown.map((row) => `${labelOf(row)}, seed ${row.seed}`).join(" and ")}`;
     return { title, page: await answersOfRuns(shown, { scenes, progress: cellProgress() }) };
@@ -257,7 +257,7 @@ export const lab = {
   ): Promise<Explorer> {
     const [{ chooseEngine }, { attentionOfRuns }, { lastTrained }] = await Promise.all([
       import("./engine/choose"),
-      import("./report/explorer/from-runs"),
+      import("./report/explorer/run-attention"),
       import("./report/grounding"),
     ]);
     const named = [run ?? []].flat();

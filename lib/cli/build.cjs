@@ -13,7 +13,8 @@ rmSync(to, { recursive: true, force: true });
 cpSync(from, to, {
   recursive: true,
   // the backend is a package of its own
-  filter: (path) => path !== join(from, "engine", "ort") && (statSync(path).isDirectory() || /\.(css|js)$/.test(path)),
+  filter: (path) =>
+    path !== join(from, "engine", "ort") && (statSync(path).isDirectory() || /\.(css|html|js)$/.test(path)),
 });
 const compiler = require.resolve("typescript/bin/tsc", { paths: [root] });
 const { status } = spawnSync(process.execPath, [compiler, "-p", from], { stdio: "inherit" });

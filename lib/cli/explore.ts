@@ -4,11 +4,12 @@ import { writeFileAtomic } from "../core/files";
 import { stderrProgress } from "../core/progress";
 import { inProject } from "../core/root";
 import { chooseEngine } from "../engine/choose";
-import { answersOfRuns, attentionOfRuns } from "../report/explorer/from-runs";
+import { answersOfRuns } from "../report/explorer/run-answers";
+import { attentionOfRuns } from "../report/explorer/run-attention";
 import { findRun } from "../runs/folder";
 import { readRows } from "../runs/results";
 import { labelOf, latestRows, type ResultRow } from "../runs/row";
-import { oneOf, parseOptions, wrongUsage } from "./options";
+import { oneOf, parseOptions, wholeNumber, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 
 const spec = {
@@ -21,9 +22,10 @@ const spec = {
     proposals: {
       type: oneOf("gt", "detector"),
       value: "SOURCE",
-      help: "answers: of gt or detector boxes; gt unless given",
+      help: "answers: of gt or detector boxes alone; of both unless given",
     },
     scene: { type: String, value: "ID", help: "attention: in this test scene; the first unless given" },
+    scenes: { type: wholeNumber(1), value: "N", help: "attention: in the first N test scenes; 1 unless given" },
     sentence: {
       type: String,
       value: "WORDS",
@@ -34,18 +36,24 @@ const spec = {
   },
 } as const;
 
-/** The row of a run's answers, this machine's or a committed one. */
-function rowOf(text: string, proposals: ResultRow["proposals"]): ResultRow {
-  const rows = latestRows(readRows()).filter((row) => row.proposals === proposals);
+/**
+ * The rows of a run's answers, this machine's or committed ones, one for each kind of boxes. Of the dev rooms: test
+ * rooms are looked at once a run, by its study.
+ */
+function rowsNamed(text: string, proposals: ResultRow["proposals"] | undefined): ResultRow[] {
+  const rows = latestRows(readRows()).filter(
+    (row) => row.split === "val" && (proposals === undefined || row.proposals === proposals),
+  );
   const found = rows.filter((row) => row.run.startsWith(text));
   const runs = [...new Map(found.map((row) => [row.run, row])).values()];
-  if (text !== "" && runs.length === 1) return runs[0]!;
+  if (text !== "" && runs.length === 1)
+    return [...new Map(found.map((row) => [row.proposals, row])).values()].sort((a) => (a.proposals === "gt" ? -1 : 1));
   const list = (runs.length > 1 ? runs : rows).map(
     (row) => `\n  ${row.run}  ${labelOf(row)}, seed ${row.seed}, ${row.preset}`,
   );
   throw new UserError(
     `${runs.length > 1 ? "several runs begin" : "no finished run begins"} with "${text}"; those with ` +
-      `${proposals} boxes are` +
+      `${proposals ?? "any"} boxes are` +
       (list.length === 0 ? " none yet (s2mllm study table5 makes some)" : [...new Set(list)].join("")),
   );
 }
@@ -57,21 +65,24 @@ export async function run(args: string[]): Promise<number> {
   if (kind !== "answers" && kind !== "attention")
     throw wrongUsage(spec, `takes answers or attention, got "${kind ?? ""}"`);
   if (names.length < 1 || names.length > 2) throw wrongUsage(spec, "takes one run, or two to compare");
-  for (const key of ["scene", "sentence"] as const)
+  for (const key of ["scene", "scenes", "sentence"] as const)
     if (kind === "answers" && values[key] !== undefined) throw wrongUsage(spec, `--${key} belongs to attention`);
   if (kind === "attention" && values.proposals !== undefined) throw wrongUsage(spec, "--proposals belongs to answers");
+  if (values.scene !== undefined && values.scenes !== undefined)
+    throw wrongUsage(spec, "takes --scene or --scenes, not both");
   const progress = stderrProgress();
   const page = async (): Promise<{ ids: string[]; html: string }> => {
     if (kind === "answers") {
-      const rows = names.map((name) => rowOf(name, values.proposals ?? "gt"));
-      return { ids: rows.map((row) => row.run), html: await answersOfRuns(rows, { progress }) };
+      const rows = names.flatMap((name) => rowsNamed(name, values.proposals));
+      return { ids: [...new Set(rows.map(({ run }) => run))], html: await answersOfRuns(rows, { progress }) };
     }
     const runs = names.map(findRun);
     await chooseEngine();
-    const { scene: sceneId, sentence } = values;
+    const { scene: sceneId, scenes, sentence } = values;
     const html = await attentionOfRuns(runs, {
       progress,
       ...(sceneId === undefined ? {} : { sceneId }),
+      ...(scenes === undefined ? {} : { scenes }),
       ...(sentence === undefined ? {} : { sentence }),
     });
     return { ids: runs.map(({ record }) => record.id), html };

@@ -1,12 +1,15 @@
 import { join } from "node:path";
 import { writeFileAtomic } from "../core/files";
+import { stderrProgress } from "../core/progress";
 import { readTrainingRuns } from "../report/examples";
+import { linkedExplorers } from "../report/explorer/linked";
 import { type SavedFigures, saveFigures } from "../report/export";
 import { errorCases, errorScene, figures, keptAnswers } from "../report/figure-set";
 import { attentionFramesFigure, attentionMatrixFigure } from "../report/figures/attention";
 import type { Figure } from "../report/figures/theme";
 import { reportPage } from "../report/page";
 import { reportSections } from "../report/sections";
+import { reportSummary } from "../report/summary";
 import { toMarkdown } from "../report/table";
 import { attentionScenes, readAttention } from "../runs/attention";
 import { outputFolder, readRows } from "../runs/results";
@@ -64,17 +67,18 @@ export async function writeReport(folder = outputFolder("report", false)): Promi
     training,
     warnings: failureSignatures(rows, training),
     extra: examples(rows),
+    explorers: await linkedExplorers(rows, folder, stderrProgress()),
   };
   const sections = reportSections(input);
+  const summary = reportSummary(input);
   const page = join(folder, "report.html");
-  const saved = await saveFigures(
-    sections.flatMap((s) => s.figures),
-    folder,
-  );
-  writeFileAtomic(page, reportPage(input, sections));
+  const saved = await saveFigures([summary.figure, ...sections.flatMap((s) => s.figures)], folder);
+  writeFileAtomic(page, reportPage(input, sections, summary));
   if (saved.skipped !== undefined) process.stderr.write(`${saved.skipped}\n`);
   const table = join(folder, "table5.md");
-  const components = sections.filter((s) => s.id === "components" || s.id === "relations").flatMap((s) => s.tables);
+  const components = sections
+    .filter((s) => s.id === "table5" || s.id === "relations")
+    .flatMap((s) => [...s.tables, ...(s.details?.tables ?? [])]);
   writeFileAtomic(table, `${components.map(toMarkdown).join("\n\n")}\n`);
   return { page, rows: rows.length, figures: saved, files: [page, table, ...saved.files] };
 }

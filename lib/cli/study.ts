@@ -1,12 +1,15 @@
-import { stderrProgress } from "../core/progress";
+import { type ProgressSink, stderrProgress } from "../core/progress";
 import { chooseEngine, sayUnusedGpu } from "../engine/choose";
 import { contrastTable } from "../report/contrasts";
 import { compareWithAnswers } from "../report/figure-set";
+import { watched } from "../report/live/watch";
 import { paperTables } from "../report/paper";
 import { runTable } from "../report/sections";
 import { toText } from "../report/table";
 import { publishRows } from "../runs/publish";
 import { localRows } from "../runs/results";
+import type { ResultRow } from "../runs/row";
+import { settingsHash } from "../runs/settings";
 import { studyNamed } from "../studies/definitions";
 import { finishedRows, missingJobs } from "../studies/finished";
 import { type Job, jobConfig, jobsOf, protocolOf, seedsOf } from "../studies/job";
@@ -38,6 +41,7 @@ const spec = {
     },
     set: { type: [String], value: "PATH=VALUE", help: "change one config value in every run" },
     plan: { type: Boolean, help: "run nothing; print the protocol, and what its runs cost" },
+    watch: { type: Boolean, help: "show arms, curves and failure signatures on a page of this machine, until it ends" },
     publish: {
       type: Boolean,
       help:
@@ -85,6 +89,18 @@ async function announce(jobs: readonly Job[], processes: number): Promise<void> 
   for (const job of missing) requireMemory(jobConfig(job), "train", engine, Math.min(processes, missing.length));
 }
 
+/** Runs a study while a page shows its arms. */
+function watch(
+  study: string,
+  jobs: readonly Job[],
+  side: number,
+  go: (progress: ProgressSink) => Promise<ResultRow[]>,
+): Promise<ResultRow[]> {
+  const arms = jobs.map((job) => ({ variant: job.variant, seed: job.seed, config: settingsHash(jobConfig(job)) }));
+  const rows = (): ResultRow[] => [...finishedRows(study, jobs).values()].flat();
+  return watched({ title: `study ${study}`, arms, rows, side }, stderrProgress(), go);
+}
+
 /** `s2mllm study NAME` */
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = parseOptions(spec, args);
@@ -98,8 +114,8 @@ export async function run(args: string[]): Promise<number> {
     ...(values.seeds === undefined ? {} : { seeds: values.seeds }),
   };
   if (values.publish === true) {
-    if (values.retrain !== undefined || values.processes !== undefined)
-      throw wrongUsage(spec, "--publish runs nothing and takes neither --retrain nor --processes");
+    if (values.retrain !== undefined || values.processes !== undefined || values.watch === true)
+      throw wrongUsage(spec, "--publish runs nothing and takes neither --retrain, --processes nor --watch");
     publish(name, choice, values.json === true);
     return 0;
   }
@@ -120,12 +136,12 @@ export async function run(args: string[]): Promise<number> {
   const seeds = choice.seeds ?? plannedSeeds(name, choice.preset);
   const processes = values.processes ?? 2;
   if (jobs.length > 0) await announce(jobs, processes);
-  const options = { ...choice, retrain: values.retrain, processes, onProgress: stderrProgress() };
   const asStated = protocolOf({ study: name, preset: choice.preset, set: choice.set ?? [] }) > 0;
-  const rows =
-    asStated && choice.seeds === undefined
-      ? await runProtocol(name, options)
-      : await runStudy(name, { ...options, seeds });
+  const go = (onProgress: ProgressSink): Promise<ResultRow[]> => {
+    const options = { ...choice, retrain: values.retrain, processes, onProgress };
+    return asStated && choice.seeds === undefined ? runProtocol(name, options) : runStudy(name, { ...options, seeds });
+  };
+  const rows = values.watch === true ? await watch(name, jobs, processes, go) : await go(stderrProgress());
   if (values.json === true) printJson({ study: name, rows });
   else {
     if (asStated) printLines([toText(contrastTable(study, rows)), ""]);

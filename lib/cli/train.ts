@@ -1,13 +1,17 @@
 import { resolve } from "node:path";
 import { resolveConfig } from "../config/resolve";
+import type { S2Config } from "../config/schema";
 import { onInterrupt } from "../core/interrupt";
-import { stderrProgress } from "../core/progress";
+import { type ProgressSink, stderrProgress } from "../core/progress";
 import { encodeScenes } from "../dataloader/sentences";
 import { chooseEngine, sayUnusedGpu } from "../engine/choose";
 import { openSession } from "../eval/session";
+import { nameOf } from "../report/live/state";
+import { watched } from "../report/live/watch";
 import { RunFolder } from "../runs/folder";
+import { settingsHash } from "../runs/settings";
 import { requireMemory } from "../train/estimate";
-import { fineTune, keptForms } from "../train/fine-tune";
+import { fineTune, type Kept, keptForms } from "../train/fine-tune";
 import { newRun } from "../train/identify";
 import { requireAdapters } from "../weights/adapter";
 import { adapterFolder, withAdapter } from "../weights/parameters";
@@ -36,25 +40,27 @@ const spec = {
       help: "model: all weights (unless given); adapter: what trained, as a LoRA adapter in PEFT's layout; both",
     },
     adapter: { type: String, value: "FOLDER", help: "start from this adapter, over the preset's weights" },
+    watch: { type: Boolean, help: "show curves and failure signatures on a page of this machine, until it ends" },
     json: { type: Boolean, help: "print one JSON document" },
   },
 } as const;
 
-/** `s2mllm train` */
-export async function run(args: string[]): Promise<number> {
-  const { values } = parseOptions(spec, args);
-  const [preset, ablation] = [values.preset ?? "nano", values.ablation ?? "full"];
-  const [seed, keep] = [values.seed ?? 0, values.keep ?? "model"];
-  const plain = resolveConfig({ preset, ablation, seed, set: values.set });
-  const config = values.adapter === undefined ? plain : withAdapter(plain, resolve(values.adapter));
-  if (keep !== "model") requireAdapters(config);
-  const progress = stderrProgress();
+/** The training that the options ask for, as they name it. */
+interface Request {
+  readonly config: S2Config;
+  readonly ablation: string;
+  readonly keep: Kept;
+  readonly out?: string;
+}
+
+/** Trains, and says what was kept and where. */
+async function train({ config, ablation, keep, out }: Request, json: boolean, progress: ProgressSink): Promise<void> {
   const { engine } = await chooseEngine();
   sayUnusedGpu(engine);
   requireMemory(config, "train", engine);
   const session = await openSession(config, progress);
   const { scenes, prompt } = encodeScenes(session.sentences("train"), session.tokenizer, config);
-  const folder = RunFolder.open(newRun(config, ablation, engine), values.out);
+  const folder = RunFolder.open(newRun(config, ablation, engine), out);
   const stop = new AbortController();
   const forget = onInterrupt(() => stop.abort());
   try {
@@ -64,7 +70,7 @@ export async function run(args: string[]): Promise<number> {
       scenes,
       prompt,
       run: folder,
-      name: `${ablation} seed ${seed}`,
+      name: nameOf({ variant: ablation, seed: config.seed }),
       progress,
       signal: stop.signal,
       keep,
@@ -78,15 +84,34 @@ export async function run(args: string[]): Promise<number> {
       ...(keep === "adapter" ? {} : { weights: folder.file("model.safetensors") }),
       ...(keep === "model" ? {} : { adapter: adapterFolder(folder.path) }),
     };
-    if (values.json === true) printJson(outcome);
+    if (json) printJson(outcome);
     else
       printLines([
         `run ${outcome.run}: ${[outcome.weights, outcome.adapter].filter((path) => path !== undefined).join(", ")}: ` +
           `${outcome.steps} steps in ${outcome.seconds} s on ${engine}`,
       ]);
-    return 0;
   } finally {
     forget();
     folder.close();
   }
+}
+
+/** `s2mllm train` */
+export async function run(args: string[]): Promise<number> {
+  const { values } = parseOptions(spec, args);
+  const [preset, ablation] = [values.preset ?? "nano", values.ablation ?? "full"];
+  const [seed, keep] = [values.seed ?? 0, values.keep ?? "model"];
+  const plain = resolveConfig({ preset, ablation, seed, set: values.set });
+  const config = values.adapter === undefined ? plain : withAdapter(plain, resolve(values.adapter));
+  if (keep !== "model") requireAdapters(config);
+  const out = values.out === undefined ? {} : { out: values.out };
+  const request: Request = { config, ablation, keep, ...out };
+  const json = values.json === true;
+  if (values.watch !== true) await train(request, json, stderrProgress());
+  else {
+    const arm = { variant: ablation, seed, config: settingsHash(config), ...out };
+    const title = `train ${ablation}, preset ${preset}, seed ${seed}`;
+    await watched({ title, arms: [arm] }, stderrProgress(), (progress) => train(request, json, progress));
+  }
+  return 0;
 }

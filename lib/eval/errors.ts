@@ -26,7 +26,7 @@ export function isRight(prediction: Prediction): boolean {
 }
 
 /** The annotated object that a box overlaps most, at IoU 0.25 or better. */
-function objectUnder(box: Box, scene: SceneBoxes): SceneBoxes["objects"][number] | undefined {
+export function objectUnder(box: Box, scene: SceneBoxes): SceneBoxes["objects"][number] | undefined {
   let best: SceneBoxes["objects"][number] | undefined;
   let overlap = threshold;
   for (const object of scene.objects) {

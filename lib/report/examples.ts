@@ -4,11 +4,14 @@ import { UserError } from "../core/errors";
 import { inProject } from "../core/root";
 import { readProposals } from "../datasets/proposals";
 import { openScene } from "../datasets/scannet";
+import type { Scene } from "../datasets/scene";
 import type { SceneBoxes } from "../eval/errors";
 import { transformPoints } from "../geometry/rigid";
 import { readPly } from "../io/ply";
-import { describeRun, readRecord, recordConfig, runsFolder, storedRuns } from "../runs/folder";
+import { readRecord, recordConfig, runsFolder, storedRuns } from "../runs/folder";
 import type { ResultRow } from "../runs/row";
+import { changesText } from "../runs/settings";
+import { type EvaluationName, evaluationFolder, evaluations } from "../studies/evaluations";
 import { readMetrics, type TrainingRun } from "../train/metrics-log";
 import type { Points } from "./figures/scene";
 import { sourceOf } from "./figures/theme";
@@ -34,20 +37,22 @@ function roomPoints(folder: string, id: string, alignment: Float64Array): Points
   };
 }
 
-/** The data set of a row: where its run found it, or, for a run of another machine, by its name below data/. */
-export function dataFolderOf({ run, data }: Pick<ResultRow, "run" | "data">): string {
-  const own = join(runsFolder(), run);
-  return existsSync(join(own, "run.json"))
-    ? inProject(recordConfig(readRecord(own), own).data.folder)
-    : resolve(inProject("data"), data);
-}
+type Evaluated = Pick<ResultRow, "run" | "data" | "split" | "proposals">;
 
 /**
- * Opens a scene that a run was evaluated on.
- *
- * @throws UserError when the data set is not on this machine
+ * The rooms of a row's evaluation: by where its run found its data, or, for a run of another machine, by their name
+ * below data/.
  */
-export function readExample(row: Pick<ResultRow, "run" | "data" | "proposals">, sceneId: string): ExampleScene {
+export function dataFolderOf({ run, data, split }: Evaluated): string {
+  const own = join(runsFolder(), run);
+  const folder = existsSync(join(own, "run.json"))
+    ? recordConfig(readRecord(own), own).data.folder
+    : resolve(inProject("data"), data);
+  const name = Object.keys(evaluations).find((known): known is EvaluationName => known === split);
+  return inProject(name === undefined ? folder : evaluationFolder(folder, name));
+}
+
+function openExample(row: Evaluated, sceneId: string): [Scene, SceneBoxes] {
   const folder = dataFolderOf(row);
   if (!existsSync(folder))
     throw new UserError(
@@ -55,7 +60,26 @@ export function readExample(row: Pick<ResultRow, "run" | "data" | "proposals">, 
     );
   const scene = openScene(folder, sceneId);
   const proposals = row.proposals === "gt" ? scene.objects.map(({ box }) => ({ box })) : readProposals(folder, sceneId);
-  return { sceneId, objects: scene.objects, proposals, points: roomPoints(scene.folder, sceneId, scene.alignment) };
+  return [scene, { sceneId, objects: scene.objects, proposals }];
+}
+
+/**
+ * The boxes of a scene that a run was evaluated on.
+ *
+ * @throws UserError when the data set is not on this machine
+ */
+export function readBoxes(row: Evaluated, sceneId: string): SceneBoxes {
+  return openExample(row, sceneId)[1];
+}
+
+/**
+ * A scene that a run was evaluated on: its boxes, and its room as points.
+ *
+ * @throws UserError when the data set is not on this machine
+ */
+export function readExample(row: Evaluated, sceneId: string): ExampleScene {
+  const [{ folder, alignment }, boxes] = openExample(row, sceneId);
+  return { ...boxes, points: roomPoints(folder, sceneId, alignment) };
 }
 
 /** The training logs of this machine's runs; of those alone that were written to `since` a time in milliseconds. */
@@ -63,6 +87,8 @@ export function readTrainingRuns(since = 0): TrainingRun[] {
   return storedRuns().flatMap(({ record, folder }) => {
     const file = join(folder, "metrics.jsonl");
     if ((statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? -1) < since) return [];
-    return [{ label: describeRun(record), source: sourceOf(record), metrics: readMetrics(file) }];
+    const { variant, changes, preset, identity } = record;
+    const label = [variant, changesText(changes), preset].filter((part) => part !== "").join(", ");
+    return [{ label, seed: identity.seed, source: sourceOf(record), metrics: readMetrics(file) }];
   });
 }

@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib";
 import { writeFileAtomic } from "../core/files";
 import { outputFolder } from "../runs/results";
 import { noChromium, plotlySource, withPainter } from "./browser";
-import { drawing, type Figure } from "./figures/theme";
+import { drawing, type Figure, titleHeight } from "./figures/theme";
 import { escapeHtml } from "./table";
 
 /** JSON that may stand inside a script element: no `<` can end it. */
@@ -30,12 +30,26 @@ export function figureJson({ data, layout }: Figure): string {
   return `${JSON.stringify(sortKeys({ data, layout }), undefined, 1)}\n`;
 }
 
-/** The element of one figure, and its entry in the list that `plotlyScript` draws. */
+/** How figures stand in a page. */
+const figureStyle =
+  "figure{margin:18px 0;border:1px solid var(--line,#ddd);border-radius:8px;padding:12px 12px 4px}" +
+  "figcaption b{display:block}figcaption span{font-size:.86rem;opacity:.75}.plot{width:100%;min-height:160px}" +
+  "@media (max-width:600px){figure{padding:8px 2px 2px}figcaption{padding:0 8px}}";
+
+/**
+ * The element of one figure, and its entry in the list that `plotlyScript` draws. Its title stands above it as text,
+ * in as many lines as it needs.
+ */
 export function figureElement(figure: Figure, id: string): string {
-  const { data, layout } = figure;
-  const attributes = `class="plot" style="height:${layout.height ?? 440}px" role="img"`;
-  return `<figure><div id="${id}" ${attributes} aria-label="${escapeHtml(figure.alt)}"></div></figure>
-<script>(window.figures ??= []).push(${scriptJson([id, data, layout, drawing])});</script>`;
+  const { data, layout, alt } = figure;
+  const { title: _title, meta, margin, height = 440, ...rest } = layout;
+  const { title, subtitle } = meta ?? { title: figure.name, subtitle: "" };
+  const top = (margin?.t ?? titleHeight) - titleHeight;
+  const own = { ...rest, height: height - titleHeight, margin: { ...margin, t: Math.max(12, top) } };
+  const caption = `<figcaption><b>${escapeHtml(title)}</b><span>${escapeHtml(subtitle)}</span></figcaption>`;
+  const attributes = `class="plot" style="height:${own.height}px" role="img"`;
+  return `<figure>${caption}<div id="${id}" ${attributes} aria-label="${escapeHtml(alt)}"></div></figure>
+<script>(window.figures ??= []).push(${scriptJson([id, data, own, drawing])});</script>`;
 }
 
 let packed: string | undefined;
@@ -47,7 +61,7 @@ export function packedPlotly(): string {
 
 /** The end of a page with figures: plotly.js, then every figure drawn and `after` run. */
 export function plotlyScript(after = ""): string {
-  return `<script type="text/plain" id="plotly">${packedPlotly()}</script>
+  return `<style>${figureStyle}</style><script type="text/plain" id="plotly">${packedPlotly()}</script>
 <script>
 (async () => {
   const bytes = Uint8Array.from(atob(document.getElementById("plotly").textContent), (c) => c.charCodeAt(0));
@@ -67,7 +81,7 @@ export function figureHtml(figure: Figure): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(figure.name)}</title><link rel="icon" href="data:,">
-<style>body{margin:0;font-family:sans-serif}figure{margin:0}</style>
+<style>body{margin:0;padding:0 12px;font-family:Inter,"Segoe UI",Arial,sans-serif}</style>
 </head><body>
 ${figureElement(figure, "figure")}
 ${plotlyScript()}

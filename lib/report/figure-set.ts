@@ -1,10 +1,10 @@
-import { classifyError, countErrors, type ErrorCase, isRight } from "../eval/errors";
+import { classifyError, countErrors, type ErrorCase, isRight, type SceneBoxes } from "../eval/errors";
 import { type Prediction, readAnswers } from "../runs/answers";
 import type { AttentionMap } from "../runs/attention";
 import type { ResultRow } from "../runs/row";
 import { mainGroup } from "../studies/groups";
 import { type Comparison, compare, compareRows } from "./compare";
-import { type ExampleScene, readExample } from "./examples";
+import { readBoxes, readExample } from "./examples";
 import { ablationFigure } from "./figures/ablation";
 import { attentionFramesFigure, attentionMatrixFigure } from "./figures/attention";
 import { errorFigure } from "./figures/errors";
@@ -18,11 +18,11 @@ import { type PaperTable, table5 } from "./paper";
 
 /** A run's wrong answers, by scene and sentence. @throws UserError when the run's data set is not on this machine */
 export function errorCases(row: ResultRow, predictions: readonly Prediction[]): ErrorCase[] {
-  const scenes = new Map<string, ExampleScene>();
+  const scenes = new Map<string, SceneBoxes>();
   return predictions.flatMap((prediction) => {
     if (isRight(prediction)) return [];
     let scene = scenes.get(prediction.sceneId);
-    if (scene === undefined) scenes.set(prediction.sceneId, (scene = readExample(row, prediction.sceneId)));
+    if (scene === undefined) scenes.set(prediction.sceneId, (scene = readBoxes(row, prediction.sceneId)));
     return classifyError(prediction, scene) ?? [];
   });
 }

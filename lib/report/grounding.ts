@@ -97,19 +97,16 @@ export function groundingTable(grounding: Grounding, most = 5): GroundingTable {
 
 /** A page with the views (boxes drawn in), the scene in 3D, the scores and the words. */
 export async function groundingPage(grounding: Grounding): Promise<string> {
-  const { sceneId, folder, sentence, boxes, written, noObject, frames } = grounding;
+  const { sceneId, folder, sentence, boxes, proposals, written, noObject, frames } = grounding;
   const inOrder = [...boxes].sort((a, b) => a.index - b.index);
   const nothing = findsNothing(grounding);
   const scores = [
     ...boxes.map(({ index, score }): [number, number] => [index, score]),
     ...(noObject === undefined ? [] : [[-1, noObject] as [number, number]]),
   ].sort((a, b) => b[1] - a[1]);
-  const scene = await pageScene(
-    folder,
-    sceneId,
-    frames,
-    inOrder.map(({ box, label }) => (label === undefined ? { box } : { box, label })),
-  );
+  const scene = await pageScene(folder, sceneId, frames, {
+    [proposals]: inOrder.map(({ box, label }) => (label === undefined ? { box } : { box, label })),
+  });
   return answersPage({
     title: sentence,
     source: `${sceneId}, answered by ${grounding.answerer}`,
@@ -119,6 +116,7 @@ export async function groundingPage(grounding: Grounding): Promise<string> {
     cases: [
       {
         id: `${sceneId}|asked`,
+        boxes: proposals,
         scene: sceneId,
         sentence,
         relation: "",

@@ -37,6 +37,11 @@ export function paperCell(row: PaperRow | undefined, column: string): string {
   return readings.map(({ value, sources }) => `${decimal(value, 2)} [${sources.join("")}]`).join(", ");
 }
 
+/** A cell as the paper prints it; where its sources disagree, all of them. */
+export function paperText(row: PaperRow, column: string): string {
+  return (row.values[column] ?? []).map(({ value }) => decimal(value, 2)).join(" or ");
+}
+
 /** A row's name with the paper's number of views. */
 export function paperName({ label, frames }: PaperRow): string {
   return frames === undefined ? label : `${label}, ${frames} frames`;

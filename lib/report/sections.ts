@@ -1,8 +1,9 @@
 import { departures, switchOf } from "../config/departures";
 import { labelOf, type ResultRow } from "../runs/row";
+import { studies } from "../studies/definitions";
 import { type AnswersOf, groupRows, mainGroups } from "../studies/groups";
 import type { TrainingRun } from "../train/metrics-log";
-import { type Comparison, compare, compareRows, originNotes } from "./compare";
+import { compare, compareRows, originNotes } from "./compare";
 import { effectTable } from "./effects";
 import { ablationFigure } from "./figures/ablation";
 import { frameCountFigure } from "./figures/frames";
@@ -10,7 +11,8 @@ import { relationFigure } from "./figures/relations";
 import { boxNames, dataLabel, type Figure } from "./figures/theme";
 import { trainingFigure } from "./figures/training";
 import { kindTable } from "./kinds";
-import { paperTables, table5 } from "./paper";
+import { type PaperTable, type PaperTableName, paperTables } from "./paper";
+import { paperLayout } from "./paper-layout";
 import { decimal, type Table } from "./table";
 
 /** A part of the report page. */
@@ -20,6 +22,16 @@ export interface Section {
   readonly text?: string;
   readonly tables: readonly Table[];
   readonly figures: readonly Figure[];
+  /** Tables that stay folded until they are asked for, under one line that names them. */
+  readonly details?: { readonly summary: string; readonly tables: readonly Table[] };
+  /** Pages that lie beside the report. */
+  readonly links?: readonly PageLink[];
+}
+
+/** An explorer page, by its file name beside the report's. */
+export interface PageLink {
+  readonly name: string;
+  readonly file: string;
 }
 
 export interface ReportInput {
@@ -30,6 +42,8 @@ export interface ReportInput {
   readonly warnings: readonly string[];
   /** Figures that need more than rows (attention, error cases), where their data is present. */
   readonly extra: readonly Figure[];
+  /** Explorers that were made beside the report. */
+  readonly explorers: readonly PageLink[];
 }
 
 /** Every finished run, one line each. */
@@ -104,28 +118,70 @@ function numbered(figure: Figure, i: number): Figure {
 }
 
 /** Rows of one study, split into what may be averaged. */
-function ablationFigures(rows: readonly ResultRow[], answersOf: AnswersOf): Figure[] {
-  return groupRows(rows).map((group, i) =>
-    numbered(ablationFigure(compareRows(group, table5, answersOf), dataLabel(group)), i),
-  );
+function ablationFigures(rows: readonly ResultRow[], paper: PaperTable, answersOf: AnswersOf): Figure[] {
+  return groupRows(rows).map((group, i) => {
+    const figure = ablationFigure(compareRows(group, paper, answersOf), dataLabel(group));
+    return numbered(paper.id === "table5" ? figure : { ...figure, name: `${figure.name}-${paper.id}` }, i);
+  });
 }
 
-/** Everything that the report shows, in order. */
-export function reportSections({ rows, answersOf, training, warnings, extra }: ReportInput): Section[] {
-  const ofTable = (id: string): ResultRow[] => rows.filter((r) => r.study === id);
-  const components = ofTable("table5");
-  const comparisons = (Object.keys(paperTables) as (keyof typeof paperTables)[]).flatMap((id): Comparison[] => {
-    // the full model's row also stands in Table 1
-    const used = id === "table1" ? components.filter((r) => labelOf(r) === "full") : ofTable(id);
-    return id !== "table5" && used.length > 0 ? [compare(used, paperTables[id], answersOf)] : [];
-  });
+const tableIds = Object.keys(paperTables) as PaperTableName[];
+
+/** Rows that stand beside one of the paper's tables: those of its study. */
+function rowsBeside(id: PaperTableName, rows: readonly ResultRow[]): ResultRow[] {
+  // the full model's row also stands in Table 1
+  if (id === "table1") return rows.filter((r) => r.study === "table5" && labelOf(r) === "full");
+  return rows.filter((r) => r.study === id);
+}
+
+/** One of the paper's tables in its own layout, with the comparison in full folded beneath it. */
+function tableSection(id: PaperTableName, { rows, answersOf }: ReportInput): Section[] {
+  const beside = rowsBeside(id, rows);
+  if (beside.length === 0) return [];
+  const paper = paperTables[id];
+  const comparison = compare(beside, paper, answersOf);
   return [
     {
-      id: "components",
-      heading: "What each component contributes",
-      tables: [compare(components, table5, answersOf)],
-      figures: components.length === 0 ? [] : ablationFigures(components, answersOf),
+      id,
+      heading: paper.title,
+      tables: paperLayout(comparison.lines, paper),
+      figures: paper.reference === undefined ? [] : ablationFigures(beside, paper, answersOf),
+      details: { summary: "Every difference with its interval, verdict and number of sentences", tables: [comparison] },
     },
+  ];
+}
+
+function notRun(rows: readonly ResultRow[]): Section[] {
+  const missing = tableIds.filter((id) => rowsBeside(id, rows).length === 0);
+  if (missing.length === 0) return [];
+  const commands = missing.map((id) => {
+    const study = Object.hasOwn(studies, id) ? `: s2mllm study ${id}` : "";
+    return `${paperTables[id].title}${study}`;
+  });
+  return [
+    { id: "not-run", heading: "The paper's tables without a run", text: commands.join("\n"), tables: [], figures: [] },
+  ];
+}
+
+/** Everything that the report shows below its first screen, in order; the first of them says what is run. */
+export function reportSections(input: ReportInput): Section[] {
+  const { rows, answersOf, training, warnings, extra, explorers } = input;
+  const components = rows.filter((r) => r.study === "table5");
+  return [
+    {
+      id: "explore",
+      heading: "Look into it yourself",
+      text:
+        explorers.length > 0
+          ? "Pages of their own, to filter, turn and compare:"
+          : "Explorers of single answers and of attention: s2mllm explore answers RUN [RUN], " +
+            "s2mllm explore attention RUN [RUN].",
+      tables: [],
+      figures: [],
+      links: explorers,
+    },
+    ...(["table5", ...tableIds.filter((id) => id !== "table5")] as const).flatMap((id) => tableSection(id, input)),
+    ...notRun(rows),
     {
       id: "frames",
       heading: "Number of views",
@@ -135,10 +191,17 @@ export function reportSections({ rows, answersOf, training, warnings, extra }: R
     {
       id: "relations",
       heading: "Kinds of sentence",
-      tables: components.length === 0 ? [] : [kindTable(components), effectTable(components, answersOf)],
+      tables: components.length === 0 ? [] : [kindTable(components)],
       figures: mainGroups(components).map((group, i) => numbered(relationFigure(group), i)),
+      ...(components.length === 0
+        ? {}
+        : {
+            details: {
+              summary: "The effect on each kind of sentence, with verdicts",
+              tables: [effectTable(components, answersOf)],
+            },
+          }),
     },
-    { id: "tables", heading: "The paper's other tables", tables: comparisons, figures: [] },
     { id: "examples", heading: "Attention and error cases", tables: [], figures: extra },
     {
       id: "training",
@@ -158,7 +221,23 @@ export function reportSections({ rows, answersOf, training, warnings, extra }: R
       tables: [],
       figures: [],
     },
-    { id: "departures", heading: "Departures from the paper", tables: [departureTable()], figures: [] },
-    { id: "runs", heading: "Runs", tables: [runTable(rows)], figures: [] },
-  ].filter((s: Section) => s.tables.length + s.figures.length > 0 || s.text !== undefined);
+    {
+      id: "departures",
+      heading: "Departures from the paper",
+      tables: [],
+      figures: [],
+      details: { summary: `${departures.length} parts that are not as in the paper`, tables: [departureTable()] },
+    },
+    {
+      id: "runs",
+      heading: "Runs",
+      tables: [],
+      figures: [],
+      details: {
+        summary:
+          rows.length === 0 ? "No run has finished yet: npm start, or s2mllm study table5." : `${rows.length} rows`,
+        tables: [runTable(rows)],
+      },
+    },
+  ].filter((s: Section) => s.tables.length + s.figures.length > 0 || s.text !== undefined || s.details !== undefined);
 }

@@ -20,13 +20,33 @@ export const Prediction = z.strictObject({
   predicted: z.int(),
   /** IoU of the chosen box and the target's. */
   iou: z.number().min(0).max(1.000001),
-  /** Score of each proposal. */
-  scores: z.array(z.number()).optional(),
+  /** The best boxes, the best first: index (-1 for "no object") and score; answers of older code have none. */
+  best: z.array(z.tuple([z.int().min(-1), z.number()])).optional(),
+  /** The words that the model wrote in front of <ground>; absent where it wrote none itself. */
+  written: z.string().optional(),
+  /** The model did not write <ground>: it ended its answer, or wrote on until the cap. */
+  withoutGround: z.enum(["ended", "cap"]).optional(),
   description: z.string(),
   /** Object ids of the landmarks. */
   anchors: z.array(z.int()),
 });
 export type Prediction = z.output<typeof Prediction>;
+
+/** Boxes whose scores an answer keeps. */
+const mostBoxes = 5;
+
+/**
+ * The best boxes of an answer, to four decimals.
+ *
+ * @param scores of each box, then of "no object" where the head has it
+ * @param boxes how many boxes there are
+ */
+export function bestBoxes(scores: readonly number[], boxes: number): [box: number, score: number][] {
+  return scores
+    .map((score, i): [number, number] => [i < boxes ? i : -1, Math.round(score * 1e4) / 1e4])
+    .sort((a, b) => b[1] - a[1])
+    .slice(0, mostBoxes);
+}
 
 export type Evaluation = Pick<ResultRow, "run" | "split" | "proposals">;
 

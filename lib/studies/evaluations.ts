@@ -41,9 +41,15 @@ export const evaluations = {
 } as const satisfies Record<string, Evaluation>;
 export type EvaluationName = keyof typeof evaluations;
 
+/** Where an evaluation's rooms lie, of a run that was trained on those in `folder`. */
+export function evaluationFolder(folder: string, name: EvaluationName): string {
+  const { rooms, fresh }: Evaluation = evaluations[name];
+  return rooms === undefined ? `${folder}${fresh === true ? "-test" : ""}` : `data/rooms/${rooms}`;
+}
+
 /** The configuration that a trained run answers with: its own, on the evaluation's rooms and with its changes. */
 export function evaluationConfig(config: S2Config, name: EvaluationName): S2Config {
-  const { rooms, fresh, set }: Evaluation = evaluations[name];
-  const folder = rooms === undefined ? `${config.data.folder}${fresh === true ? "-test" : ""}` : `data/rooms/${rooms}`;
+  const { set }: Evaluation = evaluations[name];
+  const folder = evaluationFolder(config.data.folder, name);
   return changedConfig(config, [`data.folder=${JSON.stringify(folder)}`, ...(set ?? [])]);
 }

@@ -7,7 +7,7 @@ import { interViewAttention } from "../eval/attention";
 import { type Answer, predict } from "../eval/predict";
 import { boundsOf, scoreAnswers, unknownWords } from "../eval/score";
 import { openSession, type Session } from "../eval/session";
-import { answersName, type Prediction, packAnswers } from "../runs/answers";
+import { answersName, bestBoxes, type Prediction, packAnswers } from "../runs/answers";
 import { type AttentionMap, mapsName } from "../runs/attention";
 import { RunFolder } from "../runs/folder";
 import { putRows, rowsIn, runRowsFile } from "../runs/results";
@@ -21,7 +21,7 @@ import { readMaxNewTokens } from "../weights/hf-config";
 import { type EvaluationName, evaluationConfig } from "./evaluations";
 import { evaluationsOf, type Job, jobConfig, protocolOf } from "./job";
 
-function toPrediction({ query, chosen, iou }: Answer): Prediction {
+function toPrediction({ query, chosen, iou, scores, written, withoutGround }: Answer, boxes: number): Prediction {
   return {
     queryId: query.id,
     sceneId: query.sceneId,
@@ -33,6 +33,9 @@ function toPrediction({ query, chosen, iou }: Answer): Prediction {
     iou: Math.floor(iou * 1e4) / 1e4,
     description: query.description,
     anchors: [...query.anchorIds],
+    best: bestBoxes(scores, boxes),
+    ...(written === undefined ? {} : { written }),
+    ...(withoutGround === undefined ? {} : { withoutGround }),
   };
 }
 
@@ -52,6 +55,9 @@ function evaluate(
   const { record } = run;
   const { cache, tokenizer, config } = session;
   const test = session.sentences("val");
+  const boxes = new Map(
+    test.map(({ scene }) => [scene.id, { gt: scene.boxes("gt").length, detector: scene.boxes("detector").length }]),
+  );
   const fingerprint = cache.index.dataFingerprint;
   const own = jobConfig(job);
   return session.sources.map((source): ResultRow => {
@@ -60,7 +66,8 @@ function evaluate(
       maxNewTokens: readMaxNewTokens(run.path),
       progress: (p) => progress({ ...p, task: `${job.variant} seed ${job.seed}, ${name}, ${p.task}` }),
     });
-    run.write(answersName({ split: name, proposals: source }), packAnswers(answers.map(toPrediction)));
+    const kept = answers.map((answer) => toPrediction(answer, boxes.get(answer.query.sceneId)![source]));
+    run.write(answersName({ split: name, proposals: source }), packAnswers(kept));
     const { settings: _settings, data, ...identity } = record.identity;
     return {
       run: record.id,

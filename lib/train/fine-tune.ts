@@ -106,7 +106,7 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
   const trainer = new Trainer(config, cache, options.scenes, options.prompt, parameters);
   const checkpoint = run.file("checkpoint");
   const resumed = resumeCheckpoint(checkpoint, parameters, trainer.optimizer, identity);
-  const log = new MetricsLog(run.file("metrics.jsonl"));
+  const log = new MetricsLog(run.file("metrics.jsonl"), Date.parse(run.record.begun) / 1000);
   const first = resumed?.step ?? 0;
   log.truncate(first);
   const started = Date.now();

@@ -1,6 +1,17 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
-import { dirname } from "node:path";
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { z } from "zod";
+import { writeFileAtomic } from "../core/files";
+import { fileHeader, scalarEvent } from "../io/tfevents";
 import { writeDurable } from "../runs/durable";
 
 /** One flat object a logged step: step number, seconds since the start, losses by name, accuracies. */
@@ -10,33 +21,56 @@ export type MetricsLine = Readonly<Record<string, number>> & { readonly step: nu
 /** The log of one run, under the name that figures and messages give it. */
 export interface TrainingRun {
   readonly label: string;
+  readonly seed?: number;
   /** The data set that it was trained on, as figures name it. */
   readonly source?: string;
   readonly metrics: readonly MetricsLine[];
 }
 
-/** Append-only JSON lines. A resumed run first drops the lines behind its checkpoint. */
+/** Name of a run's scalars in TensorBoard's form, which looks for "tfevents". */
+export const eventsName = "events.out.tfevents.s2mllm";
+
+const textOf = (line: MetricsLine): string => `${JSON.stringify(line)}\n`;
+
+/**
+ * Append-only JSON lines, and the same numbers as scalars beside them for TensorBoard. A resumed run first drops the
+ * lines behind its checkpoint.
+ */
 export class MetricsLog {
-  constructor(readonly file: string) {
+  readonly #events: string;
+
+  /** @param begun when the run began, seconds since 1970: TensorBoard shows a clock time with every step */
+  constructor(
+    readonly file: string,
+    readonly begun: number,
+  ) {
     mkdirSync(dirname(file), { recursive: true });
+    this.#events = join(dirname(file), eventsName);
+  }
+
+  #event({ step, seconds, ...scalars }: MetricsLine): Uint8Array {
+    return scalarEvent(this.begun + seconds, step, scalars);
   }
 
   /** The line is on the disk when this returns. */
   append(line: MetricsLine): void {
     const handle = openSync(this.file, "a");
     try {
-      writeSync(handle, `${JSON.stringify(line)}\n`);
+      writeSync(handle, textOf(line));
       fsyncSync(handle);
     } finally {
       closeSync(handle);
     }
+    if (!existsSync(this.#events)) writeFileAtomic(this.#events, fileHeader(this.begun));
+    appendFileSync(this.#events, this.#event(line));
   }
 
   /** Keeps only lines of steps before `step`. */
   truncate(step: number): void {
     if (!existsSync(this.file)) return;
     const kept = readMetrics(this.file).filter((l) => l.step < step);
-    writeDurable(this.file, kept.map((l) => `${JSON.stringify(l)}\n`).join(""));
+    writeDurable(this.file, kept.map(textOf).join(""));
+    writeFileAtomic(this.#events, Buffer.concat([fileHeader(this.begun), ...kept.map((line) => this.#event(line))]));
   }
 }
 

@@ -23,13 +23,15 @@ const losses = [
   { key: "ground", below: 0.9, from: 0.9, to: 1, text: "the grounding loss has hardly fallen: a collapsed head?" },
 ] as const;
 
+const nameOf = ({ label, seed }: TrainingRun): string => (seed === undefined ? label : `${label}, seed ${seed}`);
+
 function ofRun(run: TrainingRun): string[] {
   if (run.metrics.length < 10) return [];
   return losses.flatMap(({ key, below, from, to, text }) => {
     const share = remaining(run, key, from, to);
     return share === undefined || share < below
       ? []
-      : [`${run.label}: ${text} (${(100 * share).toFixed(0)} % of its start)`];
+      : [`${nameOf(run)}: ${text} (${(100 * share).toFixed(0)} % of its start)`];
   });
 }
 

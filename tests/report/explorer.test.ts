@@ -29,7 +29,7 @@ beforeAll(async () => {
   const id = queries[0]!.sceneId;
   const opened = openScene(rooms.folder, id);
   const proposals = opened.objects.map(({ box, label }) => ({ box, label }));
-  scene = await pageScene(rooms.folder, id, opened.frames, proposals);
+  scene = await pageScene(rooms.folder, id, opened.frames, { gt: proposals, detector: proposals.slice(1) });
   cases = queries.map((query, i): PageCase => {
     const wrong = (query.targetId + 1) % proposals.length;
     const answer = (right: boolean): PageCase["answers"][number] => ({
@@ -42,10 +42,12 @@ beforeAll(async () => {
         [right ? query.targetId : wrong, 2.5],
         [right ? wrong : query.targetId, 1.25],
       ],
-      margin: 1.25,
+      margin: i === 0 ? 0.125 : 1.25,
+      ...(right ? {} : { violates: [{ clause: "class", text: `asked for ${hostile}` }] }),
     });
     return {
       id: query.id,
+      boxes: i === 1 ? "detector" : "gt",
       scene: id,
       sentence: i === 0 ? hostile : query.description,
       relation: query.relation ?? "other",
@@ -88,6 +90,28 @@ async function open(name: string, html: string, width: number, dark = false): Pr
   await tab.goto(pathToFileURL(file).href);
   await tab.waitForFunction("document.documentElement.dataset.drawn !== undefined");
   return { tab, errors };
+}
+
+/** Where some view shows a measured point of this box and of no other: shares of its width and height, its index. */
+function centreSeen(box: number): [[number, number], number] | undefined {
+  const boxes = scene.boxes.gt!.map((b) => b.box);
+  const holds = (b: readonly number[], p: readonly number[]): boolean =>
+    p.every((x, k) => Math.abs(x - b[k]!) <= b[k + 3]! / 2 + 0.05);
+  for (const [index, view] of scene.views.entries()) {
+    const depth = new Uint16Array(Uint8Array.from(Buffer.from(view.depth, "base64")).buffer);
+    const [fx, fy, cx, cy] = view.k;
+    const step = view.size / view.depthSize;
+    for (const [i, mm] of depth.entries()) {
+      const [u, v] = [((i % view.depthSize) + 0.5) * step - 0.5, (Math.floor(i / view.depthSize) + 0.5) * step - 0.5];
+      const camera = [(((u - cx) / fx) * mm) / 1000, (((v - cy) / fy) * mm) / 1000, mm / 1000];
+      const point = [0, 1, 2].map((r) =>
+        camera.reduce((sum, c, k) => sum + view.pose[4 * r + k]! * c, view.pose[4 * r + 3]!),
+      );
+      if (mm > 0 && boxes.every((b, k) => holds(b, point) === (k === box)))
+        return [[(u + 0.5) / view.size, (v + 0.5) / view.size], index];
+    }
+  }
+  return undefined;
 }
 
 /** Text that stands outside of the window, or of an element that cuts it off. */
@@ -164,11 +188,34 @@ describe.runIf(chromiumPath !== undefined || process.env.CI === "true")("in Chro
     await cell.click();
     expect(await tab.locator(".case").count()).toBe(lost);
 
+    await cell.click();
+    await tab.fill("input[type=number]", "0.2");
+    expect(await tab.locator(".case").count()).toBe(1);
+    await tab.fill("input[type=number]", "");
+    await tab.getByLabel("violates").selectOption("class");
+    expect(await tab.locator(".case").count()).toBe(wrongOfOther);
+    await tab.getByLabel("violates").selectOption("");
+    await tab.getByLabel("boxes").selectOption("detector");
+    expect(await tab.locator(".case").count()).toBe(1);
+    await tab.getByLabel("boxes").selectOption("");
+    await cell.click();
+
     const picture = (selector: string): Promise<unknown> =>
       tab.evaluate(`document.querySelector("${selector}").toDataURL()`);
     const before = await picture(".views canvas");
     await tab.locator("table.scores button").nth(1).click();
     await expect.poll(() => picture(".views canvas")).not.toBe(before);
+    // a click on an object in a view chooses its box, in the list too, where it is among the best
+    const pressed = (): Promise<number> => tab.locator('table.scores [aria-pressed="true"]').count();
+    expect(await pressed()).toBe(1);
+    const opened = cases.find((c) => tab.url().includes(encodeURIComponent(c.id)))!;
+    const [at, index] = centreSeen(opened.answers[1]!.chosen)!;
+    const view = tab.locator(".views canvas").nth(index);
+    const size = (await view.boundingBox())!.width;
+    await tab.locator("table.scores button").nth(1).click();
+    expect(await pressed()).toBe(0);
+    await view.click({ position: { x: at[0] * size, y: at[1] * size } });
+    await expect.poll(pressed).toBe(1);
     // turning the room changes its picture
     const still = await picture(".room canvas");
     await tab.locator(".room canvas").focus();
@@ -180,6 +227,7 @@ describe.runIf(chromiumPath !== undefined || process.env.CI === "true")("in Chro
       .trim()
       .split("\n");
     expect(lines.length).toBe(lost + 1);
+    expect(lines[0]).toMatch(/^id,boxes,scene,sentence,relation,class,full: outcome,.*no-mpe: best boxes$/);
 
     // the link opens the same view
     const link = tab.url();
@@ -226,16 +274,11 @@ describe.runIf(chromiumPath !== undefined || process.env.CI === "true")("in Chro
       words: ["the", hostile, "<ground>"],
       side: 3,
     };
-    const runs = [
-      { name: "full", maps: { inter, intra, words } },
-      { name: "no-sg", maps: { inter } },
-    ];
-    const { tab, errors } = await open(
-      `attention-${width}`,
-      attentionPage({ ...head, scene, grid, runs }),
-      width,
-      dark,
-    );
+    const first = { scene, grid, sentence: hostile, maps: [{ inter, intra, words }, { inter }] };
+    const scenes = [first, { ...first, scene: { ...scene, id: "scene2_00" }, sentence: "the other" }];
+    const html = attentionPage({ ...head, runs: ["full", "no-sg"], scenes });
+    const { tab, errors } = await open(`attention-${width}`, html, width, dark);
+    expect(await tab.locator("h2").first().textContent()).toBe(`“${hostile}”`);
     await tab
       .locator(".views canvas")
       .nth(1)
@@ -244,16 +287,36 @@ describe.runIf(chromiumPath !== undefined || process.env.CI === "true")("in Chro
     expect(tab.url()).toContain("patch=0");
     // view 0 gets 60 % whichever view asks
     expect(await tab.locator("table.scores tr").nth(1).textContent()).toMatch(/60\.0 %60\.0 %/);
-    await tab.selectOption("select >> nth=1", "1");
-    await tab.selectOption("select >> nth=0", "words");
+    // what is truly there, by depth, has a distance in patches wherever it is seen
+    const away: string[] = [];
+    for (let patch = 0; patch < N; patch++) {
+      const { width: side } = (await tab.locator(".views canvas").nth(1).boundingBox())!;
+      const [x, y] = [patch % grid, Math.floor(patch / grid)].map((at) => ((at + 0.5) * side) / grid);
+      await tab
+        .locator(".views canvas")
+        .nth(1)
+        .click({ position: { x: x!, y: y! } });
+      away.push(...(await tab.locator("table.scores td:last-child").allTextContents()));
+    }
+    expect(away.filter((text) => /^\d+\.\d patches away$/.test(text)).length).toBeGreaterThan(0);
+    expect(away.filter((text) => !/^(?:|not seen|\d\.\d patches away)$/.test(text))).toEqual([]);
+    await tab.getByLabel("head").selectOption("1");
+    await tab.getByLabel("attention").selectOption("words");
     expect(await tab.locator(".words button").count()).toBe(3);
     await tab.locator(".words button").nth(2).click();
     expect(tab.url()).toContain("word=2");
-    expect(await tab.locator(".note").first().isVisible()).toBe(false);
+    const hidden = "[...document.querySelectorAll('section section > .note')].map((n) => n.hidden)";
+    expect(await tab.evaluate(hidden)).toEqual([true, false]);
+    // numbers on hover
+    await tab.locator(".views canvas").nth(2).hover();
+    expect(await tab.locator(".count").first().textContent()).toMatch(/^frame \d+, row \d, column \d: [\d.]+ %$/);
+    await tab.getByLabel("scene").selectOption("scene2_00");
+    await expect.poll(() => tab.locator("h2").first().textContent()).toBe("“the other”");
+    expect(tab.url()).toContain("view=1");
     expect(await tab.evaluate(cutTexts)).toEqual([]);
     expect(errors).toEqual([]);
     if (process.env.S2_SHOTS !== undefined) {
-      await tab.selectOption("select >> nth=0", "inter");
+      await tab.getByLabel("attention").selectOption("inter");
       await tab.screenshot({ path: join(process.env.S2_SHOTS, `attention-${width}.png`), fullPage: true });
     }
     await tab.close();
@@ -265,7 +328,7 @@ describe.runIf(chromiumPath !== undefined || process.env.CI === "true")("in Chro
     const other = html.replace(/id="data">[^<]+</, `id="data">${packed({ version: 99, kind: "answers" })}<`);
     const { tab } = await open("other", other, 800);
     expect(await tab.locator("[role=alert]").textContent()).toMatch(
-      /have form 99, its program reads 1; make the page anew/,
+      /have form 99, its program reads 2; make the page anew/,
     );
     await tab.close();
     const broken = await open("broken", html.replace(/id="data">[^<]{200}/, 'id="data">'), 800);

@@ -34,6 +34,7 @@ const input = {
   training: [],
   warnings: [],
   extra: [solid],
+  explorers: [{ name: "Answers of <b>full</b>", file: "explore-answers.html" }],
 };
 
 test("JSON in a script cannot end it", () => {
@@ -42,7 +43,10 @@ test("JSON in a script cannot end it", () => {
 });
 
 test("the same figure gives the same bytes, whatever the order of its keys", () => {
-  const swapped = { ...flat, layout: Object.fromEntries(Object.entries(flat.layout).reverse()) };
+  const swapped = {
+    ...flat,
+    layout: { ...Object.fromEntries(Object.entries(flat.layout).reverse()), meta: flat.layout.meta },
+  };
   expect(figureJson(swapped)).toBe(figureJson(flat));
   expect(JSON.parse(figureJson(flat))).toEqual(JSON.parse(JSON.stringify({ data: flat.data, layout: flat.layout })));
 });
@@ -63,6 +67,7 @@ test("without any run the page says so", () => {
     training: [],
     warnings: ["the grounding head has collapsed"],
     extra: [],
+    explorers: [],
   });
   expect(page).toContain("no finished run yet");
   expect(page).toContain("No run has finished yet: npm start");

@@ -13,6 +13,7 @@ import { studyNamed } from "../../lib/studies/definitions";
 import { jobConfig } from "../../lib/studies/job";
 import { runStudy } from "../../lib/studies/run";
 import { newRun } from "../../lib/train/identify";
+import { eventsName } from "../../lib/train/metrics-log";
 import { type TinyWorld, tinyWorld } from "../setup/tiny-world";
 
 let results: string;
@@ -132,6 +133,12 @@ describe("running", () => {
       expect(r).toMatchObject({ data: "rooms/tiny", synthetic: true, n: 6, frames: 2, seed: 0 });
       const predictions = readAnswers(r)!;
       expect(predictions.length).toBe(6);
+      for (const { predicted, best, written } of predictions) {
+        // the pick is the best real box, and what was written before it is kept
+        expect(best!.find(([box]) => box >= 0)![0]).toBe(predicted);
+        expect(best!.length).toBeGreaterThan(1);
+        expect(written).toBeTypeOf("string");
+      }
       expect((100 * predictions.filter((p) => p.iou >= 0.25).length) / 6).toBeCloseTo(r.metrics.acc25, 2);
     }
     expect(localRows()).toHaveLength(4);
@@ -145,6 +152,7 @@ describe("running", () => {
     expect(readdirSync(folder).sort()).toEqual([
       "answers",
       "attention",
+      eventsName,
       "generation_config.json",
       "manifest.json",
       "metrics.jsonl",

@@ -35,6 +35,18 @@ export function standsOn(object: Named, support: Named): boolean {
   return Math.abs(z - h / 2 - (sz + sh / 2)) < 0.02 && Math.abs(x - sx) <= w / 2 && Math.abs(y - sy) <= d / 2;
 }
 
+/** How much longer the way from `a` to `b` is over `object` than straight; 1 when it lies right between them. */
+export function detour(object: Named, a: Named, b: Named): number {
+  return (floorDistance(a, object) + floorDistance(object, b)) / floorDistance(a, b);
+}
+
+/** Metres ahead and to the left of someone who stands in the middle of the room and faces `anchor`. */
+export function seenFacing(anchor: Named, object: Named): { readonly ahead: number; readonly left: number } {
+  const length = Math.hypot(anchor.box[0], anchor.box[1]);
+  const [fx, fy] = [anchor.box[0] / length, anchor.box[1] / length];
+  return { ahead: fx * object.box[0] + fy * object.box[1], left: -fy * object.box[0] + fx * object.box[1] };
+}
+
 type Margins = RoomsConfig["margins"];
 
 /** `closest` and `farthest`: centre distance in the floor plane, the second one a stated margin away. */
@@ -57,11 +69,8 @@ function byDistance(group: readonly Named[], anchor: Named, m: Margins): Relatio
  * not.
  */
 function byBetween(group: readonly Named[], a: Named, b: Named, m: Margins): Relation[] {
-  const straight = floorDistance(a, b);
-  if (straight < m.anchorGap) return [];
-  const sorted = group
-    .map((o) => ({ id: o.id, ratio: (floorDistance(a, o) + floorDistance(o, b)) / straight }))
-    .sort((p, q) => p.ratio - q.ratio);
+  if (floorDistance(a, b) < m.anchorGap) return [];
+  const sorted = group.map((o) => ({ id: o.id, ratio: detour(o, a, b) })).sort((p, q) => p.ratio - q.ratio);
   if (sorted[0]!.ratio > m.detour || sorted[1]!.ratio < sorted[0]!.ratio + m.detourGap) return [];
   return [{ kind: "between", answer: sorted[0]!.id, anchors: [a.id, b.id] }];
 }
@@ -72,12 +81,8 @@ function byBetween(group: readonly Named[], a: Named, b: Named, m: Margins): Rel
  * must lie in front of the viewer and beat every other instance, also those behind, by the margin.
  */
 function byView(group: readonly Named[], anchor: Named, m: Margins): Relation[] {
-  const length = Math.hypot(anchor.box[0], anchor.box[1]);
-  if (length < 3 * m.viewAhead) return [];
-  const [fx, fy] = [anchor.box[0] / length, anchor.box[1] / length];
-  const seen = group
-    .map((o) => ({ id: o.id, ahead: fx * o.box[0] + fy * o.box[1], left: -fy * o.box[0] + fx * o.box[1] }))
-    .sort((p, q) => q.left - p.left);
+  if (Math.hypot(anchor.box[0], anchor.box[1]) < 3 * m.viewAhead) return [];
+  const seen = group.map((o) => ({ id: o.id, ...seenFacing(anchor, o) })).sort((p, q) => q.left - p.left);
   const out: Relation[] = [];
   const add = (first: (typeof seen)[number], second: (typeof seen)[number], side: Side): void => {
     if (first.ahead >= m.viewAhead && Math.abs(first.left - second.left) >= m.view) {

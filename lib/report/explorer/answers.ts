@@ -1,3 +1,5 @@
+import type { ProposalSource } from "../../dataloader/prepared-scenes";
+import type { Violation } from "../../eval/clauses";
 import type { ErrorKind } from "../../eval/errors";
 import { explorerPage, type PageHead } from "./page";
 import type { PageScene } from "./scene";
@@ -17,13 +19,15 @@ export interface PageAnswer {
   readonly scores: readonly (readonly [box: number, score: number])[];
   /** Score of the picked box minus the next best one's. */
   readonly margin?: number;
-  /** What the sentence asks for and the picked object lacks. */
-  readonly violates?: string;
+  /** Clauses of the sentence that the pick violates. */
+  readonly violates?: readonly Violation[];
 }
 
 /** A sentence and the answers of the page's runs, in their order. */
 export interface PageCase {
   readonly id: string;
+  /** Which of the scene's boxes there were to choose from. */
+  readonly boxes: ProposalSource;
   readonly scene: string;
   readonly sentence: string;
   readonly relation: string;

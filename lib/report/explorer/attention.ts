@@ -27,11 +27,20 @@ export interface PageMaps {
   readonly words?: WordMap;
 }
 
-export interface AttentionPage extends PageHead {
+/** What the runs of a page attend to in one scene, given one sentence. */
+export interface SceneMaps {
   readonly scene: PageScene;
+  readonly sentence: string;
   /** Patches a side of a view. */
   readonly grid: number;
-  readonly runs: readonly { readonly name: string; readonly maps: PageMaps }[];
+  /** Of each run, in the page's order. */
+  readonly maps: readonly PageMaps[];
+}
+
+export interface AttentionPage extends PageHead {
+  /** Names of one run or of two that are compared. */
+  readonly runs: readonly string[];
+  readonly scenes: readonly SceneMaps[];
 }
 
 /** Packs weights of 0 and more into bytes, with at most 1/510 of the largest as error. */
@@ -42,7 +51,7 @@ export function packMap(weights: ArrayLike<number>, shape: readonly number[], he
   return { heads, shape, scale, weights: Buffer.from(bytes).toString("base64") };
 }
 
-/** A page of one scene's attention: click a patch or a word and see where it looks, in one run or in two. */
+/** A page of attention: choose a scene, click a patch or a word and see where it looks, in one run or in two. */
 export function attentionPage({ title, source, synthetic, ...data }: AttentionPage): string {
   return explorerPage({ title, source, synthetic }, { kind: "attention", ...data });
 }

@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib";
 import { escapeHtml } from "../table";
 
 /** Raised when the data of a page change their form. */
-const pageVersion = 1;
+const pageVersion = 2;
 
 const programFiles = ["geometry", "elements", "views", "room", "answers", "attention", "main"] as const;
 

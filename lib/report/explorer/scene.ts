@@ -1,3 +1,4 @@
+import type { ProposalSource } from "../../dataloader/prepared-scenes";
 import { openScene, readWholeViews } from "../../datasets/scannet";
 import type { View } from "../../datasets/scene";
 import type { Box } from "../../geometry/box";
@@ -23,8 +24,13 @@ export interface PageScene {
   readonly id: string;
   readonly views: readonly PageView[];
   readonly objects: readonly { readonly id: number; readonly label: string; readonly box: Box }[];
-  /** The boxes that the model chose from, in its order. */
-  readonly proposals: readonly { readonly box: Box; readonly label?: string }[];
+  /** The boxes to choose from, of each source that the page needs, in the model's order. */
+  readonly boxes: Partial<Record<ProposalSource, readonly LabelledBox[]>>;
+}
+
+export interface LabelledBox {
+  readonly box: Box;
+  readonly label?: string;
 }
 
 const round = (value: number): number => Math.round(value * 1e4) / 1e4;
@@ -73,7 +79,7 @@ export async function pageScene(
   folder: string,
   sceneId: string,
   frames: readonly string[],
-  proposals: PageScene["proposals"],
+  boxes: PageScene["boxes"],
   size = pageSize,
 ): Promise<PageScene> {
   const scene = openScene(folder, sceneId);
@@ -82,6 +88,6 @@ export async function pageScene(
     id: sceneId,
     views: await Promise.all(views.map((view) => pageView(view, size.depth))),
     objects: scene.objects.map(({ id, label, box }) => ({ id, label, box })),
-    proposals,
+    boxes,
   };
 }

@@ -1,6 +1,6 @@
 import { UserError } from "../../core/errors";
 import type { AttentionMap } from "../../runs/attention";
-import { colours, emptyFigure, type Figure, layoutOf, scale, sourceOf } from "./theme";
+import { colours, emptyFigure, type Figure, layoutOf, scale, shortened, sourceOf, titleHeight } from "./theme";
 
 /** Whose attention it is, for a subtitle. */
 function whose(data: AttentionMap): string {
@@ -51,16 +51,19 @@ export function attentionFramesFigure(data: AttentionMap, asking = 0): Figure {
         type: "scatter",
         mode: "text",
         x: data.views.map((_, i) => left(i) + 0.02),
-        y: data.views.map((_, i) => top(i) - 1 + gap + 0.05),
-        text: row.map((w, i) => `${data.views[i]!.frame}: ${(100 * w).toFixed(0)} %${i === asking ? " (asks)" : ""}`),
-        textposition: "middle right",
+        y: data.views.map((_, i) => top(i) - 1 + gap + 0.02),
+        text: row.map((w, i) => {
+          const share = `${(100 * w).toFixed(0)} %${i === asking ? " (asks)" : ""}`;
+          return `${shortened(data.views[i]!.frame, 10)}<br>${share}`;
+        }),
+        textposition: "top right",
         textfont: { color: "#FFFFFF", size: 13, shadow: "0 0 4px #000, 0 0 4px #000" },
         hoverinfo: "skip",
         showlegend: false,
       } as Figure["data"][number],
     ],
     layout: layoutOf("Where a patch looks across views", `${whose(data)}; frame width: share of attention`, {
-      height: 120 + rows * 220,
+      height: 110 + rows * 220,
       xaxis: { visible: false, range: [0, columns], fixedrange: true },
       yaxis: { visible: false, range: [0, rows], scaleanchor: "x", fixedrange: true },
       images: data.views.flatMap(({ image }, i) =>
@@ -101,14 +104,14 @@ export function attentionFramesFigure(data: AttentionMap, asking = 0): Figure {
           line: { color: colours.orange, width: 2 },
         },
       ]),
-      margin: { l: 24, r: 10, t: 84, b: 10 },
+      margin: { l: 10, r: 10, t: titleHeight + 12, b: 10 },
     }),
   };
 }
 
 /** The whole map: row = the asking view, column = the view looked at. */
 export function attentionMatrixFigure(data: AttentionMap): Figure {
-  const frames = data.views.map((v) => v.frame);
+  const frames = data.views.map((v) => shortened(v.frame, 10));
   const z = meanOverHeads(data).map((r) => r.map((w) => 100 * w));
   return {
     name: "attention-matrix",

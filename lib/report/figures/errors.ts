@@ -1,5 +1,5 @@
 import { type ErrorKind, errorKinds } from "../../eval/errors";
-import { colours, emptyFigure, type Figure, layoutOf } from "./theme";
+import { colours, emptyFigure, type Figure, layoutOf, titleHeight, wrapped } from "./theme";
 
 export const errorMeaning: Readonly<Record<ErrorKind, string>> = {
   spatial: "right class, wrong object",
@@ -17,19 +17,22 @@ export function errorFigure(counts: Readonly<Record<ErrorKind, number>>, source:
     alt: `${total} wrong answers, ${source}: ${errorKinds.map((k) => `${k} ${counts[k]}`).join(", ")}.`,
     data: [
       {
-        type: "pie",
-        hole: 0.5,
-        sort: false,
-        direction: "clockwise",
-        labels: errorKinds.map((k) => `${k}: ${errorMeaning[k]}`),
-        values: errorKinds.map((k) => counts[k]),
-        marker: { colors: [colours.blue, colours.orange, colours.purple], line: { color: "#FFFFFF", width: 2 } },
-        textinfo: "value+percent",
-        hovertemplate: "%{label}<br>%{value} of the wrong answers (%{percent})<extra></extra>",
+        type: "bar",
+        orientation: "h",
+        y: errorKinds.map((k) => wrapped(errorMeaning[k], 18)),
+        x: errorKinds.map((k) => counts[k]),
+        text: errorKinds.map((k) => `${((100 * counts[k]) / total).toFixed(0)} %`),
+        textposition: "auto",
+        marker: { color: [colours.blue, colours.orange, colours.purple] },
+        hovertemplate: "%{y}<br>%{x} wrong answers (%{text})<extra></extra>",
       },
     ],
     layout: layoutOf(title, `${source}; ${total} wrong answers at IoU 0.25`, {
-      legend: { orientation: "v", x: 1.02, y: 0.5, yanchor: "middle" },
+      height: 300,
+      margin: { l: 60, r: 24, t: titleHeight + 12, b: 56 },
+      bargap: 0.35,
+      xaxis: { title: { text: "wrong answers" } },
+      yaxis: { autorange: "reversed", ticks: "" },
     }),
   };
 }

@@ -1,7 +1,7 @@
 import { relationKinds } from "../../datasets/scene";
 import { labelOf, type ResultRow } from "../../runs/row";
 import { halfWidthOverSeeds } from "../../studies/paired";
-import { colours, dataLabel, emptyFigure, type Figure, layoutOf, sequence } from "./theme";
+import { colours, dataLabel, emptyFigure, type Figure, layoutOf, plain, sequence, titleHeight } from "./theme";
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
@@ -26,26 +26,28 @@ export function relationFigure(rows: readonly ResultRow[], variants: readonly st
       );
       return {
         type: "bar",
-        name: variant,
-        x: kinds,
-        y: values.map((v) => (v.length === 0 ? null : mean(v))),
+        orientation: "h",
+        name: plain(variant),
+        y: kinds.map(plain),
+        x: values.map((v) => (v.length === 0 ? null : mean(v))),
         marker: { color: sequence[i % sequence.length]! },
-        error_y: {
+        error_x: {
           type: "data",
           array: values.map((v) => halfWidthOverSeeds(v) ?? 0),
           color: colours.grey,
           thickness: 1.5,
           width: 4,
         },
-        hovertemplate: `%{x}: %{y:.1f} %<extra>${variant}</extra>`,
+        hovertemplate: `%{y}: %{x:.1f} %<extra>${plain(variant)}</extra>`,
       };
     }),
     layout: layoutOf(title, dataLabel(used), {
       barmode: "group",
       bargap: 0.25,
       bargroupgap: 0.06,
-      xaxis: { title: { text: "kind of sentence" } },
-      yaxis: { title: { text: "Acc@0.25 (%)" }, range: [0, 100] },
+      height: titleHeight + 120 + 22 * (shown.length + 0.5) * kinds.length,
+      xaxis: { title: { text: "Acc@0.25 (%)" }, range: [0, 100] },
+      yaxis: { autorange: "reversed", ticks: "" },
     }),
   };
 }

@@ -1,5 +1,5 @@
 import type { Box } from "../../geometry/box";
-import { colours, type Figure, layoutOf } from "./theme";
+import { colours, type Figure, layoutOf, plain, titleHeight } from "./theme";
 
 export type BoxRole = "target" | "predicted" | "anchor" | "object" | "other";
 
@@ -114,7 +114,7 @@ export function sceneFigure(drawing: SceneDrawing): Figure {
           showlegend: first,
           ...boxEdges(b.box),
           line: { color: colour, width },
-          hovertext: b.label,
+          hovertext: plain(b.label),
           hoverinfo: "text" as const,
         };
         const text = {
@@ -123,7 +123,8 @@ export function sceneFigure(drawing: SceneDrawing): Figure {
           x: [cx],
           y: [cy],
           z: [cz + sz / 2 + 0.12],
-          text: [b.label],
+          // the text of a 3D plot knows tags, but no entities
+          text: [b.label.replaceAll("<", "‹").replaceAll(">", "›")],
           textfont: { color: colour, size: 12 },
           legendgroup: role,
           showlegend: false,
@@ -143,8 +144,8 @@ export function sceneFigure(drawing: SceneDrawing): Figure {
     layout: layoutOf(`“${drawing.sentence}”`, `${drawing.source}, ${drawing.sceneId}`, {
       scene: sceneLayout,
       height: 560,
-      margin: { l: 24, r: 8, t: 84, b: 8 },
-      legend: { orientation: "h", x: 0, y: 0, yanchor: "bottom" },
+      margin: { l: 8, r: 8, t: titleHeight + 30, b: 8 },
+      legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom" },
     }),
   };
 }
@@ -164,8 +165,8 @@ export function pointmapFigure(sceneId: string, source: string, predicted: Point
     layout: layoutOf("Reconstruction branch", `${source}, ${sceneId}; metres`, {
       scene: sceneLayout,
       height: 560,
-      margin: { l: 24, r: 8, t: 84, b: 8 },
-      legend: { orientation: "h", x: 0, y: 0, yanchor: "bottom", itemsizing: "constant" },
+      margin: { l: 8, r: 8, t: titleHeight + 30, b: 8 },
+      legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom", itemsizing: "constant" },
     }),
   };
 }

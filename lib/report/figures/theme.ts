@@ -1,12 +1,18 @@
 import type { Config, Data, Layout } from "plotly.js-dist-min";
 import type { ResultRow } from "../../runs/row";
 
+/** What a layout keeps as `meta`: its title as plain text. */
+export interface FigureMeta {
+  readonly title: string;
+  readonly subtitle: string;
+}
+
 /** A plotly figure with a file name and a sentence that says in words what it shows. */
 export interface Figure {
   readonly name: string;
   readonly alt: string;
   readonly data: Data[];
-  readonly layout: Partial<Layout>;
+  readonly layout: Partial<Layout> & { readonly meta?: FigureMeta };
   /** Pixels of its PNG per pixel of the layout; 2 unless stated. */
   readonly pngScale?: number;
 }
@@ -59,23 +65,52 @@ function styled(given: Partial<Layout["xaxis"]> = {}): Partial<Layout["xaxis"]> 
 /** Options for drawing in a page. */
 export const drawing: Partial<Config> = { responsive: true, displaylogo: false };
 
-/** The house style: everything that the figures share. */
-export function layoutOf(title: string, subtitle: string, more: Partial<Layout> = {}): Partial<Layout> {
+/** A text as plotly draws it literally: some of HTML is markup to it, and %{…} a place for a value. */
+export const plain = (text: string): string =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("%{", "%&#123;");
+
+/** The beginning of a long name. */
+export const shortened = (text: string, width: number): string => {
+  const characters = [...text];
+  return plain(characters.length <= width ? text : `${characters.slice(0, width - 1).join("")}…`);
+};
+
+/** A text in lines of about `width` characters, broken between words. */
+export function wrapped(text: string, width: number): string {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = `${lines.at(-1)} ${word}`.trim();
+    if (line.length <= width || lines.at(-1) === "") lines[lines.length - 1] = line;
+    else lines.push(word);
+  }
+  return lines.map(plain).join("<br>");
+}
+
+/** Height of the title, pixels: pages write it above the figure, in lines as long as they have room for. */
+export const titleHeight = 62;
+
+/** The house style: everything that the figures share. The legend stands between title and axes. */
+export function layoutOf(title: string, subtitle: string, more: Partial<Layout> = {}): Figure["layout"] {
   const { xaxis, yaxis, ...rest } = more;
   return {
+    meta: { title, subtitle },
     title: {
-      text: `<b>${title}</b><br><span style="font-size:13px;color:#6A6A6A">${subtitle}</span>`,
+      text: `<b>${plain(title)}</b><br><span style="font-size:13px;color:#6A6A6A">${plain(subtitle)}</span>`,
       x: 0,
       xref: "paper",
       xanchor: "left",
+      y: 1,
+      yref: "container",
+      yanchor: "top",
+      pad: { t: 12 },
       font: { size: 17 },
     },
     font: { family: "Inter, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif", size: 13, color: colours.ink },
     colorway: [...sequence],
     paper_bgcolor: "#FFFFFF",
     plot_bgcolor: "#FFFFFF",
-    margin: { l: 60, r: 24, t: 84, b: 64 },
-    legend: { orientation: "h", x: 0, xanchor: "left", y: -0.2, yanchor: "top" },
+    margin: { l: 60, r: 24, t: titleHeight + 44, b: 64 },
+    legend: { orientation: "h", x: 0, xanchor: "left", y: 1, yanchor: "bottom" },
     hoverlabel: { align: "left" },
     height: 440,
     ...rest,

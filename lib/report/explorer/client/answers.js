@@ -8,11 +8,14 @@ const outcomeName = {
   unknown: "not known",
 };
 
+const boxesName = { gt: "true boxes", detector: "detected boxes" };
+
 async function answersPage(data, root) {
   const two = data.runs.length === 2;
-  const state = { run: "0", outcome: "", relation: "", category: "", text: "", table: "", case: "", ...linked.read() };
-  const views = new Views({ onPoint: (point) => mark(point) });
-  const room = new Room();
+  const none = { outcome: "", boxes: "", relation: "", clause: "", category: "", margin: "", text: "", table: "" };
+  const state = { run: "0", ...none, case: "", ...linked.read() };
+  const views = new Views({ onPoint: (point) => mark(point), onPick: (point) => pick(point) });
+  const room = new Room({ onPoint: (point) => mark(point), onPick: (point) => pick(point) });
   const list = el("ol.cases", { tabindex: 0, "aria-label": "answers" });
   const detail = el("section.detail", { "aria-live": "polite" });
   const count = el("p.count", { role: "status" });
@@ -23,26 +26,34 @@ async function answersPage(data, root) {
   let shown = [];
   let chosenBox;
   let opened = false;
+  let current;
 
+  // a sentence may stand twice: with true and with detected boxes
+  const keyOf = (c) => `${c.id}|${c.boxes}`;
   const answerOf = (c) => c.answers[Number(state.run)] ?? c.answers[0];
+  const clausesOf = (c) => (answerOf(c).violates ?? []).map(({ clause }) => clause);
   const cellOf = (c) => c.answers.map((a) => (a.outcome === "right" ? "right" : "wrong")).join("/");
-  const values = (key) => Object.fromEntries([...new Set(data.cases.map((c) => c[key]))].sort().map((v) => [v, v]));
+  const named = (list) => Object.fromEntries([...new Set(list)].sort().map((v) => [v, v]));
+  const values = (key) => named(data.cases.map((c) => c[key]));
+  const clauses = named(data.cases.flatMap((c) => c.answers.flatMap((a) => (a.violates ?? []).map((v) => v.clause))));
+  const kindsOfBoxes = [...new Set(data.cases.map((c) => c.boxes))];
+  const margins = data.cases.some((c) => c.answers.some((a) => a.margin !== undefined));
 
   const filters = el(
     "form.filters",
     { onsubmit: (event) => event.preventDefault() },
     two && choice("run", Object.fromEntries(data.runs.map((r, i) => [i, r])), state.run, (v) => update({ run: v })),
     choice("outcome", { "": "all", wrong: "wrong", ...outcomeName }, state.outcome, (v) => update({ outcome: v })),
+    kindsOfBoxes.length > 1 && choice("boxes", { "": "all", ...boxesName }, state.boxes, (v) => update({ boxes: v })),
     choice("relation", { "": "all", ...values("relation") }, state.relation, (v) => update({ relation: v })),
+    Object.keys(clauses).length > 0 &&
+      choice("violates", { "": "all", ...clauses }, state.clause, (v) => update({ clause: v })),
     choice("class", { "": "all", ...values("category") }, state.category, (v) => update({ category: v })),
-    el(
-      "label.choice",
-      {},
-      el("span", {}, "words"),
-      el("input", { type: "search", value: state.text, oninput: (event) => update({ text: event.target.value }) }),
-    ),
+    margins && field("margin up to", "number", state.margin, (v) => update({ margin: v }), { min: 0, step: "any" }),
+    field("words", "search", state.text, (v) => update({ text: v })),
     el("button", { type: "button", onclick: () => exportList() }, "CSV"),
     el("button", { type: "button", onclick: () => exportPicture() }, "PNG"),
+    linked.anchor,
   );
 
   /** Right and wrong of two runs, case by case: a click on a cell shows its cases. */
@@ -77,10 +88,13 @@ async function answersPage(data, root) {
     Object.assign(state, change);
     const words = state.text.toLowerCase();
     shown = data.cases.filter((c) => {
-      const { outcome } = answerOf(c);
+      const { outcome, margin } = answerOf(c);
       return (
         (state.outcome === "" || (state.outcome === "wrong" ? outcome !== "right" : outcome === state.outcome)) &&
+        (state.boxes === "" || c.boxes === state.boxes) &&
         (state.relation === "" || c.relation === state.relation) &&
+        (state.clause === "" || clausesOf(c).includes(state.clause)) &&
+        (state.margin === "" || margin <= Number(state.margin)) &&
         (state.category === "" || c.category === state.category) &&
         (state.table === "" || cellOf(c) === state.table) &&
         (words === "" || `${c.sentence} ${c.id}`.toLowerCase().includes(words))
@@ -97,7 +111,7 @@ async function answersPage(data, root) {
             {},
             el(
               "button.case",
-              { type: "button", "data-case": c.id, onclick: () => open(c) },
+              { type: "button", "data-case": keyOf(c), onclick: () => open(c) },
               el(
                 `span.mark.${answerOf(c).outcome}`,
                 { title: outcomeName[answerOf(c).outcome] },
@@ -110,8 +124,8 @@ async function answersPage(data, root) {
       ...(shown.length > most ? [el("li.note", {}, `${shown.length - most} more: narrow the filters`)] : []),
     );
     drawBoth();
-    if (!opened || "run" in change || shown.length === 0 || !shown.some((c) => c.id === state.case))
-      open(shown.find((c) => c.id === state.case) ?? shown[0]);
+    if (!opened || "run" in change || shown.length === 0 || !shown.some((c) => keyOf(c) === state.case))
+      open(shown.find((c) => keyOf(c) === state.case) ?? shown[0]);
     linked.write(state);
   }
 
@@ -121,7 +135,7 @@ async function answersPage(data, root) {
     const landmarks = c.landmarks.flatMap((id) => object(id) ?? []);
     const target = object(c.target);
     const role = (i) => (i === answer.chosen ? "picked" : i === chosenBox ? "chosen" : "other");
-    const boxes = scene.proposals.map(({ box, label }, i) => ({
+    const boxes = scene.boxes[c.boxes].map(({ box, label }, i) => ({
       box,
       role: role(i),
       label: i === answer.chosen ? `picked${label ? `: ${label}` : ""}` : `box ${i}`,
@@ -139,11 +153,13 @@ async function answersPage(data, root) {
       detail.replaceChildren(el("p.note", {}, "No answer fits these filters."));
       return;
     }
-    if (state.case !== c.id) chosenBox = undefined;
-    state.case = c.id;
+    const key = keyOf(c);
+    if (state.case !== key) chosenBox = undefined;
+    state.case = key;
+    current = c;
     linked.write(state);
     for (const button of list.querySelectorAll("button.case"))
-      button.setAttribute("aria-current", String(button.dataset.case === c.id));
+      button.setAttribute("aria-current", String(button.dataset.case === key));
     const answer = answerOf(c);
     const scene = data.scenes[c.scene];
     const row = ([i, score]) =>
@@ -164,7 +180,7 @@ async function answersPage(data, root) {
             i < 0 ? "no object" : `box ${i}`,
           ),
         ),
-        el("td", {}, (i >= 0 && scene?.proposals[i]?.label) || ""),
+        el("td", {}, (i >= 0 && scene?.boxes[c.boxes]?.[i]?.label) || ""),
         el("td.number", {}, score.toFixed(3)),
       );
     const facts = [
@@ -174,7 +190,8 @@ async function answersPage(data, root) {
       ["written before the pick", answer.written],
       ["relation", c.relation],
       ["margin to the next box", answer.margin === undefined ? undefined : answer.margin.toFixed(3)],
-      ["what the pick violates", answer.violates],
+      ...(answer.violates ?? []).map(({ clause, text }) => [`violates: ${clause}`, text]),
+      ["boxes", boxesName[c.boxes]],
       ["scene", c.scene],
       ["sentence id", c.id],
     ].filter(([, v]) => v !== undefined && v !== "");
@@ -217,31 +234,43 @@ async function answersPage(data, root) {
     }
     await openScene(scene);
     // another case may have been opened while pictures were decoded
-    if (state.case !== c.id) return;
+    if (state.case !== key) return;
     const boxes = boxesOf(c, scene);
     detail.append(views.node, room.node);
     views.show(scene, boxes);
     room.show(scene, boxes);
   }
 
+  /** Chooses the smallest box around a point of a view or of the room. */
+  function pick(point) {
+    const boxes = current && data.scenes[current.scene]?.boxes[current.boxes];
+    if (!boxes || !point) return;
+    const around = boxes.flatMap(({ box }, i) => (encloses(box, point) ? [i] : []));
+    const volume = (i) => boxes[i].box[3] * boxes[i].box[4] * boxes[i].box[5];
+    chosenBox = around.sort((a, b) => volume(a) - volume(b))[0];
+    open(current);
+  }
+
   function exportList() {
-    const heads = [
-      "id",
-      "scene",
-      "sentence",
-      "relation",
-      "class",
-      ...data.runs.flatMap((r) => [`${r}: outcome`, `${r}: box`, `${r}: IoU`]),
-    ];
+    const heads = ["outcome", "box", "IoU", "picked", "margin", "violates", "written", "best boxes"];
     saveCsv("answers.csv", [
-      heads,
+      [
+        "id",
+        "boxes",
+        "scene",
+        "sentence",
+        "relation",
+        "class",
+        ...data.runs.flatMap((r) => heads.map((h) => `${r}: ${h}`)),
+      ],
       ...shown.map((c) => [
-        c.id,
-        c.scene,
-        c.sentence,
-        c.relation,
-        c.category,
-        ...c.answers.flatMap((a) => [a.outcome, a.chosen, a.iou ?? ""]),
+        ...[c.id, c.boxes, c.scene, c.sentence, c.relation, c.category],
+        ...c.answers.flatMap((a) => [
+          ...[a.outcome, a.chosen, a.iou, a.pickedLabel, a.margin],
+          (a.violates ?? []).map(({ clause, text }) => `${clause}: ${text}`).join("; "),
+          a.written,
+          a.scores.map(([box, score]) => `${box}: ${score}`).join("; "),
+        ]),
       ]),
     ]);
   }
@@ -263,7 +292,7 @@ async function answersPage(data, root) {
     if (/^(INPUT|SELECT|TEXTAREA|CANVAS)$/.test(document.activeElement?.tagName ?? "")) return;
     const step = { j: 1, n: 1, k: -1, p: -1 }[event.key];
     if (step === undefined) return;
-    const at = shown.findIndex((c) => c.id === state.case);
+    const at = shown.findIndex((c) => keyOf(c) === state.case);
     open(shown[Math.max(0, Math.min(shown.length - 1, at + step))]);
   });
   const single = data.cases.length === 1;

@@ -1,27 +1,32 @@
-/* Attention of one scene: between the same patch of all views, within a view, and from words to patches; one or two runs. */
+/* Attention in a scene: between the same patch of all views, within a view, from words to patches; one or two runs. */
+
+/** What is looked at: a scene of the page, and what of it; a link carries it. */
+function attentionState(data) {
+  const asked = linked.read();
+  const shown = data.scenes.find((s) => s.scene.id === asked.scene) ?? data.scenes[0];
+  const middle = String(Math.floor(shown.grid / 2) * (shown.grid + 1));
+  const fresh = { kind: "inter", view: "0", patch: middle, head: "mean", layer: "0", word: "0" };
+  const state = { ...fresh, ...asked, scene: shown.scene.id };
+  // a link of another page may name what this one lacks
+  if (!(Number(state.view) < shown.scene.views.length)) state.view = fresh.view;
+  if (!(Number(state.patch) < shown.grid ** 2)) state.patch = fresh.patch;
+  return { shown, state };
+}
 
 async function attentionPage(data, root) {
-  const scene = await openScene(data.scene);
-  const grid = data.grid;
-  const state = {
-    kind: "inter",
-    view: "0",
-    patch: String(Math.floor(grid / 2) * (grid + 1)),
-    head: "mean",
-    layer: "0",
-    word: "0",
-    ...linked.read(),
-  };
-  for (const run of data.runs) {
-    for (const map of Object.values(run.maps)) if (typeof map.weights === "string") map.weights = bytesOf(map.weights);
-  }
+  const { shown, state } = attentionState(data);
+  const scene = await openScene(shown.scene);
+  const { grid, sentence } = shown;
+  for (const maps of shown.maps)
+    for (const map of Object.values(maps)) if (typeof map.weights === "string") map.weights = bytesOf(map.weights);
+  const runs = data.runs.map((name, i) => ({ name, maps: shown.maps[i] }));
   const V = scene.views.length;
   const kinds = {
     inter: "the same patch of all views",
     intra: "all patches of its own view",
     words: "from a word to the patches",
   };
-  const has = Object.fromEntries(Object.entries(kinds).filter(([k]) => data.runs.some((r) => r.maps[k])));
+  const has = Object.fromEntries(Object.entries(kinds).filter(([k]) => runs.some((r) => r.maps[k])));
   if (!(state.kind in has)) state.kind = Object.keys(has)[0];
 
   /** One weight, 0 to 1; indices as in the arrays of the page: the last one runs fastest. */
@@ -72,7 +77,17 @@ async function attentionPage(data, root) {
       : undefined;
   }
 
-  const strips = data.runs.map((run) => {
+  /** The weight of one run under the pointer, in words; the pointer's place in a view goes from 0 to 1. */
+  function valueAt(run, index, place) {
+    const weights = weightsOf(run);
+    if (!weights) return "";
+    const [column, row] = place.map((x) => Math.max(0, Math.min(weights.side - 1, Math.floor(x * weights.side))));
+    const w = weights.of(index, row * weights.side + column);
+    if (Number.isNaN(w)) return "";
+    return `frame ${scene.views[index].frame}, row ${row}, column ${column}: ${percent(w, 2)}`;
+  }
+
+  const strips = runs.map((run) => {
     const readout = el("p.count", { role: "status" });
     const views = new Views({
       overlay: (context, view, index, scale) => paint(run, context, view, index, scale),
@@ -84,18 +99,13 @@ async function attentionPage(data, root) {
     });
     views.node.addEventListener("pointermove", (event) => {
       const index = views.panes.findIndex((p) => p.canvas === event.target);
-      const weights = weightsOf(run);
-      if (index < 0 || !weights) return;
+      if (index < 0) return;
       const box = event.target.getBoundingClientRect();
-      const [column, row] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height].map((x) =>
-        Math.floor(x * weights.side),
-      );
-      const w = weights.of(index, row * weights.side + column);
-      readout.textContent = Number.isNaN(w)
-        ? ""
-        : `frame ${scene.views[index].frame}, row ${row}, column ${column}: ${percent(w, 2)}`;
+      const place = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+      for (const strip of strips) strip.readout.textContent = valueAt(strip.run, index, place);
     });
-    return { run, views, readout };
+    const none = el("p.note", { hidden: true }, "This run has no such attention.");
+    return { run, views, readout, strip: el("section", {}, el("h2", {}, run.name), none, views.node, readout) };
   });
 
   function paint(run, context, view, index, scale) {
@@ -160,7 +170,7 @@ async function attentionPage(data, root) {
         "tr",
         {},
         el("td", {}, `${view.frame}${v === Number(state.view) ? " (asks)" : ""}`),
-        data.runs.map((run) => el("td.number", {}, run.maps.inter ? percent(weightsOf(run).of(v, patch)) : "none")),
+        runs.map((run) => el("td.number", {}, run.maps.inter ? percent(weightsOf(run).of(v, patch)) : "none")),
         el(
           "td.number",
           {},
@@ -174,7 +184,7 @@ async function attentionPage(data, root) {
         "tr",
         {},
         el("th", {}, "view"),
-        data.runs.map((r) => el("th", {}, r.name)),
+        runs.map((r) => el("th", {}, r.name)),
         el("th", {}, "true counterpart"),
       ),
       ...rows,
@@ -182,11 +192,13 @@ async function attentionPage(data, root) {
   }
 
   const controls = el("form.filters", { onsubmit: (event) => event.preventDefault() });
+  const sceneNames = Object.fromEntries(data.scenes.map((s) => [s.scene.id, `${s.scene.id}: ${s.sentence}`]));
   function drawControls() {
-    const some = data.runs.find((r) => r.maps[state.kind])?.maps[state.kind];
+    const some = runs.find((r) => r.maps[state.kind])?.maps[state.kind];
     const numbers = (n, name) => Object.fromEntries(Array.from({ length: n }, (_, i) => [i, `${name} ${i + 1}`]));
     controls.replaceChildren(
       ...[
+        data.scenes.length > 1 && choice("scene", sceneNames, state.scene, go),
         choice("attention", has, state.kind, (v) => update({ kind: v })),
         some &&
           choice("head", { mean: "mean of all", ...numbers(some.heads, "head") }, state.head, (v) =>
@@ -216,9 +228,17 @@ async function attentionPage(data, root) {
     );
   }
 
+  /** Opens another scene; what is looked at stays, but for the word: sentences differ. */
+  function go(id) {
+    linked.write({ ...state, scene: id, word: "0" });
+    root.replaceChildren();
+    return attentionPage(data, root);
+  }
+
   function update(change) {
     Object.assign(state, change);
     drawControls();
+    for (const { strip, run } of strips) strip.querySelector(".note").hidden = run.maps[state.kind] !== undefined;
     for (const { views } of strips) views.show(scene, []);
     drawTable();
     linked.write(state);
@@ -229,19 +249,17 @@ async function attentionPage(data, root) {
     el(
       "section.detail",
       {},
+      el("h2", {}, el("bdi", {}, `“${sentence}”`)),
       controls,
       el(
         "p.legend",
         {},
-        "Click a patch. Red: the patch that asks; blue: the same patch elsewhere; green ring: the same point of the room, from depth; orange: attention.",
+        "Click a patch. Red: the patch that asks; blue: the same patch elsewhere; green ring: the same point of the " +
+          "room, from depth; orange: attention.",
       ),
-      strips.map(({ run, views, readout }) => [
-        el("h2", {}, run.name),
-        run.maps[state.kind] ? undefined : el("p.note", {}, "This run has no such attention."),
-        views.node,
-        readout,
-      ]),
+      strips.map(({ strip }) => strip),
       table,
+      el("p.note", {}, linked.anchor),
     ),
   );
   update({});

@@ -26,8 +26,15 @@ function choice(label, options, value, onChange) {
   return el("label.choice", {}, el("span", {}, label), select);
 }
 
+/** A field to type into; told on every change. */
+function field(label, type, value, onChange, more = {}) {
+  const input = el("input", { type, value, oninput: () => onChange(input.value), ...more });
+  return el("label.choice", {}, el("span", {}, label), input);
+}
+
 /** State in the address behind "#", so that a link opens the same view. */
 const linked = {
+  anchor: el("a", {}, "link to this view"),
   read() {
     try {
       return Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
@@ -37,6 +44,7 @@ const linked = {
   },
   write(state) {
     const text = new URLSearchParams(Object.entries(state).filter(([, v]) => v !== undefined && v !== "")).toString();
+    linked.anchor.href = `#${text}`;
     // frames without an address of their own (srcdoc) may not change it
     try {
       history.replaceState(null, "", `#${text}`);
@@ -52,7 +60,11 @@ function save(name, blob) {
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
-const csvCell = (value) => (/[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
+/** Quoted where it has to be; a leading =, +, - or @ of a text would be a formula in a spreadsheet. */
+function csvCell(value) {
+  const text = typeof value === "string" ? value.replace(/^[=+\-@\t\r]/, "'$&") : String(value ?? "");
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
 
 function saveCsv(name, rows) {
   save(name, new Blob([rows.map((row) => row.map(csvCell).join(",")).join("\n"), "\n"], { type: "text/csv" }));

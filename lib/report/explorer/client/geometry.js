@@ -36,6 +36,9 @@ function sees(view, { u, v, depth }) {
   return measured === 0 || measured > depth - 0.1;
 }
 
+/** Whether a box [centre, size] holds a point; measured points of its surface may lie 5 cm outside. */
+const encloses = (box, point) => [0, 1, 2].every((k) => Math.abs(point[k] - box[k]) <= box[k + 3] / 2 + 0.05);
+
 /** The twelve edges of an axis-aligned box [centre, size]. */
 function edgesOf([cx, cy, cz, sx, sy, sz]) {
   const corner = (i) => [

@@ -1,11 +1,12 @@
 /* The scene in 3D: the measured points of all views, drawn into a depth buffer; boxes on top. Drag, wheel or arrow keys. */
 
 class Room {
-  constructor({ onPoint } = {}) {
+  /** Both are called with a measured point: `onPoint` with the one under the pointer, `onPick` with the clicked one. */
+  constructor({ onPoint, onPick } = {}) {
     this.canvas = el("canvas", { width: 760, height: 520, tabindex: 0 });
     this.canvas.setAttribute("role", "img");
     this.canvas.setAttribute("aria-label", "the scene in 3D: drag to turn, wheel to come nearer, arrow keys too");
-    this.onPoint = onPoint;
+    this.handlers = { onPoint, onPick };
     this.angles = { yaw: -0.9, pitch: 0.75 };
     this.zoom = 1;
     this.boxes = [];
@@ -18,15 +19,25 @@ class Room {
   listen() {
     const { canvas } = this;
     let last;
+    let dragged = false;
     canvas.addEventListener("pointerdown", (event) => {
       last = [event.clientX, event.clientY];
+      dragged = false;
       canvas.setPointerCapture(event.pointerId);
     });
     canvas.addEventListener("pointermove", (event) => {
-      if (last === undefined) return;
-      this.turn((event.clientX - last[0]) * 0.008, (event.clientY - last[1]) * 0.006);
+      if (last === undefined) {
+        this.handlers.onPoint?.(this.pointUnder(event));
+        return;
+      }
+      const [x, y] = [event.clientX - last[0], event.clientY - last[1]];
+      if (x === 0 && y === 0) return;
+      dragged = true;
+      this.turn(x * 0.008, y * 0.006);
       last = [event.clientX, event.clientY];
     });
+    canvas.addEventListener("pointerleave", () => this.handlers.onPoint?.(undefined));
+    canvas.addEventListener("click", (event) => !dragged && this.handlers.onPick?.(this.pointUnder(event)));
     for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => (last = undefined));
     canvas.addEventListener(
       "wheel",
@@ -45,6 +56,15 @@ class Room {
       else return;
       event.preventDefault();
     });
+  }
+
+  /** The measured point that is drawn where the pointer is; undefined where there is none. */
+  pointUnder(event) {
+    const box = this.canvas.getBoundingClientRect();
+    const u = Math.floor(((event.clientX - box.left) / box.width) * this.canvas.width);
+    const v = Math.floor(((event.clientY - box.top) / box.height) * this.canvas.height);
+    const drawn = this.drawn?.[v * this.canvas.width + u] ?? -1;
+    return drawn < 0 ? undefined : Array.from(this.points.xyz.subarray(3 * drawn, 3 * drawn + 3));
   }
 
   turn(yaw, pitch) {
@@ -148,6 +168,7 @@ class Room {
     const image = context.createImageData(width, height);
     const pixels = new Uint32Array(image.data.buffer);
     const nearest = new Float32Array(width * height).fill(Infinity);
+    this.drawn = new Int32Array(width * height).fill(-1);
     const camera = this.camera();
     const top = points.low[2] + ((points.high[2] - points.low[2]) * this.cut.value) / 100;
     const { xyz, colours } = points;
@@ -164,6 +185,7 @@ class Room {
           if (depth < nearest[at]) {
             nearest[at] = depth;
             pixels[at] = colours[p];
+            this.drawn[at] = p;
           }
         }
       }

@@ -36,13 +36,14 @@ function drawEdge(context, view, scale, from, to, style) {
  * A strip of views.
  *
  * @param onPoint called with the world point under the pointer, or undefined
+ * @param onPick called with the world point that is clicked, where its depth is known
  * @param onClick called with (view, u, v) in the view's pixels
  * @param overlay called with (context, view, index, scale) before boxes are drawn
  */
 class Views {
-  constructor({ onPoint, onClick, overlay } = {}) {
+  constructor({ onPoint, onPick, onClick, overlay } = {}) {
     this.node = el("div.views", { role: "list" });
-    this.handlers = { onPoint, onClick, overlay };
+    this.handlers = { onPoint, onPick, onClick, overlay };
     this.boxes = [];
     this.scene = undefined;
   }
@@ -73,13 +74,17 @@ class Views {
         ((event.clientY - box.top) / box.height) * view.size - 0.5,
       ];
     };
-    canvas.addEventListener("pointermove", (event) => {
+    const point = (event) => {
       const [u, v] = place(event);
       const depth = depthAt(view, u, v);
-      this.handlers.onPoint?.(depth > 0 ? unproject(view, u, v, depth) : undefined);
-    });
+      return depth > 0 ? unproject(view, u, v, depth) : undefined;
+    };
+    canvas.addEventListener("pointermove", (event) => this.handlers.onPoint?.(point(event)));
     canvas.addEventListener("pointerleave", () => this.handlers.onPoint?.(undefined));
-    canvas.addEventListener("click", (event) => this.handlers.onClick?.(index, ...place(event)));
+    canvas.addEventListener("click", (event) => {
+      this.handlers.onClick?.(index, ...place(event));
+      this.handlers.onPick?.(point(event));
+    });
     return { view, canvas, caption, figure: el("figure.view", { role: "listitem" }, canvas, caption) };
   }
 
