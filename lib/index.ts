@@ -315,16 +315,13 @@ export const lab = {
   },
   /** Shows tables, figures and explorers under the cell. */
   show,
-  /** Shows what `make` gives and returns it, or, where something for it is missing, says which command makes that. */
-  async showIfThere<T extends Shown>(make: () => T | Promise<T>): Promise<T | undefined> {
+  /** What `make` gives, or, where something for it is missing, a note that says which command makes that. */
+  async ifThere<T extends Shown>(make: () => T | Promise<T>): Promise<T | { readonly markdown: string }> {
     try {
-      const shown = await make();
-      await show(shown);
-      return shown;
+      return await make();
     } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      await show({ markdown: `*${error.message}*` });
-      return undefined;
+      if (error instanceof UserError) return { markdown: `*${error.message}*` };
+      throw error;
     }
   },
   /** Saves figures as JSON, HTML and PNG in data/local/report. */

@@ -8,7 +8,9 @@ import { escapeHtml } from "../report/table";
 
 /** Marks the element of a figure or page; its value is a hash of what is shown. */
 const mark = "data-live";
-const libraryElement = /<script data-library>[\s\S]*?<\/script>\n?/g;
+/** What is too large for a notebook that is committed: plotly.js and pages. */
+const largeElement = /<script data-large>[\s\S]*?<\/script>\n?/g;
+const stillElement = new RegExp(`<div ${mark}="([0-9a-f]+)">[\\s\\S]*?</div>`);
 
 /** gzip as base64, which browsers unpack themselves, and its hash. */
 function pack(text: string): { packed: string; id: string } {
@@ -37,12 +39,12 @@ export function figureHtml({ data, layout, alt }: Figure, picture?: Uint8Array):
 
 /** plotly.js and what draws the figures of a page, once a page: 2.5 MB. */
 export function libraryHtml(): string {
-  return `<script data-library>${client("figures").replace("LIBRARY", () => `"${packedPlotly()}"`)}</script>\n`;
+  return `<script data-large>${client("figures").replace("LIBRARY", () => `"${packedPlotly()}"`)}</script>\n`;
 }
 
-/** HTML without the library: its figures are pictures until a cell that has it runs. */
-export function withoutLibrary(html: string): string {
-  return html.replace(libraryElement, "");
+/** HTML without plotly.js and pages: pictures stand there until the cells run. */
+export function withoutLarge(html: string): string {
+  return html.replace(largeElement, "");
 }
 
 /** A page of its own, such as an explorer, as HTML for a notebook: its picture, which the page in a frame replaces. */
@@ -52,15 +54,16 @@ export function pageHtml(page: string, title: string, picture?: Uint8Array): str
   const program = client("page").replace(/\b(?:ID|PAGE|TITLE)\b/g, (name) =>
     JSON.stringify(values[name]).replaceAll("<", "\\u003c"),
   );
-  return `${still(id, title, picture)}<script>${program}</script>`;
+  return `${still(id, title, picture)}<script data-large>${program}</script>`;
 }
 
 /** The hash of the figure or page that some HTML of a notebook shows; undefined for other HTML. */
 export function liveId(html: string): string | undefined {
-  return new RegExp(`<div ${mark}="([0-9a-f]+)">`).exec(html)?.[1];
+  return stillElement.exec(html)?.[1];
 }
 
 /** HTML of a figure or page with the picture of an earlier run that showed the same. */
 export function withPictureOf(html: string, earlier: string): string {
-  return `${html.match(libraryElement)?.[0] ?? ""}${withoutLibrary(earlier)}`;
+  const picture = stillElement.exec(earlier)?.[0];
+  return picture === undefined ? html : html.replace(stillElement, () => picture);
 }

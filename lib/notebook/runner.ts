@@ -6,7 +6,7 @@ import { type ProgressSink, silent } from "../core/progress";
 import { outputFolder } from "../runs/results";
 import { type Notebook, type NotebookCell, readNotebook, writeNotebook } from "./document";
 import { kernelName } from "./kernelspec";
-import { liveId, withoutLibrary, withPictureOf } from "./live-html";
+import { liveId, withoutLarge, withPictureOf } from "./live-html";
 import { type Displays, OutputCollector } from "./outputs";
 import { withParameters } from "./parameters";
 import { type ExecuteReply, KernelSession } from "./session";
@@ -21,7 +21,7 @@ export interface RunOptions {
   readonly output?: string;
   /** What its outputs will be made from; found out unless given. */
   readonly inputs?: Inputs;
-  /** Leaves plotly.js out of what is written: figures are pictures until their cells run. For committed notebooks. */
+  /** Leaves plotly.js and pages out of what is written, for committed notebooks: pictures until their cells run. */
   readonly small?: boolean;
 }
 
@@ -183,7 +183,7 @@ export async function runNotebook(path: string, options: RunOptions = {}): Promi
     await kernel.close();
   }
   keepPictures(cells, earlier);
-  if (options.small === true) for (const { data, html } of htmlOf(cells)) data["text/html"] = withoutLibrary(html);
+  if (options.small === true) for (const { data, html } of htmlOf(cells)) data["text/html"] = withoutLarge(html);
   const spoils = failure !== undefined && (target === file ? earlier : readIfThere(target)).some(hasOutputs);
   const output = spoils ? executedPath(`${name}.failed`) : target;
   writeNotebook(output, failure === undefined ? stamped(notebook, inputs, findChromium() !== undefined) : notebook);

@@ -118,7 +118,7 @@ describe.each(frontEnds.map((frontEnd) => [frontEnd.name, frontEnd] as const))("
 
     test("the mouse turns a figure", { timeout: 120_000 }, async () => {
       const before = await tab.evaluate(camera);
-      const place = tab.locator(".js-plotly-plot .gl-container").first();
+      const place = tab.locator(".js-plotly-plot .gl-container canvas").first();
       await place.scrollIntoViewIfNeeded();
       const { x, y, width, height } = (await place.boundingBox())!;
       await tab.mouse.move(x + width / 2, y + height / 2);

@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findChromium } from "../../lib/core/programs";
-import { figureHtml, libraryHtml, liveId, pageHtml, withoutLibrary, withPictureOf } from "../../lib/notebook/live-html";
+import { figureHtml, libraryHtml, liveId, pageHtml, withoutLarge, withPictureOf } from "../../lib/notebook/live-html";
 import type { Figure } from "../../lib/report/figures/theme";
 
 const hostile = `</script><img src=x onerror="window.hit=1"> "quotes" קרוב 🪑`;
@@ -31,10 +31,13 @@ test("the same figure gives the same bytes and another one another id, and no te
 test("without the library a figure is some kilobytes, and an earlier picture of it can stand in", () => {
   const whole = libraryHtml() + figureHtml(figure("a"));
   expect(whole.length).toBeGreaterThan(2e6);
-  expect(withoutLibrary(whole)).toBe(figureHtml(figure("a")));
+  expect(withoutLarge(whole)).toBe(figureHtml(figure("a")));
   const drawn = figureHtml(figure("a"), picture);
   expect(withPictureOf(whole, drawn)).toBe(libraryHtml() + drawn);
   expect(withPictureOf(figureHtml(figure("a")), libraryHtml() + drawn)).toBe(drawn);
+  const page = pageHtml("<p>long</p>", "a page", picture);
+  expect(withoutLarge(page)).toMatch(/^<div data-live="[0-9a-f]+"><img [^>]*><\/div>\n$/);
+  expect(withPictureOf(pageHtml("<p>long</p>", "a page"), withoutLarge(page))).toBe(page);
 });
 
 const chromiumPath = findChromium();
