@@ -36,7 +36,7 @@ export function paperLayout(lines: readonly ComparisonRow[], paper: PaperTable):
     const seeds = Math.max(...own.map((l) => l.seeds));
     return {
       title:
-        `${paper.title}: ours on ${sourceOf(some!)}, preset ${some!.preset}, ${boxNames[some!.proposals]}, ` +
+        `${paper.title}. Ours on ${sourceOf(some!)}, preset ${some!.preset}, ${boxNames[some!.proposals]}, ` +
         `${seeds} seed${seeds === 1 ? "" : "s"}; the paper's on ${paper.data}`,
       columns: [{ key: "setting", label: "setting" }, ...columns],
       rows: [
