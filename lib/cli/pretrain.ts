@@ -67,10 +67,13 @@ export async function run(args: string[]): Promise<number> {
   const config = resolveConfig({ preset: values.preset ?? "nano" });
   if (values.part !== undefined && !(parts as readonly string[]).includes(values.part))
     throw unknownName("part", values.part, parts);
-  // a preset that starts from another's weights has a tokenizer of its own alone
-  const own: readonly (typeof parts)[number][] = config.pretrained === undefined ? parts : ["tokenizer"];
+  // a preset that starts from another's weights has a tokenizer of its own, and perhaps a decoder
+  const own: readonly (typeof parts)[number][] =
+    config.pretrained === undefined
+      ? parts
+      : ["tokenizer", ...(config.reconstruction.ownEncoder === true ? (["reconstruction"] as const) : [])];
   const wanted = values.part === undefined ? own : [values.part as (typeof parts)[number]];
-  if (config.pretrained !== undefined && wanted.some((part) => part !== "tokenizer"))
+  if (wanted.some((part) => !own.includes(part)))
     throw wrongUsage(
       spec,
       `preset ${config.preset} starts from the weights of ${config.pretrained}; pretrain --preset ${config.pretrained}`,

@@ -1,3 +1,4 @@
+import { UserError } from "../core/errors";
 import { type ProgressSink, stderrProgress } from "../core/progress";
 import { chooseEngine, sayUnusedGpu } from "../engine/choose";
 import { contrastTable } from "../report/contrasts";
@@ -7,17 +8,28 @@ import { paperTables } from "../report/paper";
 import { runTable } from "../report/sections";
 import { toText } from "../report/table";
 import { publishRows } from "../runs/publish";
-import { localRows } from "../runs/results";
+import { localRows, readRows } from "../runs/results";
 import type { ResultRow } from "../runs/row";
 import { settingsHash } from "../runs/settings";
+import { contradictions } from "../studies/contradictions";
 import { studyNamed } from "../studies/definitions";
+import { failuresOf } from "../studies/failures";
 import { finishedRows, missingJobs } from "../studies/finished";
 import { type Job, jobConfig, jobsOf, protocolOf, seedsOf } from "../studies/job";
 import { planLines, plannedSeeds, planOf, protocolLines } from "../studies/plan";
 import { runProtocol, runStudy } from "../studies/run";
+import type { StudyRunOptions } from "../studies/types";
 import { requireMemory } from "../train/estimate";
+import { failureSignatures } from "../train/signatures";
 import { listOf, parseOptions, wholeNumber, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
+
+/** Reads "3/8". */
+function part(text: string): { readonly index: number; readonly of: number } {
+  const [, index = 0, of = 0] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
+  if (!(index >= 1 && index <= of)) throw new UserError(`takes I/N such as 1/8 to 8/8, got "${text}"`, 2);
+  return { index: index - 1, of };
+}
 
 const spec = {
   name: "study",
@@ -38,6 +50,12 @@ const spec = {
       type: wholeNumber(1),
       value: "N",
       help: "runs side by side, one thread each; 2 unless given, 1 gives one run all cores",
+    },
+    minutes: { type: wholeNumber(1), value: "N", help: "end after so many minutes; a further call goes on" },
+    part: {
+      type: part,
+      value: "I/N",
+      help: "run only the I-th of N parts (1/N to N/N), as one task of a Slurm job array does; they share data/runs",
     },
     set: { type: [String], value: "PATH=VALUE", help: "change one config value in every run" },
     plan: { type: Boolean, help: "run nothing; print the protocol, and what its runs cost" },
@@ -101,6 +119,38 @@ function watch(
   return watched({ title: `study ${study}`, arms, rows, side }, stderrProgress(), go);
 }
 
+/**
+ * On a terminal the table of all runs, drawn anew as they go on; else a line a run's progress, and the state of all
+ * whenever one ends.
+ */
+function shownProgress(): Pick<StudyRunOptions, "onBoard" | "onProgress"> {
+  const onProgress = stderrProgress();
+  const write = (text: string): boolean => process.stderr.write(text);
+  let drawn = 0;
+  let last = "";
+  let at = 0;
+  if (process.stderr.isTTY !== true)
+    return {
+      onProgress,
+      onBoard: (board) => {
+        const state = `${board.count("finished")}/${board.count("failed")}`;
+        if (state !== last && last !== "") write(`${board.summary()}\n`);
+        last = state;
+      },
+    };
+  return {
+    // what runs before the first run; then the table says it
+    onProgress: (event) => (drawn === 0 ? onProgress(event) : undefined),
+    onBoard: (board) => {
+      if (Date.now() - at < 250 && board.count("running") > 0) return;
+      at = Date.now();
+      const lines = board.lines();
+      write(`${drawn === 0 ? "" : `\x1b[${drawn}A`}${lines.map((line) => `\r\x1b[K${line}\n`).join("")}`);
+      drawn = lines.length;
+    },
+  };
+}
+
 /** `s2mllm study NAME` */
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = parseOptions(spec, args);
@@ -136,14 +186,26 @@ export async function run(args: string[]): Promise<number> {
   const seeds = choice.seeds ?? plannedSeeds(name, choice.preset);
   const processes = values.processes ?? 2;
   if (jobs.length > 0) await announce(jobs, processes);
+  const options = { ...choice, retrain: values.retrain, processes, minutes: values.minutes, part: values.part };
   const asStated = protocolOf({ study: name, preset: choice.preset, set: choice.set ?? [] }) > 0;
-  const go = (onProgress: ProgressSink): Promise<ResultRow[]> => {
-    const options = { ...choice, retrain: values.retrain, processes, onProgress };
-    return asStated && choice.seeds === undefined ? runProtocol(name, options) : runStudy(name, { ...options, seeds });
-  };
-  const rows = values.watch === true ? await watch(name, jobs, processes, go) : await go(stderrProgress());
-  if (values.json === true) printJson({ study: name, rows });
+  const go = (shown: Pick<StudyRunOptions, "onBoard" | "onProgress">): Promise<ResultRow[]> =>
+    asStated && choice.seeds === undefined
+      ? runProtocol(name, { ...options, ...shown })
+      : runStudy(name, { ...options, ...shown, seeds });
+  const rows =
+    values.watch === true
+      ? await watch(name, jobs, processes, (onProgress) => go({ onProgress }))
+      : await go(shownProgress());
+  const finished = new Set(rows.map((row) => `${row.variant} ${row.seed}`));
+  const failures = failuresOf(jobs).filter(({ variant, seed }) => !finished.has(`${variant} ${seed}`));
+  const defects = contradictions(readRows().filter((row) => rows.some(({ run }) => run === row.run)));
+  if (values.json === true) printJson({ study: name, rows, failures, contradictions: defects });
   else {
+    printLines([
+      ...failures.map(({ variant, seed, error, at }) => `failed at ${at}: ${variant} seed ${seed}: ${error}`),
+      ...defects,
+      ...failureSignatures(rows, []).map((text) => `failure signature: ${text}`),
+    ]);
     if (asStated) printLines([toText(contrastTable(study, rows)), ""]);
     const paper = Object.entries(paperTables).find(([key]) => key === study.paperTable)?.[1];
     printLines([toText(paper === undefined ? runTable(rows) : compareWithAnswers(rows, paper))]);

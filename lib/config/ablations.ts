@@ -97,6 +97,17 @@ export const ablations = {
   "frames-24": { data: { frames: 24 } },
   /** Baseline: sentence and boxes only. */
   "language-only": { data: { blind: true }, reconstruction: { enabled: false }, lossWeights: { recon: 0 } },
+  /**
+   * Video-3D-LLM at this preset's size: no structure module, no ψ, no reconstruction, no language loss on grounding, φ
+   * behind the pooling. The additions that nano needs to learn at all are kept.
+   */
+  "video-3d-llm": {
+    structure: { interView: false, intraView: false },
+    positions: { rays: false, coordinatesAt: "pooled" },
+    reconstruction: { enabled: false },
+    lossWeights: { recon: 0, language: 0 },
+    prompt: { answer: "ground" },
+  },
   /** The two additions that nano training needs, removed. */
   "no-shared-skip": { grounding: { sharedSkip: false } },
   "no-anchor-loss": { lossWeights: { anchor: 0 } },

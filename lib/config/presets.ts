@@ -121,10 +121,23 @@ const nanoLong: S2ConfigInput = {
   training: { ...nano.training, steps: 2000 },
 };
 
+/**
+ * SG as the paper has it: the vision tower trains (LoRA), and the frozen decoder was pretrained behind an encoder of
+ * its own, so that the model's features are new to it. A step costs several of nano's: the tower runs in each.
+ */
+const nanoTower: S2ConfigInput = {
+  ...nanoLong,
+  preset: "nano-tower",
+  pretrained: "nano",
+  reconstruction: { ...nano.reconstruction, ownEncoder: true },
+  lora: { ...nano.lora, vision: true },
+};
+
 export const presets = {
   "llava-video-7b": llavaVideo7b,
   "video-3d-llm": video3dLlm,
   nano,
   "nano-long": nanoLong,
+  "nano-tower": nanoTower,
 } as const satisfies Record<string, S2ConfigInput>;
 export type PresetName = keyof typeof presets;

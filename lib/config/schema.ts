@@ -129,6 +129,8 @@ export const GroundingConfig = z.strictObject({
 export const ReconstructionConfig = z.strictObject({
   /** false: no branch at all, and no projection P. */
   enabled: z.boolean().default(true),
+  /** The decoder was pretrained behind an encoder of its own: its weights are in the preset's own folder. */
+  ownEncoder: z.boolean().optional(),
   /** Width that the decoder's input linear expects (1024 in Fast3R). */
   encoderSize: z.int().min(1),
   hiddenSize: z.int().min(1),

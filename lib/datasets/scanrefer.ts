@@ -17,6 +17,7 @@ const Entry = z.looseObject({
       kind: z.enum(relationKinds),
       anchor_ids: z.array(z.int()),
       anchors_types: z.array(z.string()),
+      truth: z.int().optional(),
     })
     .optional(),
 });
@@ -34,7 +35,8 @@ function isRoomsField(v: unknown): boolean {
     (relationKinds as readonly unknown[]).includes(v.kind) &&
     Array.isArray(v.anchor_ids) &&
     v.anchor_ids.every(Number.isSafeInteger) &&
-    isTexts(v.anchors_types)
+    isTexts(v.anchors_types) &&
+    (v.truth === undefined || Number.isSafeInteger(v.truth))
   );
 }
 
@@ -101,6 +103,7 @@ export function readScanRefer(file: string, scenes?: ReadonlySet<string>): Query
         relation: e.s2_rooms?.kind,
         anchorIds: e.s2_rooms?.anchor_ids ?? [],
         anchorWords: e.s2_rooms?.anchors_types ?? [],
+        ...(e.s2_rooms?.truth === undefined ? {} : { truth: e.s2_rooms.truth }),
         sameClass: referred.get(`${e.scene_id}|${category}`)!.size,
       }),
     );

@@ -98,6 +98,8 @@ export interface Query {
   readonly dataset: "scanrefer" | "nr3d" | "sr3d";
   readonly sceneId: string;
   readonly targetId: number;
+  /** The object that the sentence means, where the annotation is known to be wrong (planted in S2-Rooms). */
+  readonly truth?: number;
   /** Category of the target, with spaces. */
   readonly category: string;
   readonly description: string;

@@ -2,7 +2,7 @@ import { type Box, iou } from "../geometry/box";
 import type { Prediction } from "../runs/answers";
 
 /** Why an answer is wrong. */
-export const errorKinds = ["spatial", "semantic", "detection"] as const;
+export const errorKinds = ["spatial", "semantic", "detection", "annotation"] as const;
 export type ErrorKind = (typeof errorKinds)[number];
 
 /** The boxes of a scene: annotated objects, and the proposals that the model chose from. */
@@ -40,8 +40,9 @@ export function objectUnder(box: Box, scene: SceneBoxes): SceneBoxes["objects"][
 }
 
 /**
- * Why an answer is wrong: no proposal fits the target (detection), the pick is of another class or of nothing
- * (semantic), or of the right class in the wrong place (spatial).
+ * Why an answer is wrong: it is what the sentence means and the annotation is not (annotation, where that is known), no
+ * proposal fits the target (detection), the pick is of another class or of nothing (semantic), or of the right class in
+ * the wrong place (spatial).
  *
  * @returns undefined when the answer is right at IoU 0.25
  */
@@ -51,6 +52,8 @@ export function classifyError(prediction: Prediction, scene: SceneBoxes): ErrorC
   const picked = scene.proposals[prediction.predicted];
   const under = picked === undefined ? undefined : objectUnder(picked.box, scene);
   const pickedLabel = under === undefined ? {} : { pickedLabel: under.label };
+  if (prediction.truth !== undefined && under?.id === prediction.truth)
+    return { prediction, kind: "annotation", ...pickedLabel };
   if (target !== undefined && !scene.proposals.some((p) => iou(p.box, target.box) >= threshold)) {
     return { prediction, kind: "detection", ...pickedLabel };
   }
@@ -63,4 +66,21 @@ export function countErrors(cases: readonly ErrorCase[]): Record<ErrorKind, numb
     ErrorKind,
     number
   >;
+}
+
+/** Errors of each kind by the relation that the sentence states. */
+export function errorsByRelation(cases: readonly ErrorCase[]): Record<string, Record<ErrorKind, number>> {
+  const relations = [...new Set(cases.map(({ prediction }) => prediction.kind))].sort();
+  return Object.fromEntries(
+    relations.map((relation) => [
+      relation,
+      countErrors(cases.filter(({ prediction }) => prediction.kind === relation)),
+    ]),
+  );
+}
+
+/** What a model that makes no error would score on annotations of which some are known to be wrong, percent. */
+export function perfectScore(predictions: readonly Prediction[]): number {
+  const right = predictions.filter(({ truth, target }) => truth === undefined || truth === target).length;
+  return (100 * right) / predictions.length;
 }

@@ -37,6 +37,8 @@ export interface Scores {
   pairAccuracy: Record<string, number>;
   /** Share of the answers in which the model did not write <ground> itself; left out when it always did. */
   withoutGround?: number;
+  /** Share of the answers whose words, the model's own, do not name the target's class; left out without any. */
+  wrongWords?: number;
 }
 
 const percent = (share: number): number => Number((100 * share).toFixed(3));
@@ -60,6 +62,8 @@ export function scoreAnswers(answers: readonly Answer[], classOf: ClassOf): Scor
   const hits = ious.map((x) => x >= 0.25);
   const kinds = [...new Set(queries.flatMap((q) => (q.relation === undefined ? [] : [q.relation])))].sort();
   const pairs = answerPairs(queries);
+  const written = answers.flatMap((a) => (a.written === undefined ? [] : [{ ...a, written: a.written }]));
+  const wrong = written.filter((a) => !` ${a.written} `.includes(` ${a.query.category} `)).length;
   const silent = answers.filter((a) => a.withoutGround !== undefined).length;
   return {
     acc25: percent(scanRefer.overall.acc25),
@@ -75,6 +79,7 @@ export function scoreAnswers(answers: readonly Answer[], classOf: ClassOf): Scor
     ...split("dep25", refer.dependent),
     ...split("indep25", refer.independent),
     ...(silent === 0 ? {} : { withoutGround: percent(silent / answers.length) }),
+    ...(written.length === 0 ? {} : { wrongWords: percent(wrong / written.length) }),
     byRelation: Object.fromEntries(
       kinds.map((kind) => [kind, percent(shareOf(hits, (i) => queries[i]!.relation === kind).share)]),
     ),

@@ -11,7 +11,7 @@ import { readPly } from "../io/ply";
 import { readRecord, recordConfig, runsFolder, storedRuns } from "../runs/folder";
 import type { ResultRow } from "../runs/row";
 import { changesText } from "../runs/settings";
-import { type EvaluationName, evaluationFolder, evaluations } from "../studies/evaluations";
+import { evaluationFolder } from "../studies/evaluations";
 import { readMetrics, type TrainingRun } from "../train/metrics-log";
 import type { Points } from "./figures/scene";
 import { sourceOf } from "./figures/theme";
@@ -48,8 +48,7 @@ export function dataFolderOf({ run, data, split }: Evaluated): string {
   const folder = existsSync(join(own, "run.json"))
     ? recordConfig(readRecord(own), own).data.folder
     : resolve(inProject("data"), data);
-  const name = Object.keys(evaluations).find((known): known is EvaluationName => known === split);
-  return inProject(name === undefined ? folder : evaluationFolder(folder, name));
+  return inProject(evaluationFolder(folder, split));
 }
 
 function openExample(row: Evaluated, sceneId: string): [Scene, SceneBoxes] {

@@ -16,6 +16,8 @@ export const Prediction = z.strictObject({
   kind: z.string(),
   /** Object id of the right answer. */
   target: z.int(),
+  /** Object id of what the sentence means, where its annotation is known to be wrong. */
+  truth: z.int().optional(),
   /** Index of the chosen proposal; -1 for "no object". */
   predicted: z.int(),
   /** IoU of the chosen box and the target's. */

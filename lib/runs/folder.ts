@@ -34,6 +34,8 @@ export const RunRecord = z.strictObject({
   /** Commit of the code. */
   commit: z.string(),
   begun: z.iso.datetime(),
+  /** Failure signatures that its training showed, one sentence each. */
+  signatures: z.array(z.string()).optional(),
 });
 export type RunRecord = z.output<typeof RunRecord>;
 
@@ -195,6 +197,12 @@ export class RunFolder {
     const manifest = readManifest(this.path);
     const kept = Object.keys(manifest?.files ?? {}).some((name) => isWeights(name) && existsSync(this.file(name)));
     return kept ? manifest?.trained : undefined;
+  }
+
+  /** Keeps what the training shows of the paper's failure signatures in the run's record. */
+  keepSignatures(signatures: readonly string[]): void {
+    const record: RunRecord = { ...this.record, signatures: [...signatures] };
+    writeDurable(join(this.path, recordFile), `${JSON.stringify(record, null, 2)}\n`);
   }
 
   write(name: string, content: string | Uint8Array): void {

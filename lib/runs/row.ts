@@ -25,6 +25,8 @@ export const Metrics = z.strictObject({
   pairAccuracy: z.record(z.string(), percent).optional(),
   /** Share of the answers in which the model did not write <ground> itself. */
   withoutGround: percent.optional(),
+  /** Share of the answers whose words, the model's own, do not name the target's class. */
+  wrongWords: percent.optional(),
 });
 
 /** One evaluation of a finished run: a line of data/results/*.jsonl, or of a run's rows.jsonl until it is published. */
@@ -59,6 +61,8 @@ export const ResultRow = z.strictObject({
   splitFingerprint: z.string().optional(),
   /** Step at which each kind of sentence was learnt; null where the run ended before (a censored outcome). */
   transitions: z.record(z.string(), z.int().min(0).nullable()).optional(),
+  /** Share of the loss that reconstruction had at the end of the training, percent. */
+  reconShare: percent.optional(),
   commit: z.string(),
   /** Views a scene. */
   frames: z.int().min(1),

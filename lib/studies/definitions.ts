@@ -152,6 +152,11 @@ export const studies = {
       ],
       primary: { ...usual.primary, sentences: "attribute" },
       controls: [sameAgainText, "the class words that each arm writes, beside its attribute accuracy"],
+      evaluations: [
+        ...usual.evaluations,
+        ...(["test-phi-x0.3", "test-phi-x3", "test-phi-x10"] as const),
+        ...(["test-psi-x0.3", "test-psi-x3", "test-psi-x10"] as const),
+      ],
     },
   },
   "attention-overlap": {
@@ -229,6 +234,92 @@ export const studies = {
         ...each(on("frames-24-rooms", ["frames-12", "frames-16", "frames-24"]), "higher", "frames-24-rooms"),
       ],
       controls: [sameAgainText, "all arms train and are tested on the same rooms of 24 frames, the reference with 8"],
+    },
+  },
+  baselines: {
+    name: "baselines",
+    question: "How far is the model above what needs less of it, and above Video-3D-LLM at its size?",
+    paperTable: "table1",
+    variants: ["full", "again", "video-3d-llm", "language-only", "no-mpe-boxes"],
+    protocol: {
+      ...usual,
+      hypothesis:
+        "Full is above Video-3D-LLM, as in the paper by a few points. φ alone may do all that the sentences ask, so " +
+        "that the two do not differ.",
+      contrasts: [sameAgain, ...each(["video-3d-llm"], "open"), ...each(["language-only", "no-mpe-boxes"], "lower")],
+      looks: [8, 12],
+      controls: [sameAgainText, "the rows' own baselines (random, right class at random) and the card's rule oracles"],
+    },
+  },
+  table2: {
+    name: "table2",
+    question: "How does it do on sentences in Nr3D's and Sr3D's form: easy and hard, view-dependent and not?",
+    paperTable: "table2",
+    variants: ["full", "again", "no-mpe"],
+    protocol: {
+      ...usual,
+      hypothesis: "Hard and view-dependent sentences are worse; without position encoding hard ones fall most.",
+      contrasts: [sameAgain, ...each(["no-mpe"], "lower")],
+      primary: { ...usual.primary, evaluation: "test-sr3d" },
+      controls: [sameAgainText, "right class at random: what is left where position does not decide"],
+      evaluations: ["val", "test", "test-nr3d", "test-sr3d"],
+    },
+  },
+  table4: {
+    name: "table4",
+    question: "What is kept on rooms of another layout, sensor and kind, never trained on?",
+    paperTable: "table4",
+    variants: ["full", "again", "no-sg", "no-mpe", "no-attn"],
+    protocol: {
+      ...usual,
+      hypothesis:
+        "Accuracy falls on arkit-like rooms (paper: 59.2 to 43.3 without fine-tuning), by half or more; SG helps " +
+        "there if it gives geometry that the sensor does not spoil.",
+      contrasts: [sameAgain, ...each(["no-sg"], "lower"), ...each(["no-mpe", "no-attn"], "open")],
+      primary: { ...usual.primary, evaluation: "arkit-like" },
+      controls: [sameAgainText, "the same arms on test rooms of their own kind"],
+      evaluations: ["val", "test", "arkit-like", "multiscan-like"],
+    },
+  },
+  outdoor: {
+    name: "outdoor",
+    question: "What is left where coordinates leave φ's range (15 m)?",
+    variants: ["full", "again", "no-phi", "no-mpe"],
+    protocol: {
+      ...usual,
+      hypothesis: "Full falls to the level of no-phi or below it: φ clamps, and says the same of all that is far away.",
+      contrasts: [sameAgain, ...each(["no-phi", "no-mpe"], "open")],
+      primary: { ...usual.primary, evaluation: "street", sentences: "relations" },
+      controls: [sameAgainText, "the pictures of street are those of ordinary rooms: only places are larger"],
+      evaluations: ["val", "test", "street"],
+    },
+  },
+  "proposal-noise": {
+    name: "proposal-noise",
+    question: "How does accuracy fall with the boxes that are offered?",
+    variants: ["full", "no-mpe", "no-attn"],
+    protocol: {
+      ...usual,
+      hypothesis:
+        "Jitter costs little until boxes of neighbours overlap; the model that was trained on true boxes then loses " +
+        "more than the upper bound does.",
+      contrasts: each(["no-mpe"], "lower").concat(each(["no-attn"], "open")),
+      primary: { ...usual.primary, evaluation: "noise-20", proposals: "detector" },
+      controls: ["each row's upper bound: what any choice among the boxes could reach"],
+      evaluations: ["val", "test", "noise-10", "noise-20", "noise-40", "misses", "duplicates"],
+    },
+  },
+  "annotation-errors": {
+    name: "annotation-errors",
+    question: "How much do wrong annotations cost, and how many of the errors are theirs?",
+    variants: ["full", "no-mpe"],
+    protocol: {
+      ...usual,
+      hypothesis: "A tenth of wrong labels takes a tenth of what a model can score, and no more.",
+      contrasts: each(["no-mpe"], "lower"),
+      primary: { ...usual.primary, evaluation: "mislabelled" },
+      controls: ["what a model without an error would score is known: the share of right labels"],
+      evaluations: ["val", "test", "mislabelled"],
     },
   },
   "released-vs-paper": {

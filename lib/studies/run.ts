@@ -9,8 +9,10 @@ import { makeNamedRooms } from "../datasets/rooms/make";
 import { readAnswers } from "../runs/answers";
 import { latestRows, type ResultRow } from "../runs/row";
 import { settingsHash } from "../runs/settings";
+import { Board } from "./board";
 import { studyNamed } from "./definitions";
 import { evaluationConfig } from "./evaluations";
+import { recordFailure } from "./failures";
 import { finishedRows, missingJobs } from "./finished";
 import { evaluationsOf, type Job, jobConfig, jobName, jobsOf } from "./job";
 import type { StudyRunOptions } from "./types";
@@ -18,10 +20,10 @@ import { contrastResults, undecidedArms } from "./verdicts";
 
 /**
  * Runs what is missing of a study, each run in a process of its own, and returns the rows of all of it.
- * A finished run's rows are on disk before the next one starts. An interrupt lets the running processes save a
- * checkpoint; what is finished stays.
+ * A finished run's rows are on disk before the next one starts. An interrupt, or the end of the minutes given, lets the
+ * running processes save a checkpoint; what is finished stays. A run that fails is recorded, and the others go on.
  *
- * @throws UserError for an unknown study or variant, or after an interrupt
+ * @throws UserError for an unknown study or variant, after an interrupt, or when runs failed
  */
 export async function runStudy(name: string, options: StudyRunOptions): Promise<ResultRow[]> {
   const study = studyNamed(name);
@@ -35,10 +37,16 @@ export async function runStudy(name: string, options: StudyRunOptions): Promise<
   const local = finishedRows(name, jobs, { onlyLocal: true });
   const missing = jobs.filter((job) => missingJobs([job], again.includes(job.variant) ? local : finished).length > 0);
   if (missing.length > 0) {
-    await prepareData(missing, progress);
     // jobs of the same configuration share one run
-    const runs = new Map(missing.map((job) => [`${settingsHash(jobConfig(job))} ${job.seed}`, job]));
-    await runJobs([...runs.values()], options.processes ?? 2, progress);
+    const runs = [...new Map(missing.map((job) => [`${settingsHash(jobConfig(job))} ${job.seed}`, job])).values()];
+    const { index = 0, of = 1 } = options.part ?? {};
+    const own = runs.filter((_, i) => i % of === index);
+    await prepareData(own, progress);
+    await runJobs(
+      own,
+      jobs.filter((job) => !missing.includes(job)),
+      options,
+    );
   }
   const all = finishedRows(name, jobs);
   return jobs.flatMap((job) => all.get(jobName(job))!);
@@ -59,11 +67,16 @@ export async function runProtocol(
   const { preset, looks } = study.protocol;
   let variants: readonly string[] = options.variants ?? study.variants;
   let rows: ResultRow[] = [];
+  const end = options.minutes === undefined ? undefined : Date.now() + 60_000 * options.minutes;
   for (const look of looks) {
     const seeds = Array.from({ length: look }, (_, seed) => seed);
-    const asked = await runStudy(name, { ...options, preset, seeds, variants });
+    const minutes = end === undefined ? {} : { minutes: (end - Date.now()) / 60_000 };
+    const asked = await runStudy(name, { ...options, ...minutes, preset, seeds, variants });
     rows = latestRows([...rows, ...asked]);
     const chosen = variants;
+    const jobs = jobsOf({ study: name, preset, variants, seeds });
+    // out of time, or the other parts of an array are at it
+    if (missingJobs(jobs, finishedRows(name, jobs)).length > 0) break;
     variants = undecidedArms(contrastResults(study, rows, readAnswers)).filter((arm) => chosen.includes(arm));
     if (variants.length === 0) break;
   }
@@ -83,32 +96,57 @@ async function prepareData(jobs: readonly Job[], progress: ProgressSink): Promis
   for (const config of different.values()) await prepareScenes(config, progress);
 }
 
-async function runJobs(jobs: readonly Job[], processes: number, progress: ProgressSink): Promise<void> {
+/** @param finished jobs of the same study whose rows are there already, for the board */
+async function runJobs(
+  jobs: readonly Job[],
+  finished: readonly Job[],
+  { processes = 2, minutes, onBoard, onProgress: progress = silent }: StudyRunOptions,
+): Promise<void> {
   const stop = new AbortController();
-  const forget = onInterrupt(() => stop.abort());
-  let kept = 0;
+  let interrupted = false;
+  const forget = onInterrupt(() => {
+    interrupted = true;
+    stop.abort();
+  });
+  const timer = minutes === undefined ? undefined : setTimeout(() => stop.abort(), 60_000 * minutes);
+  const board = new Board([...finished, ...jobs], finished, processes);
   const failures: string[] = [];
   // own child processes rather than a pool's: they write a checkpoint before they end
   const work = async (job: Job): Promise<void> => {
     if (stop.signal.aborted) return;
+    const state = (now: Parameters<Board["set"]>[1]): void => {
+      board.set(job, now);
+      onBoard?.(board);
+    };
+    state("running");
     try {
       await runChild<Job, Progress, string>(moduleFile("studies", "worker"), job, {
-        onProgress: progress,
+        onProgress: (event) => {
+          board.hear(job, event);
+          onBoard?.(board);
+          progress(event);
+        },
         signal: stop.signal,
         environment: processes > 1 ? { S2_ENGINE_THREADS: "1" } : {},
       });
-      kept += 1;
+      state("finished");
     } catch (error) {
-      failures.push(`${jobName(job)}: ${(error as Error).message}`);
+      if (stop.signal.aborted) return state("waiting");
+      const { message } = error as Error;
+      failures.push(`${jobName(job)}: ${message}`);
+      recordFailure(job, message);
+      state("failed");
     }
   };
   const turn = pLimit(processes);
   try {
     await Promise.all(jobs.map((job) => turn(work, job)));
   } finally {
+    clearTimeout(timer);
     forget();
   }
-  if (stop.signal.aborted)
+  const kept = board.count("finished") - finished.length;
+  if (interrupted)
     throw new UserError(
       `study interrupted: ${kept} of ${jobs.length} runs finished and kept; ` +
         "run it again to go on from the last checkpoints",

@@ -16,6 +16,7 @@ import { changesOf, settingsHash } from "../runs/settings";
 import { type FineTuned, fineTune } from "../train/fine-tune";
 import { newRun } from "../train/identify";
 import { readMetrics } from "../train/metrics-log";
+import { reconShare } from "../train/signatures";
 import { transitionsOf } from "../train/transitions";
 import { readMaxNewTokens } from "../weights/hf-config";
 import { type EvaluationName, evaluationConfig } from "./evaluations";
@@ -36,6 +37,7 @@ function toPrediction({ query, chosen, iou, scores, written, withoutGround }: An
     best: bestBoxes(scores, boxes),
     ...(written === undefined ? {} : { written }),
     ...(withoutGround === undefined ? {} : { withoutGround }),
+    ...(query.truth === undefined ? {} : { truth: query.truth }),
   };
 }
 
@@ -60,6 +62,7 @@ function evaluate(
   );
   const fingerprint = cache.index.dataFingerprint;
   const own = jobConfig(job);
+  const log = readMetrics(run.file("metrics.jsonl"));
   return session.sources.map((source): ResultRow => {
     const answers = predict(trained.parameters, config, cache, test, tokenizer, {
       source,
@@ -83,7 +86,8 @@ function evaluate(
       synthetic: record.synthetic,
       split: name,
       ...(fingerprint === data ? {} : { splitFingerprint: fingerprint }),
-      transitions: transitionsOf(readMetrics(run.file("metrics.jsonl"))),
+      transitions: transitionsOf(log),
+      reconShare: Number(reconShare(log, own.lossWeights.recon).toFixed(1)),
       commit: record.commit,
       frames: own.data.frames,
       proposals: source,

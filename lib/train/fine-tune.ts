@@ -9,13 +9,14 @@ import { type EncodedScene, longestAnswer } from "../dataloader/sentences";
 import { overflowAdvice } from "../engine/choose";
 import { tf } from "../engine/tf";
 import type { SharedPrompt } from "../model/prompt";
-import { type RunFolder, recordConfig, type StoredRun, type Trained, verified } from "../runs/folder";
+import { type RunFolder, recordConfig, type StoredRun, sayOnce, type Trained, verified } from "../runs/folder";
 import { adapterConfigFile, requireAdapters, saveAdapter } from "../weights/adapter";
 import { writeMaxNewTokens } from "../weights/hf-config";
 import { adapterFolder, baseOf, finishedParameters, startingParameters } from "../weights/parameters";
 import { saveWeights } from "../weights/tensor-file";
 import { resumeCheckpoint, saveCheckpoint } from "./checkpoint";
-import { MetricsLog } from "./metrics-log";
+import { MetricsLog, readMetrics } from "./metrics-log";
+import { trainingSignatures } from "./signatures";
 import { Trainer } from "./trainer";
 
 export interface FineTuneOptions {
@@ -109,6 +110,8 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
   const log = new MetricsLog(run.file("metrics.jsonl"), Date.parse(run.record.begun) / 1000);
   const first = resumed?.step ?? 0;
   log.truncate(first);
+  const lines = existsSync(log.file) ? readMetrics(log.file) : [];
+  let signatures: readonly string[] = [];
   const started = Date.now();
   const seconds = (): number => (resumed?.seconds ?? 0) + (Date.now() - started) / 1000;
   const { steps } = trainer;
@@ -168,7 +171,13 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
     for (const [kind, value] of Object.entries(report.byKind)) add(`accuracy/${kind}`, value);
     if ((step + 1) % logEvery === 0 || step + 1 === steps) {
       const means = Object.fromEntries([...sums].map(([key, [sum, n]]) => [key, Number((sum / n).toPrecision(5))]));
-      log.append({ step, seconds: Number(seconds().toFixed(2)), rate: report.rate, ...means });
+      const line = { step, seconds: Number(seconds().toFixed(2)), rate: report.rate, ...means };
+      log.append(line);
+      lines.push(line);
+      const shows = trainingSignatures(lines, steps);
+      for (const text of shows) sayOnce(`${options.name}: failure signature: ${text}`);
+      if (shows.length > signatures.length) run.keepSignatures(shows);
+      signatures = shows;
       const shown = [`loss ${(means.ground ?? NaN).toFixed(2)}`, `acc ${(100 * (means.accuracy ?? NaN)).toFixed(0)}%`];
       if (config.lossWeights.anchor > 0) shown.push(`anchor ${(means.anchor ?? NaN).toFixed(2)}`);
       options.progress({ task: options.name, done: step + 1, total: steps, note: shown.join("  ") });

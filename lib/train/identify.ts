@@ -9,7 +9,7 @@ import { contentOf } from "../io/file-digest";
 import { dataName, type RunRecord } from "../runs/folder";
 import { numerics, type RunIdentity, runId } from "../runs/identity";
 import { changesOf, settingsOf } from "../runs/settings";
-import { checkpointsOf, pretrainedFile, pretrainedPreset, tokenizerFile } from "../weights/pretrained";
+import { checkpointsOf, partFile, tokenizerFile } from "../weights/pretrained";
 
 /** What weights are read from in a folder of a checkpoint or an adapter. */
 const weightFiles = /\.(?:safetensors|bin|index\.json)$|^(?:adapter_)?config\.json$/;
@@ -24,7 +24,7 @@ export function startingFingerprint(config: S2Config): string {
     bases.length > 0
       ? []
       : // all of a preset's parts, whichever an arm uses: arms of one study start from the same weights
-        (["vision", "reconstruction"] as const).map((part) => pretrainedFile(pretrainedPreset(config), part));
+        (["vision", "reconstruction"] as const).map((part) => partFile(config, part));
   const inFolders = [...bases, ...adapters].flatMap((path) =>
     statSync(path).isDirectory()
       ? readdirSync(path)

@@ -8,7 +8,7 @@ import { initParameters } from "../model/initialise";
 import { adapterConfigFile, loadAdapter } from "./adapter";
 import { type ModelPart, partOf } from "./checkpoint";
 import { describeModel } from "./describe";
-import { checkpointsOf, pretrainedFile, pretrainedPreset } from "./pretrained";
+import { checkpointsOf, partFile, pretrainedPreset } from "./pretrained";
 import { loadWeights, readWeights } from "./tensor-file";
 import { Weights } from "./weights";
 
@@ -43,16 +43,16 @@ export function startingParameters(
       const parameters = weights.load();
       const decoder = part("reconstruction decoder").filter((name) => weights.added.includes(name));
       if (decoder.length > 0 && purpose === "training")
-        loadWeights(pretrainedFile(pretrainedPreset(config), "reconstruction"), parameters, decoder);
+        loadWeights(partFile(config, "reconstruction"), parameters, decoder);
       return parameters;
     } finally {
       weights.close();
     }
   }
   const parameters = initParameters(describeModel(config), new Rng(config.seed, "init"));
-  loadWeights(pretrainedFile(pretrainedPreset(config), "vision"), parameters, part("vision tower"));
+  loadWeights(partFile(config, "vision"), parameters, part("vision tower"));
   if (config.reconstruction.enabled && purpose === "training")
-    loadWeights(pretrainedFile(pretrainedPreset(config), "reconstruction"), parameters, part("reconstruction decoder"));
+    loadWeights(partFile(config, "reconstruction"), parameters, part("reconstruction decoder"));
   for (const folder of adapters) loadAdapter(folder, config, parameters);
   return parameters;
 }

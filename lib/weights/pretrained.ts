@@ -22,6 +22,15 @@ export function pretrainedFile(preset: string, part: PretrainedPart): string {
 /** What says where a configuration's weights come from. */
 export type Origin = Pick<S2Config, "preset" | "checkpoints" | "pretrained">;
 
+/** The file that a configuration takes a part from. */
+export function partFile(
+  config: Pick<S2Config, "preset" | "pretrained" | "reconstruction">,
+  part: PretrainedPart,
+): string {
+  const own = part === "reconstruction" && config.reconstruction.ownEncoder === true;
+  return pretrainedFile(own ? config.preset : pretrainedPreset(config), part);
+}
+
 /** The preset whose folder below data/pretrained a configuration starts from. */
 export const pretrainedPreset = ({ preset, pretrained }: Origin): string => pretrained ?? preset;
 

@@ -36,6 +36,7 @@ const sizes = new Set([
   "data.frames",
   "data.pool",
   "pretrained",
+  "reconstruction.ownEncoder",
 ]);
 
 const listed = new Set(departures.flatMap(({ config }) => ("cannotBeSwitched" in config ? [] : config)));

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { classifyError, countErrors, type SceneBoxes } from "../../lib/eval/errors";
+import { classifyError, countErrors, errorsByRelation, perfectScore, type SceneBoxes } from "../../lib/eval/errors";
 import { readExample } from "../../lib/report/examples";
 import { errorCases, errorScene } from "../../lib/report/figure-set";
 import type { Prediction } from "../../lib/runs/answers";
@@ -45,6 +45,23 @@ describe("classifyError", () => {
     expect(classifyError({ ...base, ...change }, scene)?.kind).toBe(kind);
   });
 
+  test("what the sentence means, where the annotation is wrong", () => {
+    const wrong = { ...base, truth: 2 };
+    expect(classifyError({ ...wrong, predicted: 2 }, scene)?.kind).toBe("annotation");
+    expect(classifyError({ ...wrong, predicted: 0 }, scene)?.kind).toBe("semantic");
+    // right by the annotation is counted as right: that is what benchmarks do
+    expect(classifyError({ ...wrong, predicted: 1, iou: 1 }, scene)).toBeUndefined();
+    expect(perfectScore([base, base, base, wrong])).toBe(75);
+    const cases = [
+      classifyError({ ...wrong, predicted: 2 }, scene)!,
+      classifyError({ ...base, kind: "view", predicted: 0 }, scene)!,
+    ];
+    expect(errorsByRelation(cases)).toEqual({
+      closest: { spatial: 0, semantic: 0, detection: 0, annotation: 1 },
+      view: { spatial: 0, semantic: 1, detection: 0, annotation: 0 },
+    });
+  });
+
   test("no offered box fits the target", () => {
     const without = { ...scene, proposals: scene.proposals.filter((_, i) => i !== 1) };
     expect(classifyError({ ...base, predicted: 1 }, without)).toMatchObject({
@@ -71,6 +88,7 @@ describe("with a data set and results on disk", () => {
     const cases = errorCases(row, predictions);
     expect(countErrors(cases)).toEqual({
       spatial: predictions.filter((p) => p.iou < 0.25).length,
+      annotation: 0,
       semantic: 0,
       detection: 0,
     });

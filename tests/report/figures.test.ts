@@ -33,7 +33,7 @@ const figures: Figure[] = [
   trainingFigure(training),
   attentionFramesFigure(attention, 1),
   attentionMatrixFigure(attention),
-  errorFigure({ spatial: 6, semantic: 3, detection: 1 }, dataLabel(rows)),
+  errorFigure({ spatial: 6, semantic: 3, detection: 1, annotation: 0 }, dataLabel(rows)),
   sceneFigure({
     sceneId: "scene0000_00",
     source: "S2-Rooms (synthetic)",
@@ -77,7 +77,7 @@ test.each([
   ["frames", () => frameCountFigure([]), "needs finished runs with at least two frame counts"],
   ["relations", () => relationFigure([]), "needs finished runs of full, no-mpe"],
   ["training", () => trainingFigure([]), "needs the metrics.jsonl of a training run"],
-  ["errors", () => errorFigure({ spatial: 0, semantic: 0, detection: 0 }, "none"), "no wrong answer"],
+  ["errors", () => errorFigure({ spatial: 0, semantic: 0, detection: 0, annotation: 0 }, "none"), "no wrong answer"],
 ])("without data, %s says what it needs", (_, make, message) => {
   expect(make().alt).toContain(message);
 });

@@ -3,7 +3,7 @@ import { keptAnswers } from "../../lib/report/figure-set";
 import { latestRows } from "../../lib/runs/row";
 import { mainGroup } from "../../lib/studies/groups";
 import type { TrainingRun } from "../../lib/train/metrics-log";
-import { failureSignatures } from "../../lib/train/signatures";
+import { failureSignatures, trainingSignatures } from "../../lib/train/signatures";
 import { sampleRow } from "../report/sample";
 
 const run = (values: (share: number) => Record<string, number>): TrainingRun => ({
@@ -33,6 +33,40 @@ describe("failure signatures", () => {
       "full-s0: the language head has hardly learnt the categories (100 % of its start)",
       "full-s0: the grounding loss has hardly fallen: a collapsed head? (97 % of its start)",
     ]);
+  });
+
+  test("each is seen in training as soon as its stretch of the log is there", () => {
+    const { metrics } = run((t) => ({ ground: 3 - 0.1 * t, recon: 1 - 0.3 * t, language: 2 }));
+    const log = Array.from({ length: 100 }, (_, step) => ({ ...metrics[Math.floor(step / 5)]!, step }));
+    expect(trainingSignatures(log.slice(0, 39), 100)).toEqual([]);
+    expect(trainingSignatures(log.slice(0, 41), 100)).toEqual([
+      expect.stringMatching(/^the reconstruction loss does not converge early/),
+    ]);
+    expect(trainingSignatures(log, 100).map((text) => text.slice(0, 12))).toEqual([
+      "the reconstr",
+      "the language",
+      "the groundin",
+    ]);
+  });
+
+  test("wrong words, and collapse away from home while reconstruction has most of the loss", () => {
+    const metrics = { acc25: 60, acc50: 50 };
+    const words = failureSignatures([sampleRow({ metrics: { ...metrics, wrongWords: 35 } })], []);
+    expect(words).toEqual([
+      "table5 full, nano, seed 0, gt boxes: wrong categories: 35.0 % of the answers do not write the target's class",
+    ]);
+    const home = sampleRow({ metrics, reconShare: 70 });
+    const away = sampleRow({
+      metrics: { acc25: 20, acc50: 9 },
+      reconShare: 70,
+      split: "street",
+      splitFingerprint: "x",
+    });
+    expect(failureSignatures([home, away], [])).toEqual([
+      "table5 full, nano, seed 0, gt boxes: collapses on street (20.0 % against 60.0 % at home) while reconstruction " +
+        "has 70 % of the loss",
+    ]);
+    expect(failureSignatures([home, { ...away, reconShare: 20 }], [])).toEqual([]);
   });
 
   test("a log too short to judge is left alone", () => {

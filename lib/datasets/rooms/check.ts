@@ -82,7 +82,7 @@ function problemOf(
       (r.kind !== "viewpoint" || r.anchors.every((id, i) => id === query.anchorIds[i])) &&
       (r.side === undefined || query.description.includes(r.side)),
   );
-  return answers.length === 1 && answers[0]!.answer === query.targetId
+  return answers.length === 1 && answers[0]!.answer === (query.truth ?? query.targetId)
     ? undefined
     : `${where}: the scene's geometry does not give object ${query.targetId} alone`;
 }

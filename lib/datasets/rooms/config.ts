@@ -86,12 +86,16 @@ export const RoomsConfig = z.strictObject({
   holePixels: z.number().min(0).max(1).default(0.02),
   depthNoise: z.number().min(0).default(0.005),
   colourNoise: z.number().min(0).default(3),
+  /** The finished room is this many times as large: places, depth, boxes and mesh; its pictures are the same. */
+  scale: z.number().positive().optional(),
   /** Share of the depth image without a measurement, in blobs; in place of `holeBlobs` and `holePixels` where given. */
   holeShare: z.number().min(0).max(0.99).optional(),
   /** Share of the way around the room that the frames are taken on; once around unless given. */
   walk: z.number().gt(0).max(1).optional(),
-  /** No frame shows what a sentence asks for together with an anchor that it names. */
+  /** No frame that shows the class of what a sentence asks for shows an anchor that it names. */
   splitEvidence: z.boolean().optional(),
+  /** Share of the test sentences whose annotation names another object of the class than the sentence means. */
+  wrongLabels: z.number().min(0).max(1).optional(),
   /** Error of the written poses: metres and degrees, standard deviation of each axis. */
   poseShift: z.number().min(0).default(0.005),
   poseTurn: z.number().min(0).default(0.15),
@@ -103,13 +107,16 @@ export const RoomsConfig = z.strictObject({
       logSize: z.number().default(0.1),
       duplicate: z.number().default(0.05),
       falsePositives: z.tuple([z.int(), z.int()]).default([3, 6]),
+      /** Jitter of centre and size as a share of the edge alone, standard deviation; in place of the two above. */
+      edge: z.number().min(0).optional(),
     })
     .prefault({}),
 });
 export type RoomsConfig = z.output<typeof RoomsConfig>;
 
 const test = { seed: 1, trainRooms: 0, testRooms: 500, testSentences: 8 } as const;
-const split = { frames: 4, lostPoseEvery: 0, splitEvidence: true, shown: { frames: 1 } } as const;
+const trueBoxes = { miss: 0, duplicate: 0, falsePositives: [0, 0] as [number, number], edge: 0 };
+const split = { frames: 4, lostPoseEvery: 0, fieldOfView: 50, splitEvidence: true, shown: { frames: 1 } } as const;
 const viewpointMix = { attribute: 0.2, closest: 0.21, farthest: 0.19, between: 0.15, viewpoint: 0.25 } as const;
 
 /** The sets that `data make --size` knows by name. A set "x-test" holds the test rooms of what is trained on "x". */
@@ -140,6 +147,43 @@ export const roomSets = {
   /** Twice as many frames, so that 16 and 24 can be seen. */
   "frames-24": { name: "frames-24", frames: 24 },
   "frames-24-test": { ...test, name: "frames-24-test", frames: 24 },
+  /** For transfer, never trained on: smaller and emptier rooms, a phone's narrow view, poor depth and poses. */
+  "arkit-like": {
+    ...test,
+    name: "arkit-like",
+    seed: 2,
+    side: [3.4, 4.4],
+    objects: [9, 12],
+    fieldOfView: 55,
+    depthNoise: 0.02,
+    holeShare: 0.15,
+    poseShift: 0.03,
+    poseTurn: 1,
+    colourNoise: 8,
+  },
+  /** Larger and fuller rooms, low furniture, a wide view, few frames. */
+  "multiscan-like": {
+    ...test,
+    name: "multiscan-like",
+    seed: 3,
+    side: [5.2, 6.6],
+    height: [2.8, 3.6],
+    objects: [14, 18],
+    furnitureHeight: [0.35, 0.8],
+    fieldOfView: 80,
+    depthNoise: 0.01,
+    colourNoise: 6,
+  },
+  /** As large as a street: the same pictures at six times the size, so that φ, which ends at 15 m, is left behind. */
+  street: { ...test, name: "street", seed: 4, scale: 6 },
+  /** The test rooms with other proposals. */
+  "noise-10": { ...test, name: "noise-10", detector: { ...trueBoxes, edge: 0.1 } },
+  "noise-20": { ...test, name: "noise-20", detector: { ...trueBoxes, edge: 0.2 } },
+  "noise-40": { ...test, name: "noise-40", detector: { ...trueBoxes, edge: 0.4 } },
+  misses: { ...test, name: "misses", detector: { ...trueBoxes, miss: 0.33 } },
+  duplicates: { ...test, name: "duplicates", detector: { ...trueBoxes, duplicate: 1 } },
+  /** Planted errors of annotation: what a perfect model scores where a tenth of the labels are wrong. */
+  "mislabelled-test": { ...test, name: "mislabelled-test", wrongLabels: 0.1 },
   /** A handful of rooms for tests. */
   tiny: { name: "tiny", trainRooms: 6, testRooms: 3, trainSentences: 16, testSentences: 12, lostPoseEvery: 3 },
 } as const satisfies Record<string, z.input<typeof RoomsConfig>>;

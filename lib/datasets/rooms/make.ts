@@ -146,8 +146,15 @@ function writeIndex(folder: string, config: RoomsConfig, plans: readonly RoomPla
       (r) => [`proposals/${r.id}.json`, `${JSON.stringify({ scene: r.id, proposals: r.proposals })}\n`] as const,
     ),
   ];
+  // depth beyond the lab's threshold of plausible is right in rooms that were made larger
+  const { scale = 1 } = config;
+  const rules = JSON.stringify({ checks: { farthest: 20 * scale, tolerance: 0.1 * scale } });
   // a set to test on has no lists of training rooms
-  const files = new Map(all.filter(([name]) => train.length > 0 || !/_train\.(txt|json|csv)$/.test(name)));
+  const files = new Map(
+    (scale === 1 ? all : [...all, ["dataset.json", rules] as const]).filter(
+      ([name]) => train.length > 0 || !/_train\.(txt|json|csv)$/.test(name),
+    ),
+  );
   const hash = createHash("sha256");
   for (const record of records) hash.update(`${record.id} ${record.content}\n`);
   for (const [name, text] of files) {

@@ -38,7 +38,12 @@ export function scanReferJson(rooms: readonly RoomRecord[]): string {
         ann_id: String(annotation),
         description: s.text,
         token: words(s.text),
-        s2_rooms: { kind: s.kind, anchor_ids: s.anchors, anchors_types: s.anchors.map((a) => room.objects[a]!.label) },
+        s2_rooms: {
+          kind: s.kind,
+          anchor_ids: s.anchors,
+          anchors_types: s.anchors.map((a) => room.objects[a]!.label),
+          ...(s.truth === undefined ? {} : { truth: s.truth }),
+        },
       };
     });
   });
@@ -51,7 +56,8 @@ export function sr3dCsv(rooms: readonly RoomRecord[]): string {
     rooms.flatMap((room) =>
       room.sentences.flatMap((s) => {
         const type = sr3dTypes[s.kind];
-        if (type === undefined) return [];
+        // these files have no place for what a wrongly annotated sentence means
+        if (type === undefined || s.truth !== undefined) return [];
         const { id, distractors } = stimulus(room, s.target);
         return [
           {
@@ -81,7 +87,7 @@ export function nr3dCsv(rooms: readonly RoomRecord[]): string {
   return writeCsv(
     rooms.flatMap((room) =>
       room.sentences.flatMap((s) => {
-        if (s.kind !== "attribute" && s.kind !== "view") return [];
+        if ((s.kind !== "attribute" && s.kind !== "view") || s.truth !== undefined) return [];
         return [
           {
             assignmentid: assignment++,

@@ -20,7 +20,7 @@ import { drawLayout, type Layout, type RoomObject } from "./layout";
 import { meshOf } from "./mesh";
 import { render } from "./render";
 import { expose } from "./sensor";
-import { type RoomSentence, richness, type Shown, writeSentences } from "./sentences";
+import { mislabelled, type RoomSentence, richness, type Shown, writeSentences } from "./sentences";
 import { type Finish, solidOf } from "./solid";
 
 /** What the maker remembers of a room, beside the files that a scan has. */
@@ -151,6 +151,21 @@ export interface RoomFiles {
   readonly files: ReadonlyMap<string, Uint8Array | string>;
 }
 
+/** A box, or bounds, in a room that is `by` times as large. */
+const larger = ([a, b, c, d, e, f]: Box, by: number): Box => [a * by, b * by, c * by, d * by, e * by, f * by];
+
+/** The same room, `by` times as large. */
+function enlarged({ size: [w, d, h], objects }: Layout, by: number): Layout {
+  return {
+    size: [w * by, d * by, h * by],
+    objects: objects.map((o) => ({
+      ...o,
+      box: larger(o.box, by),
+      parts: o.parts.map((part) => ({ ...part, bounds: larger(part.bounds, by) })),
+    })),
+  };
+}
+
 /** Makes one room in memory. Depends on the config and the room's id only. */
 export async function makeRoom(config: RoomsConfig, plan: RoomPlan): Promise<RoomFiles> {
   const rng = new Rng(config.seed, `rooms/${plan.id}`);
@@ -171,6 +186,9 @@ export async function makeRoom(config: RoomsConfig, plan: RoomPlan): Promise<Roo
   const written = alignment.map((x) => Number(x.toFixed(6)));
   const toScan = invertRigid(alignment);
 
+  // pictures are taken of the room as it is drawn; what is written of places is larger
+  const { scale = 1 } = config;
+  const stored = scale === 1 ? layout : enlarged(layout, scale);
   const k = cameraOf(config);
   const size = config.image;
   const number = Number(plan.id.slice(5, 9));
@@ -190,9 +208,11 @@ export async function makeRoom(config: RoomsConfig, plan: RoomPlan): Promise<Roo
     const slot = `color/${name}.jpg`;
     files.set(slot, "");
     encoded.push(encodeJpg({ rows: size, cols: size, pixels: colour }).then((jpg) => void files.set(slot, jpg)));
+    if (scale !== 1) depth.forEach((d, at) => void (depth[at] = Math.min(65535, Math.round(d * scale))));
     files.set(`depth/${name}.png`, encodePng16({ rows: size, cols: size, pixels: depth }));
-    const stored = multiply4(toScan, disturbed(pose, config, cameraRng));
-    files.set(`pose/${name}.txt`, matrixText(i === lostFrame ? stored.fill(-Infinity) : stored));
+    if (scale !== 1) for (const at of [3, 7, 11]) pose[at]! *= scale;
+    const written = multiply4(toScan, disturbed(pose, config, cameraRng));
+    files.set(`pose/${name}.txt`, matrixText(i === lostFrame ? written.fill(-Infinity) : written));
     if (i === lostFrame) return;
     const counts = new Int32Array(layout.objects.length);
     const { objects } = picture;
@@ -227,7 +247,7 @@ export async function makeRoom(config: RoomsConfig, plan: RoomPlan): Promise<Roo
     ].join("\n"),
   );
 
-  const { mesh, segments, objectSegments } = meshOf(layout, finish, toScan);
+  const { mesh, segments, objectSegments } = meshOf(stored, finish, toScan);
   const meshName = `${plan.id}_vh_clean_2`;
   files.set(`${meshName}.ply`, writePly(mesh));
   files.set(`${meshName}.0.010000.segs.json`, JSON.stringify({ params: {}, sceneId: plan.id, segIndices: segments }));
@@ -243,20 +263,26 @@ export async function makeRoom(config: RoomsConfig, plan: RoomPlan): Promise<Roo
 
   const content = createHash("sha256");
   for (const [name, data] of files) content.update(name).update("\0").update(data).update("\0");
-  const sentences = writeSentences(
+  const meant = writeSentences(
     layout,
     shownBy(pixels, config),
     plan.split === "train" ? config.trainSentences : config.testSentences,
     config,
     rng.fork("sentences"),
   );
+  const offered = plan.split === "val" ? detect(layout, config.detector, rng.fork("detector")) : [];
+  const { wrongLabels } = config;
+  const sentences =
+    wrongLabels === undefined || plan.split === "train"
+      ? meant
+      : mislabelled(meant, layout, wrongLabels, rng.fork("wrong-labels"));
   const record: RoomRecord = {
     id: plan.id,
     split: plan.split,
     config: configHash(config),
     content: content.digest("hex"),
-    size: layout.size,
-    objects: layout.objects.map(({ label, colour, role, box }, i) => ({
+    size: stored.size,
+    objects: stored.objects.map(({ label, colour, role, box }, i) => ({
       label,
       colour,
       role,
@@ -264,7 +290,7 @@ export async function makeRoom(config: RoomsConfig, plan: RoomPlan): Promise<Roo
       pixels: pixels[i]!,
     })),
     sentences,
-    proposals: plan.split === "val" ? detect(layout, config.detector, rng.fork("detector")) : [],
+    proposals: scale === 1 ? offered : offered.map((p) => ({ ...p, box: larger(p.box, scale) })),
   };
   return { record, files };
 }
@@ -283,6 +309,9 @@ export async function writeRoom(folder: string, config: RoomsConfig, plan: RoomP
   renameSync(temporary, final);
 }
 
+/** An object's class can be told where it fills this share of a picture (3 % are 376 pixels of 112 x 112). */
+const classShare = 0.03;
+
 /** What sentences may speak of. @param pixels of each object, in each frame */
 export function shownBy(
   pixels: readonly (readonly number[])[],
@@ -292,12 +321,18 @@ export function shownBy(
     new Set(
       pixels.flatMap((each, id) => (each.filter((n) => n >= least * image * image).length >= frames ? [id] : [])),
     );
-  const seen = (id: number, frame: number): boolean => pixels[id]![frame]! >= (share / 4) * image * image;
+  const seen = (id: number, frame: number, least: number): boolean => pixels[id]![frame]! >= least * image * image;
   return {
     attribute: on(attributeShare),
     relation: on(share),
     ...(splitEvidence === true
-      ? { together: (a, b) => pixels[a]!.some((_, frame) => seen(a, frame) && seen(b, frame)) }
+      ? {
+          split: (answer, anchor) => {
+            const frames = pixels[answer]!.map((_, frame) => frame);
+            const named = frames.filter((frame) => seen(answer, frame, classShare));
+            return named.length > 0 && named.every((frame) => !seen(anchor, frame, share));
+          },
+        }
       : {}),
   };
 }

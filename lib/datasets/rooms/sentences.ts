@@ -7,9 +7,27 @@ import { type Relation, relationsOf, viewpointsOf } from "./relations";
 
 export interface RoomSentence {
   readonly kind: RelationKind;
+  /** What the annotation names. */
   readonly target: number;
+  /** What the sentence means, where the annotation is wrong. */
+  readonly truth?: number;
   readonly anchors: readonly number[];
   readonly text: string;
+}
+
+/** Plants errors of annotation: a share of the sentences gets another object of the class as its target. */
+export function mislabelled(
+  sentences: readonly RoomSentence[],
+  { objects }: Layout,
+  share: number,
+  rng: Rng,
+): RoomSentence[] {
+  return sentences.map((sentence) => {
+    const { label } = objects[sentence.target]!;
+    const others = objects.filter((o) => o.label === label && o.id !== sentence.target);
+    if (others.length === 0 || rng.next() >= share) return sentence;
+    return { ...sentence, target: rng.pick(others).id, truth: sentence.target };
+  });
 }
 
 /** Statements of one kind about one class: the unit in which answers are balanced. */
@@ -25,8 +43,8 @@ export interface Shown {
   readonly attribute: ReadonlySet<number>;
   /** For every other kind of sentence. */
   readonly relation: ReadonlySet<number>;
-  /** Whether some frame shows both, where no sentence may speak of two such objects. */
-  readonly together?: (a: number, b: number) => boolean;
+  /** Whether no frame that shows an answer's class shows the anchor, where every sentence must be so. */
+  readonly split?: (answer: number, anchor: number) => boolean;
 }
 
 /**
@@ -162,13 +180,13 @@ export function writeSentences(
   rng: Rng,
 ): RoomSentence[] {
   const drawers = new Map<RelationKind, Drawer[]>();
-  const { together } = shown;
+  const { split } = shown;
   const options = {
     viewpoints: (config.mix.viewpoint ?? 0) > 0,
     // the class in one frame, what it is told apart by in another
-    ...(together === undefined
+    ...(split === undefined
       ? {}
-      : { may: ({ answer, anchors }: Relation) => anchors.every((anchor) => !together(answer, anchor)) }),
+      : { may: ({ answer, anchors }: Relation) => anchors.every((anchor) => split(answer, anchor)) }),
   };
   for (const question of questionsOf(layout, config.margins, shown, options)) {
     const drawer = new Drawer(question, layout.objects, rng);

@@ -3,12 +3,15 @@ import { TrainingConfig } from "../../config/schema";
 import { takeMessages } from "../../core/interrupt";
 import type { ProgressSink } from "../../core/progress";
 import { Rng } from "../../core/rng";
+import { normalisePixels } from "../../dataloader/inputs";
 import { pointmapsOf } from "../../dataloader/pointmap-targets";
 import type { PreparedScene, SceneCache } from "../../dataloader/prepared-scenes";
 import { disposeTensors, NamedStep, runNamed } from "../../engine/named-step";
 import { tf } from "../../engine/tf";
 import { initParameters } from "../../model/initialise";
 import { decodePointmaps, fast3rPrefix, reconstructionParameters } from "../../model/reconstruction";
+import { visionFeatures } from "../../model/s2mllm";
+import { visionParameters } from "../../model/vision";
 import { Scope } from "../../nn/scope";
 import { pointmapTerms } from "../losses/pointmap";
 import type { MetricsLine } from "../metrics-log";
@@ -30,9 +33,9 @@ export interface PretrainedReconstruction {
   readonly heldOut: { readonly globalError: number; readonly localError: number };
 }
 
-/** Features of neighbouring views and the pointmaps behind them. */
+/** Features of neighbouring views, or their colours where the encoder trains too, and the pointmaps behind them. */
 type Examples = {
-  readonly x: tf.Tensor4D;
+  readonly x: tf.Tensor4D | tf.Tensor5D;
   readonly global: tf.Tensor5D;
   readonly local: tf.Tensor5D;
   readonly valid: tf.Tensor4D;
@@ -42,8 +45,10 @@ type Examples = {
 type Errors = { readonly global: tf.Scalar; readonly local: tf.Scalar };
 
 /**
- * Pretraining of the reconstruction decoder and its heads on the features of the frozen vision tower, with Fast3R's own
- * loss (spec 4.2). Stands in for Fast3R's checkpoint at sizes where none exists.
+ * Pretraining of the reconstruction decoder and its heads, with Fast3R's own loss (spec 4.2). Stands in for Fast3R's
+ * checkpoint at sizes where none exists. Where the model's tower trains (colours are prepared), the decoder learns
+ * behind an encoder of its own, which starts from random numbers and is not kept, as Fast3R's was another than SigLIP:
+ * the model's features are new to it. Else it learns on the frozen tower's features.
  */
 export async function pretrainReconstruction(
   config: S2Config,
@@ -53,7 +58,11 @@ export async function pretrainReconstruction(
   progress: ProgressSink,
 ): Promise<PretrainedReconstruction> {
   const rng = new Rng(options.seed, "pretrain-reconstruction");
-  const specs = reconstructionParameters(config).filter((s) => s.name.startsWith(`${fast3rPrefix}.`));
+  const ownEncoder = cache.dims.pixels === true;
+  const decoder = reconstructionParameters(config).filter((s) => s.name.startsWith(`${fast3rPrefix}.`));
+  // base weights alone: adapters belong to the model's tower
+  const encoder = ownEncoder ? visionParameters({ ...config, lora: { ...config.lora, vision: false } }) : [];
+  const specs = [...decoder, ...encoder];
   const parameters = initParameters(specs, rng.fork("init"));
   const plan = new Map(
     specs.map((s) => [s.name, { training: "train" as const, label: "reconstruction pretraining", rate: 1 }]),
@@ -69,7 +78,7 @@ export async function pretrainReconstruction(
   });
   const training = { ...parsed, steps: options.steps };
   const optimizer = new AdamW(parameters, plan, training);
-  const { N, C, pool } = cache.dims;
+  const { N, C, pool, image } = cache.dims;
   const whole: S2Config = {
     ...config,
     reconstruction: { ...config.reconstruction, scenesPerStep: 0, viewsPerStep: 0 },
@@ -82,14 +91,21 @@ export async function pretrainReconstruction(
       views: Array.from({ length: options.views }, (_, v) => first[s]! + v),
       draw: 0,
     }));
-    const features = new Float32Array(scenes.length * options.views * N * C);
+    const each = ownEncoder ? image ** 2 * 3 : N * C;
+    const seen = new Float32Array(scenes.length * options.views * each);
     items.forEach(({ scene, views }, s) =>
-      views.forEach((view, v) => features.set(scene.record.features(view), (s * options.views + v) * N * C)),
+      views.forEach((view, v) => {
+        const at = (s * options.views + v) * each;
+        if (ownEncoder) normalisePixels(scene.record.pixels(view), seen, at);
+        else seen.set(scene.record.features(view), at);
+      }),
     );
     const points = pointmapsOf(items, cache, whole);
     for (const scene of scenes) scene.release();
     return {
-      x: tf.tensor4d(features, [scenes.length, options.views, N, C]),
+      x: ownEncoder
+        ? tf.tensor5d(seen, [scenes.length, options.views, image, image, 3])
+        : tf.tensor4d(seen, [scenes.length, options.views, N, C]),
       global: tf.tensor5d(points.global, points.shape),
       local: tf.tensor5d(points.local, points.shape),
       valid: tf.tensor4d(points.valid, points.shape.slice(0, 4) as [number, number, number, number]),
@@ -97,7 +113,10 @@ export async function pretrainReconstruction(
   };
   const terms = (batch: Examples): Errors & { readonly loss: tf.Scalar } => {
     const ids = tf.tensor2d(order, [options.scenes, options.views], "int32");
-    const maps = decodePointmaps(new Scope(parameters).at(fast3rPrefix), batch.x, ids, config.reconstruction);
+    const features = ownEncoder
+      ? visionFeatures(parameters, batch.x as tf.Tensor5D, { ...config, lora: { ...config.lora, vision: false } })
+      : (batch.x as tf.Tensor4D);
+    const maps = decodePointmaps(new Scope(parameters).at(fast3rPrefix), features, ids, config.reconstruction);
     const alpha = config.reconstruction.alpha;
     const all = [
       ...(maps.global === undefined ? [] : [pointmapTerms(maps.global, batch.global, batch.valid, "joint", alpha)]),
@@ -168,5 +187,5 @@ export async function pretrainReconstruction(
     heldOutLocal: heldOut.localError,
   });
   optimizer.dispose();
-  return { weights: parameters, heldOut };
+  return { weights: new Map(decoder.map(({ name }) => [name, parameters.get(name)!])), heldOut };
 }

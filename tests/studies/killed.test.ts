@@ -1,0 +1,93 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { loaderOf } from "../../lib/core/child";
+import { inProject, moduleFile } from "../../lib/core/root";
+import type { ResultRow } from "../../lib/runs/row";
+import { type TinyWorld, tinyWorld } from "../setup/tiny-world";
+
+let world: TinyWorld;
+let results: string;
+beforeAll(async () => {
+  world = await tinyWorld(505, { trainRooms: 2 });
+  // prepared once: both studies read the same scenes
+  await world.session(world.config(small));
+  results = mkdtempSync(join(tmpdir(), "s2-killed-"));
+}, 300_000);
+afterAll(() => {
+  world.remove();
+  rmSync(results, { recursive: true });
+});
+
+const small = [
+  "data.frames=2",
+  "data.pool=3",
+  "language.layers=1",
+  "lora.fullLayers=1",
+  "reconstruction.enabled=false",
+  "lossWeights.recon=0",
+  "training.scenes=1",
+  "training.steps=40",
+];
+
+/** The study as a user starts it; one process a run, one after the other. */
+function start(name: string, ...more: string[]): ChildProcess {
+  const main = moduleFile("cli", "main");
+  const set = [...world.set, ...small].flatMap((text) => ["--set", text]);
+  const args = ["study", "table5", "--variants", "full,no-attn", "--processes", "1", "--json", ...set, ...more];
+  return spawn(process.execPath, [...loaderOf(main), main, ...args], {
+    cwd: inProject(),
+    env: { ...process.env, S2_RESULTS: join(results, name), NODE_V8_COVERAGE: undefined },
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+}
+
+/** The rows that the study prints at its end, without how long it took. */
+async function rowsOf(child: ChildProcess): Promise<Omit<ResultRow, "seconds">[]> {
+  let out = "";
+  child.stdout!.on("data", (text) => (out += String(text)));
+  const [status] = (await once(child, "exit")) as [number];
+  expect(status).toBe(0);
+  const { rows } = JSON.parse(out) as { rows: ResultRow[] };
+  return rows.map(({ seconds: _, ...row }) => row);
+}
+
+/** Files of all runs by their last name. */
+const there = (name: string): string[] => {
+  const folder = join(results, name, "runs");
+  return existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: "utf8" }) : [];
+};
+const lines = (name: string): number =>
+  there(name)
+    .filter((file) => file.endsWith("metrics.jsonl"))
+    .reduce((n, file) => n + readFileSync(join(results, name, "runs", file), "utf8").split("\n").length - 1, 0);
+
+let alone: Omit<ResultRow, "seconds">[];
+
+test("a study that is killed three times and started again ends with the rows of one that was left alone", async () => {
+  alone = await rowsOf(start("alone"));
+  expect(alone).toHaveLength(4);
+  const stages = [
+    // in the first training, with its answers being written, in the second training
+    () => lines("killed") >= 2,
+    () => there("killed").some((file) => file.endsWith(".safetensors")),
+    () => lines("killed") >= 5,
+  ];
+  for (const reached of stages) {
+    const child = start("killed");
+    while (!reached() && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 20));
+    child.kill("SIGKILL");
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  }
+  expect(await rowsOf(start("killed"))).toEqual(alone);
+}, 900_000);
+
+test("a study whose parts are run by two tasks of a job array ends with the same rows", async () => {
+  const parts = await Promise.all([rowsOf(start("parts", "--part", "1/2")), rowsOf(start("parts", "--part", "2/2"))]);
+  // each knows its own run, or the other's too where that was done first
+  for (const rows of parts) expect(rows.length).toBeGreaterThanOrEqual(2);
+  expect(await rowsOf(start("parts"))).toEqual(alone);
+}, 900_000);
