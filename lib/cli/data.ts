@@ -41,7 +41,11 @@ const spec = {
     frames: { type: wholeNumber(1), value: "N", help: "card: views a scene in the visibility measurement (default 8)" },
     patch: { type: wholeNumber(1), value: "PIXELS", help: "card: side of a patch (default 14)" },
     control: { type: String, value: "FILE", help: "card: result rows of trained controls, as json" },
-    card: { type: String, value: "FILE", help: "card: where it is written (default data/cards/s2-rooms.md)" },
+    card: {
+      type: String,
+      value: "FILE",
+      help: "card: where it is written (default data/cards/s2-rooms.md, or s2-rooms-<size>.md)",
+    },
     json: { type: Boolean, help: "print one JSON document" },
   },
 } as const;
@@ -154,7 +158,7 @@ export async function run(args: string[]): Promise<number> {
       throw new UserError(`${folder} holds no finished S2-Rooms (no rooms.json); run "s2mllm data make" first`);
     const facts = await measureRooms(folder, values.frames ?? 8, values.patch ?? 14);
     const control = values.control === undefined ? [] : readControlRows(values.control);
-    const file = values.card ?? join(cards(), "s2-rooms.md");
+    const file = values.card ?? join(cards(), size === "nano" ? "s2-rooms.md" : `s2-rooms-${size}.md`);
     writeFileAtomic(file, cardText(facts, control));
     if (values.json === true)
       printJson({ file, kinds: facts.kinds, proposals: facts.proposals, visibility: facts.visibility });

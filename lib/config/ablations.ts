@@ -87,8 +87,6 @@ export const ablations = {
   "psi-x10": { positions: { rayScale: 10 } },
   /** Other rooms to train on; lib/datasets/rooms/config.ts says what is special about each. */
   "viewpoint-rooms": { data: { folder: "data/rooms/viewpoint" } },
-  "split-distant": { data: { folder: "data/rooms/split-distant", frames: 4, pool: 4 } },
-  "split-adjacent": { data: { folder: "data/rooms/split-adjacent", frames: 4, pool: 4 } },
   "holes-50": { data: { folder: "data/rooms/holes-50" } },
   "holes-90": { data: { folder: "data/rooms/holes-90" } },
   "poses-off": { data: { folder: "data/rooms/poses-off" } },

@@ -1,7 +1,9 @@
 import type { Query } from "./scene";
 
+/** Of a viewpoint the order counts too: who stands where the other looks sees another left. */
 const sameAnchors = (a: Query, b: Query): boolean =>
-  a.anchorIds.length === b.anchorIds.length && a.anchorIds.every((id) => b.anchorIds.includes(id));
+  a.anchorIds.length === b.anchorIds.length &&
+  a.anchorIds.every((id, i) => (a.relation === "viewpoint" ? id === b.anchorIds[i] : b.anchorIds.includes(id)));
 
 /**
  * Pairs of sentences about one scene, class and relation that name different anchors and have different answers.

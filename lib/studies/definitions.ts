@@ -162,11 +162,11 @@ export const studies = {
   "attention-overlap": {
     name: "attention-overlap",
     question: "Does Attn help where an object's class and its relation show in different views?",
-    variants: ["split-distant", "split-adjacent"].flatMap((rooms) => [
-      ...on(rooms, ["full", "no-attn", "inter-only", "intra-only"]),
-      `${rooms}+no-phi+one-view-objects`,
-      `${rooms}+no-phi+one-view-objects+no-attn`,
-    ]),
+    variants: [
+      ...on("frames-4", ["full", "again", "no-attn", "inter-only", "intra-only"]),
+      ...on("frames-4+neighbours", ["full", "no-attn"]),
+      ...on("frames-4+no-phi+one-view-objects", ["full", "no-attn"]),
+    ],
     protocol: {
       ...usual,
       hypothesis:
@@ -174,15 +174,15 @@ export const studies = {
         "it should help on adjacent frames, and may mislead on distant ones (the third break condition: spurious " +
         "correspondences). With both on it changes nothing. The language model sees every view, so that even there " +
         "it may not be needed.",
-      contrasts: ["split-distant", "split-adjacent"].flatMap((rooms): Contrast[] => [
-        ...each(on(rooms, ["no-attn", "inter-only", "intra-only"]), "within", rooms),
-        {
-          arm: `${rooms}+no-phi+one-view-objects+no-attn`,
-          against: `${rooms}+no-phi+one-view-objects`,
-          expected: rooms === "split-adjacent" ? "lower" : "open",
-        },
-      ]),
-      controls: ["both on: full against no-attn on the same rooms"],
+      contrasts: [
+        sameAgainOn("frames-4"),
+        ...each(on("frames-4", ["no-attn", "inter-only", "intra-only"]), "within", "frames-4"),
+        ...each(on("frames-4+neighbours", ["no-attn"]), "within", "frames-4+neighbours"),
+        ...each(on("frames-4+no-phi+one-view-objects", ["no-attn"]), "lower", "frames-4+no-phi+one-view-objects"),
+      ],
+      primary: { ...usual.primary, evaluation: "split-adjacent" },
+      controls: [sameAgainText, "both on: frames-4 against frames-4+no-attn", "the same arms on split-distant"],
+      evaluations: ["val", "test", "split-distant", "split-adjacent"],
     },
   },
   "sg-geometry": {

@@ -42,6 +42,15 @@ export const evaluations = {
   "noise-40": { about: "test rooms, boxes off by 0.4 of their edge", rooms: "noise-40" },
   misses: { about: "test rooms, a third of the objects not offered", rooms: "misses" },
   duplicates: { about: "test rooms, every object offered twice", rooms: "duplicates" },
+  "split-distant": {
+    about: "four distant frames, the class in one and what tells the object apart in another; never trained on",
+    rooms: "split-distant",
+  },
+  "split-adjacent": {
+    about: "six frames that overlap, the class in one and what tells the object apart in another; never trained on",
+    rooms: "split-adjacent",
+    set: ["data.evaluationFrames=6"],
+  },
   mislabelled: {
     about: "rooms in which a tenth of the annotations name a wrong object: what a perfect model would score",
     rooms: "mislabelled-test",

@@ -29,6 +29,12 @@ describe("answer pairs", () => {
     expect(answerPairs([query(1, []), query(2, [])])).toEqual([]);
   });
 
+  test("of a viewpoint, who stands where the other looks sees another left", () => {
+    const viewpoint = { relation: "viewpoint" } as const;
+    expect(answerPairs([query(1, [8, 9], viewpoint), query(2, [9, 8], viewpoint)])).toEqual([[0, 1]]);
+    expect(answerPairs([query(1, [8, 9], viewpoint), query(2, [8, 9], viewpoint)])).toEqual([]);
+  });
+
   test("use a sentence once", () => {
     expect(answerPairs([query(1, [7]), query(2, [8]), query(3, [9]), query(4, [6])])).toEqual([
       [0, 1],

@@ -52,7 +52,7 @@ const pinned: Record<string, readonly [number, string]> = {
   "position-probes": [1, "8b23af1f8a98"],
   viewpoint: [1, "6fabcf87fbbb"],
   "position-scale": [1, "245fa547f7fd"],
-  "attention-overlap": [1, "82064494e181"],
+  "attention-overlap": [1, "8fabb89ef7bd"],
   "sg-geometry": [1, "a8b86d589436"],
   "few-views": [1, "796bb5a4a83b"],
   frames: [1, "d7aff19e9090"],

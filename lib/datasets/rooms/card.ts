@@ -204,6 +204,7 @@ export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = [])
       `in blobs and ${percent(config.holePixels)}% in single pixels; pose error ${config.poseShift} m and ` +
       `${config.poseTurn}° (standard deviation an axis). ` +
       `${lost} (${facts.framesLost} in the test rooms).`,
+    ...special(manifest),
     "- Poses and meshes are stored turned and shifted; `axisAlignment` in `<scene>.txt` brings them upright " +
       "with the middle of the floor at the origin.",
     "",
@@ -326,6 +327,34 @@ export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = [])
   ].join("\n");
 }
 
+/** What a named set has beside, or in place of, the rest, and what it is for. */
+function special({ config, rooms }: RoomsManifest): string[] {
+  const { holeShare, walk, splitEvidence, scale, wrongLabels, detector } = config;
+  return [
+    rooms.train === 0
+      ? "To test on alone: nothing trains or is chosen on it."
+      : "To train on; its test rooms are for choosing.",
+    ...(holeShare === undefined
+      ? []
+      : [`${percent(holeShare)}% of each depth image is missing, in blobs, in place of the holes above.`]),
+    ...(walk === undefined
+      ? []
+      : [`The frames are taken on ${percent(walk)}% of the way around, so that they overlap.`]),
+    ...(splitEvidence === true
+      ? ["No frame that shows an answer on 3% of the picture or more, so that its class can be told, shows an anchor."]
+      : []),
+    ...(scale === undefined
+      ? []
+      : [`Places, depth, boxes and mesh are ${scale} times as large; the pictures are the same.`]),
+    ...(wrongLabels === undefined
+      ? []
+      : [`${percent(wrongLabels)}% of the sentences with others of the class are annotated with one of these.`]),
+    ...(detector.edge === undefined
+      ? []
+      : [`Proposals are off by ${detector.edge} of the edge, in place of the below.`]),
+  ].map((text) => `- ${text}`);
+}
+
 function rulesOfKind(m: RoomsManifest["config"]["margins"]): Partial<Record<string, string>> {
   return {
     attribute: "the only object of its class, or of its class and colour",
@@ -338,5 +367,8 @@ function rulesOfKind(m: RoomsManifest["config"]["margins"]): Partial<Record<stri
     view:
       `seen from the middle of the room towards the anchor, at least ${m.view} m farther to that side than ` +
       "any other of its class, and in front",
+    viewpoint:
+      `the only one of its class on that side of who stands at the first anchor and faces the second, by ${m.view} m ` +
+      "or more",
   };
 }

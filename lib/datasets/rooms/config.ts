@@ -116,7 +116,15 @@ export type RoomsConfig = z.output<typeof RoomsConfig>;
 
 const test = { seed: 1, trainRooms: 0, testRooms: 500, testSentences: 8 } as const;
 const trueBoxes = { miss: 0, duplicate: 0, falsePositives: [0, 0] as [number, number], edge: 0 };
-const split = { frames: 4, lostPoseEvery: 0, fieldOfView: 50, splitEvidence: true, shown: { frames: 1 } } as const;
+const split = {
+  trainRooms: 0,
+  testRooms: 2500,
+  testSentences: 4,
+  mix: { closest: 0.4, farthest: 0.3, between: 0.3 },
+  lostPoseEvery: 0,
+  fieldOfView: 50,
+  splitEvidence: true,
+} as const;
 const viewpointMix = { attribute: 0.2, closest: 0.21, farthest: 0.19, between: 0.15, viewpoint: 0.25 } as const;
 
 /** The sets that `data make --size` knows by name. A set "x-test" holds the test rooms of what is trained on "x". */
@@ -129,13 +137,18 @@ export const roomSets = {
   viewpoint: { name: "viewpoint", mix: viewpointMix },
   "viewpoint-test": { ...test, name: "viewpoint-test", mix: viewpointMix, testSentences: 12 },
   /**
-   * The class in one frame, what tells it apart in another: four frames once around the room, or a third of the way
-   * (they overlap).
+   * The class in one frame, what tells it apart in another: four frames once around the room, or six on half of the way
+   * (they overlap). To test on alone: a room has one or two such sentences.
    */
-  "split-distant": { name: "split-distant", ...split },
-  "split-distant-test": { ...test, name: "split-distant-test", ...split },
-  "split-adjacent": { name: "split-adjacent", ...split, walk: 0.33 },
-  "split-adjacent-test": { ...test, name: "split-adjacent-test", ...split, walk: 0.33 },
+  "split-distant": { ...split, name: "split-distant", seed: 5, frames: 4, shown: { frames: 1 } },
+  "split-adjacent": {
+    ...split,
+    name: "split-adjacent",
+    seed: 6,
+    frames: 6,
+    walk: 0.5,
+    shown: { frames: 1, share: 0.02 },
+  },
   /** Poor depth: it reaches φ, box membership and SG's target alike. */
   "holes-50": { name: "holes-50", holeShare: 0.5 },
   "holes-50-test": { ...test, name: "holes-50-test", holeShare: 0.5 },

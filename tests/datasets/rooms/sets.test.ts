@@ -71,22 +71,24 @@ describe("viewpoint", () => {
 });
 
 test("split evidence: no frame that shows the class of what is asked for shows an anchor", async () => {
-  for (const name of ["split-distant-test", "split-adjacent-test"] as const) {
-    const config = small(name, { testRooms: 8 });
+  for (const name of ["split-distant", "split-adjacent"] as const) {
+    // seeds of rooms that have some: one or two a room on average
+    const config = small(name, { testRooms: 12, image: 112 });
     let relations = 0;
     for (const { record } of await roomsOf(config)) {
       for (const { kind, target, anchors } of record.sentences) {
         if (kind === "attribute") continue;
         relations++;
-        const share = (id: number, frame: number): number => record.objects[id]!.pixels[frame]! / 64 ** 2;
+        const share = (id: number, frame: number): number => record.objects[id]!.pixels[frame]! / 112 ** 2;
         const named = Array.from({ length: config.frames }, (_, frame) => frame).filter(
           (f) => share(target, f) >= 0.03,
         );
         expect(named.length).toBeGreaterThan(0);
-        for (const frame of named) for (const anchor of anchors) expect(share(anchor, frame)).toBeLessThan(0.01);
+        for (const frame of named)
+          for (const anchor of anchors) expect(share(anchor, frame)).toBeLessThan(config.shown.share);
       }
     }
-    expect(relations, name).toBeGreaterThan(4);
+    expect(relations, name).toBeGreaterThan(3);
   }
 });
 
