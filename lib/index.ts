@@ -49,7 +49,8 @@ import { describeRun, findRun, type StoredRun } from "./runs/folder";
 import { readRows } from "./runs/results";
 import { labelOf, latestRows, type ResultRow } from "./runs/row";
 import { studies, studyNamed } from "./studies/definitions";
-import type { Study, StudyRunOptions } from "./studies/types";
+import type { StudyRunOptions } from "./studies/run";
+import type { Study } from "./studies/types";
 import { type ParameterTable, parameterTable } from "./weights/describe";
 
 export type {

@@ -15,8 +15,27 @@ import { evaluationConfig } from "./evaluations";
 import { recordFailure } from "./failures";
 import { finishedRows, missingJobs } from "./finished";
 import { evaluationsOf, type Job, jobConfig, jobName, jobsOf } from "./job";
-import type { StudyRunOptions } from "./types";
 import { contrastResults, undecidedArms } from "./verdicts";
+
+export interface StudyRunOptions {
+  readonly preset: string;
+  readonly seeds: readonly number[];
+  /** A subset of the study's variants; all of them when absent. */
+  readonly variants?: readonly string[];
+  /** Variants that must have been trained on this machine: a committed row does not count. */
+  readonly retrain?: readonly string[];
+  /** Overrides "a.b=3" for every run. */
+  readonly set?: readonly string[];
+  /** Training processes side by side, one thread each; 1 uses all cores for one run. */
+  readonly processes?: number;
+  /** Ends after so many minutes: running ones keep a checkpoint, and a further call goes on. */
+  readonly minutes?: number;
+  /** Runs only every `of`-th run, from the `index`-th on (0-based): what one task of a job array does. */
+  readonly part?: { readonly index: number; readonly of: number };
+  /** Told of the state of all runs whenever it changes. */
+  readonly onBoard?: (board: Board) => void;
+  readonly onProgress?: ProgressSink;
+}
 
 /**
  * Runs what is missing of a study, each run in a process of its own, and returns the rows of all of it.

@@ -1,8 +1,6 @@
 import type { PresetName } from "../config/presets";
-import type { ProgressSink } from "../core/progress";
 import type { RelationKind } from "../datasets/scene";
 import type { ResultRow } from "../runs/row";
-import type { Board } from "./board";
 import type { EvaluationName } from "./evaluations";
 
 /** An arm, what it is compared with, and which way the primary metric is expected to move. */
@@ -50,24 +48,4 @@ export interface Study {
   readonly protocol: Protocol;
   /** The paper's table, such as "table5"; absent where the paper has none. */
   readonly paperTable?: string;
-}
-
-export interface StudyRunOptions {
-  readonly preset: string;
-  readonly seeds: readonly number[];
-  /** A subset of the study's variants; all of them when absent. */
-  readonly variants?: readonly string[];
-  /** Variants that must have been trained on this machine: a committed row does not count. */
-  readonly retrain?: readonly string[];
-  /** Overrides "a.b=3" for every run. */
-  readonly set?: readonly string[];
-  /** Training processes side by side, one thread each; 1 uses all cores for one run. */
-  readonly processes?: number;
-  /** Ends after so many minutes: running ones keep a checkpoint, and a further call goes on. */
-  readonly minutes?: number;
-  /** Runs only every `of`-th run, from the `index`-th on (0-based): what one task of a job array does. */
-  readonly part?: { readonly index: number; readonly of: number };
-  /** Told of the state of all runs whenever it changes. */
-  readonly onBoard?: (board: Board) => void;
-  readonly onProgress?: ProgressSink;
 }
