@@ -145,6 +145,7 @@ export const roomSets = {
     ...split,
     name: "split-adjacent",
     seed: 6,
+    testRooms: 6500,
     frames: 6,
     walk: 0.5,
     shown: { frames: 1, share: 0.02 },
