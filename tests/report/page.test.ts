@@ -40,7 +40,7 @@ const input: ReportInput = {
   extra: [
     attentionFramesFigure({ ...attention, views: attention.views.map((view) => ({ ...view, frame: hostile })) }),
     attentionMatrixFigure(attention),
-    errorFigure({ spatial: 60, semantic: 3, detection: 1 }, dataLabel(rows)),
+    errorFigure({ spatial: 60, semantic: 3, detection: 1, annotation: 0 }, dataLabel(rows)),
     sceneFigure({
       sceneId: "scene0000_00",
       source: "S2-Rooms (synthetic)",
