@@ -1,5 +1,5 @@
 import type { KernelFunc, Tensor, Tensor2D } from "@tensorflow/tfjs-core";
-import { MASKED, tf } from "tfjs-backend-ort/ops";
+import { causalMask, tf } from "tfjs-backend-ort/ops";
 
 // The backend's fused operations (tfjs-backend-ort/ops) as kernels on TensorFlow's: what happens inside a kernel is not
 // taped, so that a backward pass keeps a layer norm's or a gelu's inputs in place of five results each, and computes
@@ -104,15 +104,6 @@ function registerActivations(): void {
     const slope = s.add(silu!.mul(tf.sub(1, s)));
     return [dy!.mul(up!).mul(slope), dy!.mul(silu!)];
   });
-}
-
-/** float32[T, S] MASKED where a row of the queries would see a later key. */
-function causalMask(T: number, S: number): Tensor {
-  const tokens = tf
-    .range(0, T, 1, "int32")
-    .floorDiv(tf.scalar(T / S, "int32"))
-    .reshape([T, 1]);
-  return tf.range(0, S, 1, "int32").greater(tokens).toFloat().mul(MASKED);
 }
 
 function registerAttention(): void {

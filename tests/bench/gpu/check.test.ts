@@ -5,6 +5,7 @@ import { checkPage } from "../../../lib/bench/gpu/page";
 import type { Part } from "../../../lib/bench/gpu/parts";
 import { run as gpu } from "../../../lib/cli/gpu";
 import { findAdapter } from "../../../lib/engine/backend";
+import { findInstalled } from "../../../lib/engine/install/installed";
 import { nvidiaGpus } from "../../../lib/engine/nvidia";
 import { leaveOut, WHERE } from "../../engine/engines";
 import { printed } from "../../setup/printed";
@@ -121,10 +122,19 @@ test("the page says which goals are met, by the ratio in the same precision", ()
 
 test.each([
   [["gpu"], 'gpu: needs "check" or "pack"'],
+  [["pack", "--arch", "9.0"], '--arch takes a whole number of at least 50, got "9.0"'],
   [["check", "--engines", "wasm"], 'engine "wasm" is unknown; known: ort-cuda, ort-webgpu, tensorflow'],
   [["check", "--tiny", "--save"], "gpu: --tiny measures nothing that --save could keep"],
 ])("%j is refused", async (args, why) => {
   await expect(gpu(args)).rejects.toThrow(why);
+});
+
+test("pack names the command that lays CUDA's libraries out", async () => {
+  // where they are there, minutes of packing would begin
+  if (findInstalled("cuda") !== undefined) return;
+  await expect(gpu(["pack"])).rejects.toThrow(
+    "gpu pack: CUDA's libraries are not laid out here; npm run -s s2mllm -- engine install cuda, then pack again",
+  );
 });
 
 test("a machine without a GPU is told what would run there", async () => {

@@ -17,7 +17,7 @@ export interface AttentionForm {
  * float32[T, S] MASKED where a row of the queries would see a later key; T/S rows a token. Made on the engine: for long
  * sequences it is large.
  */
-function causalMask(T: number, S: number): Tensor {
+export function causalMask(T: number, S: number): Tensor {
   const tokens = tf
     .range(0, T, 1, "int32")
     .floorDiv(tf.scalar(T / S, "int32"))

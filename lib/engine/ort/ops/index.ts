@@ -7,7 +7,7 @@ export { computeNow, freeze, RepeatedStep, runOnce } from "../step";
 export { restoreGradients, tf } from "../tf";
 export { gelu, swiGlu } from "./activations";
 export { adamw, sumSquares } from "./adamw";
-export { type AttentionForm, attention, MASKED } from "./attention";
+export { type AttentionForm, attention, causalMask, MASKED } from "./attention";
 export { crossEntropy } from "./cross-entropy";
 export { layerNorm } from "./layer-norm";
 export { planeConv } from "./plane-conv";
