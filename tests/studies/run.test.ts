@@ -28,7 +28,7 @@ afterEach(() => {
 
 describe("wrong names", () => {
   test("a study, a variant, a preset", async () => {
-    expect(() => studyNamed("table4")).toThrow('study "table4" is unknown (did you mean "table5"?)');
+    expect(() => studyNamed("tabl5")).toThrow('study "tabl5" is unknown (did you mean "table5"?)');
     await expect(runStudy("table5", { preset: "nano", seeds: [0], variants: ["no-mp"] })).rejects.toThrow(
       'variant of table5 "no-mp" is unknown (did you mean "no-mpe"?)',
     );
