@@ -51,7 +51,8 @@ export const frontEnds: readonly FrontEnd[] = [
     name: "JupyterLab",
     program: ofPyPI("jupyter-lab"),
     args: ["--ServerApp.token=", "--ServerApp.password=", "--LabApp.expose_app_in_browser=True"],
-    address: (file) => `/lab/tree/${file}`,
+    // without the tabs of before, whose figures and frames would still be in the page
+    address: (file) => `/lab/tree/${file}?reset`,
     ...modern,
   },
   {
