@@ -25,9 +25,12 @@ export function interrupt(): number {
   return now.length;
 }
 
-/** Lets signals and messages in, between two steps of long work. */
+/**
+ * Lets signals and messages in, between two steps of long work. A timer: the kernel's immediates are messages of a port,
+ * and a port that always has one lets no other port in.
+ */
 export function takeMessages(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 const signals = { SIGINT: 2, SIGTERM: 15 } as const;
