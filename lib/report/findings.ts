@@ -187,7 +187,7 @@ export function costFindings(rows: readonly ResultRow[], table: ParameterTable):
     ...(Number.isNaN(all + without)
       ? [howToRun("table5", "nano")]
       : [
-          `A run of \`full\` took ${all.toFixed(0)} s and one of \`no-sg\` ${without.toFixed(0)} s (means over seeds, ` +
+          `A run of \`full\` took ${all.toFixed(0)} s and one of \`no-sg\` ${without.toFixed(0)} s (means, ` +
             `${dataLabel(group)}): spatial guidance adds ${decimal((100 * (all - without)) / without)} % here, ` +
             "on machines that did other work beside. Paper: about 10 %, and nothing to answers.",
         ]),
