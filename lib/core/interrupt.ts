@@ -26,8 +26,8 @@ export function interrupt(): number {
 }
 
 /**
- * Lets signals and messages in, between two steps of long work. A timer: the kernel's immediates are messages of a port,
- * and a port that always has one lets no other port in.
+ * Lets signals and messages in, between two steps of long work. A timer: the kernel's immediates are messages of a
+ * port, and a port that always has one lets no other port in.
  */
 export function takeMessages(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
