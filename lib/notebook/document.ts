@@ -3,18 +3,32 @@ import { z } from "zod";
 import { UserError } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
 
+const isText = (type: string): boolean => type.startsWith("text/") || type === "image/svg+xml";
+
 /** Text that Jupyter stores as one string or as its lines. */
 const Text = z.union([z.string(), z.array(z.string())]).transform((t) => (typeof t === "string" ? t : t.join("")));
 
-const Bundle = z.record(z.string(), z.unknown());
+/** What is shown, by MIME type; texts are stored as their lines. */
+const Bundle = z
+  .record(z.string(), z.unknown())
+  .transform((bundle) =>
+    Object.fromEntries(
+      Object.entries(bundle).map(([type, value]) => [
+        type,
+        isText(type) && Array.isArray(value) ? value.join("") : value,
+      ]),
+    ),
+  );
+
+const Metadata = z.record(z.string(), z.unknown());
 
 const Output = z.discriminatedUnion("output_type", [
   z.looseObject({ output_type: z.literal("stream"), name: z.string(), text: Text }),
-  z.looseObject({ output_type: z.literal("display_data"), data: Bundle, metadata: Bundle }),
+  z.looseObject({ output_type: z.literal("display_data"), data: Bundle, metadata: Metadata }),
   z.looseObject({
     output_type: z.literal("execute_result"),
     data: Bundle,
-    metadata: Bundle,
+    metadata: Metadata,
     execution_count: z.number().nullable(),
   }),
   z.looseObject({
@@ -69,8 +83,7 @@ function split(output: Output): object {
   if (output.output_type === "stream") return { ...output, text: lines(output.text) };
   if (output.output_type === "error") return output;
   const data = Object.entries(output.data).map(([type, value]) => {
-    const plain = typeof value === "string" && (type.startsWith("text/") || type === "image/svg+xml");
-    return [type, plain ? lines(value) : value] as const;
+    return [type, typeof value === "string" && isText(type) ? lines(value) : value] as const;
   });
   return { ...output, data: Object.fromEntries(data) };
 }

@@ -196,7 +196,7 @@ test("s2mllm explore attention writes the page of a run, and names what is not t
     const { id } = scenes[1]!.scene;
     const sentence = scenes[1]!.queries[0]!.description;
     expect(await explore(["attention", folder, "--scene", id, "--sentence", sentence, "--html", file])).toBe(0);
-    expect(readFileSync(file, "utf8")).toContain(`Attention in ${id}`);
+    expect(readFileSync(file, "utf8")).toContain("<title>Attention of ");
     await expect(explore(["attention", folder, "--scene", "scene9999_00", "--html", file])).rejects.toThrow(
       /scene "scene9999_00" has no test sentence/,
     );

@@ -147,11 +147,15 @@ describe.each(frontEnds.map((frontEnd) => [frontEnd.name, frontEnd] as const))("
         tab.waitForFunction(condition, undefined, { timeout: 60_000 });
       await tab.evaluate(frontEnd.run(0));
       await tab.waitForFunction(live, undefined, { timeout: 180_000 });
+      // a figure shows before its cell has ended, and what is interrupted must be the loop
+      await until(frontEnd.ready);
       for (const [i] of loops.entries()) {
         await tab.evaluate(frontEnd.run(2 + i));
+        await until(`!(${frontEnd.ready})`);
         await new Promise((done) => setTimeout(done, 1500));
         await tab.evaluate(frontEnd.interrupt);
         await until(`${frontEnd.content}.split('"ename":"Interrupted"').length > ${i + 1}`);
+        await until(frontEnd.ready);
       }
       await tab.evaluate(frontEnd.run(2 + loops.length));
       await until(`${frontEnd.content}.includes("after 1")`);

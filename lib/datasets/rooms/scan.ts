@@ -67,6 +67,7 @@ const RoomRecordFile: z.ZodType<RoomRecord> = z.strictObject({
     z.strictObject({
       kind: z.enum(relationKinds),
       target: z.int().min(0),
+      truth: z.int().min(0).optional(),
       anchors: z.array(z.int().min(0)),
       text: z.string(),
     }),
