@@ -96,7 +96,10 @@ describe.each(frontEnds.map((frontEnd) => [frontEnd.name, frontEnd] as const))("
       expect(frontEnd.program, `${name}'s program`).toBeDefined();
       server = await Server.start(frontEnd, folder, join(folder, name.replaceAll(" ", "-")));
       tab = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
-      tab.on("pageerror", (error) => errors.push(error.message));
+      tab.on("pageerror", ({ message, stack = "" }) => {
+        // what a front end's own program throws (Notebook 7 does as it starts, now and then) is not the lab's
+        if (!/\/static\//.test(stack.split("\n")[1] ?? "")) errors.push(message);
+      });
     }, 240_000);
     afterAll(async () => {
       await tab?.close();
