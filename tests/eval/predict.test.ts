@@ -204,7 +204,7 @@ test("s2mllm explore attention writes the page of a run, and names what is not t
       /contains "a unicorn"; one is "/,
     );
     await expect(explore(["answers", "zzz"])).rejects.toThrow(
-      /no finished run begins with "zzz"; those with gt boxes are/,
+      /no finished run begins with "zzz"; those with any boxes are/,
     );
     await expect(explore(["answers", "", ""])).rejects.toThrow(/several runs begin|no finished run/);
     for (const wrong of [

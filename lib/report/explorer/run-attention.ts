@@ -59,7 +59,8 @@ function chosen(session: Session, { sceneId, scenes = 1, sentence = "" }: Attent
     return query === undefined ? [] : [[item, query]];
   });
   if (fitting.length > 0) return fitting.slice(0, scenes);
-  throw new UserError(`no test sentence in ${session.folder} contains "${sentence}"`);
+  const one = test[0] === undefined ? "" : `; one is "${test[0].queries[0]!.description}"`;
+  throw new UserError(`no test sentence in ${session.folder} contains "${sentence}"${one}`);
 }
 
 /**
