@@ -1,11 +1,11 @@
 /** Jupyter's front ends as servers of their own, for tests in a browser. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
-import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import type { Page } from "playwright-core";
 import { findProgram } from "../../lib/core/programs";
 import { jupyterPath } from "../../lib/notebook/kernelspec";
+import { freePorts } from "../../lib/notebook/ports";
 
 export interface FrontEnd {
   readonly name: string;
@@ -76,14 +76,6 @@ export const frontEnds: readonly FrontEnd[] = [
   },
 ];
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const { port } = server.address() as { port: number };
-  await new Promise((done) => server.close(done));
-  return port;
-}
-
 /** A server of a front end on a folder. */
 export class Server {
   private constructor(
@@ -94,7 +86,7 @@ export class Server {
 
   /** @param home where the server keeps its settings and which notebooks it trusts */
   static async start(frontEnd: FrontEnd, folder: string, home: string): Promise<Server> {
-    const port = await freePort();
+    const [port] = await freePorts(1);
     mkdirSync(home, { recursive: true });
     const own = {
       JUPYTER_CONFIG_DIR: home,

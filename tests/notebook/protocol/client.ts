@@ -1,11 +1,11 @@
 /** A Jupyter front end that keeps every message, for tests of what kernels say. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Dealer, Request, Subscriber } from "zeromq";
+import { freePorts } from "../../../lib/notebook/ports";
 import {
   addressOf,
   type Connection,
@@ -35,14 +35,6 @@ export interface Asking {
 /** Longest wait for a kernel's answer; a kernel that leaves one out costs this much. */
 const patienceMs = 8000;
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const { port } = server.address() as { port: number };
-  await new Promise((done) => server.close(done));
-  return port;
-}
-
 export class Client {
   readonly session = "front-end";
   readonly #sockets = { shell: new Dealer(), control: new Dealer(), stdin: new Dealer() };
@@ -67,9 +59,7 @@ export class Client {
 
   /** Starts a kernel by its command; `{connection_file}` stands for its connection file. */
   static async start(command: readonly string[], cwd: string): Promise<Client> {
-    const [shell_port, iopub_port, stdin_port, control_port, hb_port] = await Promise.all(
-      Array.from({ length: 5 }, freePort),
-    );
+    const [shell_port, iopub_port, stdin_port, control_port, hb_port] = await freePorts(5);
     const ports = { shell_port, iopub_port, stdin_port, control_port, hb_port } as Record<string, number>;
     const connection = {
       ...{ transport: "tcp", ip: "127.0.0.1", key: "secret", signature_scheme: "hmac-sha256" },
