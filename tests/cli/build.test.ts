@@ -102,6 +102,7 @@ test("the package holds JavaScript, type declarations, and what the programs rea
     "dist/index.js",
     "dist/index.d.ts",
     "dist/cli/main.js",
+    "dist/report/base.css",
     "dist/report/explorer/style.css",
     "lib/bench/pytorch/torch_worker.py",
     "data/README.md",

@@ -12,6 +12,17 @@ import { openSession, type Session } from "../../lib/eval/session";
 import { Trainer } from "../../lib/train/trainer";
 import { startingParameters } from "../../lib/weights/parameters";
 
+/** One decoder layer and no reconstruction: little to compile in each process of a study. */
+export const leastToCompile = [
+  "data.frames=2",
+  "data.pool=3",
+  "language.layers=1",
+  "lora.fullLayers=1",
+  "reconstruction.enabled=false",
+  "lossWeights.recon=0",
+  "training.scenes=1",
+];
+
 /** Two training rooms and one test room of six frames, for the nano model with its pretrained weights. */
 export interface TinyWorld {
   /** The data set. */

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { loaderOf } from "../../lib/core/child";
 import { inProject, moduleFile } from "../../lib/core/root";
 import type { ResultRow } from "../../lib/runs/row";
-import { type TinyWorld, tinyWorld } from "../setup/tiny-world";
+import { leastToCompile, type TinyWorld, tinyWorld } from "../setup/tiny-world";
 
 let world: TinyWorld;
 let results: string;
@@ -22,16 +22,7 @@ afterAll(() => {
   rmSync(results, { recursive: true });
 });
 
-const small = [
-  "data.frames=2",
-  "data.pool=3",
-  "language.layers=1",
-  "lora.fullLayers=1",
-  "reconstruction.enabled=false",
-  "lossWeights.recon=0",
-  "training.scenes=1",
-  "training.steps=40",
-];
+const small = [...leastToCompile, "training.steps=40"];
 
 /** The study as a user starts it; one process a run, one after the other. */
 function start(name: string, ...more: string[]): ChildProcess {

@@ -14,7 +14,7 @@ import { jobConfig } from "../../lib/studies/job";
 import { runStudy } from "../../lib/studies/run";
 import { newRun } from "../../lib/train/identify";
 import { eventsName } from "../../lib/train/metrics-log";
-import { type TinyWorld, tinyWorld } from "../setup/tiny-world";
+import { leastToCompile, type TinyWorld, tinyWorld } from "../setup/tiny-world";
 
 let results: string;
 beforeEach(() => {
@@ -43,16 +43,6 @@ describe("wrong names", () => {
 
 describe("running", () => {
   let world: TinyWorld;
-  // one decoder layer and no reconstruction: little to compile in each process
-  const small = [
-    "data.frames=2",
-    "data.pool=3",
-    "language.layers=1",
-    "lora.fullLayers=1",
-    "reconstruction.enabled=false",
-    "lossWeights.recon=0",
-    "training.scenes=1",
-  ];
   beforeAll(async () => {
     world = await tinyWorld(404, { trainRooms: 2, lostPoseEvery: 1 });
   }, 300_000);
@@ -61,7 +51,7 @@ describe("running", () => {
   });
 
   const request = (variants: readonly string[], steps: number) => {
-    const set = [...world.set, ...small, `training.steps=${steps}`];
+    const set = [...world.set, ...leastToCompile, `training.steps=${steps}`];
     return { preset: "nano", seeds: [0], variants, set, processes: 1 };
   };
   const temporary = (folder: string): string[] =>
@@ -70,7 +60,7 @@ describe("running", () => {
     );
 
   test("preparing is stopped by an interrupt and leaves nothing; then it reports what it left out", async () => {
-    const config = world.config(small);
+    const config = world.config(leastToCompile);
     // a killed test run may have left the prepared scenes of these rooms
     const { cache } = await openSession(config, silent);
     const caches = dirname(cache.folder);
@@ -97,7 +87,7 @@ describe("running", () => {
 
   test("sentences of scenes that are not in the list are counted, and none at all is an error", async () => {
     const notes: (string | undefined)[] = [];
-    const session = await openSession(world.config(small), ({ task, note }) => {
+    const session = await openSession(world.config(leastToCompile), ({ task, note }) => {
       if (task !== "fingerprint") notes.push(note);
     });
     const file = join(world.folder, "ScanRefer_filtered_train.json");

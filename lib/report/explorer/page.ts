@@ -36,7 +36,7 @@ export interface PageHead {
 export function explorerPage(head: PageHead, data: { readonly kind: "answers" | "attention" }): string {
   const packed = gzipSync(JSON.stringify({ version: pageVersion, ...data }), { level: 9 }).toString("base64");
   const badge = head.synthetic ? '<span class="badge">synthetic data</span>' : "";
-  const style = readFileSync(join(__dirname, "style.css"), "utf8");
+  const style = ["../base.css", "style.css"].map((name) => readFileSync(join(__dirname, name), "utf8")).join("");
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(head.title)}</title><link rel="icon" href="data:,"><style>${style}</style></head><body>

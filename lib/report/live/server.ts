@@ -17,7 +17,7 @@ const headers = { "cache-control": "no-store", connection: "close" } as const;
 const read = (name: string): string => readFileSync(join(__dirname, name), "utf8");
 
 function page(): string {
-  return read("page.html").replace("/* style */", () => read("style.css"));
+  return read("page.html").replace("/* style */", () => read("../base.css") + read("style.css"));
 }
 
 /** A page elsewhere must not read this one under a name of its own that leads here. */
