@@ -2,8 +2,8 @@ import { randomInt } from "node:crypto";
 import { createServer, type Server } from "node:net";
 
 /**
- * Below what systems hand out to connections (32,768 and up on Linux, 49,152 elsewhere): a client that tries again until
- * its server is there would else be given the server's own port now and then, and keep it.
+ * Below what systems hand out to connections (32,768 and up on Linux, 49,152 elsewhere): a client that tries again
+ * until its server is there would else be given the server's own port now and then, and keep it.
  */
 const [first, beyond] = [20_000, 32_768] as const;
 /** Ports that may be taken before something else must be wrong. */

@@ -60,7 +60,8 @@ export function reportPage(
   const commits = [...new Set(rows.map((r) => r.commit.slice(0, 8)))].join(", ");
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>S²-MLLM lab: report</title><link rel="icon" href="data:,"><style>${read("../base.css")}${read("style.css")}</style></head><body>
+<title>S²-MLLM lab: report</title><link rel="icon" href="data:,">
+<style>${read("../base.css")}${read("style.css")}</style></head><body>
 <main>${summaryHtml(summary)}
 <nav>${sections.map((s) => `<a href="#${s.id}">${escapeHtml(s.heading)}</a>`).join("")}</nav>
 ${sections.map(sectionHtml).join("\n")}</main>
