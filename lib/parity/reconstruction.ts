@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { pointmapDepth, pointmapsOf } from "../dataloader/pointmap-targets";
+import { recordDims, SceneRecord } from "../dataloader/record";
 import { tf } from "../engine/tf";
 import { unproject } from "../geometry/camera";
 import { invertRigid, transformPoints } from "../geometry/rigid";
@@ -265,5 +267,37 @@ export function runReconLoss(c: Case): Map<string, Produced> {
     produced.set(`view${v}.gt_world`, numbers(world, [Y, X, 3]));
     produced.set(`view${v}.valid`, numbers(valid, [Y, X]));
   });
+  return produced;
+}
+
+/** pointmap_targets: true pointmaps of frames whose side is no multiple of the patch. */
+export function runPointmapTargets(c: Case): Map<string, Produced> {
+  const { views: V, image, patch } = c.settings(z.looseObject({ views: z.int(), image: z.int(), patch: z.int() }));
+  const [depths, cameras, poses] = ["depths", "camera_intrinsics", "camera_pose"].map((name) => c.numbers(name)) as [
+    number[],
+    number[],
+    number[],
+  ];
+  const produced = new Map<string, Produced>();
+  for (const name of new Set(c.named(/^target\d+\./).map((own) => own.split(".")[0]!))) {
+    const config = blockConfig({
+      vision: { imageSize: image, patchSize: patch },
+      reconstruction: { patchSize: Number(name.slice("target".length)), scenesPerStep: 0, viewsPerStep: 0 },
+      data: { frames: V, pool: V },
+    });
+    const dims = recordDims(config);
+    const record = new SceneRecord(dims);
+    const views = Array.from({ length: V }, (_, v) => v);
+    for (const v of views) {
+      const depth = Float32Array.from(depths.slice(v * image ** 2, (v + 1) * image ** 2));
+      record.depth(v).set(pointmapDepth({ depth, size: image }, dims));
+      record.setCamera(v, intrinsicsOf(cameras.slice(16 * v, 16 * v + 16)), poses.slice(16 * v, 16 * v + 16));
+    }
+    const { local, global, valid } = pointmapsOf([{ scene: { record }, views, draw: 0 }], { dims }, config);
+    const R = dims.pointmap;
+    produced.set(`${name}.local`, numbers(local, [V, R, R, 3]));
+    produced.set(`${name}.global`, numbers(global, [V, R, R, 3]));
+    produced.set(`${name}.valid`, numbers(valid, [V, R, R]));
+  }
   return produced;
 }

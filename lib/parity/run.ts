@@ -6,7 +6,7 @@ import { runEndToEnd } from "./end-to-end";
 import { runReferIt3d, runScanRefer } from "./evaluation";
 import { runGeometry } from "./geometry";
 import { runCausalLm, runLora } from "./language";
-import { runDust3rLoss, runFast3r, runFast3rLoss, runReconLoss } from "./reconstruction";
+import { runDust3rLoss, runFast3r, runFast3rLoss, runPointmapTargets, runReconLoss } from "./reconstruction";
 import { runProjectorPool, runSiglip } from "./vision";
 
 type Runner = (c: Case) => ReadonlyMap<string, Produced>;
@@ -24,6 +24,7 @@ const families: Readonly<Record<string, Runner>> = {
   fast3r_conf_loss: runFast3rLoss,
   dust3r_conf_loss: runDust3rLoss,
   s2mllm_recon_loss: runReconLoss,
+  pointmap_targets: runPointmapTargets,
   scanrefer_eval: runScanRefer,
   referit3d_splits: runReferIt3d,
 };
