@@ -1,5 +1,6 @@
 import { fork } from "node:child_process";
 import { UserError } from "./errors";
+import { onInterrupt } from "./interrupt";
 
 /** What a child process sends to its parent. */
 export type ChildMessage<P, R> =
@@ -67,6 +68,49 @@ export function runChild<I, P, R>(module: string, input: I, options: ChildOption
     child.send({ kind: "start", input });
     if (options.signal?.aborted === true) stop();
   });
+}
+
+/**
+ * Runs a module in a process for each part of some work, side by side. When one fails, or an interrupt comes, the
+ * others are asked to stop and waited for, so that none writes on behind.
+ *
+ * @param onProgress how much all have done together, each counting its own
+ * @param interrupted what an interrupt is answered with
+ * @throws as `runChild`, what went wrong first; UserError after an interrupt
+ */
+export async function runParts<I, R>(
+  module: string,
+  parts: readonly I[],
+  onProgress: (done: number) => void,
+  interrupted: string,
+): Promise<R[]> {
+  const stop = new AbortController();
+  const forget = onInterrupt(() => stop.abort());
+  const done = parts.map(() => 0);
+  let first: { readonly error: unknown } | undefined;
+  const run = async (part: I, i: number): Promise<R | undefined> => {
+    try {
+      return await runChild<I, number, R>(module, part, {
+        signal: stop.signal,
+        onProgress: (n) => {
+          done[i] = n;
+          onProgress(done.reduce((a, b) => a + b, 0));
+        },
+      });
+    } catch (error) {
+      first ??= { error };
+      stop.abort();
+      return undefined;
+    }
+  };
+  try {
+    const results = await Promise.all(parts.map(run));
+    if (first !== undefined) throw first.error;
+    if (stop.signal.aborted) throw new UserError(interrupted);
+    return results as R[];
+  } finally {
+    forget();
+  }
 }
 
 /** The other side of `runChild`: runs `work` once on the parent's input, reports, and ends the process. */

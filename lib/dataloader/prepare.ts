@@ -2,10 +2,9 @@ import { createHash } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import type { S2Config } from "../config/schema";
-import { runChild } from "../core/child";
+import { runParts } from "../core/child";
 import { UserError } from "../core/errors";
 import { namesIn } from "../core/files";
-import { onInterrupt } from "../core/interrupt";
 import type { ProgressSink } from "../core/progress";
 import { inProject, moduleFile, projectRoot } from "../core/root";
 import { changedParts, dataFingerprint, hashScenes, sceneFingerprints } from "../datasets/fingerprint";
@@ -90,22 +89,6 @@ function refuseBroken(broken: readonly string[], total: number, data: string): v
   );
 }
 
-/** The results of all; when one fails the others are asked to stop and waited for, so that none writes on behind. */
-async function allOrStop<T>(stop: AbortController, work: readonly Promise<T>[]): Promise<T[]> {
-  let first: { readonly error: unknown } | undefined;
-  const settled = await Promise.all(
-    work.map((w) =>
-      w.catch((error: unknown) => {
-        first ??= { error };
-        stop.abort();
-        return undefined;
-      }),
-    ),
-  );
-  if (first !== undefined) throw first.error;
-  return settled as T[];
-}
-
 const hash = (value: unknown): string => createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 16);
 
 /** Values of `config.data` that nothing prepared depends on; a value that is added counts until it is listed here. */
@@ -149,41 +132,22 @@ async function prepareMissing(
   progress: ProgressSink,
   processes: number,
 ): Promise<void> {
-  const stop = new AbortController();
-  const forget = onInterrupt(() => stop.abort());
-  try {
-    const done = new Array<number>(Math.min(processes, missing.length)).fill(0);
-    const outcomes = await allOrStop(
-      stop,
-      done.map((_, part) =>
-        runChild<PrepareTask, number, PrepareOutcome>(
-          moduleFile("dataloader", "prepare-worker"),
-          {
-            config,
-            dims: recordDims(config),
-            folder,
-            scenes: missing.filter((_s, i) => i % done.length === part),
-          },
-          {
-            signal: stop.signal,
-            onProgress: (n) => {
-              done[part] = n;
-              progress({ task: "prepare scenes", done: done.reduce((a, b) => a + b), total: missing.length });
-            },
-          },
-        ),
-      ),
-    );
-    if (stop.signal.aborted)
-      throw new UserError("preparing scenes was interrupted; the same command goes on where it stopped");
-    refuseBroken(
-      outcomes.flatMap((p) => p.broken),
-      total,
-      config.data.folder,
-    );
-  } finally {
-    forget();
-  }
+  const count = Math.min(processes, missing.length);
+  const tasks = Array.from({ length: count }, (_, part): PrepareTask => {
+    const scenes = missing.filter((_s, i) => i % count === part);
+    return { config, dims: recordDims(config), folder, scenes };
+  });
+  const outcomes = await runParts<PrepareTask, PrepareOutcome>(
+    moduleFile("dataloader", "prepare-worker"),
+    tasks,
+    (done) => progress({ task: "prepare scenes", done, total: missing.length }),
+    "preparing scenes was interrupted; the same command goes on where it stopped",
+  );
+  refuseBroken(
+    outcomes.flatMap((p) => p.broken),
+    total,
+    config.data.folder,
+  );
 }
 
 /**

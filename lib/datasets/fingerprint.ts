@@ -2,9 +2,8 @@ import { createHash, type Hash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { runChild } from "../core/child";
+import { runParts } from "../core/child";
 import { bytesIn, textIn } from "../core/files";
-import { onInterrupt } from "../core/interrupt";
 import { type ProgressSink, silent } from "../core/progress";
 import { moduleFile } from "../core/root";
 import { alignmentFile, listedAlignment } from "./alignment";
@@ -102,27 +101,16 @@ export async function hashScenes(
   const index = new DigestIndex(folder);
   const fresh = ids.filter((id) => !index.has(id));
   if (fresh.length < fewest) return index;
-  const stop = new AbortController();
-  const forget = onInterrupt(() => stop.abort());
-  const done = new Array<number>(processes).fill(0);
-  const hash = (part: number): Promise<Record<string, Digest>> =>
-    runChild<HashTask, number, Record<string, Digest>>(
-      moduleFile("datasets", "fingerprint-worker"),
-      { folder, ids: fresh.filter((_id, i) => i % processes === part) },
-      {
-        signal: stop.signal,
-        onProgress: (n) => {
-          done[part] = n;
-          progress({ task: "fingerprint", done: done.reduce((a, b) => a + b), total: fresh.length });
-        },
-      },
-    );
-  try {
-    for (const digests of await Promise.all(done.map((_, part) => hash(part)))) index.adopt(digests);
-  } finally {
-    stop.abort();
-    forget();
-  }
+  const parts = Array.from({ length: processes }, (_, part): HashTask => {
+    return { folder, ids: fresh.filter((_id, i) => i % processes === part) };
+  });
+  const digests = await runParts<HashTask, Record<string, Digest>>(
+    moduleFile("datasets", "fingerprint-worker"),
+    parts,
+    (done) => progress({ task: "fingerprint", done, total: fresh.length }),
+    `looking at ${folder} was interrupted; run the same command again`,
+  );
+  for (const part of digests) index.adopt(part);
   index.save();
   return index;
 }
