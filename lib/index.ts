@@ -9,11 +9,11 @@ import { uniformFrames } from "./datasets/frame-sampling";
 import { openScene, readWholeViews, type ScanNetScene } from "./datasets/scannet";
 import type { View } from "./datasets/scene";
 import type { Grounding } from "./eval/ask";
-import type { ErrorCase } from "./eval/errors";
+import { type ErrorCase, perfectScore } from "./eval/errors";
 import type { Model, ModelRequest } from "./model-session";
 import { type Shown, show } from "./notebook/display";
 import { watchTraining } from "./notebook/live-training";
-import { cellProgress } from "./notebook/mime";
+import { cellProgress, clearOutput } from "./notebook/mime";
 import { type Comparison, paperTable } from "./report/compare";
 import { effectTable } from "./report/effects";
 import { readExample, readTrainingRuns } from "./report/examples";
@@ -26,6 +26,7 @@ import {
   costFindings,
   effectFindings,
   errorFindings,
+  type Findings,
   kindFindings,
   missingFindings,
   proposalFindings,
@@ -300,7 +301,8 @@ export const lab = {
     kinds: kindFindings,
     views: viewFindings,
     attention: attentionFindings,
-    errors: errorFindings,
+    errors: (row: ResultRow, cases: readonly ErrorCase[]): Findings =>
+      errorFindings(row, cases, perfectScore(lab.predictions(row))),
     proposals: proposalFindings,
     cost: costFindings,
     transfer: transferFindings,
@@ -316,6 +318,8 @@ export const lab = {
   },
   /** Shows tables, figures and explorers under the cell. */
   show,
+  /** Takes away what the cell has shown; `true`: only as something new is shown. Nothing outside of a notebook. */
+  clear: clearOutput,
   /** What `make` gives, or, where something for it is missing, a note that says which command makes that. */
   async ifThere<T extends Shown>(make: () => T | Promise<T>): Promise<T | { readonly markdown: string }> {
     try {

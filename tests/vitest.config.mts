@@ -36,8 +36,9 @@ export default defineConfig({
     // engines keep process-wide state (backends, thread pools): a process for each file
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // ends what hangs; a slow machine needs a minute for what takes ten seconds here
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     reporters: ["default", inProject("tests/setup/totals.ts")],
     ...(process.env.NODE_V8_COVERAGE === undefined ? { include } : { projects }),
   },

@@ -1,5 +1,3 @@
-import type { Box } from "./box";
-
 /** Row-major 4x4 matrices, metres. */
 export const identity4 = (): Float64Array => Float64Array.of(1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1);
 
@@ -81,16 +79,4 @@ export function turnPoints<T extends Float32Array | Float64Array>(points: T, tur
     points[i + 1] = s * x + c * y;
   }
   return points;
-}
-
-/** The box of an object after the same turn; still axis-aligned and tight. */
-export function turnBox([x, y, z, dx, dy, dz]: Box, turns: number): Box {
-  const [c, s] = quarter(turns);
-  return [c * x - s * y, s * x + c * y, z, s === 0 ? dx : dy, s === 0 ? dy : dx, dz];
-}
-
-/** A camera-to-world pose after the same turn of the world. */
-export function turnPose(pose: ArrayLike<number>, turns: number): Float64Array {
-  const [c, s] = quarter(turns);
-  return multiply4(Float64Array.of(c, -s, 0, 0, s, c, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1), pose);
 }

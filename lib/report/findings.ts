@@ -1,4 +1,4 @@
-import type { ErrorCase } from "../eval/errors";
+import { type ErrorCase, errorKinds, errorsByRelation } from "../eval/errors";
 import type { AttentionMap } from "../runs/attention";
 import { labelOf, type ResultRow } from "../runs/row";
 import { studies } from "../studies/definitions";
@@ -123,16 +123,32 @@ export function attentionFindings({ weights, heads, views, sceneId, label, patch
   ]);
 }
 
-/** How a run's wrong answers divide. */
-export function errorFindings(row: ResultRow, cases: readonly ErrorCase[]): Findings {
+/**
+ * How a run's wrong answers divide, in all and by what the sentence states.
+ *
+ * @param perfect what a model without an error would score on these annotations, percent
+ */
+export function errorFindings(row: ResultRow, cases: readonly ErrorCase[], perfect = 100): Findings {
   const share = (count: number, of: number): string => `${count} (${decimal((100 * count) / Math.max(1, of))} %)`;
   const count = (kind: ErrorCase["kind"]): number => cases.filter((c) => c.kind === kind).length;
+  const relations = Object.entries(errorsByRelation(cases)).map(([relation, counts]) => {
+    const kinds = errorKinds.filter((kind) => counts[kind] > 0).map((kind) => `${counts[kind]} ${kind}`);
+    return `${relation}: ${kinds.join(", ")}`;
+  });
   return list([
     `${share(cases.length, row.n)} of ${row.n} answers of \`${labelOf(row)}\`, seed ${row.seed}, are wrong with ` +
       `${boxNames[row.proposals]}.`,
     `Of them ${share(count("spatial"), cases.length)} pick the right class in the wrong place, ` +
       `${share(count("semantic"), cases.length)} another class, ${share(count("detection"), cases.length)} had no ` +
       "box to pick that fits.",
+    ...(relations.length === 0 ? [] : [`By what the sentence states: ${relations.join("; ")}.`]),
+    ...(perfect === 100
+      ? []
+      : [
+          `${decimal(100 - perfect)} % of the annotations are planted wrong: a model without an error would score ` +
+            `${decimal(perfect)} %. ${share(count("annotation"), cases.length)} of the wrong answers are what the ` +
+            "sentence means.",
+        ]),
   ]);
 }
 

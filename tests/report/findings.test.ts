@@ -13,7 +13,7 @@ import {
 } from "../../lib/report/findings";
 import { table5 } from "../../lib/report/paper";
 import type { ResultRow } from "../../lib/runs/row";
-import { sampleAttention, sampleRow } from "./sample";
+import { sampleAttention, samplePredictions, sampleRow } from "./sample";
 
 const row = (variant: string, seed: number, acc25: number, change: Partial<ResultRow> = {}): ResultRow =>
   sampleRow({
@@ -67,6 +67,13 @@ test("attention, errors, transfer and cost", () => {
   // the sample gives the first view 0.4 in every row, the others share the rest
   expect(attentionFindings(sampleAttention(4, 2)).markdown).toContain("over 4 views it would be 25.0 %");
   expect(errorFindings(row("full", 0, 60), []).markdown).toContain("0 (0.0 %) of 240 answers");
+  const wrong = [
+    { prediction: samplePredictions("full", 0)[0]!, kind: "spatial" as const },
+    { prediction: { ...samplePredictions("full", 0)[0]!, kind: "view" }, kind: "annotation" as const },
+  ];
+  const errors = errorFindings(row("full", 0, 60), wrong, 90).markdown;
+  expect(errors).toContain(`By what the sentence states: ${wrong[0]!.prediction.kind}: 1 spatial; view: 1 annotation.`);
+  expect(errors).toContain("a model without an error would score 90.0 %. 1 (50.0 %) of the wrong answers are what");
   const away = row("full", 0, 30, { data: "rooms/street" });
   const chance = "at random 8.0 %, with the right class at random 30.0 %";
   expect(transferFindings(rows.slice(0, 2), [away]).markdown.split("\n")).toEqual([

@@ -32,9 +32,6 @@ export interface Asking {
   readonly reply?: boolean;
 }
 
-/** Longest wait for a kernel's answer; a kernel that leaves one out costs this much. */
-const patienceMs = 8000;
-
 export class Client {
   readonly session = "front-end";
   readonly #sockets = { shell: new Dealer(), control: new Dealer(), stdin: new Dealer() };
@@ -53,12 +50,14 @@ export class Client {
     private readonly connection: Connection,
     private readonly kernel: ChildProcess,
     private readonly folder: string,
+    /** How many times as long as usual everything is given. */
+    readonly pace: number,
   ) {
     this.ended = new Promise((done) => kernel.once("exit", done));
   }
 
   /** Starts a kernel by its command; `{connection_file}` stands for its connection file. */
-  static async start(command: readonly string[], cwd: string): Promise<Client> {
+  static async start(command: readonly string[], cwd: string, pace: number): Promise<Client> {
     const [shell_port, iopub_port, stdin_port, control_port, hb_port] = await freePorts(5);
     const ports = { shell_port, iopub_port, stdin_port, control_port, hb_port } as Record<string, number>;
     const connection = {
@@ -69,7 +68,7 @@ export class Client {
     const file = join(folder, "connection.json");
     writeFileSync(file, JSON.stringify(connection));
     const [program, ...args] = command.map((part) => part.replace("{connection_file}", file));
-    const client = new Client(connection, spawn(program!, args, { cwd, stdio: "ignore" }), folder);
+    const client = new Client(connection, spawn(program!, args, { cwd, stdio: "ignore" }), folder, pace);
     await client.#connect();
     // the first cell waits for the compiler
     for (let i = 0; i < 20 && (await client.execute("0", { store_history: false })).reply === undefined; i++);
@@ -120,6 +119,15 @@ export class Client {
     return exchange;
   }
 
+  /** Longest wait for an answer, milliseconds; a kernel that leaves one out costs this much. */
+  get #patience(): number {
+    return 5000 * this.pace;
+  }
+
+  pause(ms: number): Promise<void> {
+    return sleep(ms * this.pace);
+  }
+
   /** Sends frames as they are. */
   sendRaw(frames: Buffer[]): void {
     this.#queues.shell.send(frames);
@@ -134,7 +142,7 @@ export class Client {
   async settled(exchange: Exchange, { lines = [], reply = true }: Asking = {}): Promise<Exchange> {
     const left = [...lines];
     const idle = (): boolean => exchange.iopub.some((m) => m.content.execution_state === "idle");
-    for (let until = Date.now() + patienceMs; Date.now() < until; ) {
+    for (let until = Date.now() + this.#patience; Date.now() < until; ) {
       if ((exchange.reply !== undefined || !reply) && idle()) break;
       if (exchange.stdin.length > lines.length - left.length && left.length > 0) this.#answer(exchange, left.shift()!);
       await sleep(5);
@@ -158,7 +166,7 @@ export class Client {
 
   /** The bytes that the heartbeat gives back for some. */
   async heartbeat(bytes: string): Promise<string> {
-    const socket = new Request({ receiveTimeout: patienceMs });
+    const socket = new Request({ receiveTimeout: this.#patience });
     socket.connect(addressOf(this.connection, "hb"));
     try {
       await socket.send(bytes);

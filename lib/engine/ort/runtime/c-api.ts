@@ -95,6 +95,9 @@ export class CApi {
   constructor(readonly threads: number) {
     const name = LIBRARY[process.platform];
     if (name === undefined) throw new Error(`onnxruntime-node has no library for ${process.platform}`);
+    // Since 1.30 the library reports sessions and models to Microsoft, under an identifier that it keeps in the home
+    // folder, unless this says otherwise when it starts.
+    process.env.ORT_DISABLE_TELEMETRY ??= "1";
     this.#library = koffi.load(besideBinding(name));
     const base = this.#library.func("OrtGetApiBase", "void *", [])() as Pointer;
     const table = koffi.call(koffi.decode(base, "void *"), koffi.proto("void *", ["uint32_t"]), API_VERSION) as Pointer;
