@@ -13,6 +13,7 @@ import {
   type RunOptions,
   runIfChanged,
   runNotebook,
+  SharedKernel,
 } from "../notebook/runner";
 import { currentInputs, markStale, staleCells } from "../notebook/stale";
 import { noChromium } from "../report/browser";
@@ -23,8 +24,8 @@ const spec = {
   name: "notebooks",
   positionals: "run|check [NAME …]",
   about:
-    "run: executes notebooks from top to bottom in a fresh kernel, without Jupyter, and writes executed copies to " +
-    "data/local/notebooks, or with --publish the notebooks themselves. With --all it leaves out those whose outputs " +
+    "run: executes notebooks from top to bottom, without Jupyter and without names of each other, and writes " +
+    "executed copies to data/local/notebooks, or with --publish the notebooks themselves. With --all it leaves out those whose outputs " +
     "were made from the same cells, code and results. A run that fails replaces no outputs.\n" +
     "check: type-checks their cells and checks that they are thin, without running them; with --stale it names " +
     "the cells whose outputs were made by other code, from other rows or with other parameters.",
@@ -60,7 +61,7 @@ export interface BatchOptions extends RunOptions {
   readonly publish?: boolean;
 }
 
-/** Runs notebooks, one a core at a time; an interrupt stops before the next one. */
+/** Runs notebooks, one a core at a time, in one kernel a core; an interrupt stops before the next one. */
 export async function runNotebooks(
   paths: readonly string[],
   { always = false, publish = false, ...options }: BatchOptions = {},
@@ -71,16 +72,20 @@ export async function runNotebooks(
   let stopped = false;
   const forget = onInterrupt(() => (stopped = true));
   const work = async (): Promise<void> => {
-    for (let path = waiting.shift(); path !== undefined && !stopped; path = waiting.shift()) {
-      try {
+    const kernel = new SharedKernel();
+    try {
+      for (let path = waiting.shift(); path !== undefined && !stopped; path = waiting.shift()) {
         const output = options.output ?? (publish ? path : executedPath(basename(path, ".ipynb")));
-        const run = await (always ? runNotebook : runIfChanged)(path, { ...options, inputs, output, small: publish });
+        const settings = { ...options, inputs, output, kernel, small: publish };
+        const run = await (always ? runNotebook : runIfChanged)(path, settings);
         finished.set(path, run);
         if (run?.failure !== undefined) process.stderr.write(`${describeFailure(run.failure)}\n`);
-      } catch (error) {
-        stopped = true;
-        throw error;
       }
+    } catch (error) {
+      stopped = true;
+      throw error;
+    } finally {
+      await kernel.close();
     }
   };
   // all are waited for: no kernel is left behind by the failure of another

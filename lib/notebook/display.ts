@@ -62,15 +62,17 @@ function pictureType(bytes: Uint8Array): string | undefined {
   return starts(0xff, 0xd8, 0xff) ? "image/jpeg" : undefined;
 }
 
-/** The code of the cell that shows plotly.js, and its run that did. */
-let library: { readonly code: string; run: string } | undefined;
+/** Of each notebook, the code of the cell that shows plotly.js, and its run that did. */
+const libraries = new WeakMap<object, { readonly code: string; readonly run: string }>();
 
 /** Whether a cell's next figure has plotly.js with it: the first one of a notebook, and of that cell run again. */
 function bringsLibrary(): boolean {
   const cell = currentContext();
-  if (cell === undefined || (library !== undefined && (library.code !== cell.code || library.run === cell.id)))
-    return false;
-  library = { code: cell.code, run: cell.id };
+  if (cell === undefined) return false;
+  const { code, id: run, notebook } = cell;
+  const library = libraries.get(notebook);
+  if (library !== undefined && (library.code !== code || library.run === run)) return false;
+  libraries.set(notebook, { code, run });
   return true;
 }
 

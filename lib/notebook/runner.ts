@@ -21,8 +21,35 @@ export interface RunOptions {
   readonly output?: string;
   /** What its outputs will be made from; found out unless given. */
   readonly inputs?: Inputs;
+  /** Runs it, after others; a fresh one unless given. */
+  readonly kernel?: SharedKernel;
   /** Leaves plotly.js and pages out of what is written, for committed notebooks: pictures until their cells run. */
   readonly small?: boolean;
+}
+
+/**
+ * A kernel for one notebook after another: each begins without names, and with the modules, the compiler and the
+ * browser that those before it have loaded.
+ */
+export class SharedKernel {
+  #kernel: KernelSession | undefined;
+  #folder = "";
+
+  /** The kernel, ready for a notebook in `folder`. */
+  async open(folder: string): Promise<KernelSession> {
+    if (folder !== this.#folder) await this.close();
+    this.#folder = folder;
+    if (this.#kernel === undefined) this.#kernel = await KernelSession.start(folder);
+    else await this.#kernel.reset();
+    return this.#kernel;
+  }
+
+  /** The next notebook gets another process. */
+  async close(): Promise<void> {
+    const kernel = this.#kernel;
+    this.#kernel = undefined;
+    await kernel?.close();
+  }
 }
 
 /** A code cell that failed; cell numbers count code cells from 1, as Jupyter's brackets do. */
@@ -155,7 +182,7 @@ function ofThisKernel(name: string, { metadata: { kernelspec } }: Notebook): voi
 const readIfThere = (path: string): Notebook[] => (existsSync(path) ? [readNotebook(path)] : []);
 
 /**
- * Runs a notebook from top to bottom in a fresh kernel and saves its outputs. When a cell fails, the error stands under
+ * Runs a notebook from top to bottom and saves its outputs. When a cell fails, the error stands under
  * it and the cells behind it are without outputs; that copy never replaces good outputs: it is then written beside the
  * executed copies as NAME.failed.ipynb.
  *
@@ -175,12 +202,15 @@ export async function runNotebook(path: string, options: RunOptions = {}): Promi
     cell.outputs = [];
     cell.execution_count = null;
   }
-  const kernel = await KernelSession.start(dirname(file));
+  const kernel = options.kernel ?? new SharedKernel();
   let failure: CellFailure | undefined;
+  let ended = false;
   try {
-    failure = await runCells(kernel, name, cells, options);
+    failure = await runCells(await kernel.open(dirname(file)), name, cells, options);
+    ended = failure === undefined;
   } finally {
-    await kernel.close();
+    // one that failed may have left anything behind
+    if (!ended || options.kernel === undefined) await kernel.close();
   }
   keepPictures(cells, earlier);
   if (options.small === true) for (const { data, html } of htmlOf(cells)) data["text/html"] = withoutLarge(html);

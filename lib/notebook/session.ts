@@ -8,7 +8,7 @@ import { z } from "zod";
 import { UserError } from "../core/errors";
 import { kernelCommand } from "./kernelspec";
 import { freePorts } from "./ports";
-import { addressOf, type Connection, decode, encode, type Message, newHeader, SendQueue } from "./wire";
+import { addressOf, type Connection, decode, encode, type Message, newHeader, resetRequest, SendQueue } from "./wire";
 
 const ExecuteReply = z.looseObject({
   status: z.enum(["ok", "error", "aborted"]),
@@ -167,9 +167,18 @@ export class KernelSession {
     }
   }
 
+  /** Makes the kernel forget all names, for the next notebook of the folder; its modules stay loaded. */
+  async reset(): Promise<void> {
+    await this.request(resetRequest, {});
+  }
+
   /** As Jupyter's stop button: the first asks work that listens, all else is ended at once. */
   interrupt(): void {
     this.#send(newHeader("interrupt_request", this.#session), {}, this.#controlQueue);
+  }
+
+  get pid(): number | undefined {
+    return this.process.pid;
   }
 
   /** What the kernel process wrote outside of any cell. */

@@ -56,6 +56,9 @@ export function readConnection(path: string): Connection {
   return parsed.data;
 }
 
+/** Asks the lab's kernel to forget a notebook and begin the next one; no part of Jupyter's protocol. */
+export const resetRequest = "s2mllm_reset_request";
+
 export type Channel = "shell" | "iopub" | "stdin" | "control" | "hb";
 
 export function addressOf(connection: Connection, channel: Channel): string {
@@ -73,13 +76,19 @@ function sign(key: string, parts: readonly Buffer[]): string {
   return mac.digest("hex");
 }
 
+/** The time to the µs, as jupyter_client gives it: two messages within one ms keep their order. */
+function timestamp(): string {
+  const us = Math.floor((performance.timeOrigin + performance.now()) * 1000);
+  return new Date(us / 1000).toISOString().replace("Z", `${String(us % 1000).padStart(3, "0")}Z`);
+}
+
 export function newHeader(type: string, session: string): Header {
   return {
     msg_id: randomUUID(),
     msg_type: type,
     session,
     username: "s2mllm",
-    date: new Date().toISOString(),
+    date: timestamp(),
     version: "5.4",
   };
 }

@@ -159,8 +159,6 @@ describe.each(frontEnds.map((frontEnd) => [frontEnd.name, frontEnd] as const))("
         await tab.evaluate(frontEnd.interrupt);
         await until(`${frontEnd.content}.split('"ename":"Interrupted"').length > ${i + 1}`);
         await until(frontEnd.ready);
-        // what arrives in the moment of an interrupt is aborted with what waited; nobody is that quick by hand
-        await new Promise((done) => setTimeout(done, 1500));
       }
       await tab.evaluate(frontEnd.run(2 + loops.length));
       await until(`${frontEnd.content}.includes("after 1")`);

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Progress } from "../../lib/core/progress";
 import { type Notebook, type Output, readNotebook, writeNotebook } from "../../lib/notebook/document";
 import { notebookNames, notebookPath } from "../../lib/notebook/folder";
-import { executedPath, runIfChanged, runNotebook, runNotebookOrThrow } from "../../lib/notebook/runner";
+import { executedPath, runIfChanged, runNotebook, runNotebookOrThrow, SharedKernel } from "../../lib/notebook/runner";
 import { writeSampleResults, writeSampleScans } from "../report/sample";
 
 let folder: string;
@@ -159,6 +159,35 @@ describe("runNotebook", () => {
     rmSync(executedPath("tiny.failed"), { force: true });
   }, 240_000);
 
+  test("a shared kernel gives each notebook what a fresh one gives it", async () => {
+    const first = write(
+      "shared-first",
+      "const name: number = 1; setInterval(() => console.log('left behind'), 5); process.chdir('/'); name",
+    );
+    const figure = '{ name: "f", alt: "f", data: [], layout: {} }';
+    const second = write(
+      "shared-second",
+      `import { lab } from "./lib"; const name = "text"; await lab.show(${figure});`,
+      `await new Promise((done) => setTimeout(done, 100)); await lab.show(${figure}); [process.cwd(), name.length]`,
+    );
+    const unknown = write("shared-unknown", "name");
+    const kernel = new SharedKernel();
+    try {
+      for (const file of [first, second]) expect(await runNotebook(file, { kernel })).not.toHaveProperty("failure");
+      const shared = readFileSync(second, "utf8");
+      const { pid } = await kernel.open(folder);
+      const run = await runNotebook(unknown, { kernel });
+      expect(run.failure?.error).toContain("Cannot find name 'name'");
+      await runNotebook(second);
+      expect(readFileSync(second, "utf8")).toBe(shared);
+      expect(shared.split("data-large").length).toBe(2);
+      // one that a cell has failed in is not used again
+      expect((await kernel.open(folder)).pid).not.toBe(pid);
+    } finally {
+      await kernel.close();
+    }
+  }, 240_000);
+
   test("a notebook of another kernel is refused by name", async () => {
     const file = write("python", "1");
     const notebook = readNotebook(file);
@@ -191,13 +220,15 @@ test("the project's notebooks run on sample results", async () => {
   // no browser: pictures are the export test's matter
   Object.assign(process.env, { S2_RESULTS: results, S2_CHROMIUM: join(folder, "absent") });
   mkdirSync(join(folder, "notebooks"));
+  const kernel = new SharedKernel();
   try {
     for (const name of notebookNames()) {
       const copy = join(folder, "notebooks", `${name}.ipynb`);
       cpSync(notebookPath(name), copy);
-      expect(await runNotebook(copy), name).not.toHaveProperty("failure");
+      expect(await runNotebook(copy, { kernel }), name).not.toHaveProperty("failure");
     }
   } finally {
+    await kernel.close();
     for (const key of ["S2_RESULTS", "S2_CHROMIUM"]) {
       if (before[key] === undefined) delete process.env[key];
       else process.env[key] = before[key];

@@ -120,6 +120,19 @@ describe("a kernel", () => {
     expect(all.map((r) => r.status)).toEqual(["error", "aborted", "aborted"]);
   });
 
+  test("a cell that prints more than 100 MB is cut there with a note, and the kernel goes on", async () => {
+    let printed = 0;
+    let noted = "";
+    const code = 'const megabyte = "x".repeat(1e6); for (let i = 0; i < 110; i++) console.log(megabyte);';
+    const { status } = await kernel.execute(code, (_, { name, text: chunk }) => {
+      if (name === "stdout") printed += String(chunk).length;
+      if (name === "stderr") noted += String(chunk);
+    });
+    expect([status, printed]).toEqual(["ok", 100e6]);
+    expect(noted).toBe("\n[cut here: a cell may print 100 MB; write more to a file]\n");
+    expect(text((await run("megabyte.length")).messages)).toBe("1000000");
+  }, 120_000);
+
   test("a rejection that nobody handles fails its cell", async () => {
     expect(await run('void Promise.reject(new Error("left"))')).toMatchObject({
       status: "error",
@@ -174,6 +187,38 @@ describe("a kernel", () => {
     // nothing of it goes on
     expect(await value()).toBe(kept);
     expect(messages.length).toBe(seen);
+  });
+
+  test.each([
+    ["a loop", "while (true) {}"],
+    [
+      "work that takes a second to stop",
+      'import { onInterrupt } from "./lib/core/interrupt"; await new Promise<void>((done) => {' +
+        "const forget = onInterrupt(() => setTimeout(() => { forget(); done(); }, 1000)); });",
+    ],
+    [
+      "work that stops with an error",
+      'import { onInterrupt } from "./lib/core/interrupt"; await new Promise<void>((_, fail) => {' +
+        'const forget = onInterrupt(() => setTimeout(() => { forget(); fail(new Error("stopped")); }, 300)); });',
+    ],
+  ])("an interrupt of %s aborts the cells sent before it and none sent after it", async (_, code) => {
+    const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+    for (const wait of [0, 10, 50, 200]) {
+      let started = (): void => {};
+      const begun = new Promise<void>((resolve) => (started = resolve));
+      const running = kernel.execute(`console.log("started"); ${code}`, (type) => type === "stream" && started());
+      await begun;
+      const before = [kernel.execute("1"), kernel.execute("2")];
+      kernel.interrupt();
+      await pause(wait);
+      const after = [kernel.execute("3"), kernel.execute("4")];
+      await running;
+      expect((await Promise.all(before)).map(({ status }) => status)).toEqual(["aborted", "aborted"]);
+      expect(
+        (await Promise.all(after)).map(({ status }) => status),
+        `${wait} ms later`,
+      ).toEqual(["ok", "ok"]);
+    }
   });
 
   test("what an earlier cell left behind is ended too, when no cell runs", async () => {

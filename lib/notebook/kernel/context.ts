@@ -14,6 +14,8 @@ export interface CellContext {
   readonly id: string;
   readonly number: number;
   readonly code: string;
+  /** The same object for all cells of a notebook. */
+  readonly notebook: object;
   /** Nothing of it may run or print any more. */
   cancelled: boolean;
   /** Its outcome is known. */

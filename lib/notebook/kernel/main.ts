@@ -24,21 +24,32 @@ const maxUnsent = 1 << 24;
 
 /** The main thread: it runs cells and answers what needs their names. */
 class Kernel {
-  readonly #cells: Cells;
-  readonly #assistant: Assistant;
-  readonly #contexts: CellContext[] = [];
+  readonly #given: Readonly<Record<string, unknown>>;
+  #cells!: Cells;
+  #assistant!: Assistant;
+  #contexts: CellContext[] = [];
   #running: { context: CellContext; cell?: ReadyCell; before: Readonly<Record<string, unknown>> } | undefined;
 
   constructor(
     private readonly sockets: MessagePort,
     input: MessagePort,
     private readonly state: Int32Array,
-    compiler: CellCompiler,
-    root: string,
-    folder: string,
+    private readonly compiler: CellCompiler,
+    private readonly root: string,
+    private readonly folder: string,
   ) {
-    const prompt = offerInput(sockets, input, state, () => this.#owner()?.id ?? "");
-    this.#cells = new Cells(compiler, root, folder, { prompt });
+    this.#given = { prompt: offerInput(sockets, input, state, () => this.#owner()?.id ?? "") };
+    this.#reset();
+  }
+
+  /** Begins a notebook. What the one before has left behind prints nothing any more. */
+  #reset(): void {
+    const { compiler, root, folder } = this;
+    for (const context of this.#contexts) context.cancelled = true;
+    this.#contexts = [];
+    process.chdir(root);
+    compiler.reset(folder);
+    this.#cells = new Cells(compiler, root, folder, this.#given);
     this.#assistant = new Assistant(compiler, root, folder);
   }
 
@@ -137,6 +148,12 @@ class Kernel {
       case "interrupt":
         this.#interrupt(command.id, command.force);
         break;
+      case "reset":
+        this.#guarded(() => {
+          this.#reset();
+          this.#report({ type: "answer", id: command.id, content: { status: "ok" } });
+        });
+        break;
       case "shutdown":
         process.exit(0);
         break;
@@ -149,7 +166,7 @@ class Kernel {
 
   #execute(command: ExecuteCommand): void {
     const { id, number, code } = command;
-    const context: CellContext = { id, number, code, cancelled: false, finished: false };
+    const context: CellContext = { id, number, code, notebook: this.#cells, cancelled: false, finished: false };
     this.#contexts.push(context);
     const asked = /^\s*([\w$.]+)\?\s*$/.exec(code)?.[1];
     if (asked !== undefined) {

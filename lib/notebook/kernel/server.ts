@@ -16,12 +16,14 @@ import {
   type Message,
   newHeader,
   readConnection,
+  resetRequest,
   SendQueue,
   toUtf16,
 } from "../wire";
 import { interruptedFailure } from "./failure";
 import { History, HistoryRequest } from "./history";
 import { Outbox } from "./outbox";
+import { RequestQueue } from "./queue";
 import { Interrupter } from "./termination";
 import { type Command, type Input, type Outcome, type Report, shared } from "./threads";
 
@@ -43,6 +45,8 @@ interface Cell {
   number: number;
   /** Its outcome is known. */
   done: boolean;
+  /** Asked to stop. */
+  interrupted: boolean;
 }
 
 const bundleText = z.looseObject({ "text/plain": z.string().optional() });
@@ -60,8 +64,8 @@ export class KernelServer {
   readonly #session = randomUUID();
   readonly #outbox: Outbox;
   readonly #interrupter: Interrupter;
-  readonly #history = new History();
-  readonly #pending: Cell[] = [];
+  #history = new History();
+  readonly #pending = new RequestQueue<Cell>();
   /** What the main thread was asked: message by id. */
   readonly #asked = new Map<string, Message>();
   #running: Cell | undefined;
@@ -175,7 +179,7 @@ export class KernelServer {
     if (type === "execute_request") {
       const parsed = ExecuteRequest.safeParse(content);
       if (parsed.success) {
-        this.#pending.push({ message, request: parsed.data, number: 0, done: false });
+        this.#pending.push({ message, request: parsed.data, number: 0, done: false, interrupted: false });
         this.#runNext();
         return;
       }
@@ -197,6 +201,13 @@ export class KernelServer {
         this.#command({ type: kind, id, code, offset });
         return;
       }
+      case resetRequest:
+        // between two notebooks, while nothing runs
+        this.#count = 0;
+        this.#history = new History();
+        this.#asked.set(id, message);
+        this.#command({ type: "reset", id });
+        return;
       case "kernel_info_request":
         this.#reply(channel, message, kernelInfo);
         break;
@@ -216,7 +227,9 @@ export class KernelServer {
         break;
       }
       case "interrupt_request":
-        this.#abort(this.#pending.splice(0));
+        this.#pending.interrupted(message);
+        this.#abort(this.#pending.dropInterrupted());
+        if (this.#running !== undefined) this.#running.interrupted = true;
         this.#reply(channel, message, { status: "ok" });
         void this.#interrupt();
         break;
@@ -243,7 +256,9 @@ export class KernelServer {
 
   #runNext(): void {
     if (this.#running !== undefined || this.#interrupts > 0) return;
-    const cell = this.#pending.shift();
+    // sent before an interrupt and arrived behind it
+    this.#abort(this.#pending.dropInterrupted());
+    const cell = this.#pending.next();
     if (cell === undefined) return;
     this.#running = cell;
     this.#interrupter.reset();
@@ -328,11 +343,12 @@ export class KernelServer {
     let dropped: Cell[] = [];
     if (failure !== undefined) {
       if (!request.silent) this.#outbox.push({ type: "error", parent: header, content: { ...failure } });
-      if (request.stop_on_error) {
+      // an interrupted cell takes those along that were sent before the interrupt, and no others
+      if (request.stop_on_error && !cell.interrupted) {
         // "run all" sends every cell at once: let those that are still in the socket arrive, then drop them. All this
         // before the reply, so that a cell sent because of the reply is not dropped
         await sleep(50);
-        dropped = this.#pending.splice(0);
+        dropped = this.#pending.drop();
       }
     } else if (result !== undefined) {
       const data = JSON.parse(result) as Record<string, unknown>;
@@ -426,7 +442,7 @@ export class KernelServer {
 
   async #shutdown(): Promise<void> {
     this.#closing = true;
-    this.#abort(this.#pending.splice(0));
+    this.#abort(this.#pending.drop());
     await this.#close();
     this.#command({ type: "shutdown" });
     // the main thread may be in a loop

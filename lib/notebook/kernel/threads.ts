@@ -44,6 +44,8 @@ export type Command =
     }
   /** `force`: whoever listens is no longer asked. */
   | { readonly type: "interrupt"; readonly id: number; readonly force: boolean }
+  /** Forgets all names, for the next notebook. */
+  | { readonly type: "reset"; readonly id: string }
   | { readonly type: "shutdown" };
 
 /** From the main thread to the worker. */
