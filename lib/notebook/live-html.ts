@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { packedPlotly } from "../report/export";
+import { packedPlotly, touchProgram } from "../report/export";
 import { drawing, type Figure } from "../report/figures/theme";
 import { escapeHtml } from "../report/table";
 
@@ -39,7 +39,10 @@ export function figureHtml({ data, layout, alt }: Figure, picture?: Uint8Array):
 
 /** plotly.js and what draws the figures of a page, once a page: 2.5 MB. */
 export function libraryHtml(): string {
-  return `<script data-large>${client("figures").replace("LIBRARY", () => `"${packedPlotly()}"`)}</script>\n`;
+  const program = client("figures")
+    .replace("TOUCH;", touchProgram)
+    .replace("LIBRARY", () => `"${packedPlotly()}"`);
+  return `<script data-large>${program}</script>\n`;
 }
 
 /** HTML without plotly.js and pages: pictures stand there until the cells run. */

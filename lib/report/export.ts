@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { writeFileAtomic } from "../core/files";
@@ -59,6 +60,11 @@ export function packedPlotly(): string {
   return (packed ??= gzipSync(plotlySource(), { level: 9 }).toString("base64"));
 }
 
+/** The part of a page's program that leaves one finger to the page and turns what is in 3D under two. */
+export function touchProgram(): string {
+  return readFileSync(join(__dirname, "page", "touch.js"), "utf8");
+}
+
 /** The end of a page with figures: plotly.js, then every figure drawn and `after` run. */
 export function plotlyScript(after = ""): string {
   return `<style>${figureStyle}</style><script type="text/plain" id="plotly">${packedPlotly()}</script>
@@ -69,7 +75,8 @@ export function plotlyScript(after = ""): string {
   const script = document.createElement("script");
   script.textContent = source;
   document.head.append(script);
-  for (const figure of window.figures ?? []) await Plotly.newPlot(...figure);
+  ${touchProgram()}
+  for (const figure of window.figures ?? []) turnWithTwoFingers(await Plotly.newPlot(...figure));
   ${after}
   document.documentElement.dataset.drawn = "yes";
 })();

@@ -22,6 +22,26 @@ describe("the project's notebooks", () => {
     }
   });
 
+  test("show nothing but what Jupyter's front ends and VS Code draw by themselves, also where scripts may not run", () => {
+    const rich = ["text/html", "text/markdown", "image/png", "text/plain"];
+    // what VS Code shows in a folder that is not trusted
+    const safe = ["image/png", "text/markdown", "text/plain"];
+    for (const [name, { cells }] of notebooks)
+      for (const output of cells.flatMap(({ outputs = [] }) => outputs)) {
+        if (output.output_type !== "display_data" && output.output_type !== "execute_result") continue;
+        const types = Object.keys(output.data);
+        expect(rich, name).toEqual(expect.arrayContaining(types));
+        expect(
+          safe.some((type) => types.includes(type)),
+          `${name}: ${types.join(", ")}`,
+        ).toBe(true);
+        // neither sanitiser leaves a frame or a handler standing
+        const html = [output.data["text/html"] ?? ""].flat().join("");
+        expect(html, name).not.toMatch(/<(?:iframe|object|embed|link|form)\b|\son\w+=/);
+        if (html.includes("data-live")) expect(html, name).toMatch(/data-live="[0-9a-f]+"><(?:img alt="|p>)/);
+      }
+  });
+
   test("are found by number, name or path", () => {
     expect(notebookPath("00")).toBe(notebookPath("00-tour"));
     expect(notebookPath("00-tour.ipynb")).toBe(notebookPath("00-tour"));

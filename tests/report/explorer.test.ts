@@ -8,10 +8,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findChromium } from "../../lib/core/programs";
 import { openScene } from "../../lib/datasets/scannet";
 import { readSplit } from "../../lib/datasets/sentences";
+import { figureHtml, libraryHtml, pageHtml } from "../../lib/notebook/live-html";
 import { type AnswersPage, answersPage, type PageCase } from "../../lib/report/explorer/answers";
 import { attentionPage, packMap } from "../../lib/report/explorer/attention";
 import { type PageScene, pageScene } from "../../lib/report/explorer/scene";
 import { smallRooms } from "../datasets/small-rooms";
+import { settled, swipe } from "../setup/page-in-chromium";
 
 const hostile = `the "chair" <img src=x onerror=window.hit=1> & 'lamp' 🪑 קרוב לשולחן`;
 
@@ -319,6 +321,80 @@ describe.runIf(chromiumPath !== undefined || process.env.CI === "true")("in Chro
       await tab.getByLabel("attention").selectOption("inter");
       await tab.screenshot({ path: join(process.env.S2_SHOTS, `attention-${width}.png`), fullPage: true });
     }
+    await tab.close();
+  });
+
+  // VS Code's renderer of text/html sets innerHTML and runs each script once more; the strictest policy that its
+  // webview can have (notebook.experimental.enableCsp) allows no address but data:
+  test("figures and explorers are live under the policy of VS Code's webview", { timeout: 120_000 }, async () => {
+    const policy =
+      "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; " +
+      "img-src https: http: data:; font-src https:; connect-src https:; child-src https: data:";
+    const figure = { name: "f", alt: "f", data: [{ x: [1, 2], y: [3, 4], type: "scatter" as const }], layout: {} };
+    const outputs = [libraryHtml() + figureHtml(figure), pageHtml(answersPage(page()), "answers")];
+    const { tab, errors } = await open(
+      "webview",
+      `<!doctype html><html data-drawn><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}">`,
+      1280,
+    );
+    await tab.evaluate(`for (const html of ${JSON.stringify(outputs)}) {
+      const place = document.body.appendChild(document.createElement("div"));
+      place.innerHTML = html;
+      for (const { innerText } of [...place.querySelectorAll("script")]) {
+        const script = document.createElement("script");
+        script.text = innerText;
+        place.appendChild(script).remove();
+      }
+    }`);
+    await tab.locator(".js-plotly-plot .main-svg").first().waitFor();
+    const frame = tab.frameLocator("iframe");
+    await frame.locator(".case").first().click();
+    await frame.locator(".room canvas").waitFor();
+    expect(errors).toEqual([]);
+    await tab.close();
+  });
+
+  test("one finger on the scene scrolls the page, two turn the scene", { timeout: 60_000 }, async () => {
+    const { tab, errors } = await open("touch", answersPage(page()), 390);
+    await tab.locator(".case").first().click();
+    const room = tab.locator(".room canvas");
+    await room.waitFor();
+    await tab.evaluate('document.querySelector(".room canvas").scrollIntoView({ block: "center" })');
+    const picture = (): Promise<string> => tab.evaluate('document.querySelector(".room canvas").toDataURL()');
+    const scrolled = (): Promise<number> => tab.evaluate("scrollY");
+    await expect.poll(picture).not.toBe(await tab.evaluate("document.createElement('canvas').toDataURL()"));
+    const [top, before] = [await scrolled(), await picture()];
+    const { x, y, height } = (await room.boundingBox())!;
+    await swipe(tab, 1, [x + 100, y + height / 2], [0, 100]);
+    await expect.poll(scrolled).toBeLessThan(top - 50);
+    await settled(tab);
+    expect(await picture()).toBe(before);
+    const rest = await scrolled();
+    const moved = (await room.boundingBox())!;
+    await swipe(tab, 2, [x + 100, moved.y + height / 2], [80, 0]);
+    await expect.poll(picture).not.toBe(before);
+    await settled(tab);
+    expect(await scrolled()).toBe(rest);
+    expect(errors).toEqual([]);
+    await tab.close();
+  });
+
+  test("answers that were kept without scores and words say so, and the list has no empty column", async () => {
+    const old = cases.map((c) => ({
+      ...c,
+      answers: c.answers.map(({ written: _w, margin: _m, ...answer }, i) =>
+        i === 0 ? { ...answer, scores: [] } : c.answers[i]!,
+      ),
+    }));
+    const { tab } = await open("old", answersPage({ ...page(), cases: old }), 1280);
+    expect(await tab.locator("aside .note").allTextContents()).toContain(
+      "The answers of full were kept without their scores (no margins, no best boxes) and words: run its study again.",
+    );
+    const [download] = await Promise.all([tab.waitForEvent("download"), tab.getByText("CSV").click()]);
+    const heads = readFileSync((await download.path())!, "utf8").split("\n")[0]!;
+    expect(heads).toContain("full: outcome");
+    expect(heads).not.toMatch(/full: (?:margin|written|best boxes)/);
+    expect(heads).toContain("no-mpe: best boxes");
     await tab.close();
   });
 

@@ -57,6 +57,20 @@ describe("one sentence on one scene", () => {
     expect(page).toContain("synthetic data");
   }, 600_000);
 
+  test("where nothing is trained yet, a notebook says which command makes a run", async () => {
+    const empty = mkdtempSync(join(tmpdir(), "s2-empty-"));
+    const before = process.env.S2_RESULTS;
+    process.env.S2_RESULTS = empty;
+    try {
+      for (const make of [() => lab.ask(undefined, scene, sentence), () => lab.attention([])])
+        expect(await lab.ifThere(make)).toMatchObject({ markdown: expect.stringMatching(/npm start|s2mllm train/) });
+    } finally {
+      if (before === undefined) delete process.env.S2_RESULTS;
+      else process.env.S2_RESULTS = before;
+      rmSync(empty, { recursive: true });
+    }
+  });
+
   test("the command and lab.ask say the same", async () => {
     const html = join(folder, "page.html");
     const named = ["--scene", scene, "--run", folder, "--html", html, "--json"];

@@ -11,7 +11,7 @@ import { dataLabel } from "../../lib/report/figures/theme";
 import { reportPage } from "../../lib/report/page";
 import { type ReportInput, reportSections } from "../../lib/report/sections";
 import { reportSummary } from "../../lib/report/summary";
-import { clashingTexts, cutTexts, launchChromium, openPage } from "../setup/page-in-chromium";
+import { clashingTexts, cutTexts, launchChromium, openPage, settled, swipe } from "../setup/page-in-chromium";
 import { sampleAttention, samplePredictions, sampleRows } from "./sample";
 
 const hostile = `<img src=x onerror=window.hit=1> "a" & 'b' %{x} 🪑 קרוב`;
@@ -134,6 +134,31 @@ describe.runIf(findChromium() !== undefined || process.env.CI === "true")("in Ch
     expect(errors).toEqual([]);
     if (process.env.S2_SHOTS !== undefined)
       await tab.screenshot({ path: join(process.env.S2_SHOTS, `report-${width}-${dark}.png`), fullPage: true });
+    await tab.close();
+  });
+
+  test("one finger on a 3D figure scrolls the page, two turn the figure", { timeout: 300_000 }, async () => {
+    const { tab, errors } = await openPage(browser, join(folder, "report.html"), 390);
+    const plot = '[...document.querySelectorAll(".plot")].find((p) => p._fullLayout.scene !== undefined)';
+    const id = await tab.evaluate(`(${plot}).scrollIntoView({ block: "center" }), (${plot}).id`);
+    const scrolled = (): Promise<number> => tab.evaluate("scrollY");
+    const eye = (): Promise<string> =>
+      tab.evaluate(`JSON.stringify((${plot})._fullLayout.scene._scene.getCamera().eye)`);
+    const [top, before] = [await scrolled(), await eye()];
+    const middle = async (): Promise<number> => {
+      const { y, height } = (await tab.locator(`#${id}`).boundingBox())!;
+      return y + height / 2;
+    };
+    await swipe(tab, 1, [150, await middle()], [0, 100]);
+    await expect.poll(scrolled).toBeLessThan(top - 50);
+    await settled(tab);
+    expect(await eye()).toBe(before);
+    const rest = await scrolled();
+    await swipe(tab, 2, [100, await middle()], [80, 0]);
+    await expect.poll(eye).not.toBe(before);
+    await settled(tab);
+    expect(await scrolled()).toBe(rest);
+    expect(errors).toEqual([]);
     await tab.close();
   });
 

@@ -55,3 +55,31 @@ export const clashingTexts = `[...document.querySelectorAll(".plot")].flatMap((p
     Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3).map(([t]) => plot.id + ": " + s + " over " + t));
   return [...out, ...over];
 })`;
+
+/** Moves one finger, or two beside each other, over a page as a touch screen reports it. */
+export async function swipe(
+  tab: Page,
+  fingers: 1 | 2,
+  [x, y]: readonly [number, number],
+  [dx, dy]: readonly [number, number],
+): Promise<void> {
+  const client = await tab.context().newCDPSession(tab);
+  await client.send("Emulation.setTouchEmulationEnabled", { enabled: true, maxTouchPoints: 2 });
+  const points = (part: number): { x: number; y: number; id: number }[] =>
+    [0, 40].slice(0, fingers).map((beside, id) => ({ x: x + beside + part * dx, y: y + part * dy, id }));
+  const steps = 10;
+  await client.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: points(0) });
+  for (let i = 1; i <= steps; i++)
+    await client.send("Input.dispatchTouchEvent", { type: "touchMove", touchPoints: points(i / steps) });
+  await client.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+  await client.detach();
+}
+
+/** Waits until a page scrolls no more. */
+export async function settled(tab: Page): Promise<void> {
+  for (let last = NaN, now = 0; last !== now; ) {
+    last = now;
+    await new Promise((done) => setTimeout(done, 150));
+    now = (await tab.evaluate("scrollY")) as number;
+  }
+}

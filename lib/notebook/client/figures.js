@@ -10,6 +10,7 @@
   const source = await text(LIBRARY);
   // "define" is hidden: plotly.js would register itself with a page's module loader
   const Plotly = new Function("define", "module", "exports", `${source}\nreturn window.Plotly;`)();
+  TOUCH;
   const canDraw3D = document.createElement("canvas").getContext("webgl") !== null;
   const draw = async ([id, packed]) => {
     const [data, layout, config] = JSON.parse(await text(packed));
@@ -19,7 +20,7 @@
       const node = document.createElement("div");
       node.style.cssText = `width:100%;height:${layout.height ?? 440}px`;
       place.replaceChildren(node);
-      await Plotly.newPlot(node, structuredClone(data), structuredClone(layout), config);
+      turnWithTwoFingers(await Plotly.newPlot(node, structuredClone(data), structuredClone(layout), config));
     }
   };
   queue.push = (figure) => void draw(figure).catch(console.error);

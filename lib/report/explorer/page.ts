@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { touchProgram } from "../export";
 import { escapeHtml } from "../table";
 
 /** Raised when the data of a page change their form. */
@@ -11,7 +12,8 @@ const programFiles = ["geometry", "elements", "views", "room", "answers", "atten
 /** The program of a page: plain JavaScript for browsers, without a library, the same in every page. */
 function program(): string {
   const read = (name: string): string => readFileSync(join(__dirname, "client", `${name}.js`), "utf8");
-  return `(() => {\n"use strict";\nconst pageVersion = ${pageVersion};\n${programFiles.map(read).join("\n")}\n})();`;
+  const files = [touchProgram(), ...programFiles.map(read)];
+  return `(() => {\n"use strict";\nconst pageVersion = ${pageVersion};\n${files.join("\n")}\n})();`;
 }
 
 /** An explorer: `page` is a whole HTML file; notebooks show it in a frame. */

@@ -37,6 +37,15 @@ async function answersPage(data, root) {
   const values = (key) => named(data.cases.map((c) => c[key]));
   const clauses = named(data.cases.flatMap((c) => c.answers.flatMap((a) => (a.violates ?? []).map((v) => v.clause))));
   const kindsOfBoxes = [...new Set(data.cases.map((c) => c.boxes))];
+  // answers that were kept before scores and words were have neither
+  const have = (run, holds) => data.cases.some((c) => holds(c.answers[run]));
+  const withScores = (a) => a.scores.length > 0;
+  const withWords = (a) => a.written !== undefined;
+  const notKept = data.runs.flatMap((name, i) => {
+    const missing = [!have(i, withScores) && "scores (no margins, no best boxes)", !have(i, withWords) && "words"];
+    const listed = missing.filter(Boolean).join(" and ");
+    return listed === "" ? [] : [`The answers of ${name} were kept without their ${listed}: run its study again.`];
+  });
   const margins = data.cases.some((c) => c.answers.some((a) => a.margin !== undefined));
 
   const filters = el(
@@ -187,7 +196,7 @@ async function answersPage(data, root) {
       ["outcome", outcomeName[answer.outcome]],
       ["IoU with the right box", answer.iou === undefined ? undefined : answer.iou.toFixed(2)],
       ["picked", answer.pickedLabel],
-      ["written before the pick", answer.written],
+      ["written before the pick", answer.written ?? "not kept"],
       ["relation", c.relation],
       ["margin to the next box", answer.margin === undefined ? undefined : answer.margin.toFixed(3)],
       ...(answer.violates ?? []).map(({ clause, text }) => [`violates: ${clause}`, text]),
@@ -206,7 +215,7 @@ async function answersPage(data, root) {
           facts.map(([k, v]) => [el("dt", {}, k), el("dd", {}, el("bdi", {}, String(v)))]),
         ),
         answer.scores.length === 0
-          ? el("p.note", {}, "The scores of this run's boxes were not kept.")
+          ? el("p.note", {}, "The scores of this answer's boxes were not kept.")
           : el(
               "table.scores",
               {},
@@ -252,7 +261,18 @@ async function answersPage(data, root) {
   }
 
   function exportList() {
-    const heads = ["outcome", "box", "IoU", "picked", "margin", "violates", "written", "best boxes"];
+    // of each run; what was not kept has no column
+    const columns = [
+      ["outcome", (a) => a.outcome],
+      ["box", (a) => a.chosen],
+      ["IoU", (a) => a.iou],
+      ["picked", (a) => a.pickedLabel],
+      ["margin", (a) => a.margin, withScores],
+      ["violates", (a) => (a.violates ?? []).map(({ clause, text }) => `${clause}: ${text}`).join("; ")],
+      ["written", (a) => a.written, withWords],
+      ["best boxes", (a) => a.scores.map(([box, score]) => `${box}: ${score}`).join("; "), withScores],
+    ];
+    const columnsOf = data.runs.map((_, i) => columns.filter(([, , holds]) => holds === undefined || have(i, holds)));
     saveCsv("answers.csv", [
       [
         "id",
@@ -261,16 +281,11 @@ async function answersPage(data, root) {
         "sentence",
         "relation",
         "class",
-        ...data.runs.flatMap((r) => heads.map((h) => `${r}: ${h}`)),
+        ...data.runs.flatMap((r, i) => columnsOf[i].map(([head]) => `${r}: ${head}`)),
       ],
       ...shown.map((c) => [
         ...[c.id, c.boxes, c.scene, c.sentence, c.relation, c.category],
-        ...c.answers.flatMap((a) => [
-          ...[a.outcome, a.chosen, a.iou, a.pickedLabel, a.margin],
-          (a.violates ?? []).map(({ clause, text }) => `${clause}: ${text}`).join("; "),
-          a.written,
-          a.scores.map(([box, score]) => `${box}: ${score}`).join("; "),
-        ]),
+        ...c.answers.flatMap((a, i) => columnsOf[i].map(([, value]) => value(a))),
       ]),
     ]);
   }
@@ -306,6 +321,7 @@ async function answersPage(data, root) {
             filters,
             two && both,
             count,
+            notKept.map((text) => el("p.note", {}, el("bdi", {}, text))),
             list,
             el("p.note", {}, "j and k go to the next and the previous answer."),
           ),

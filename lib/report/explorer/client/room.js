@@ -1,11 +1,14 @@
-/* The scene in 3D: the measured points of all views, drawn into a depth buffer; boxes on top. Drag, wheel or arrow keys. */
+/* The scene in 3D: the measured points of all views, drawn into a depth buffer; boxes on top. Drag, wheel, keys. */
 
 class Room {
   /** Both are called with a measured point: `onPoint` with the one under the pointer, `onPick` with the clicked one. */
   constructor({ onPoint, onPick } = {}) {
     this.canvas = el("canvas", { width: 760, height: 520, tabindex: 0 });
     this.canvas.setAttribute("role", "img");
-    this.canvas.setAttribute("aria-label", "the scene in 3D: drag to turn, wheel to come nearer, arrow keys too");
+    this.canvas.setAttribute(
+      "aria-label",
+      "the scene in 3D: drag or two fingers to turn, wheel to come nearer, arrow keys too",
+    );
     this.handlers = { onPoint, onPick };
     this.angles = { yaw: -0.9, pitch: 0.75 };
     this.zoom = 1;
@@ -21,8 +24,10 @@ class Room {
     let last;
     let dragged = false;
     canvas.addEventListener("pointerdown", (event) => {
-      last = [event.clientX, event.clientY];
       dragged = false;
+      // fingers come as touches below
+      if (event.pointerType === "touch") return;
+      last = [event.clientX, event.clientY];
       canvas.setPointerCapture(event.pointerId);
     });
     canvas.addEventListener("pointermove", (event) => {
@@ -39,6 +44,15 @@ class Room {
     canvas.addEventListener("pointerleave", () => this.handlers.onPoint?.(undefined));
     canvas.addEventListener("click", (event) => !dragged && this.handlers.onPick?.(this.pointUnder(event)));
     for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => (last = undefined));
+    let fingers;
+    onTwoFingers(canvas, (phase, { point, distance }) => {
+      dragged = true;
+      if (phase === "move") {
+        this.turn((point[0] - fingers.point[0]) * 0.008, (point[1] - fingers.point[1]) * 0.006);
+        this.near(distance / fingers.distance);
+      }
+      fingers = { point, distance };
+    });
     canvas.addEventListener(
       "wheel",
       (event) => {
