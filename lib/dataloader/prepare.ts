@@ -173,6 +173,13 @@ function refuseChanged(scenes: readonly SceneTask[], data: string, folder: strin
   );
 }
 
+/** Absolute path of a configuration's data set. @throws UserError when it is not there */
+export function dataFolder({ data: { folder } }: S2Config): string {
+  const data = inProject(folder);
+  if (existsSync(data)) return data;
+  throw new UserError(`dataset folder ${folder} does not exist; make it with: npm run -s s2mllm -- data make`);
+}
+
 /**
  * Opens the prepared scenes of a configuration, preparing those that are missing or whose files have changed: features
  * of the frozen vision tower (colours where the tower trains), patch coordinates, rays, depth and box membership, made
@@ -187,11 +194,7 @@ export async function prepareScenes(
   processes = 2,
   only?: readonly string[],
 ): Promise<SceneCache> {
-  const data = inProject(config.data.folder);
-  if (!existsSync(data))
-    throw new UserError(
-      `dataset folder ${config.data.folder} does not exist; make it with: npm run -s s2mllm -- data make`,
-    );
+  const data = dataFolder(config);
   if (!trainsVision(config)) requireTower(config);
   const dims = recordDims(config);
   const way = wayOf(config);

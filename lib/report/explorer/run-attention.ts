@@ -1,9 +1,13 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { S2Config } from "../../config/schema";
 import { UserError } from "../../core/errors";
 import { type ProgressSink, silent } from "../../core/progress";
-import type { SceneSentences } from "../../dataloader/sentences";
+import { dataFolder, prepareScenes } from "../../dataloader/prepare";
+import { groupByScene, loadTokenizer } from "../../dataloader/sentences";
 import type { Query } from "../../datasets/scene";
+import { readSplit, splitScenes } from "../../datasets/sentences";
 import { type AttentionWeights, type SceneAttention, sceneAttention } from "../../eval/attention";
-import { openSession, type Session } from "../../eval/session";
 import { describeRun, type StoredRun } from "../../runs/folder";
 import { storedParameters } from "../../train/fine-tune";
 import { sourceOf } from "../figures/theme";
@@ -39,28 +43,27 @@ function mapsOf({ inter, intra, words, tokens, side }: SceneAttention): PageMaps
   };
 }
 
-/** @throws UserError when there is no such test scene, or none of its sentences has the words */
-function chosen(session: Session, { sceneId, scenes = 1, sentence = "" }: AttentionChoice): [SceneSentences, Query][] {
-  const test = session.sentences("val");
-  if (sceneId !== undefined) {
-    const item = test.find(({ scene }) => scene.id === sceneId);
-    if (item === undefined)
-      throw new UserError(
-        `scene "${sceneId}" has no test sentence in ${session.folder}; its first is ${test[0]?.scene.id}`,
-      );
-    const query = item.queries.find(({ description }) => description.includes(sentence));
-    if (query !== undefined) return [[item, query]];
-    throw new UserError(
-      `no test sentence of ${sceneId} contains "${sentence}"; one is "${item.queries[0]!.description}"`,
-    );
-  }
-  const fitting = test.flatMap((item): [SceneSentences, Query][] => {
-    const query = item.queries.find(({ description }) => description.includes(sentence));
-    return query === undefined ? [] : [[item, query]];
-  });
-  if (fitting.length > 0) return fitting.slice(0, scenes);
-  const one = test[0] === undefined ? "" : `; one is "${test[0].queries[0]!.description}"`;
-  throw new UserError(`no test sentence in ${session.folder} contains "${sentence}"${one}`);
+/**
+ * One sentence of each wanted test scene, found before anything is prepared.
+ *
+ * @throws UserError when there is no such test scene, or none of its sentences has the words
+ */
+function chosen(folder: string, { data }: S2Config, { sceneId, scenes = 1, sentence = "" }: AttentionChoice): Query[] {
+  const queries = (data.sentences ?? ["scanrefer"]).flatMap(
+    (set) => readSplit(folder, set, "val", data.referFilters).queries,
+  );
+  const there = sceneId === undefined ? queries : queries.filter((query) => query.sceneId === sceneId);
+  if (there.length === 0)
+    throw new UserError(`scene "${sceneId}" has no test sentence in ${folder}; its first is ${queries[0]?.sceneId}`);
+  // of sentences of one scene the first counts
+  const fitting = there.filter(({ description }) => description.includes(sentence)).reverse();
+  const byScene = new Map(fitting.map((query) => [query.sceneId, query]));
+  const found = splitScenes(folder, "val").flatMap((id) => byScene.get(id) ?? []);
+  if (found.length > 0) return found.slice(0, scenes);
+  throw new UserError(
+    `no test sentence ${sceneId === undefined ? `in ${folder}` : `of ${sceneId}`} contains "${sentence}"; ` +
+      `one is "${there[0]!.description}"`,
+  );
 }
 
 /**
@@ -76,14 +79,18 @@ export async function attentionOfRuns(runs: readonly StoredRun[], choice: Attent
   for (const run of runs) {
     const { config, parameters } = storedParameters(run);
     try {
-      const session = await openSession(config, progress);
-      synthetic ||= session.synthetic;
-      const wanted = chosen(session, choice);
-      for (const [i, [item, query]] of wanted.entries()) {
-        const attention = sceneAttention(parameters, config, session.cache, item, query, session.tokenizer);
+      const folder = dataFolder(config);
+      synthetic ||= existsSync(join(folder, "rooms.json"));
+      const wanted = chosen(folder, config, choice);
+      const ids = wanted.map((query) => query.sceneId);
+      const cache = await prepareScenes(config, progress, 1, ids);
+      const tokenizer = loadTokenizer(config);
+      for (const [i, item] of groupByScene(cache.scenes("val"), wanted).entries()) {
+        const query = item.queries[0]!;
+        const attention = sceneAttention(parameters, config, cache, item, query, tokenizer);
         const frames = attention.views.map((view) => item.scene.entry.frames[view]!);
         const draft = drafts.get(item.scene.id) ?? {
-          scene: await pageScene(session.folder, item.scene.id, frames, {}),
+          scene: await pageScene(folder, item.scene.id, frames, {}),
           grid: attention.grid,
           query,
           maps: [],
