@@ -20,6 +20,22 @@ export const textIn = (file: string): string => (existsSync(file) ? readFileSync
 /** Bytes of a file; -1 when it is not there. */
 export const bytesIn = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? -1;
 
+const UNWRITABLE: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk is full; free some room",
+  EDQUOT: "the quota is used up; free some room",
+  EROFS: "read-only; name another folder",
+  EACCES: "may not be written to; name another folder",
+  ENOTDIR: "a file is where a folder should be; name another folder",
+  EEXIST: "a file is where a folder should be; name another folder",
+};
+
+/** An error met while writing below `folder`, in the user's words where it has a known cause. */
+export function writingError(error: unknown, folder: string): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const why = UNWRITABLE[code ?? ""];
+  return why === undefined ? error : new UserError(`${folder}: ${why} (${message})`);
+}
+
 /** Writes a file so that a reader sees either the old content or the whole new one: temporary name, then rename. */
 export function writeFileAtomic(path: string, content: string | Uint8Array): void {
   mkdirSync(dirname(path), { recursive: true });

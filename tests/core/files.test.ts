@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { writeFileAtomic } from "../../lib/core/files";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { writeFileAtomic, writingError } from "../../lib/core/files";
 
 let folder: string;
 beforeEach(() => {
@@ -35,4 +35,38 @@ test("a write that fails keeps what was there and cleans up", () => {
   expect(() => writeFileAtomic(taken, "text")).toThrow();
   expect(readdirSync(taken)).toEqual(["inside"]);
   expect(readdirSync(folder)).toEqual(["taken"]);
+});
+
+describe("an error of writing", () => {
+  const errorOf = (write: () => void): unknown => {
+    try {
+      write();
+    } catch (error) {
+      return writingError(error, folder);
+    }
+    return undefined;
+  };
+
+  test.runIf(existsSync("/dev/full"))("says that the disk is full", () => {
+    expect(errorOf(() => writeFileSync("/dev/full", "x"))).toMatchObject({
+      name: "UserError",
+      message: expect.stringMatching(/^\/.*: the disk is full; free some room \(ENOSPC: /),
+    });
+  });
+
+  test("says that a file is in the way", () => {
+    writeFileSync(join(folder, "file"), "");
+    const why = /: a file is where a folder should be; name another folder \(E/;
+    expect(errorOf(() => mkdirSync(join(folder, "file"), { recursive: true }))).toMatchObject({
+      message: expect.stringMatching(why),
+    });
+    expect(errorOf(() => mkdirSync(join(folder, "file", "below"), { recursive: true }))).toMatchObject({
+      message: expect.stringMatching(why),
+    });
+  });
+
+  test("of another cause stays what it is", () => {
+    const error = new Error("a bug");
+    expect(writingError(error, folder)).toBe(error);
+  });
 });

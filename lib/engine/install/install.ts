@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../core/errors";
+import { writingError } from "../../core/files";
 import { completeCuda } from "./cuda";
 import { fetchWheels } from "./fetch";
 import { enginesFolder, type Installable, type Installed, MANIFEST, type Manifest } from "./installed";
@@ -44,8 +45,8 @@ async function proveInstalled(name: Installable, driver: number | undefined): Pr
  * Lays an engine out in data/cache/engines and lets it train beside ort-cpu. A folder that is there is replaced when
  * the new one is whole.
  *
- * @throws UserError for a wheel that does not fit, without pip, compiler or driver, and for other numbers than
- *   ort-cpu's
+ * @throws UserError for a wheel that does not fit, without pip, compiler or driver, on a full disk, and for other
+ *   numbers than ort-cpu's
  */
 export async function installEngine(name: Installable, options: InstallOptions): Promise<InstallReport> {
   if (process.platform !== "linux" || process.arch !== "x64")
@@ -56,11 +57,11 @@ export async function installEngine(name: Installable, options: InstallOptions):
   const kind = name === "cuda" ? "cuda" : options.cpu ? "tensorflow-cpu" : "tensorflow-cuda";
   const recipe = RECIPES[kind];
   const { say } = options;
-  mkdirSync(enginesFolder(), { recursive: true });
   const [folder, partial, wheelFolder] = ["", ".partial", ".wheels"].map((end) =>
     join(enginesFolder(), name + end),
   ) as [string, string, string];
   try {
+    mkdirSync(enginesFolder(), { recursive: true });
     rmSync(partial, { recursive: true, force: true });
     const wheels = await fetchWheels(recipe.wheels, options.from, wheelFolder, say);
     mkdirSync(partial);
@@ -82,7 +83,9 @@ export async function installEngine(name: Installable, options: InstallOptions):
     renameSync(partial, folder);
     say("comparing a small training with ort-cpu's");
     return { folder, ...manifest, difference: await proveInstalled(name, recipe.driver) };
+  } catch (error) {
+    throw writingError(error, enginesFolder());
   } finally {
-    for (const rest of [partial, wheelFolder]) rmSync(rest, { recursive: true, force: true });
+    for (const rest of [partial, wheelFolder]) if (existsSync(rest)) rmSync(rest, { recursive: true });
   }
 }

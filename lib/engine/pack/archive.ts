@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../core/errors";
-import { writeFileAtomic } from "../../core/files";
+import { namesIn, writeFileAtomic } from "../../core/files";
 import { findProgram } from "../../core/programs";
 
 /** A folder that is packed. */
@@ -81,7 +81,10 @@ class Parts {
 
 /** tar, then xz, then parts. */
 async function pack(item: Item, folder: string, most: number): Promise<Parts> {
-  const parts = new Parts(folder, `${item.name}.tar.xz`, most);
+  const stem = `${item.name}.tar.xz`;
+  // unpack.sh joins all parts of this name: none of a longer pack before may be left
+  for (const name of namesIn(folder)) if (name.startsWith(`${stem}.`)) rmSync(join(folder, name));
+  const parts = new Parts(folder, stem, most);
   const list = item.members ?? ["."];
   const flags = ["--sort=name", "--owner=0", "--group=0", ...(item.without ?? []).map((p) => `--exclude=${p}`)];
   const tar = spawn(required("tar"), [...flags, "-C", item.folder, "-cf", "-", "--null", "-T", "-"], {

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { UserError } from "../../core/errors";
+import { writingError } from "../../core/files";
 import { findProgram } from "../../core/programs";
 import { inPackage } from "../../core/root";
 import { findInstalled, installCommand } from "../install/installed";
@@ -73,14 +74,24 @@ async function addNode(folder: string): Promise<void> {
 /** Where systems and Chromium keep the Vulkan loader. */
 const LOADER_FOLDERS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/lib/chromium"];
 
+/**
+ * @param errors what npm ls says on stderr
+ * @throws UserError naming packages that are missing or of another version
+ */
+export function requirePackages(errors: string): void {
+  const wrong = [...errors.matchAll(/(?:missing|invalid): ([^\s,]+)/g)].map(([, name]) => name!);
+  if (wrong.length > 0)
+    throw new UserError(`gpu pack: not installed as package.json asks: ${wrong.join(", ")}; npm ci, then pack again`);
+}
+
 /** The lab's tracked files and the packages that it runs on. */
 function labItem(): Item {
   const folder = inPackage();
   const lines = (program: string, ...args: string[]): string[] => {
-    // npm ls ends with 1 where an optional package is left out
-    const { stdout } = spawnSync(program, args, { cwd: folder, encoding: "utf8", maxBuffer: 2 ** 26 });
+    const { stdout, stderr } = spawnSync(program, args, { cwd: folder, encoding: "utf8", maxBuffer: 2 ** 26 });
     if ((stdout ?? "").trim() === "")
       throw new UserError(`gpu pack: ${program} ${args[0]} lists nothing in ${folder}; pack a checkout of the lab`);
+    requirePackages(stderr);
     return stdout.trim().split("\n");
   };
   return {
@@ -114,15 +125,18 @@ echo "laid out; now: $to/s2mllm gpu check"
  * Packs what `gpu check` needs on a machine without a network: Node, the lab with its packages, ONNX Runtime's CUDA
  * provider with CUDA's libraries, kernels for other GPUs blanked, and a Vulkan loader.
  *
- * @throws UserError where `engine install cuda` has not run, and without npm, git, tar or xz
+ * @throws UserError where `engine install cuda` has not run, without npm, git, tar or xz, and where `out` cannot be
+ *   written to or is full
  */
 export async function packForGpu({ out, arch, say }: PackOptions): Promise<PackedPart[]> {
   const cuda = findInstalled("cuda");
   if (cuda === undefined)
     throw new UserError(`gpu pack: CUDA's libraries are not laid out here; ${installCommand("cuda")}, then pack again`);
+  const lab = labItem();
   const staging = join(out, ".staging");
-  rmSync(staging, { recursive: true, force: true });
   try {
+    rmSync(staging, { recursive: true, force: true });
+    mkdirSync(staging, { recursive: true });
     const [node, engine, vulkan] = ["node", "cuda", "vulkan"].map((name) => join(staging, name)) as [
       string,
       string,
@@ -139,7 +153,7 @@ export async function packForGpu({ out, arch, say }: PackOptions): Promise<Packe
     return await packItems(
       [
         { name: "node", folder: node, into: "node" },
-        labItem(),
+        lab,
         { name: "cuda", folder: engine, into: "lab/data/cache/engines/cuda" },
         { name: "vulkan", folder: vulkan, into: "vulkan" },
       ],
@@ -147,7 +161,9 @@ export async function packForGpu({ out, arch, say }: PackOptions): Promise<Packe
       MOST,
       WRAPPER,
     );
+  } catch (error) {
+    throw writingError(error, out);
   } finally {
-    rmSync(staging, { recursive: true, force: true });
+    if (existsSync(staging)) rmSync(staging, { recursive: true });
   }
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { packItems } from "../../../lib/engine/pack/archive";
-import { copyForGpu } from "../../../lib/engine/pack/pack";
+import { copyForGpu, requirePackages } from "../../../lib/engine/pack/pack";
 import { cudaLibrary } from "./made-up";
 
 const top = mkdtempSync(join(tmpdir(), "s2-pack-"));
@@ -51,6 +51,9 @@ test("an engine is made small, cut into parts, checked and laid out as it was", 
   writeFileSync(join(lab, "node_modules", "left-out", "file"), "excluded");
 
   const out = join(top, "out");
+  // of a longer pack before: it would be joined to the new parts
+  mkdirSync(out);
+  writeFileSync(join(out, "cuda.tar.xz.002"), "old");
   const parts = await packItems(
     [
       {
@@ -101,4 +104,17 @@ test("a provider without kernels for the GPU is refused by name", () => {
   expect(() => copyForGpu(engine, join(top, "other"), 120, () => {})).toThrow(
     /libonnxruntime_providers_cuda\.so: no kernels for compute capability 12; name the GPU's own with --arch/,
   );
+});
+
+test("a checkout without one of its packages is not packed", () => {
+  // as npm 10 says it
+  const said = [
+    "npm error code ELSPROBLEMS",
+    "npm error missing: fast-png@6.4.0, required by s2mllm-lab@0.1.0",
+    "npm error A complete log of this run can be found in: a file",
+  ];
+  expect(() => requirePackages(said.join("\n"))).toThrow(
+    "gpu pack: not installed as package.json asks: fast-png@6.4.0; npm ci, then pack again",
+  );
+  expect(() => requirePackages("npm warn something else")).not.toThrow();
 });
