@@ -14,7 +14,7 @@ import {
 import { expectClose, type Result, read } from "../../lib/engine/ort/tests/compare";
 import { evaluateFused, FUSED_CASES } from "../../lib/engine/ort/tests/fused-cases";
 import { evaluate, OP_CASES } from "../../lib/engine/ort/tests/op-cases";
-import { tf } from "../../lib/engine/tf";
+import { adamw, sumSquares, tf } from "../../lib/engine/tf";
 import { readGoldens } from "../../lib/parity/case";
 import { runCase } from "../../lib/parity/run";
 import { leaveOutTensorflow } from "./engines";
@@ -71,6 +71,31 @@ describe.skipIf(leaveOutTensorflow)("on tensorflow (left out where `engine insta
   it.each(Object.entries({ ...OUTSIDE, ...OUTSIDE_COMPUTED }))("refuses %s", async (_, f) => {
     await chooseEngine({ engine: "tensorflow", threads: 1 });
     expect(() => numbersOf(f)).toThrow(/index|indices/i);
+  });
+
+  it("AdamW by TensorFlow's own operation equals the plain one, and its inputs stay as they were", async () => {
+    const numbers = (n: number, at: number): number[] => Array.from({ length: n }, (_, i) => Math.sin(i + at));
+    const run = (): Result[] => {
+      const tensors: Tensor[] = [];
+      // two updates of parameters of three shapes, two rates, with and without decay and clipping
+      for (const update of [1, 2]) {
+        const [correction1, correction2] = [tf.scalar(1 - 0.9 ** update), tf.scalar(1 - 0.999 ** update)];
+        const [beta1, beta2, eps] = [tf.scalar(0.9), tf.scalar(0.999), tf.scalar(1e-8)];
+        const rates = [tf.scalar(0.1), tf.scalar(0.02)];
+        [[5], [3, 4], []].forEach((shape, i) => {
+          const size = shape.reduce((n, d) => n * d, 1);
+          const of = (at: number): Tensor => tf.tensor(numbers(size, at * update), shape);
+          const [param, grad, m] = [of(1), of(2), of(3)] as [Tensor, Tensor, Tensor];
+          const v = of(4).square();
+          const scalars = { lr: rates[i % 2]!, beta1, beta2, eps, correction1, correction2 };
+          for (const more of [{}, { weightDecay: tf.scalar(0.5) }, { gradScale: tf.scalar(0.3) }])
+            tensors.push(...adamw(param, grad, m, v, { ...scalars, ...more }));
+          tensors.push(param, grad, m, v, sumSquares(grad));
+        });
+      }
+      return read(tensors);
+    };
+    expectClose(await on("tensorflow", run), await on("cpu", run), 1e-6, "AdamW");
   });
 
   it("windows over an image agree where tfjs reaches another height than width", async () => {

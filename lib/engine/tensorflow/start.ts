@@ -1,6 +1,7 @@
 import { restoreGradients, tf } from "tfjs-backend-ort/ops";
 import { findInstalled, installCommand } from "../install/installed";
 import { loadTensorflow, PACKAGE } from "../install/tensorflow";
+import { registerAdamW } from "./adamw";
 import { freeEarly } from "./free-early";
 import { registerFused } from "./fused";
 import { wrapKernels } from "./kernels";
@@ -23,6 +24,7 @@ export function startTensorflow(threads: number | undefined): void {
   restoreGradients();
   wrapKernels();
   registerFused();
+  registerAdamW();
   freeEarly(() => tf.getBackend() === "tensorflow");
   started = true;
 }
