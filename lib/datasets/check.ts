@@ -316,6 +316,24 @@ export function geometryLines(folder: string, scenes: readonly SceneCheck[]): st
   ];
 }
 
+/** What a folder without a scene holds instead; undefined where it is empty or has some of a data set's files. */
+function strangeContent(folder: string): string | undefined {
+  const known = [
+    ...["scans", ...pickleFolders.filter((name) => name !== "")].map((name) => join(folder, name)),
+    ...splits.map((split) => sceneListFile(folder, split)),
+    labelMapFile(folder),
+  ];
+  const sentences = sets.some((set) => splits.some((split) => sentenceFile(folder, set, split) !== undefined));
+  const names = namesIn(folder).filter((name) => name !== basename(datasetFile(folder)));
+  if (names.length === 0 || sentences || known.some((path) => existsSync(path))) return undefined;
+  const shown = names.slice(0, 5).map((name) => `"${name}"`);
+  return (
+    `${folder}: no scan in a layout that the lab reads; it holds ${shown.join(", ")}` +
+    `${names.length > shown.length ? ` and ${names.length - shown.length} more` : ""}. Name the folder that holds ` +
+    "scans/, or one folder a scene with frames, depth, poses and intrinsics: data/README.md has the layouts"
+  );
+}
+
 /** Opens every scene. */
 async function lookAtScenes(
   found: Findings,
@@ -400,10 +418,16 @@ export async function checkScans(
       ? others.map(({ kind, ids }) => `${kind}: ${ids.length} scans`)
       : [`scans: ${there.length} folders`]),
   );
+  const captures = there.length === 0 ? await found.list(() => foreignCaptures(folder)) : [];
+  found.problems.push(...captures);
+  const strange = there.length + captures.length === 0 ? await found.attempt(() => strangeContent(folder)) : undefined;
+  if (strange !== undefined) {
+    const { recognised, problems } = found;
+    const nothing = await lookAtScenes(found, [], new Map(), imageSize, progress);
+    return { recognised, missing: [], problems: [...problems, strange], listed: 0, sentences: {}, ...nothing };
+  }
   const lists = await checkLists(found, others, there);
   const ids = lists.size === 0 ? there : [...new Set([...lists.values()].flat())];
-  const captures = ids.length === 0 ? await found.list(() => foreignCaptures(folder)) : [];
-  found.problems.push(...captures);
   if (ids.length === 0 && captures.length === 0)
     found.missing.push({
       what: "scans",

@@ -221,6 +221,20 @@ describe("what is missing is said to whom it is missing", () => {
     expect(splitScenes(data.folder, "val")).toEqual(["scene0011_00"]);
   });
 
+  test("a folder of other things is named, with what it holds: nobody is sent for ScanNet", async () => {
+    data.file("holiday.jpg", "x");
+    data.file("more/notes.txt", "x");
+    const { problems, missing } = await checkScans(data.folder, 6);
+    expect(missing).toEqual([]);
+    expect(problems).toEqual([
+      expect.stringMatching(/no scan in a layout that the lab reads; it holds "holiday.jpg", "more".*data\/README.md/),
+    ]);
+    // with one of ScanNet's files it is a download that goes on
+    data.file("scannetv2_val.txt", "scene0011_00\n");
+    expect((await checkScans(data.folder, 6)).problems).toEqual([]);
+    expect(await todoOf()).toMatch(/ScanNet's official list/);
+  });
+
   test("ARKitScenes' captures get ARKitScenes' advice", async () => {
     await writeCapture(data.folder);
     expect(await todoOf()).toMatch(
