@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { resolveConfig } from "../config/resolve";
+import { changedConfig, resolveConfig } from "../config/resolve";
 import type { S2Config } from "../config/schema";
 import { unknownName } from "../core/errors";
 import { writeFileAtomic } from "../core/files";
@@ -8,6 +8,7 @@ import { Rng } from "../core/rng";
 import { inProject } from "../core/root";
 import { prepareScenes } from "../dataloader/prepare";
 import { RoomsConfig, roomSets } from "../datasets/rooms/config";
+import { makeNamedRooms } from "../datasets/rooms/make";
 import { allPhrases, sentencePhrases } from "../datasets/rooms/phrases";
 import { chooseEngine } from "../engine/choose";
 import type { tf } from "../engine/tf";
@@ -40,6 +41,9 @@ const spec = {
     json: { type: Boolean, help: "print one JSON document" },
   },
 } as const;
+
+/** Where the pictures of a decoder with an encoder of its own lie; made when they are not there. */
+const otherRooms = `data/rooms/${roomSets.pretraining.name}`;
 
 const parts = ["tokenizer", "vision", "reconstruction"] as const;
 
@@ -116,9 +120,15 @@ export async function run(args: string[]): Promise<number> {
     summary.vision = { steps: options.steps, seed, ...result.heldOut };
   }
   if (wanted.includes("reconstruction")) {
-    const cache = await prepareScenes(config, progress);
+    // a decoder with an encoder of its own has seen none of the rooms that the model trains on
+    const on =
+      config.reconstruction.ownEncoder === true ? changedConfig(config, [`data.folder=${otherRooms}`]) : config;
+    if (on !== config) await makeNamedRooms(otherRooms, progress);
+    const cache = await prepareScenes(on, progress);
     await chooseEngine();
-    const options = { steps: values.steps ?? 1200, scenes: 4, views: 4, learningRate: 1e-3, seed };
+    // a tower that trains in each step makes a picture several times as dear
+    const batch = on === config ? { scenes: 4, views: 4 } : { scenes: 2, views: 3 };
+    const options = { steps: values.steps ?? 1200, ...batch, learningRate: 1e-3, seed };
     const lines: MetricsLine[] = [];
     const result = await pretrainReconstruction(config, cache, options, (line) => lines.push(line), progress);
     const about = {

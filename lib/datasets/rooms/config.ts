@@ -198,6 +198,16 @@ export const roomSets = {
   duplicates: { ...test, name: "duplicates", detector: { ...trueBoxes, duplicate: 1 } },
   /** Planted errors of annotation: what a perfect model scores where a tenth of the labels are wrong. */
   "mislabelled-test": { ...test, name: "mislabelled-test", wrongLabels: 0.1 },
+  /** Pictures that a reconstruction decoder is pretrained on behind an encoder of its own: rooms of no other set. */
+  pretraining: {
+    name: "pretraining",
+    seed: 7,
+    trainRooms: 500,
+    testRooms: 40,
+    trainSentences: 1,
+    testSentences: 1,
+    layouts: 1,
+  },
   /** A handful of rooms for tests. */
   tiny: { name: "tiny", trainRooms: 6, testRooms: 3, trainSentences: 16, testSentences: 12, lostPoseEvery: 3 },
 } as const satisfies Record<string, z.input<typeof RoomsConfig>>;
