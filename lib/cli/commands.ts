@@ -18,6 +18,7 @@ export const commands: Commands = {
   ground: { about: "answer one sentence on one scene of a folder", load: () => import("./ground") },
   runs: { about: "list, show, compare and remove this machine's runs", load: () => import("./runs") },
   explore: { about: "pages of answers and attention of one run or two", load: () => import("./explore") },
+  probe: { about: "what a run's tokens and attention know of geometry", load: () => import("./probe") },
   study: { about: "run what is missing of a study and print its table", load: () => import("./study") },
   start: { about: "everything at nano size: data, training, notebooks, report", load: () => import("./start") },
   notebooks: { about: "run or check the notebooks, with or without Jupyter", load: () => import("./notebooks") },
