@@ -9,7 +9,9 @@ import { uniformFrames } from "./datasets/frame-sampling";
 import { openScene, readWholeViews, type ScanNetScene } from "./datasets/scannet";
 import type { View } from "./datasets/scene";
 import type { Grounding } from "./eval/ask";
+import type { Correspondence } from "./eval/correspondence";
 import { type ErrorCase, perfectScore } from "./eval/errors";
+import type { PointmapProbe } from "./eval/pointmap-probe";
 import type { Model, ModelRequest } from "./model-session";
 import { type Shown, show } from "./notebook/display";
 import { watchTraining } from "./notebook/live-training";
@@ -37,7 +39,9 @@ import type { GroundingTable } from "./report/grounding";
 import { kindTable } from "./report/kinds";
 import { type PaperTable, paperTables } from "./report/paper";
 import { checkTable, parametersTable } from "./report/plain-tables";
+import type { Probed } from "./report/probes";
 import { departureTable, runTable } from "./report/sections";
+import { studyTables } from "./report/study-tables";
 import type { Table } from "./report/table";
 import { type Prediction, readAnswers } from "./runs/answers";
 import {
@@ -108,6 +112,9 @@ function results(study?: string, { variant, ...filter }: RowFilter = {}): Result
   );
 }
 
+const runsNamed = (runs: readonly (StoredRun | string)[]): StoredRun[] =>
+  runs.map((run) => (typeof run === "string" ? findRun(run) : run));
+
 /**
  * The lab: scenes, models, studies, their rows, the paper's tables, and figures.
  *
@@ -150,6 +157,8 @@ export const lab = {
       ...study,
       /** Its finished rows. */
       rows: (filter: RowFilter = {}): ResultRow[] => results(name, filter),
+      /** In the paper's own layout beside the paper's figures; "not run" with its cost where there is no row. */
+      tables: (rows: readonly ResultRow[] = results(name)): Table[] => studyTables(study, rows),
       /** Runs what is missing, in a notebook with live curves, and returns all its rows. */
       run: async (options: StudyRunOptions): Promise<ResultRow[]> => {
         // loaded here: the engine is not needed to read and draw
@@ -263,12 +272,31 @@ export const lab = {
       import("./report/grounding"),
     ]);
     const named = [run ?? []].flat();
-    const runs = (named.length === 0 ? [lastTrained()] : named).map((each) =>
-      typeof each === "string" ? findRun(each) : each,
-    );
+    const runs = runsNamed(named.length === 0 ? [lastTrained()] : named);
     await chooseEngine();
     const title = `Attention of ${runs.map(({ record }) => describeRun(record)).join(" and ")}`;
     return { title, page: await attentionOfRuns(runs, { sceneId: scene, sentence, progress: cellProgress() }) };
+  },
+  /** What trained runs know of geometry, computed from their weights; runs by id, beside each other. */
+  probes: {
+    /** Linear probe: frozen projected tokens → local pointmap, on rooms that it was not fitted on. */
+    async pointmap(...runs: (StoredRun | string)[]): Promise<Probed<PointmapProbe>> {
+      const [{ chooseEngine }, { pointmapProbes }] = await Promise.all([
+        import("./engine/choose"),
+        import("./report/probes"),
+      ]);
+      await chooseEngine();
+      return pointmapProbes(runsNamed(runs), { progress: cellProgress() });
+    },
+    /** Weight of inter-view attention on views that show the same place, per head. */
+    async correspondence(...runs: (StoredRun | string)[]): Promise<Probed<Correspondence>> {
+      const [{ chooseEngine }, { correspondences }] = await Promise.all([
+        import("./engine/choose"),
+        import("./report/probes"),
+      ]);
+      await chooseEngine();
+      return correspondences(runsNamed(runs), { progress: cellProgress() });
+    },
   },
   /** Kept inter-view attention of one patch; without a request, of the first scene that has maps on file. */
   attentionMap(request?: AttentionRequest): AttentionData {

@@ -4,20 +4,21 @@ import { chooseEngine, sayUnusedGpu } from "../engine/choose";
 import { contrastTable } from "../report/contrasts";
 import { compareWithAnswers } from "../report/figure-set";
 import { watched } from "../report/live/watch";
-import { paperTables } from "../report/paper";
 import { runTable } from "../report/sections";
+import { paperTableOf, studyTables } from "../report/study-tables";
 import { toText } from "../report/table";
 import { publishRows } from "../runs/publish";
 import { localRows, readRows } from "../runs/results";
 import type { ResultRow } from "../runs/row";
 import { settingsHash } from "../runs/settings";
 import { contradictions } from "../studies/contradictions";
-import { studyNamed } from "../studies/definitions";
+import { studies, studyNamed } from "../studies/definitions";
 import { failuresOf } from "../studies/failures";
 import { finishedRows, missingJobs } from "../studies/finished";
 import { type Job, jobConfig, jobsOf, protocolOf, seedsOf } from "../studies/job";
 import { planLines, plannedSeeds, planOf, protocolLines } from "../studies/plan";
 import { runProtocol, runStudy, type StudyRunOptions } from "../studies/run";
+import type { Study } from "../studies/types";
 import { requireMemory } from "../train/estimate";
 import { failureSignatures } from "../train/signatures";
 import { listOf, parseOptions, wholeNumber, wrongUsage } from "./options";
@@ -57,7 +58,11 @@ const spec = {
       help: "run only the I-th of N parts (1/N to N/N), as one task of a Slurm job array does; they share data/runs",
     },
     set: { type: [String], value: "PATH=VALUE", help: "change one config value in every run" },
-    plan: { type: Boolean, help: "run nothing; print the protocol, and what its runs cost" },
+    list: { type: Boolean, help: "run nothing; print the name and the question of every study" },
+    plan: {
+      type: Boolean,
+      help: "run nothing; print the protocol, what its runs cost, and its tables as far as there are rows",
+    },
     watch: { type: Boolean, help: "show arms, curves and failure signatures on a page of this machine, until it ends" },
     publish: {
       type: Boolean,
@@ -154,6 +159,12 @@ function shownProgress(): Pick<StudyRunOptions, "onBoard" | "onProgress"> {
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = parseOptions(spec, args);
   const [name] = positionals;
+  if (values.list === true) {
+    const all: readonly Study[] = Object.values(studies);
+    if (values.json === true) printJson(all.map(({ name, question, paperTable }) => ({ name, question, paperTable })));
+    else printLines(all.map(({ name, question }) => `${name.padEnd(18)} ${question}`));
+    return 0;
+  }
   if (name === undefined || positionals.length > 1) throw wrongUsage(spec, "takes the name of one study");
   const study = studyNamed(name);
   const choice: Choice = {
@@ -179,7 +190,15 @@ export async function run(args: string[]): Promise<number> {
       ...(jobs.length === 0 || preset === choice.preset ? [] : [{ jobs }]),
     ].map(({ jobs: own }) => ({ plan: planOf(own), first: own[0]! }));
     if (values.json === true) printJson({ ...study, plans: plans.map(({ plan }) => plan) });
-    else printLines([...protocolLines(study), ...plans.flatMap(({ plan, first }) => planLines(plan, first))]);
+    else {
+      const finished = [...finishedRows(name, jobs.length === 0 ? [] : jobsWith(preset, [])).values()].flat();
+      printLines([
+        ...protocolLines(study),
+        ...plans.flatMap(({ plan, first }) => planLines(plan, first)),
+        "",
+        studyTables(study, finished).map(toText).join("\n\n"),
+      ]);
+    }
     return 0;
   }
   const seeds = choice.seeds ?? plannedSeeds(name, choice.preset);
@@ -206,8 +225,10 @@ export async function run(args: string[]): Promise<number> {
       ...failureSignatures(rows, []).map((text) => `failure signature: ${text}`),
     ]);
     if (asStated) printLines([toText(contrastTable(study, rows)), ""]);
-    const paper = Object.entries(paperTables).find(([key]) => key === study.paperTable)?.[1];
-    printLines([toText(paper === undefined ? runTable(rows) : compareWithAnswers(rows, paper))]);
+    const paper = paperTableOf(study);
+    const tables =
+      paper === undefined ? [runTable(rows)] : [...studyTables(study, rows), compareWithAnswers(rows, paper)];
+    printLines([tables.map(toText).join("\n\n")]);
   }
   return 0;
 }

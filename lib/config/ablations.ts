@@ -17,6 +17,8 @@ export const ablations = {
     positions: { coordinates: false, rays: false },
     lossWeights: { anchor: 0, anchorAttention: 0 },
   },
+  /** Without the losses on anchors, to lay over an arm that cannot satisfy them. */
+  "no-anchor": { lossWeights: { anchor: 0, anchorAttention: 0 } },
   /** φ of box centres off, the rest kept. */
   "no-box-phi": { positions: { boxCentres: false } },
   "no-phi": { positions: { coordinates: false } },
@@ -83,6 +85,7 @@ export const ablations = {
   "phi-x0.3": { positions: { coordinateScale: 0.3 } },
   "phi-x3": { positions: { coordinateScale: 3 } },
   "phi-x10": { positions: { coordinateScale: 10 } },
+  "psi-x0.3": { positions: { rayScale: 0.3 } },
   "psi-x3": { positions: { rayScale: 3 } },
   "psi-x10": { positions: { rayScale: 10 } },
   /** Other rooms to train on; lib/datasets/rooms/config.ts says what is special about each. */

@@ -15,6 +15,7 @@ import {
 } from "../studies/paired";
 import { boxNames } from "./figures/theme";
 import { type PaperRow, type PaperTable, paperCell, paperName, paperValue, sourcesNote } from "./paper";
+import { rowsByColumn } from "./paper-columns";
 import { type Column, decimal, signed, type Table } from "./table";
 
 /** One line of a comparison, unrounded; undefined where nothing was measured or the paper's figure is unknown. */
@@ -23,6 +24,12 @@ export interface ComparisonRow {
   readonly data: string;
   readonly synthetic: boolean;
   readonly proposals: ResultRow["proposals"];
+  /** The evaluation; of a table whose columns are of several, one of them. */
+  readonly split: string;
+  /** What else tells rows apart that are never averaged: version of the protocol and of the code, and of the data. */
+  readonly protocol: number;
+  readonly numerics: number;
+  readonly dataFingerprint: string;
   readonly setting: string;
   readonly variant: string;
   readonly metric: string;
@@ -163,7 +170,7 @@ export function compareRows(
   only?: readonly string[],
 ): ComparisonRow[] {
   const known = paper.rows.flatMap((r) => (r.variant === undefined ? [] : [r.variant]));
-  return groupRows(rows).flatMap((group) => {
+  return groupRows(rowsByColumn(rows, paper)).flatMap((group) => {
     const extra =
       paper.reference === undefined ? [] : [...new Set(group.map(labelOf))].filter((v) => !known.includes(v));
     const variants = [...known, ...extra].filter((v) => only?.includes(v) ?? true);
@@ -192,6 +199,10 @@ export function compareRows(
             data: some.data,
             synthetic: some.synthetic,
             proposals: some.proposals,
+            split: some.split,
+            protocol: some.protocol,
+            numerics: some.numerics,
+            dataFingerprint: some.dataFingerprint,
             setting: settingOf(variant, mine, theirs),
             variant,
             metric,
@@ -266,6 +277,9 @@ const numberColumns = [
   "data",
   "synthetic",
   "proposals",
+  "split",
+  "protocol",
+  "numerics",
   "setting",
   "variant",
   "metric",
@@ -285,6 +299,26 @@ const numberColumns = [
 /** Every column is there, also where no line has a value for it. */
 function numbersOf(lines: readonly ComparisonRow[]): ColumnTable {
   return table(Object.fromEntries(numberColumns.map((key) => [key, lines.map((l) => l[key])])));
+}
+
+/**
+ * What a line was measured on beside its data's name: the evaluation ("val" goes without saying) and the boxes, where
+ * they are not the columns', and what tells it from the others: protocol, older code, another version of the data.
+ */
+export function placeOf(
+  line: ComparisonRow,
+  { cells }: Pick<PaperTable, "cells">,
+  all: readonly ComparisonRow[],
+): string {
+  const { split, proposals, protocol, numerics: version, dataFingerprint } = line;
+  const several = all.some((other) => other.data === line.data && other.dataFingerprint !== dataFingerprint);
+  return [
+    ...(cells !== undefined || split === "val" ? [] : [` (${split})`]),
+    ...(cells !== undefined ? [] : [`, ${boxNames[proposals]}`]),
+    ...(protocol === 0 ? [] : [`, protocol ${protocol}`]),
+    ...(version === numerics ? [] : [`, numerics ${version}`]),
+    ...(several ? [`, version ${dataFingerprint.slice(0, 8)} of the data`] : []),
+  ].join("");
 }
 
 /**
@@ -335,7 +369,7 @@ export function compare(
       n: measured ? String(l.n) : "",
       seeds: measured ? String(l.seeds) : "",
       preset: measured ? l.preset : "",
-      data: measured ? `${l.data}, ${boxNames[l.proposals]}${l.synthetic ? ", synthetic" : ""}` : "",
+      data: measured ? `${l.data}${placeOf(l, paper, lines)}${l.synthetic ? ", synthetic" : ""}` : "",
     };
   });
   return {

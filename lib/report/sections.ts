@@ -1,6 +1,6 @@
 import { departures, switchOf } from "../config/departures";
 import { labelOf, type ResultRow } from "../runs/row";
-import { studies } from "../studies/definitions";
+import { studyNamed } from "../studies/definitions";
 import { type AnswersOf, groupRows, mainGroups } from "../studies/groups";
 import type { TrainingRun } from "../train/metrics-log";
 import { compare, compareRows, originNotes } from "./compare";
@@ -13,6 +13,7 @@ import { trainingFigure } from "./figures/training";
 import { kindTable } from "./kinds";
 import { type PaperTable, type PaperTableName, paperTables } from "./paper";
 import { paperLayout } from "./paper-layout";
+import { studyTables } from "./study-tables";
 import { decimal, type Table } from "./table";
 
 /** A part of the report page. */
@@ -64,6 +65,7 @@ export function runTable(rows: readonly ResultRow[]): Table {
       number("n", "n"),
       number("acc25", "Acc@0.25 (%)"),
       number("acc50", "Acc@0.5 (%)"),
+      number("wrongWords", "wrong words (%)"),
       number("random", "random (%)"),
       number("bound", "upper bound (%)"),
       text("engine", "engine"),
@@ -84,6 +86,7 @@ export function runTable(rows: readonly ResultRow[]): Table {
       n: String(r.n),
       acc25: decimal(r.metrics.acc25),
       acc50: decimal(r.metrics.acc50),
+      wrongWords: decimal(r.metrics.wrongWords),
       random: decimal(r.baselines.random),
       bound: decimal(r.upperBound.acc25),
       engine: r.engine,
@@ -130,7 +133,8 @@ const tableIds = Object.keys(paperTables) as PaperTableName[];
 /** Rows that stand beside one of the paper's tables: those of its study. */
 function rowsBeside(id: PaperTableName, rows: readonly ResultRow[]): ResultRow[] {
   // the full model's row also stands in Table 1
-  if (id === "table1") return rows.filter((r) => r.study === "table5" && labelOf(r) === "full");
+  if (id === "table1" && rows.every((r) => r.study !== id))
+    return rows.filter((r) => r.study === "table5" && labelOf(r) === "full");
   return rows.filter((r) => r.study === id);
 }
 
@@ -154,13 +158,8 @@ function tableSection(id: PaperTableName, { rows, answersOf }: ReportInput): Sec
 function notRun(rows: readonly ResultRow[]): Section[] {
   const missing = tableIds.filter((id) => rowsBeside(id, rows).length === 0);
   if (missing.length === 0) return [];
-  const commands = missing.map((id) => {
-    const study = Object.hasOwn(studies, id) ? `: s2mllm study ${id}` : "";
-    return `${paperTables[id].title}${study}`;
-  });
-  return [
-    { id: "not-run", heading: "The paper's tables without a run", text: commands.join("\n"), tables: [], figures: [] },
-  ];
+  const tables = missing.flatMap((id) => studyTables(studyNamed(id), []));
+  return [{ id: "not-run", heading: "The paper's tables without a run", tables, figures: [] }];
 }
 
 /** Everything that the report shows below its first screen, in order; the first of them says what is run. */

@@ -5,6 +5,7 @@ import { namesIn, textIn } from "../core/files";
 import { inProject } from "../core/root";
 import { answersName, publishedAnswers } from "./answers";
 import { mapsName, publishedMaps, readAttention } from "./attention";
+import { costName, publishedCost } from "./cost";
 import { adopt, writeDurable } from "./durable";
 import { RunFolder, type RunRecord, readRecord, runsFolder } from "./folder";
 import { dropRows, publishedRows, resultsFolder, rowsIn, runRowsFile, updateRows } from "./results";
@@ -51,6 +52,14 @@ function publishMaps(run: string, leftOut: string[]): string[] {
   });
 }
 
+/** Copies what a run cost, where it was measured. */
+function publishCost(run: string): string[] {
+  const from = join(runsFolder(), run, costName);
+  if (!existsSync(from)) return [];
+  adopt(publishedCost(run), (temporary) => copyFileSync(from, temporary));
+  return [publishedCost(run)];
+}
+
 /** What a published row stands for: one made again, by other code or on another engine, takes its place. */
 const standsFor = (row: ResultRow): string =>
   canonicalJson([
@@ -65,23 +74,25 @@ const standsFor = (row: ResultRow): string =>
     row.proposals,
   ]);
 
-/** Removes the answers and maps of rows that no published row has any more. */
+/** Removes the answers, maps and costs of rows that no published row has any more. */
 function removeUnused(replaced: readonly ResultRow[]): string[] {
   const rows = publishedRows();
   const answers = new Set(rows.map((row) => publishedAnswers(row)));
   const runs = new Set(rows.map((row) => row.run));
   const unused = [
     ...replaced.map((row) => publishedAnswers(row)).filter((file) => !answers.has(file)),
-    ...[...new Set(replaced.map((row) => row.run))].filter((run) => !runs.has(run)).map((run) => publishedMaps(run)),
+    ...[...new Set(replaced.map((row) => row.run))]
+      .filter((run) => !runs.has(run))
+      .flatMap((run) => [publishedMaps(run), publishedCost(run)]),
   ].filter((path) => existsSync(path));
   for (const path of unused) rmSync(path, { recursive: true });
   return unused;
 }
 
 /**
- * Moves rows of this machine's runs, with their answers and attention maps, to the published ones; rows of the same
- * evaluations are replaced. Answers are copied first and what is local goes last, so that a stop in between leaves no
- * row without its answers. Weights and logs stay in the run's folder.
+ * Moves rows of this machine's runs, with their answers, attention maps and costs, to the published ones; rows of the
+ * same evaluations are replaced. Answers are copied first and what is local goes last, so that a stop in between leaves
+ * no row without its answers. Weights and logs stay in the run's folder.
  *
  * @param rows of this machine, as a study's `finishedRows` gives them
  * @throws UserError when there are none, or one has no answers
@@ -106,6 +117,7 @@ export function publishRows(study: string, rows: readonly ResultRow[]): Publishe
     for (const { from, to } of answers) adopt(to, (temporary) => copyFileSync(from, temporary));
     const leftOut: string[] = [];
     const maps = runs.flatMap((run) => publishMaps(run, leftOut));
+    const costs = runs.flatMap((run) => publishCost(run));
     const file = join(resultsFolder(), `${study}.jsonl`);
     const fresh = new Map(rows.map((row) => [standsFor(row), row]));
     const replaced: ResultRow[] = [];
@@ -126,7 +138,7 @@ export function publishRows(study: string, rows: readonly ResultRow[]): Publishe
         if (!waiting.some((row) => from.endsWith(answersName(row)))) rmSync(from);
       if (run.trained !== undefined) run.seal(run.trained);
     }
-    const files = [file, ...answers.map(({ to }) => to), ...maps, ...removed];
+    const files = [file, ...answers.map(({ to }) => to), ...maps, ...costs, ...removed];
     return { rows, replaced: replaced.length, files, leftOut };
   } finally {
     for (const run of held) run.close();

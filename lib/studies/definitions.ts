@@ -118,7 +118,10 @@ export const studies = {
   viewpoint: {
     name: "viewpoint",
     question: "Do φ and ψ help where a quarter of the sentences state a viewpoint?",
-    variants: on("viewpoint-rooms", ["full", "again", "no-phi", "no-psi", "no-mpe", "no-box-phi"]),
+    variants: on("viewpoint-rooms", [
+      ...["full", "again", "no-phi", "no-psi", "no-mpe", "no-box-phi"],
+      ...["no-anchor", "no-phi+no-anchor", "no-psi+no-anchor", "no-mpe+no-anchor"],
+    ]),
     protocol: {
       ...usual,
       hypothesis:
@@ -129,17 +132,24 @@ export const studies = {
         ...each(on("viewpoint-rooms", ["no-phi", "no-mpe", "no-box-phi"]), "lower", "viewpoint-rooms"),
         { arm: "viewpoint-rooms+no-psi", against: "viewpoint-rooms", expected: "within" },
         { arm: "viewpoint-rooms+no-phi", against: "viewpoint-rooms+no-mpe", expected: "open" },
+        ...each(on("viewpoint-rooms+no-phi", ["no-anchor"]), "lower", "viewpoint-rooms+no-anchor"),
+        ...each(on("viewpoint-rooms+no-psi", ["no-anchor"]), "within", "viewpoint-rooms+no-anchor"),
+        ...each(on("viewpoint-rooms+no-mpe", ["no-anchor"]), "lower", "viewpoint-rooms+no-anchor"),
       ],
       primary: { ...usual.primary, sentences: "viewpoint" },
       looks: [8, 12],
-      controls: [sameAgainText, "the anchor-blind bound of viewpoint sentences, in the data card"],
+      controls: [
+        sameAgainText,
+        "the anchor-blind bound of viewpoint sentences, in the data card",
+        "the four cells without the anchor losses, which arms without φ cannot satisfy",
+      ],
       evaluations: ["val", "test", "test-phi-off", "test-psi-off", "test-mpe-off"],
     },
   },
   "position-scale": {
     name: "position-scale",
     question: "Do encodings that dominate the visual features cost semantics (the second break condition)?",
-    variants: ["full", "again", "phi-x0.3", "phi-x3", "phi-x10", "psi-x3", "psi-x10"],
+    variants: ["full", "again", "phi-x0.3", "phi-x3", "phi-x10", "psi-x0.3", "psi-x3", "psi-x10"],
     protocol: {
       ...usual,
       hypothesis:
@@ -147,7 +157,7 @@ export const studies = {
         "along and nothing differ.",
       contrasts: [
         sameAgain,
-        ...each(["phi-x0.3", "phi-x3", "psi-x3"], "within"),
+        ...each(["phi-x0.3", "phi-x3", "psi-x0.3", "psi-x3"], "within"),
         ...each(["phi-x10", "psi-x10"], "lower"),
       ],
       primary: { ...usual.primary, sentences: "attribute" },
@@ -161,7 +171,8 @@ export const studies = {
   },
   "attention-overlap": {
     name: "attention-overlap",
-    question: "Does Attn help where an object's class and its relation show in different views?",
+    question:
+      "Does Attn help where an object's class and its relation show in different views (third break condition)?",
     variants: [
       ...on("frames-4", ["full", "again", "no-attn", "inter-only", "intra-only"]),
       ...on("frames-4+neighbours", ["full", "no-attn"]),
@@ -202,6 +213,22 @@ export const studies = {
       })),
       primary: { ...usual.primary, sentences: "relations" },
       controls: ["full against no-sg with true geometry", "holes-90: the one arm in which all three are spoilt"],
+    },
+  },
+  "sg-tower": {
+    name: "sg-tower",
+    question: "Does SG help where it reaches the vision tower, as in the paper?",
+    variants: ["full", "no-phi"].flatMap((arm) => on(arm, ["full", "no-sg"])).concat(["again"]),
+    protocol: {
+      ...usual,
+      preset: "nano-tower",
+      hypothesis:
+        "With adapters in the tower and a decoder that never saw its features, L_recon starts far above its floor, " +
+        "so that SG has something to teach: tokens should hold more geometry (probe pointmap), and grounding may gain " +
+        "where φ is missing. With φ on patches geometry is given already, and nothing may differ.",
+      contrasts: [sameAgain, ...each(["no-sg"], "open"), ...each(on("no-phi", ["no-sg"]), "lower", "no-phi")],
+      primary: { ...usual.primary, sentences: "relations" },
+      controls: [sameAgainText, "the linear probe of both arms: without a difference there SG taught nothing"],
     },
   },
   "few-views": {
@@ -249,6 +276,37 @@ export const studies = {
       contrasts: [sameAgain, ...each(["video-3d-llm"], "open"), ...each(["language-only", "no-mpe-boxes"], "lower")],
       looks: [8, 12],
       controls: [sameAgainText, "the rows' own baselines (random, right class at random) and the card's rule oracles"],
+    },
+  },
+  table1: {
+    name: "table1",
+    question: "How does it do on ScanRefer's sentences: unique and multiple, at IoU 0.25 and 0.5?",
+    paperTable: "table1",
+    variants: ["full", "again", "video-3d-llm"],
+    protocol: {
+      ...usual,
+      hypothesis:
+        "Full is above Video-3D-LLM where several objects are of the class (paper: 46.6 against 45.3), and alike " +
+        "where the class is unique. At IoU 0.5 the detector's boxes bound both.",
+      contrasts: [sameAgain, { arm: "video-3d-llm", against: "full", expected: "lower" }],
+      primary: { ...usual.primary, proposals: "detector" },
+      looks: [8, 12],
+      controls: [sameAgainText, "each row's upper bound: what any choice among the detector's boxes could reach"],
+    },
+  },
+  table3: {
+    name: "table3",
+    question: "What does it cost: parameters that train, time of a step and of an answer, memory?",
+    paperTable: "table3",
+    variants: ["full", "no-sg", "video-3d-llm"],
+    protocol: {
+      ...usual,
+      hypothesis:
+        "SG adds about a tenth to a training step (paper) and nothing to an answer; at this size its share may be " +
+        "larger, since the decoder does not shrink with the model. Accuracy is there to say what the cost buys.",
+      contrasts: each(["no-sg", "video-3d-llm"], "open"),
+      controls: ["what is counted at 7B stands apart from what is measured; times are of machines with other work"],
+      evaluations: ["val", "test"],
     },
   },
   table2: {

@@ -6,20 +6,30 @@ export type AnswersOf = (row: ResultRow) => readonly Prediction[] | undefined;
 
 /**
  * Runs that may be averaged: the same preset and starting weights on the same data with the same proposals, by the same
- * protocol. Of several runs of one label and seed the one of the newest numerics counts, the last of those.
+ * protocol and code that computes alike. Of several runs of one label and seed the last counts.
  */
 export function groupRows(rows: readonly ResultRow[]): ResultRow[][] {
   const groups = new Map<string, Map<string, ResultRow>>();
   for (const row of rows) {
-    const { preset, weights, data, dataFingerprint, synthetic, split, splitFingerprint, proposals, protocol } = row;
+    const {
+      preset,
+      weights,
+      data,
+      dataFingerprint,
+      synthetic,
+      split,
+      splitFingerprint,
+      proposals,
+      protocol,
+      numerics,
+    } = row;
     const key = JSON.stringify([
       ...[preset, weights, data, dataFingerprint, synthetic],
-      ...[split, splitFingerprint, proposals, protocol],
+      ...[split, splitFingerprint, proposals, protocol, numerics],
     ]);
     if (!groups.has(key)) groups.set(key, new Map());
     const group = groups.get(key)!;
     const run = `${labelOf(row)}|${row.seed}`;
-    if ((group.get(run)?.numerics ?? 0) > row.numerics) continue;
     group.delete(run);
     group.set(run, row);
   }
@@ -27,11 +37,15 @@ export function groupRows(rows: readonly ResultRow[]): ResultRow[][] {
 }
 
 /**
- * The largest groups of each data set: what a figure of that data set shows, true boxes first where groups are alike.
+ * The largest groups of each data set: what a figure of that data set shows; where groups are alike true boxes first,
+ * then newer numerics.
  */
 export function mainGroups(rows: readonly ResultRow[]): ResultRow[][] {
   const groups = groupRows(rows).sort(
-    (a, b) => b.length - a.length || Number(a[0]!.proposals !== "gt") - Number(b[0]!.proposals !== "gt"),
+    ([a, ...more], [b, ...others]) =>
+      others.length - more.length ||
+      Number(a!.proposals !== "gt") - Number(b!.proposals !== "gt") ||
+      b!.numerics - a!.numerics,
   );
   return [...new Map(groups.reverse().map((group) => [group[0]!.data, group])).values()].reverse();
 }

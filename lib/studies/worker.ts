@@ -9,6 +9,7 @@ import { boundsOf, scoreAnswers, unknownWords } from "../eval/score";
 import { openSession, type Session } from "../eval/session";
 import { answersName, bestBoxes, type Prediction, packAnswers } from "../runs/answers";
 import { type AttentionMap, mapsName } from "../runs/attention";
+import { costName, type RunCost } from "../runs/cost";
 import { RunFolder } from "../runs/folder";
 import { putRows, rowsIn, runRowsFile } from "../runs/results";
 import { labelOf, type ResultRow } from "../runs/row";
@@ -114,6 +115,25 @@ function keepMap(run: RunFolder, session: Session, { parameters }: FineTuned): v
   run.write(`${mapsName}/${map.sceneId}.json`, JSON.stringify({ ...about, ...map } satisfies AttentionMap));
 }
 
+/** What the training, and the answers to `rows`, took. */
+function keepCost(
+  run: RunFolder,
+  engine: string,
+  { steps, seconds }: FineTuned,
+  rows: readonly ResultRow[],
+  milliseconds: number,
+): void {
+  const threads = Number(process.env.S2_ENGINE_THREADS ?? 0);
+  const cost: RunCost = {
+    engine,
+    ...(threads > 0 ? { threads } : {}),
+    stepSeconds: seconds / steps,
+    answerSeconds: milliseconds / 1000 / rows.reduce((n, row) => n + row.n, 0),
+    peakMB: process.resourceUsage().maxRSS / 1024,
+  };
+  run.write(costName, `${JSON.stringify(cost, null, 2)}\n`);
+}
+
 /** @throws UserError where rooms speak in phrases that the preset's tokenizer has no token for */
 function refuseUnknownWords(scenes: readonly SceneSentences[], { synthetic, tokenizer }: Session, job: Job): void {
   const share = tokenizer.unknownShare(scenes.flatMap(({ queries }) => queries.map((query) => query.description)));
@@ -145,6 +165,7 @@ async function runJob(job: Job, progress: ProgressSink, stop: AbortSignal): Prom
     refuseUnknownWords(train, session, job);
     const { scenes, prompt } = encodeScenes(train, session.tokenizer, config);
     const name = `${job.variant} seed ${job.seed}`;
+    const trains = run.trained === undefined;
     const trained = await fineTune({
       config,
       cache: session.cache,
@@ -157,7 +178,10 @@ async function runJob(job: Job, progress: ProgressSink, stop: AbortSignal): Prom
     });
     for (const evaluation of missing) {
       const asked = evaluation === "val" ? session : await openSession(evaluationConfig(config, evaluation), progress);
-      putRows(run.file(runRowsFile), evaluate(job, evaluation, run, asked, trained, progress));
+      const began = performance.now();
+      const rows = evaluate(job, evaluation, run, asked, trained, progress);
+      putRows(run.file(runRowsFile), rows);
+      if (trains && evaluation === "val") keepCost(run, engine, trained, rows, performance.now() - began);
     }
     if (job.variant === "full" && job.seed === 0) keepMap(run, session, trained);
     run.seal(run.trained!);

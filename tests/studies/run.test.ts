@@ -10,6 +10,7 @@ import { runsFolder, storedRuns, trainedOf } from "../../lib/runs/folder";
 import { localRows, readRows, runRowsFile } from "../../lib/runs/results";
 import { labelOf, ResultRow } from "../../lib/runs/row";
 import { studyNamed } from "../../lib/studies/definitions";
+import { failuresOf } from "../../lib/studies/failures";
 import { jobConfig } from "../../lib/studies/job";
 import { runStudy } from "../../lib/studies/run";
 import { newRun } from "../../lib/train/identify";
@@ -222,6 +223,12 @@ describe("running", () => {
     await expect(runStudy("table5", options)).rejects.toThrow(
       /^1 of 2 runs failed \(1 finished and kept\):\n {2}no-sg-s0: .*(EEXIST|ENOTDIR)/,
     );
+    // kept with its error, for the next call to tell
+    const [kept, ...more] = failuresOf([job, { ...job, variant: "no-lg" }]);
+    expect(more).toEqual([]);
+    expect(kept).toMatchObject({ ...job, error: expect.stringMatching(/EEXIST|ENOTDIR/) });
+    expect(Date.now() - Date.parse(kept!.at)).toBeLessThan(600_000);
+    expect(failuresOf([{ ...job, set: [] }])).toEqual([]);
     rmSync(broken);
     expect(localRows().map((r) => r.variant)).toEqual(["no-lg", "no-lg"]);
     expect(storedRuns().map(({ record }) => record.variant)).toEqual(["no-lg"]);
