@@ -111,8 +111,8 @@ export function costTable(
     ],
     notes: [
       "Measured: medians over runs, each on one thread beside other work, of a machine without a GPU; an answer is a " +
-        "sentence's share of a scene whose sentences are answered together; memory is the most that the run's process " +
-        "had. A cell is empty where a run's cost was not kept.",
+        "sentence's share of a scene whose sentences are answered together; memory is the most that the run's " +
+        "process had. A cell is empty where a run's cost was not kept.",
       `Counted: from shapes. A100-hours and seconds are operations over ${100 * a100.reached} % of ` +
         `${a100.flops / 1e12} TFLOP/s, one pass over ScanRefer's ${sentences.toLocaleString("en")} training ` +
         "sentences (the paper trains on joint sets, how many sentences is not known), one pass of the model for an " +

@@ -144,12 +144,13 @@ function tableSection(id: PaperTableName, { rows, answersOf }: ReportInput): Sec
   if (beside.length === 0) return [];
   const paper = paperTables[id];
   const comparison = compare(beside, paper, answersOf);
+  const compares = "acc25" in paper.columns && beside.some((row) => labelOf(row) !== paper.reference);
   return [
     {
       id,
       heading: paper.title,
       tables: paperLayout(comparison.lines, paper),
-      figures: paper.reference === undefined ? [] : ablationFigures(beside, paper, answersOf),
+      figures: compares ? ablationFigures(beside, paper, answersOf) : [],
       details: { summary: "Every difference with its interval, verdict and number of sentences", tables: [comparison] },
     },
   ];

@@ -28,14 +28,10 @@ export const publishedCost = (run: string): string => join(resultsFolder(), "cos
 export function readCost(run: string): RunCost | undefined {
   const file = [join(runsFolder(), run, costName), publishedCost(run)].find((path) => existsSync(path));
   if (file === undefined) return undefined;
-  const remedy = "delete it; the run's row stays, without a cost";
-  let value: unknown;
   try {
-    value = JSON.parse(readFileSync(file, "utf8"));
+    return RunCost.parse(JSON.parse(readFileSync(file, "utf8")));
   } catch (error) {
-    throw new UserError(`${file}: not JSON (${(error as Error).message}); ${remedy}`);
+    const why = error instanceof z.ZodError ? problemsOf(error) : `not JSON (${(error as Error).message})`;
+    throw new UserError(`${file}: ${why}; delete it; the run's row stays, without a cost`);
   }
-  const parsed = RunCost.safeParse(value);
-  if (!parsed.success) throw new UserError(`${file}: ${problemsOf(parsed.error)}; ${remedy}`);
-  return parsed.data;
 }

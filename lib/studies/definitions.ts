@@ -224,8 +224,8 @@ export const studies = {
       preset: "nano-tower",
       hypothesis:
         "With adapters in the tower and a decoder that never saw its features, L_recon starts far above its floor, " +
-        "so that SG has something to teach: tokens should hold more geometry (probe pointmap), and grounding may gain " +
-        "where φ is missing. With φ on patches geometry is given already, and nothing may differ.",
+        "so that SG has something to teach: tokens should hold more geometry (probe pointmap), and grounding may " +
+        "gain where φ is missing. With φ on patches geometry is given already, and nothing may differ.",
       contrasts: [sameAgain, ...each(["no-sg"], "open"), ...each(on("no-phi", ["no-sg"]), "lower", "no-phi")],
       primary: { ...usual.primary, sentences: "relations" },
       controls: [sameAgainText, "the linear probe of both arms: without a difference there SG taught nothing"],

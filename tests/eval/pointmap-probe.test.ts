@@ -102,7 +102,7 @@ describe("on rooms", () => {
     expect(off / seen).toBeLessThan(0.03);
   }, 300_000);
 
-  test("features of pictures tell where their patches lie, on other rooms, and rooms that are not there are refused", async () => {
+  test("features of pictures tell where patches of other rooms lie; without rooms it is refused", async () => {
     const session = await world.session(world.config(small));
     const trainer = world.trainer(session);
     const probe = probePointmaps(trainer.parameters, session.config, session.cache, { fit: 6, test: 2 });

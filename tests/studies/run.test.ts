@@ -143,6 +143,7 @@ describe("running", () => {
     expect(readdirSync(folder).sort()).toEqual([
       "answers",
       "attention",
+      "cost.json",
       eventsName,
       "generation_config.json",
       "manifest.json",
