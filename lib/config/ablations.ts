@@ -98,6 +98,21 @@ export const ablations = {
   "frames-24": { data: { frames: 24 } },
   /** Baseline: sentence and boxes only. */
   "language-only": { data: { blind: true }, reconstruction: { enabled: false }, lossWeights: { recon: 0 } },
+  /** Baseline: a transformer over sentence and boxes, without and with the boxes' true classes; 32 tokens for boxes. */
+  "boxes-only": {
+    data: { boxes: "plain", frames: 2 },
+    structure: { interView: false, intraView: false },
+    positions: { rays: false },
+    reconstruction: { enabled: false },
+    lossWeights: { recon: 0 },
+  },
+  "boxes-labels": {
+    data: { boxes: "labelled", frames: 2 },
+    structure: { interView: false, intraView: false },
+    positions: { rays: false },
+    reconstruction: { enabled: false },
+    lossWeights: { recon: 0 },
+  },
   /**
    * Video-3D-LLM at this preset's size: no structure module, no ψ, no reconstruction, no language loss on grounding, φ
    * behind the pooling. The additions that nano needs to learn at all are kept.

@@ -322,6 +322,8 @@ export const DataConfig = z.strictObject({
   trainScenes: z.int().min(1).optional(),
   /** The language-only baseline: all vision features are zero. */
   blind: z.boolean().default(false),
+  /** Baseline: in place of the views one token a proposal, with its place and size, and its class where "labelled". */
+  boxes: z.enum(["plain", "labelled"]).optional(),
   /** "masked": pixels without depth have no position. "released": they count as the camera's centre, without a ray. */
   depthHoles: z.enum(["masked", "released"]).default("masked"),
   /** Proposals at test: ground-truth boxes, or the detector's file. */

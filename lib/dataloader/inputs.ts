@@ -6,6 +6,7 @@ import { turnPoints } from "../geometry/rigid";
 import { voxelsOf } from "../geometry/voxels";
 import type { ModelInputs } from "../model/inputs";
 import type { EncodedSentence, SharedPrompt } from "../model/prompt";
+import { boxMembership, writeBoxes } from "./box-tokens";
 import { spoilPositions } from "./poor-geometry";
 import type { PreparedScene, ProposalSource, SceneCache } from "./prepared-scenes";
 import { placesOf } from "./record";
@@ -96,6 +97,7 @@ export function membership(
   config: S2Config,
   source: ProposalSource,
 ): Uint8Array {
+  if (config.data.boxes !== undefined) return boxMembership(scene, views.length, cache.dims, source);
   const counts = scene.patchCounts(source, views);
   return objectPatches(counts, scene.boxes(source).length, cache.dims.patchPixels, config.objects);
 }
@@ -154,21 +156,28 @@ export function makeInputs(
     if (boxes.length > O)
       throw new UserError(`scene ${scene.id}: ${boxes.length} proposals do not fit the batch's ${O}`);
     const { record } = scene;
-    item.views.forEach((view, v) => {
-      const at = b * V + v;
-      if (seesPixels) normalisePixels(record.pixels(view), seen, at * image ** 2 * 3);
-      else if (!config.data.blind) seen.set(record.features(view), at * N * C);
-      xyz.set(record.patchXyz(view), at * places * 3);
-      known.set(record.patchKnown(view), at * places);
-      spoilPositions(
-        xyz.subarray(at * places * 3, (at + 1) * places * 3),
-        known.subarray(at * places, (at + 1) * places),
-        positions,
-        scene.id,
-        view,
-      );
-      rays.set(record.rays(view), at * M * 3);
-    });
+    if (config.data.boxes !== undefined)
+      writeBoxes(item, cache.dims, config, source, {
+        features: seen.subarray(b * V * N * C),
+        xyz: xyz.subarray(b * V * N * 3),
+        known: known.subarray(b * V * N),
+      });
+    else
+      item.views.forEach((view, v) => {
+        const at = b * V + v;
+        if (seesPixels) normalisePixels(record.pixels(view), seen, at * image ** 2 * 3);
+        else if (!config.data.blind) seen.set(record.features(view), at * N * C);
+        xyz.set(record.patchXyz(view), at * places * 3);
+        known.set(record.patchKnown(view), at * places);
+        spoilPositions(
+          xyz.subarray(at * places * 3, (at + 1) * places * 3),
+          known.subarray(at * places, (at + 1) * places),
+          positions,
+          scene.id,
+          view,
+        );
+        rays.set(record.rays(view), at * M * 3);
+      });
     const members = membership(item, cache, config, source);
     boxes.forEach((box, o) => {
       const own = members.subarray(o * V * N, (o + 1) * V * N);

@@ -104,6 +104,7 @@ const notPrepared: readonly string[] = [
   "neighbours",
   "trainScenes",
   "blind",
+  "boxes",
   "proposals",
 ] satisfies (keyof S2Config["data"])[];
 

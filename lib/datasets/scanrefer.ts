@@ -1,8 +1,15 @@
 import { z } from "zod";
 import { UserError } from "../core/errors";
 import { parsed, parseJson } from "./json-file";
-import { checkSceneId, type Query, relationKinds } from "./scene";
+import { type Clause, checkSceneId, clauseKinds, type Query, relationKinds } from "./scene";
 import { wholeNumber, wordsOf } from "./words";
+
+/** A clause as S2-Rooms' files have it. */
+export const ClauseForm: z.ZodType<Clause> = z.strictObject({
+  kind: z.enum(clauseKinds),
+  anchors: z.array(z.int().min(0)),
+  negated: z.boolean().optional(),
+});
 
 const Entry = z.looseObject({
   scene_id: z.string(),
@@ -18,6 +25,7 @@ const Entry = z.looseObject({
       anchor_ids: z.array(z.int()),
       anchors_types: z.array(z.string()),
       truth: z.int().optional(),
+      clauses: z.array(ClauseForm).optional(),
     })
     .optional(),
 });
@@ -36,7 +44,8 @@ function isRoomsField(v: unknown): boolean {
     Array.isArray(v.anchor_ids) &&
     v.anchor_ids.every(Number.isSafeInteger) &&
     isTexts(v.anchors_types) &&
-    (v.truth === undefined || Number.isSafeInteger(v.truth))
+    (v.truth === undefined || Number.isSafeInteger(v.truth)) &&
+    (v.clauses === undefined || z.array(ClauseForm).safeParse(v.clauses).success)
   );
 }
 
@@ -104,6 +113,7 @@ export function readScanRefer(file: string, scenes?: ReadonlySet<string>): Query
         anchorIds: e.s2_rooms?.anchor_ids ?? [],
         anchorWords: e.s2_rooms?.anchors_types ?? [],
         ...(e.s2_rooms?.truth === undefined ? {} : { truth: e.s2_rooms.truth }),
+        ...(e.s2_rooms?.clauses === undefined ? {} : { clauses: e.s2_rooms.clauses }),
         sameClass: referred.get(`${e.scene_id}|${category}`)!.size,
       }),
     );

@@ -77,7 +77,7 @@ export interface Scene {
   readonly leftOut: ReadonlyMap<string, string>;
 }
 
-/** The kinds of sentence: Sr3D's relations, view-dependent ones, and plain attributes. */
+/** The kinds of sentence: Sr3D's relations, view-dependent ones, plain attributes, and several clauses together. */
 export const relationKinds = [
   "attribute",
   "closest",
@@ -88,8 +88,31 @@ export const relationKinds = [
   "allocentric",
   "view",
   "viewpoint",
+  "several",
 ] as const;
 export type RelationKind = (typeof relationKinds)[number];
+
+/** What a clause of a sentence with several of them may say of an object. */
+export const clauseKinds = [
+  "closest",
+  "farthest",
+  "near",
+  "far",
+  "nearer",
+  "between",
+  "on",
+  "left",
+  "right",
+  "taller",
+] as const;
+
+/** A clause of a sentence; "left" and "right" are those of who stands at the first anchor and faces the second. */
+export interface Clause {
+  readonly kind: (typeof clauseKinds)[number];
+  /** Two for "nearer" (than to the second), "between", "left" and "right", else one. */
+  readonly anchors: readonly number[];
+  readonly negated?: boolean | undefined;
+}
 
 /** One referring sentence. */
 export interface Query {
@@ -111,6 +134,8 @@ export interface Query {
   readonly anchorIds: readonly number[];
   /** The words that name each anchor in `description`, such as "table"; same order as `anchorIds`. */
   readonly anchorWords: readonly string[];
+  /** What a sentence of kind "several" says, where the file says. */
+  readonly clauses?: readonly Clause[];
   /**
    * Objects of the target's class in the scene, target included: ReferIt3D's stimulus id; of ScanRefer's those that
    * are referred to, until the scene is known.

@@ -56,7 +56,7 @@ const pinned: Record<string, readonly [number, string]> = {
   "sg-geometry": [1, "a8b86d589436"],
   "few-views": [1, "796bb5a4a83b"],
   frames: [1, "d7aff19e9090"],
-  baselines: [1, "4d607c648548"],
+  baselines: [1, "99491a178037"],
   table1: [1, "0d78a2231d84"],
   table3: [1, "fd423ddeadaa"],
   table2: [1, "17d6a6c98d85"],

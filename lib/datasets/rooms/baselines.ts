@@ -3,12 +3,15 @@ import { answerPairs } from "../pairs";
 import type { Proposal, Query, RelationKind, SceneObject } from "../scene";
 import { classes } from "./classes";
 import type { RoomsConfig } from "./config";
+import { oracleAnswer } from "./oracle";
 import { floorDistance, type Named, statementsOf } from "./relations";
 import type { ClassName } from "./shapes";
 
 /** What can be said about a test question without a model. */
 export interface Room {
   readonly objects: readonly SceneObject[];
+  /** Their colours. */
+  readonly colours: readonly string[];
   readonly proposals: readonly Proposal[];
   /** Ids of the objects that relations may ask for or name; all when absent. */
   readonly shown?: ReadonlySet<number>;
@@ -57,6 +60,8 @@ export interface KindBaseline {
    * better.
    */
   readonly anchorBlindBound?: number;
+  /** True classes, colours and boxes, the sentence read by its template: the upper bound of the set. */
+  readonly ruleOracle: number;
   /** Accuracy of simple rules that ignore the anchor. */
   readonly rules: Readonly<Record<string, number>>;
   /** Sentence pairs for pair accuracy. */
@@ -91,6 +96,10 @@ export function baselines(
       return [name, mean(hits)] as const;
     });
     const relational = kind !== "attribute";
+    const oracle = mine.map((q) => {
+      const { objects, colours } = rooms.get(q.sceneId)!;
+      return oracleAnswer(q, objects, colours, margins) === q.targetId ? 1 : 0;
+    });
     const reachable = (q: Query): number => {
       const { shown } = rooms.get(q.sceneId)!;
       const may = (id: number): boolean => shown === undefined || shown.has(id);
@@ -103,7 +112,9 @@ export function baselines(
       n: mine.length,
       randomObject: mean(mine.map((q) => 1 / rooms.get(q.sceneId)!.objects.length)),
       classOracle: mean(mine.map((q) => 1 / groupOf(q).length)),
-      anchorBlindBound: relational ? mean(mine.map((q) => 1 / reachable(q))) : undefined,
+      ruleOracle: mean(oracle),
+      // what several clauses could ask of others in the room is not listed
+      anchorBlindBound: relational && kind !== "several" ? mean(mine.map((q) => 1 / reachable(q))) : undefined,
       rules: Object.fromEntries(rules),
       pairs: answerPairs(mine).length,
       changes: relational ? changeShare(mine) : undefined,

@@ -9,6 +9,7 @@ import { type Query, relationKinds } from "../scene";
 import { baselines, type KindBaseline, type ProposalBaseline, proposalBaseline, type Room } from "./baselines";
 import { classes, classesOf, classNames, colourNames } from "./classes";
 import { type RoomsManifest, readManifest } from "./make";
+import { naturalWords } from "./natural";
 import { sentencePhrases } from "./phrases";
 import { finishedRoom, shownBy } from "./scan";
 import { measureVisibility, type Visibility } from "./visibility";
@@ -53,7 +54,11 @@ export interface RoomsFacts {
   readonly framesLost: number;
   readonly mix: { readonly train: ReadonlyMap<string, number>; readonly val: ReadonlyMap<string, number> };
   readonly distinctSentences: number;
+  /** Different ones when classes, colours and numbers are not told apart. */
+  readonly distinctForms: number;
   readonly wordsPerSentence: number;
+  /** Share of the sentences by their words: below 5, from 5 to 9, …. */
+  readonly lengths: readonly number[];
   readonly kinds: readonly KindBaseline[];
   readonly proposals: ProposalBaseline;
   readonly visibility: Visibility;
@@ -68,6 +73,25 @@ function mixOf(queries: readonly Query[]): Map<string, number> {
       return n === 0 ? [] : [[kind, n / queries.length] as const];
     }),
   );
+}
+
+/** A sentence without its classes, colours and numbers. */
+function masked(text: string): string {
+  const nouns = [...classNames.map((name) => classes[name].plural), ...classNames].join("|");
+  return text
+    .replace(new RegExp(`\\b(?:${nouns})\\b`, "g"), "C")
+    .replace(new RegExp(`\\b(?:an? )?(?:${colourNames.join("|")})\\b`, "g"), "K")
+    .replace(/\b(?:one|two|three|four|five|six)(?= (?:K )?C\b)/g, "N");
+}
+
+/** Words of a bin. */
+const bin = 5;
+
+function histogram(lengths: readonly number[]): number[] {
+  const most = Math.max(...lengths);
+  return Array.from({ length: Math.floor(most / bin) + 1 }, (_, i) => {
+    return lengths.filter((n) => Math.floor(n / bin) === i).length / lengths.length;
+  });
 }
 
 /**
@@ -90,7 +114,8 @@ export async function measureRooms(folder: string, views: number, patch: number)
         record.objects.map((o) => o.pixels),
         config,
       );
-      return [s.id, { objects: s.objects, proposals: readProposals(folder, s.id), shown }];
+      const colours = record.objects.map(({ colour }) => colour);
+      return [s.id, { objects: s.objects, colours, proposals: readProposals(folder, s.id), shown }];
     }),
   );
   const val = readScanRefer(join(folder, "ScanRefer_filtered_val.json"));
@@ -104,7 +129,9 @@ export async function measureRooms(folder: string, views: number, patch: number)
     framesLost: scenes.reduce((n, s) => n + s.skippedFrames.length, 0),
     mix: { train: mixOf(train), val: mixOf(val) },
     distinctSentences: new Set(worded.map((q) => q.description)).size,
+    distinctForms: new Set(worded.map((q) => masked(q.description))).size,
     wordsPerSentence: mean(worded.map((q) => q.tokens.length)),
+    lengths: histogram(worded.map((q) => q.tokens.length)),
     kinds: baselines(val, rooms, config.margins),
     proposals: proposalBaseline(val, rooms),
     visibility: await measureVisibility(scenes, views, config.image, patch),
@@ -221,7 +248,9 @@ export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = [])
     "",
     `${facts.distinctSentences} different sentences among the ${manifest.sentences.train || manifest.sentences.val} ` +
       `of the ${manifest.rooms.train === 0 ? "test" : "training"} rooms, ` +
-      `${facts.wordsPerSentence.toFixed(1)} words on average, made of ${sentencePhrases.length} phrases. ` +
+      `${facts.distinctForms} where classes, colours and numbers are not told apart; ` +
+      `${facts.wordsPerSentence.toFixed(1)} words and marks on average, made of ` +
+      `${config.natural === true ? `${naturalWords.length} words` : `${sentencePhrases.length} phrases`}. ` +
       `Share of each kind (relations: ${percent(relational(mix.train))}% train, ` +
       `${percent(relational(mix.val))}% test):`,
     "",
@@ -233,6 +262,11 @@ export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = [])
         percent(mix.val.get(k.kind)),
         rulesOfKind(m)[k.kind] ?? "",
       ]),
+    ),
+    "",
+    ...table(
+      ["words and marks", ...facts.lengths.map((_, i) => `${bin * i} to ${bin * i + bin - 1}`)],
+      [["sentences %", ...facts.lengths.map(percent)]],
     ),
     "",
     "Distances are between box centres in the floor plane. For each room, class and kind of relation the " +
@@ -248,6 +282,8 @@ export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = [])
     "",
     "Percent right on the test rooms with ground-truth boxes. Anchor-blind bound: one of the objects that a " +
       "sentence of this class and kind could mean; no guess that ignores the anchor is expected to do better. " +
+      "Rule oracle: the sentence read by its template (several clauses: by its annotation), with true classes, " +
+      "colours and boxes; the set's upper bound. " +
       "Changes: two sentences of one room, class and kind with different anchors have different answers.",
     "",
     ...table(
@@ -258,6 +294,7 @@ export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = [])
         "right class at random",
         "anchor-blind bound",
         "best rule below",
+        "rule oracle",
         "answer changes",
         "pairs",
       ],
@@ -270,6 +307,7 @@ export function cardText(facts: RoomsFacts, control: readonly ControlRow[] = [])
           percent(k.classOracle),
           percent(k.anchorBlindBound),
           percent(best),
+          percent(k.ruleOracle),
           percent(k.changes),
           String(k.pairs),
         ];
@@ -367,6 +405,9 @@ function rulesOfKind(m: RoomsManifest["config"]["margins"]): Partial<Record<stri
     view:
       `seen from the middle of the room towards the anchor, at least ${m.view} m farther to that side than ` +
       "any other of its class, and in front",
+    several:
+      "each clause is true or untrue by a margin of everything of the class (near: within 1.3 m, not near: beyond " +
+      "1.8 m; far: 2.6 and 2.1 m; taller: by 0.15 m; the others as in other sets), and all together are true of one",
     viewpoint:
       `the only one of its class on that side of who stands at the first anchor and faces the second, by ${m.view} m ` +
       "or more",

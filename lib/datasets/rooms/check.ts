@@ -9,8 +9,10 @@ import { readSceneList } from "../scannet";
 import { readScanRefer } from "../scanrefer";
 import type { Query, SceneObject } from "../scene";
 import { classes } from "./classes";
+import { satisfying } from "./clauses";
 import { type RoomsManifest, readManifest } from "./make";
-import { allPhrases } from "./phrases";
+import { naturalWords } from "./natural";
+import { allPhrases, words } from "./phrases";
 import { statementsOf } from "./relations";
 import type { ClassName } from "./shapes";
 
@@ -38,6 +40,7 @@ const splits = [
 ] as const;
 
 const phrases = new Set(allPhrases);
+const natural = new Set([...naturalWords, ".", ","]);
 const longest = Math.max(...allPhrases.map((p) => p.split(" ").length));
 
 /** Can the sentence be laid out with phrases of the inventory? */
@@ -64,17 +67,25 @@ function problemOf(
   const target = objects[query.targetId];
   if (target === undefined) return `${where}: object ${query.targetId} is not in ${id} (0 to ${objects.length - 1})`;
   if (target.label !== query.category) return `${where}: object ${query.targetId} is a ${target.label}`;
-  if (!isPhrased(query.description)) return `${where}: not made of the known phrases`;
+  const several = query.relation === "several";
+  const known = several ? words(query.description).every((word) => natural.has(word)) : isPhrased(query.description);
+  if (!known) return `${where}: not made of the known phrases`;
   if (query.relation === undefined || query.relation === "attribute") return undefined;
   const named = query.anchorIds.map((id) => objects[id]);
   if (named.some((o) => o === undefined || classes[o.label as ClassName]?.role !== "anchor"))
     return `${where}: an anchor is not there`;
   const group = objects.filter((o) => o.label === query.category);
+  const { margins } = manifest.config;
+  const wrong = `${where}: the scene's geometry does not give object ${query.targetId} alone`;
+  if (several) {
+    const there = satisfying(query.clauses ?? [], group, objects, margins);
+    return there?.length === 1 && there[0] === query.targetId ? undefined : wrong;
+  }
   const answers = statementsOf(
     query.relation,
     group,
     named.map((o) => o!),
-    manifest.config.margins,
+    margins,
   ).filter(
     (r) =>
       r.anchors.length === query.anchorIds.length &&
@@ -82,9 +93,7 @@ function problemOf(
       (r.kind !== "viewpoint" || r.anchors.every((id, i) => id === query.anchorIds[i])) &&
       (r.side === undefined || query.description.includes(r.side)),
   );
-  return answers.length === 1 && answers[0]!.answer === (query.truth ?? query.targetId)
-    ? undefined
-    : `${where}: the scene's geometry does not give object ${query.targetId} alone`;
+  return answers.length === 1 && answers[0]!.answer === (query.truth ?? query.targetId) ? undefined : wrong;
 }
 
 /**

@@ -94,6 +94,8 @@ export const RoomsConfig = z.strictObject({
   walk: z.number().gt(0).max(1).optional(),
   /** No frame that shows the class of what a sentence asks for shows an anchor that it names. */
   splitEvidence: z.boolean().optional(),
+  /** Descriptions of several clauses in ScanRefer's manner, in place of `mix` (natural.ts). */
+  natural: z.boolean().optional(),
   /** Share of the test sentences whose annotation names another object of the class than the sentence means. */
   wrongLabels: z.number().min(0).max(1).optional(),
   /** Error of the written poses: metres and degrees, standard deviation of each axis. */
@@ -161,6 +163,9 @@ export const roomSets = {
   /** Twice as many frames, so that 16 and 24 can be seen. */
   "frames-24": { name: "frames-24", frames: 24 },
   "frames-24-test": { ...test, name: "frames-24-test", frames: 24 },
+  /** Descriptions of several clauses, as long and varied as ScanRefer's: pronouns, two anchors, negation. */
+  natural: { name: "natural", natural: true },
+  "natural-test": { ...test, name: "natural-test", natural: true, testSentences: 12 },
   /** For transfer, never trained on: smaller and emptier rooms, a phone's narrow view, poor depth and poses. */
   "arkit-like": {
     ...test,

@@ -117,7 +117,8 @@ export interface NamedObject {
 export function templateSet(kind: RelationKind, side: Side | undefined, lone: boolean): TemplateSet {
   if (kind === "view" || kind === "viewpoint") return side!;
   if (kind === "attribute") return lone ? "unique" : "coloured";
-  if (kind === "vertical" || kind === "allocentric") throw new RangeError(`S2-Rooms has no "${kind}" sentences`);
+  if (kind === "vertical" || kind === "allocentric" || kind === "several")
+    throw new RangeError(`S2-Rooms has no "${kind}" sentences`);
   return kind;
 }
 
@@ -144,6 +145,48 @@ export function phrase(
     A2: second?.label ?? "",
   };
   return templates[set][wording]!.map((word) => (isSlot(word) ? fill[word as (typeof slots)[number]] : word)).join(" ");
+}
+
+/** What a sentence says by its template. */
+export interface Reading {
+  readonly set: TemplateSet;
+  readonly label: ClassName;
+  /** Of the object that is asked for, where it is said. */
+  readonly colour?: ColourName;
+  readonly anchors: readonly NamedObject[];
+}
+
+const patterns = (Object.entries(templates) as [TemplateSet, readonly (readonly string[])[]][]).flatMap(
+  ([set, wordings]) =>
+    wordings.map((template) => {
+      const form: Record<string, string> = {
+        C: `(?<C>${classNames.join("|")})`,
+        CS: `(?<CS>${classNames.map(pluralPhrase).join("|")})`,
+        K: `(?<K>${colourNames.join("|")})`,
+        A: `(?<A>${classNames.join("|")})`,
+        K2: `(?<K2>${colourNames.join("|")})`,
+        A2: `(?<A2>${classNames.join("|")})`,
+      };
+      return { set, pattern: new RegExp(`^${template.map((word) => form[word] ?? word).join(" ")}$`) };
+    }),
+);
+
+/** Reads a sentence of the templates; undefined for any other. */
+export function readPhrase(text: string): Reading | undefined {
+  for (const { set, pattern } of patterns) {
+    const found = pattern.exec(text)?.groups as Partial<Record<(typeof slots)[number], string>> | undefined;
+    if (found === undefined) continue;
+    const label = found.C ?? classNames.find((name) => pluralPhrase(name) === found.CS);
+    const anchor = (label_?: string, colour?: string): NamedObject[] =>
+      label_ === undefined ? [] : [{ label: label_ as ClassName, colour: colour as ColourName }];
+    return {
+      set,
+      label: label as ClassName,
+      ...(found.A === undefined && found.K !== undefined ? { colour: found.K as ColourName } : {}),
+      anchors: [...anchor(found.A, found.K), ...anchor(found.A2, found.K2)],
+    };
+  }
+  return undefined;
 }
 
 /** Words and punctuation marks, as ScanRefer's `token` lists them. */

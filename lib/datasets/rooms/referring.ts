@@ -43,6 +43,7 @@ export function scanReferJson(rooms: readonly RoomRecord[]): string {
           anchor_ids: s.anchors,
           anchors_types: s.anchors.map((a) => room.objects[a]!.label),
           ...(s.truth === undefined ? {} : { truth: s.truth }),
+          ...(s.clauses === undefined ? {} : { clauses: s.clauses }),
         },
       };
     });

@@ -47,6 +47,19 @@ export function seenFacing(anchor: Named, object: Named): { readonly ahead: numb
   return { ahead: fx * object.box[0] + fy * object.box[1], left: -fy * object.box[0] + fx * object.box[1] };
 }
 
+/** Metres ahead and to the left of someone who stands at one object and faces another. */
+export function viewedFrom(
+  stand: Named,
+  faced: Named,
+  object: Named,
+): { readonly ahead: number; readonly left: number } {
+  const length = floorDistance(stand, faced);
+  const fx = (faced.box[0] - stand.box[0]) / length;
+  const fy = (faced.box[1] - stand.box[1]) / length;
+  const [x, y] = [object.box[0] - stand.box[0], object.box[1] - stand.box[1]];
+  return { left: -fy * x + fx * y, ahead: fx * x + fy * y };
+}
+
 type Margins = RoomsConfig["margins"];
 
 /** `closest` and `farthest`: centre distance in the floor plane, the second one a stated margin away. */
@@ -116,14 +129,8 @@ export function relationsOf(group: readonly Named[], anchors: readonly Named[], 
  * there by the margin `view`; every other one lies on the other side or in line.
  */
 function byViewpoint(group: readonly Named[], stand: Named, faced: Named, m: Margins): Relation[] {
-  const length = floorDistance(stand, faced);
-  if (length < m.anchorGap) return [];
-  const fx = (faced.box[0] - stand.box[0]) / length;
-  const fy = (faced.box[1] - stand.box[1]) / length;
-  const places = group.map((o) => {
-    const [x, y] = [o.box[0] - stand.box[0], o.box[1] - stand.box[1]];
-    return { id: o.id, left: -fy * x + fx * y, ahead: fx * x + fy * y };
-  });
+  if (floorDistance(stand, faced) < m.anchorGap) return [];
+  const places = group.map((o) => ({ id: o.id, ...viewedFrom(stand, faced, o) }));
   const sides = {
     left: (o: (typeof places)[number]) => o.left,
     right: (o: (typeof places)[number]) => -o.left,

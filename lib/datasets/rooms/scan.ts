@@ -11,6 +11,7 @@ import { writePly } from "../../io/ply";
 import { encodePng16 } from "../../io/png16";
 import { BoxForm } from "../box-file";
 import { parsed, parseJson } from "../json-file";
+import { ClauseForm } from "../scanrefer";
 import { type Proposal, relationKinds } from "../scene";
 import { cameraOf, disturbed, walk } from "./cameras";
 import { type ColourName, colourNames } from "./classes";
@@ -18,6 +19,7 @@ import { configHash, planRooms, type RoomPlan, type RoomsConfig } from "./config
 import { detect } from "./detector";
 import { drawLayout, type Layout, type RoomObject } from "./layout";
 import { meshOf } from "./mesh";
+import { describeObjects } from "./natural";
 import { render } from "./render";
 import { expose } from "./sensor";
 import { mislabelled, type RoomSentence, richness, type Shown, writeSentences } from "./sentences";
@@ -69,6 +71,7 @@ const RoomRecordFile: z.ZodType<RoomRecord> = z.strictObject({
       target: z.int().min(0),
       truth: z.int().min(0).optional(),
       anchors: z.array(z.int().min(0)),
+      clauses: z.array(ClauseForm).optional(),
       text: z.string(),
     }),
   ),
@@ -264,13 +267,9 @@ export async function makeRoom(config: RoomsConfig, plan: RoomPlan): Promise<Roo
 
   const content = createHash("sha256");
   for (const [name, data] of files) content.update(name).update("\0").update(data).update("\0");
-  const meant = writeSentences(
-    layout,
-    shownBy(pixels, config),
-    plan.split === "train" ? config.trainSentences : config.testSentences,
-    config,
-    rng.fork("sentences"),
-  );
+  const count = plan.split === "train" ? config.trainSentences : config.testSentences;
+  const write = config.natural === true ? describeObjects : writeSentences;
+  const meant = write(layout, shownBy(pixels, config), count, config, rng.fork("sentences"));
   const offered = plan.split === "val" ? detect(layout, config.detector, rng.fork("detector")) : [];
   const { wrongLabels } = config;
   const sentences =

@@ -1,5 +1,5 @@
 import type { Rng } from "../../core/rng";
-import type { RelationKind } from "../scene";
+import type { Clause, RelationKind } from "../scene";
 import type { RoomsConfig } from "./config";
 import type { Layout, RoomObject } from "./layout";
 import { phrase, quotas, templateSet, wordings } from "./phrases";
@@ -11,7 +11,10 @@ export interface RoomSentence {
   readonly target: number;
   /** What the sentence means, where the annotation is wrong. */
   readonly truth?: number;
+  /** In the order in which the text names them. */
   readonly anchors: readonly number[];
+  /** Of kind "several". */
+  readonly clauses?: readonly Clause[];
   readonly text: string;
 }
 

@@ -262,10 +262,12 @@ describe("baselines", () => {
     anchorIds,
   });
 
+  const colours = objects.map(() => "red");
+
   test("worked by hand", () => {
     const [row] = baselines(
       [query(1, [0]), query(2, [4])],
-      new Map([["a", { objects, proposals: [] }]]),
+      new Map([["a", { objects, colours, proposals: [] }]]),
       config.margins,
     );
     expect(row).toMatchObject({ kind: "closest", n: 2, randomObject: 0.2, pairs: 1, changes: 1 });
@@ -275,7 +277,7 @@ describe("baselines", () => {
     // nobody is asked for chair 2 when it is hidden
     const [hidden] = baselines(
       [query(1, [0])],
-      new Map([["a", { objects, proposals: [], shown: new Set([0, 1, 3, 4]) }]]),
+      new Map([["a", { objects, colours, proposals: [], shown: new Set([0, 1, 3, 4]) }]]),
       config.margins,
     );
     expect(hidden!.anchorBlindBound).toBe(1);
