@@ -25,8 +25,8 @@ const spec = {
   positionals: "run|check [NAME …]",
   about:
     "run: executes notebooks from top to bottom, without Jupyter and without names of each other, and writes " +
-    "executed copies to data/local/notebooks, or with --publish the notebooks themselves. With --all it leaves out those whose outputs " +
-    "were made from the same cells, code and results. A run that fails replaces no outputs.\n" +
+    "executed copies to data/local/notebooks, or with --publish the notebooks themselves. With --all it leaves out " +
+    "those whose outputs were made from the same cells, code and results. A run that fails replaces no outputs.\n" +
     "check: type-checks their cells and checks that they are thin, without running them; with --stale it names " +
     "the cells whose outputs were made by other code, from other rows or with other parameters.",
   options: {

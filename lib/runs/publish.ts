@@ -1,9 +1,9 @@
 import { copyFileSync, existsSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { UserError } from "../core/errors";
 import { namesIn, textIn } from "../core/files";
 import { inProject } from "../core/root";
-import { answersName, publishedAnswers } from "./answers";
+import { answersIn, answersName, publishedAnswers, publishedForm, sentencesName, sentencesOf } from "./answers";
 import { mapsName, publishedMaps, readAttention } from "./attention";
 import { costName, publishedCost } from "./cost";
 import { adopt, writeDurable } from "./durable";
@@ -60,6 +60,20 @@ function publishCost(run: string): string[] {
   return [publishedCost(run)];
 }
 
+/** Runs whose boxes' scores are published: the rest would be most of the bytes. */
+const withScores = ({ variant, seed }: ResultRow): boolean =>
+  seed === 0 && ["full", "no-mpe", "no-attn"].includes(variant);
+
+/** Writes a row's answers and, where no other run has brought them, their sentences. */
+function publishAnswers(row: ResultRow, from: string): string[] {
+  const to = publishedAnswers(row);
+  const { hash, sentences, answers } = publishedForm(answersIn(from), withScores(row));
+  const shared = join(dirname(to), sentencesName(hash));
+  if (!existsSync(shared)) writeDurable(shared, sentences);
+  writeDurable(to, answers);
+  return [to, shared];
+}
+
 /** What a published row stands for: one made again, by other code or on another engine, takes its place. */
 const standsFor = (row: ResultRow): string =>
   canonicalJson([
@@ -86,12 +100,23 @@ function removeUnused(replaced: readonly ResultRow[]): string[] {
       .flatMap((run) => [publishedMaps(run), publishedCost(run)]),
   ].filter((path) => existsSync(path));
   for (const path of unused) rmSync(path, { recursive: true });
+  return [...unused, ...(unused.length === 0 ? [] : removeUnusedSentences([...answers]))];
+}
+
+/** Removes sentences that none of the published answers belongs to. */
+function removeUnusedSentences(answers: readonly string[]): string[] {
+  const used = new Set(answers.filter((file) => existsSync(file)).map((file) => sentencesOf(file)));
+  const folder = join(resultsFolder(), "answers", dirname(sentencesName("")));
+  const unused = namesIn(folder)
+    .filter((name) => !used.has(name.slice(0, name.indexOf("."))))
+    .map((name) => join(folder, name));
+  for (const path of unused) rmSync(path);
   return unused;
 }
 
 /**
  * Moves rows of this machine's runs, with their answers, attention maps and costs, to the published ones; rows of the
- * same evaluations are replaced. Answers are copied first and what is local goes last, so that a stop in between leaves
+ * same evaluations are replaced. Answers are written first, what is local goes last, so that a stop in between leaves
  * no row without its answers. Weights and logs stay in the run's folder.
  *
  * @param rows of this machine, as a study's `finishedRows` gives them
@@ -109,12 +134,12 @@ export function publishRows(study: string, rows: readonly ResultRow[]): Publishe
         `${row.variant}, seed ${row.seed}, ${row.proposals} boxes: the answers are not in ${from}; ` +
           `remove the run (s2mllm runs rm ${row.run}) and run the study again`,
       );
-    return { from, to: publishedAnswers(row) };
+    return { row, from };
   });
   const runs = [...new Set(rows.map((row) => row.run))];
   const held = runs.map((run) => RunFolder.open(readRecord(join(runsFolder(), run))));
   try {
-    for (const { from, to } of answers) adopt(to, (temporary) => copyFileSync(from, temporary));
+    const written = new Set(answers.flatMap(({ row, from }) => publishAnswers(row, from)));
     const leftOut: string[] = [];
     const maps = runs.flatMap((run) => publishMaps(run, leftOut));
     const costs = runs.flatMap((run) => publishCost(run));
@@ -138,7 +163,7 @@ export function publishRows(study: string, rows: readonly ResultRow[]): Publishe
         if (!waiting.some((row) => from.endsWith(answersName(row)))) rmSync(from);
       if (run.trained !== undefined) run.seal(run.trained);
     }
-    const files = [file, ...answers.map(({ to }) => to), ...maps, ...costs, ...removed];
+    const files = [file, ...written, ...maps, ...costs, ...removed];
     return { rows, replaced: replaced.length, files, leftOut };
   } finally {
     for (const run of held) run.close();

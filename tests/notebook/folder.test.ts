@@ -22,7 +22,7 @@ describe("the project's notebooks", () => {
     }
   });
 
-  test("show nothing but what Jupyter's front ends and VS Code draw by themselves, also where scripts may not run", () => {
+  test("show only what Jupyter's front ends and VS Code draw by themselves, also where scripts may not run", () => {
     const rich = ["text/html", "text/markdown", "image/png", "text/plain"];
     // what VS Code shows in a folder that is not trusted
     const safe = ["image/png", "text/markdown", "text/plain"];

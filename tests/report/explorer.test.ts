@@ -334,7 +334,8 @@ describe.runIf(chromiumPath !== undefined || process.env.CI === "true")("in Chro
     const outputs = [libraryHtml() + figureHtml(figure), pageHtml(answersPage(page()), "answers")];
     const { tab, errors } = await open(
       "webview",
-      `<!doctype html><html data-drawn><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}">`,
+      '<!doctype html><html data-drawn><meta charset="utf-8">' +
+        `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
       1280,
     );
     await tab.evaluate(`for (const html of ${JSON.stringify(outputs)}) {

@@ -4,7 +4,16 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { commands } from "../../lib/cli/commands";
 import { dispatch } from "../../lib/cli/dispatch";
-import { answersName, packAnswers, publishedAnswers, readAnswers } from "../../lib/runs/answers";
+import {
+  answersName,
+  type Prediction,
+  packAnswers,
+  publishedAnswers,
+  publishedForm,
+  readAnswers,
+  sentencesName,
+  sentencesOf,
+} from "../../lib/runs/answers";
 import { readAttention } from "../../lib/runs/attention";
 import { readRecord, runsFolder, trainedOf, verified } from "../../lib/runs/folder";
 import { publishRows } from "../../lib/runs/publish";
@@ -29,6 +38,8 @@ const files = (): string[] =>
     .filter((e) => e.isFile() && !e.parentPath.startsWith(runsFolder()))
     .map((e) => join(e.parentPath, e.name).slice(results.length + 1))
     .sort();
+
+const without = ({ best: _, ...answer }: Prediction): Prediction => answer;
 
 /** A published row with its answers, made by older code on another machine. */
 function committed(row: ResultRow, run: string, sample: number): ResultRow {
@@ -63,7 +74,11 @@ test("rows, answers and maps move to the published ones; one made again takes th
   expect(readAnswers(oldFull)).toBeUndefined();
   const map = join("attention", full.run, "scene0000_00.json");
   const answers = [full, noSg, noMpe].map((row) => publishedAnswers(row, "").replace(/^\//, ""));
-  expect(files()).toEqual([...answers, map, "table5.jsonl"].sort());
+  // all runs answered the same sentences; the one that nobody publishes again keeps its own
+  const shared = join("answers", sentencesName(sentencesOf(publishedAnswers(full))!));
+  expect(sentencesOf(publishedAnswers(noMpe))).toBe(sentencesOf(publishedAnswers(full)));
+  expect(files()).toEqual([...answers, map, shared, "table5.jsonl"].sort());
+  expect(published.files).toContain(join(results, shared));
   // what the run itself needs stays with it
   const folder = join(runsFolder(), full.run);
   expect(readdirSync(folder).sort()).toEqual(
@@ -72,6 +87,32 @@ test("rows, answers and maps move to the published ones; one made again takes th
   expect(readdirSync(join(folder, "answers"))).toEqual([]);
   expect(trainedOf(folder)).toEqual({ steps: 1, seconds: 1 });
   expect(verified(folder, "rows.jsonl")).toBe(join(folder, "rows.jsonl"));
+});
+
+test("scores are published of seed 0 of three variants, picks and words of every run", () => {
+  const rows = [storeSampleRun({}), storeSampleRun({ seed: 1 }), storeSampleRun({ variant: "no-lg" })];
+  const before = rows.map((row) =>
+    readAnswers(row)!.map((a, i): Prediction => ({ ...a, best: [[a.predicted, 0.5]], written: `words ${i % 3}` })),
+  );
+  rows.forEach((row, i) => writeFileSync(join(runsFolder(), row.run, answersName(row)), packAnswers(before[i]!)));
+  publishRows("table5", rows);
+  expect(rows.map((row) => readAnswers(row)![0]!.best !== undefined)).toEqual([true, false, false]);
+  rows.forEach((row, i) => expect(readAnswers(row)).toEqual(before[i]!.map((a) => (i === 0 ? a : without(a)))));
+});
+
+test("sentences that no published answer belongs to any more go with the last of them", () => {
+  const row = storeSampleRun({});
+  publishRows("table5", [row]);
+  const [first] = readdirSync(join(results, "answers", "sentences"));
+  // the same evaluation again, of other sentences
+  const again = storeSampleRun({ seed: row.seed, set: ["training.steps=11"] });
+  const other = { ...again, changes: row.changes };
+  const asked = samplePredictions("full", 0).slice(1);
+  writeFileSync(join(runsFolder(), again.run, answersName(again)), packAnswers(asked));
+  publishRows("table5", [other]);
+  const { hash } = publishedForm(asked, true);
+  expect(readdirSync(join(results, "answers", "sentences"))).toEqual([`${hash}.json.gz`]);
+  expect(first).not.toBe(`${hash}.json.gz`);
 });
 
 test("pictures of a data set whose owners do not allow it are left out, and that is said", () => {
