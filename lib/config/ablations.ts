@@ -1,3 +1,11 @@
+/** What reads views, or is trained on them, where there are none. */
+const withoutViews = {
+  structure: { interView: false, intraView: false },
+  positions: { rays: false },
+  reconstruction: { enabled: false },
+  lossWeights: { recon: 0 },
+} as const;
+
 /** Named differences from a preset: what each arm of a study changes, and nothing else. */
 export const ablations = {
   full: {},
@@ -99,20 +107,8 @@ export const ablations = {
   /** Baseline: sentence and boxes only. */
   "language-only": { data: { blind: true }, reconstruction: { enabled: false }, lossWeights: { recon: 0 } },
   /** Baseline: a transformer over sentence and boxes, without and with the boxes' true classes; 32 tokens for boxes. */
-  "boxes-only": {
-    data: { boxes: "plain", frames: 2 },
-    structure: { interView: false, intraView: false },
-    positions: { rays: false },
-    reconstruction: { enabled: false },
-    lossWeights: { recon: 0 },
-  },
-  "boxes-labels": {
-    data: { boxes: "labelled", frames: 2 },
-    structure: { interView: false, intraView: false },
-    positions: { rays: false },
-    reconstruction: { enabled: false },
-    lossWeights: { recon: 0 },
-  },
+  "boxes-only": { ...withoutViews, data: { boxes: "plain", frames: 2 } },
+  "boxes-labels": { ...withoutViews, data: { boxes: "labelled", frames: 2 } },
   /**
    * Video-3D-LLM at this preset's size: no structure module, no ψ, no reconstruction, no language loss on grounding, φ
    * behind the pooling. The additions that nano needs to learn at all are kept.
