@@ -1,10 +1,11 @@
+import { median } from "../core/averages";
 import { UserError } from "../core/errors";
 import { difference, tolerance } from "./agreement";
 import { type BenchEngine, baselinesOf, entryOf, usesThreads } from "./engines";
 import type { Answers, Operation } from "./messages";
 import { isProduct } from "./profile";
 import type { BenchRow, Refusal } from "./rows";
-import { median, type Rounds, ratioOf } from "./statistics";
+import { type Rounds, ratioOf } from "./statistics";
 import type { Kind, Size } from "./task";
 import { type Launch, WorkerProcess } from "./worker-process";
 
@@ -226,7 +227,7 @@ export class Comparison {
       mode: entryOf(engine).mode,
       precision: entryOf(engine).precision,
       kernels: prepared.kernels,
-      medianMs: rounded(median(all)),
+      medianMs: rounded(median(all)!),
       minMs: rounded(Math.min(...all)),
       maxMs: rounded(Math.max(...all)),
       runs: all.length,

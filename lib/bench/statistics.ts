@@ -1,9 +1,4 @@
-/** The middle number, or the mean of the two in the middle. */
-export function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const half = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
-}
+import { median } from "../core/averages";
 
 /** Steps of one worker by round; an empty list where it did not take part. */
 export type Rounds = readonly (readonly number[])[];
@@ -18,9 +13,9 @@ export interface Ratio {
 export function ratioOf(own: Rounds, other: Rounds): Ratio | undefined {
   const ratios = own.flatMap((steps, round) => {
     const others = other[round] ?? [];
-    return steps.length === 0 || others.length === 0 ? [] : [median(steps) / median(others)];
+    return steps.length === 0 || others.length === 0 ? [] : [median(steps)! / median(others)!];
   });
   return ratios.length === 0
     ? undefined
-    : { median: median(ratios), least: Math.min(...ratios), most: Math.max(...ratios) };
+    : { median: median(ratios)!, least: Math.min(...ratios), most: Math.max(...ratios) };
 }

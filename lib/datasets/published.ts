@@ -8,7 +8,8 @@ interface Published {
   readonly source: string;
 }
 
-const published: Readonly<Record<string, Published>> = {
+/** By the file's name, without folders. */
+export const published = {
   "scannetv2_train.txt": { count: 1201, of: "scenes", source: "ScanNet v2" },
   "scannetv2_val.txt": { count: 312, of: "scenes", source: "ScanNet v2" },
   // 46,173 in train and val together (ScanRefer's README); 36,665 and 9,508 also in zlccccc/3DVG-Transformer's issue 2
@@ -17,7 +18,7 @@ const published: Readonly<Record<string, Published>> = {
   // "41.5K" and "83.5K" on https://referit3d.github.io; its owners give no exact totals
   "nr3d.csv": { count: 41_500, hundreds: true, of: "sentences", source: "ReferIt3D" },
   "sr3d.csv": { count: 83_500, hundreds: true, of: "sentences", source: "ReferIt3D" },
-};
+} as const satisfies Readonly<Record<string, Published>>;
 
 /**
  * "as published" or how a file differs from what its owners published.
@@ -26,7 +27,7 @@ const published: Readonly<Record<string, Published>> = {
  * @returns undefined for a file of which nothing is published
  */
 export function comparePublished(name: string, count: number): string | undefined {
-  const known = published[name];
+  const known = (published as Readonly<Record<string, Published>>)[name];
   if (known === undefined) return undefined;
   const same = known.hundreds === true ? Math.floor(count / 100) * 100 === known.count : count === known.count;
   const said = known.hundreds === true ? `${known.count / 1000}K` : String(known.count);

@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import type { ProgressSink } from "../core/progress";
@@ -8,6 +7,7 @@ import type { PreparedScene, ProposalSource } from "../dataloader/prepared-scene
 import { evaluationViews } from "../dataloader/sampling";
 import { loadTokenizer } from "../dataloader/sentences";
 import { foreignCaptures } from "../datasets/frame-source";
+import { isSynthetic } from "../datasets/rooms/config";
 import { scenesIn } from "../datasets/scannet";
 import type { Query } from "../datasets/scene";
 import { wordsOf } from "../datasets/words";
@@ -136,7 +136,7 @@ export async function ask(
     sentence: description,
     ...unknownWords([answer!], tokenizer),
     proposals: source,
-    synthetic: existsSync(join(folder, "rooms.json")),
+    synthetic: isSynthetic(folder),
     frames: [...views],
     written: answer!.written ?? "",
     ...(answer!.withoutGround === undefined ? {} : { withoutGround: answer!.withoutGround }),

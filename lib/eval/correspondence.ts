@@ -1,4 +1,5 @@
 import type { S2Config } from "../config/schema";
+import { mean } from "../core/averages";
 import { UserError } from "../core/errors";
 import type { ProgressSink } from "../core/progress";
 import { Rng } from "../core/rng";
@@ -79,7 +80,6 @@ export interface Correspondence {
 }
 
 const draws = 200;
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
 /**
  * Whether inter-view attention looks where the same place is seen: for each head the weight on views with a

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
@@ -7,6 +6,7 @@ import { inProject } from "../core/root";
 import { prepareScenes } from "../dataloader/prepare";
 import type { ProposalSource, SceneCache } from "../dataloader/prepared-scenes";
 import { groupByScene, loadTokenizer, type SceneSentences } from "../dataloader/sentences";
+import { isSynthetic } from "../datasets/rooms/config";
 import { readSplit } from "../datasets/sentences";
 import type { Tokenizer } from "../io/tokenizer";
 import { classesOf } from "./score";
@@ -55,7 +55,7 @@ export async function openSession(config: S2Config, progress: ProgressSink): Pro
     cache,
     tokenizer,
     classOf: classesOf(join(folder, "scannetv2-labels.combined.tsv")),
-    synthetic: existsSync(join(folder, "rooms.json")),
+    synthetic: isSynthetic(folder),
     sources: without.length === 0 ? ["gt", "detector"] : ["gt"],
     sentences: (split) => {
       const scenes = cache.scenes(split);

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { z } from "zod";
 import { inPackage, inProject } from "../core/root";
+import { manifestFile } from "../datasets/rooms/config";
 import { runsFolder } from "../runs/folder";
 import { resultsFolder } from "../runs/results";
 import type { Notebook } from "./document";
@@ -56,7 +57,7 @@ function roomManifests(): string[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .sort()
-    .map((name) => join(folder, name, "rooms.json"))
+    .map((name) => manifestFile(join(folder, name)))
     .filter((file) => existsSync(file));
 }
 

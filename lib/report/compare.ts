@@ -1,4 +1,5 @@
 import { type ColumnTable, table } from "arquero";
+import { mean } from "../core/averages";
 import { numerics } from "../runs/identity";
 import { labelOf, type ResultRow, unknownWordsWarning } from "../runs/row";
 import { type AnswersOf, groupRows } from "../studies/groups";
@@ -56,10 +57,6 @@ export interface ComparisonRow {
 }
 
 const thresholds: Readonly<Record<string, number>> = { acc25: 0.25, acc50: 0.5 };
-
-function mean(values: readonly number[]): number {
-  return values.reduce((a, b) => a + b, 0) / values.length;
-}
 
 function metricOf(row: ResultRow, metric: string): number | undefined {
   const value = (row.metrics as Record<string, unknown>)[metric];

@@ -1,4 +1,6 @@
 import { resolveConfig } from "../config/resolve";
+import { median } from "../core/averages";
+import { published } from "../datasets/published";
 import { readCost } from "../runs/cost";
 import { labelOf, type ResultRow } from "../runs/row";
 import type { Study } from "../studies/types";
@@ -11,8 +13,8 @@ import { type Column, decimal, type Table } from "./table";
 
 /** Dense bf16 products of one A100 by its data sheet, and the share of them that a step is reckoned to reach. */
 const a100 = { flops: 312e12, reached: 0.4 } as const;
-/** Sentences of ScanRefer's training file, one pass of which is counted. */
-const sentences = 36_665;
+/** One pass over ScanRefer's training file is counted. */
+const sentences = published["ScanRefer_filtered_train.json"].count;
 
 /** The presets at the paper's size, and what an arm changes of one; an arm that is not here has no such size. */
 const paperSize: Readonly<Record<string, { readonly preset: string; readonly ablation?: string }>> = {
@@ -36,9 +38,6 @@ const columns = {
   memory7b: "training, 7B, counted",
 } as const;
 type Cells = Partial<Record<keyof typeof columns, string>>;
-
-const median = (values: readonly number[]): number | undefined =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
 const millions = (n: number): string => decimal(n / 1e6, 2);
 

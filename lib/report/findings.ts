@@ -1,3 +1,4 @@
+import { mean } from "../core/averages";
 import { type ErrorCase, errorKinds, errorsByRelation } from "../eval/errors";
 import type { AttentionMap } from "../runs/attention";
 import { labelOf, type ResultRow } from "../runs/row";
@@ -15,8 +16,6 @@ export interface Findings {
 }
 
 const list = (sentences: readonly string[]): Findings => ({ markdown: sentences.map((s) => `- ${s}`).join("\n") });
-
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
 const seedsOf = (count: number): string => `${count} seed${count === 1 ? "" : "s"}`;
 

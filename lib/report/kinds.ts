@@ -1,14 +1,9 @@
+import { meanOfKnown } from "../core/averages";
 import { relationKinds } from "../datasets/scene";
 import { labelOf, type ResultRow } from "../runs/row";
 import { groupRows } from "../studies/groups";
 import { boxNames, dataTitle } from "./figures/theme";
 import { decimal, type Table } from "./table";
-
-/** Mean over the rows that have the number. */
-function mean(values: readonly (number | undefined)[]): number | undefined {
-  const known = values.filter((v) => v !== undefined);
-  return known.length === 0 ? undefined : known.reduce((a, b) => a + b, 0) / known.length;
-}
 
 /**
  * Acc@0.25 of each variant on each kind of sentence, with pair accuracy beside it where pairs exist, means over seeds.
@@ -21,10 +16,10 @@ export function kindTable(rows: readonly ResultRow[]): Table {
     [...new Set(group.map(labelOf))].sort(fullFirst).map((variant): Record<string, string> => {
       const runs = group.filter((r) => labelOf(r) === variant);
       const cells = kinds.map((kind) => {
-        const pairs = mean(runs.map((r) => r.metrics.pairAccuracy?.[kind]));
+        const pairs = meanOfKnown(runs.map((r) => r.metrics.pairAccuracy?.[kind]));
         return [
           kind,
-          decimal(mean(runs.map((r) => r.metrics.byRelation?.[kind]))) +
+          decimal(meanOfKnown(runs.map((r) => r.metrics.byRelation?.[kind]))) +
             (pairs === undefined ? "" : ` (${decimal(pairs)})`),
         ];
       });
@@ -33,8 +28,8 @@ export function kindTable(rows: readonly ResultRow[]): Table {
         boxes: boxNames[group[0]!.proposals],
         variant,
         seeds: String(runs.length),
-        all: decimal(mean(runs.map((r) => r.metrics.acc25))),
-        rightClass: decimal(mean(runs.map((r) => r.baselines.rightClass))),
+        all: decimal(meanOfKnown(runs.map((r) => r.metrics.acc25))),
+        rightClass: decimal(meanOfKnown(runs.map((r) => r.baselines.rightClass))),
         ...Object.fromEntries(cells),
       };
     }),

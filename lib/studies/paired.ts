@@ -1,4 +1,5 @@
 import { jStat } from "jstat";
+import { mean } from "../core/averages";
 import { UserError } from "../core/errors";
 
 /**
@@ -49,8 +50,6 @@ export interface Difference {
   /** Sentences a seed. */
   readonly n: number;
 }
-
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
 /** Variance with n − 1. */
 function variance(values: readonly number[]): number {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { S2Config } from "../config/schema";
 import { codeVersion, inProject } from "../core/root";
 import { dataFingerprint } from "../datasets/fingerprint";
+import { isSynthetic } from "../datasets/rooms/config";
 import { enginePrecision } from "../engine/choose";
 import { contentOf } from "../io/file-digest";
 import { dataName, type RunRecord } from "../runs/folder";
@@ -65,7 +66,7 @@ export function newRun(config: S2Config, variant: string, engine: string): RunRe
     identity,
     config,
     data: dataName(folder),
-    synthetic: existsSync(join(folder, "rooms.json")),
+    synthetic: isSynthetic(folder),
     commit: codeVersion(),
     begun: new Date().toISOString(),
   };

@@ -1,10 +1,10 @@
+import { meanOfKnown } from "../core/averages";
 import type { ResultRow } from "../runs/row";
 import type { MetricsLine, TrainingRun } from "./metrics-log";
 
 /** Mean of a logged value over the lines from one share of the training to another. */
 function meanOver(lines: readonly MetricsLine[], key: string, from: number, to: number): number | undefined {
-  const values = lines.filter(({ step }) => step >= from && step <= to).flatMap((line) => line[key] ?? []);
-  return values.length === 0 ? undefined : values.reduce((a, b) => a + b, 0) / values.length;
+  return meanOfKnown(lines.filter(({ step }) => step >= from && step <= to).map((line) => line[key]));
 }
 
 /** What must have fallen, below which share of its start, and between which shares of the training it is looked at. */

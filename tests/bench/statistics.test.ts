@@ -1,12 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { median, ratioOf } from "../../lib/bench/statistics";
+import { ratioOf } from "../../lib/bench/statistics";
 
-describe("medians and ratios", () => {
-  test("of odd and even counts, in any order", () => {
-    expect(median([3, 1, 2])).toBe(2);
-    expect(median([4, 1, 3, 2])).toBe(2.5);
-  });
-
+describe("ratios", () => {
   test("compare rounds, so that a machine that slows down for both shows no difference", () => {
     // the machine is ten times slower in the second round
     expect(

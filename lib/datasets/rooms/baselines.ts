@@ -1,3 +1,4 @@
+import { mean } from "../../core/averages";
 import { iou } from "../../geometry/box";
 import { answerPairs } from "../pairs";
 import type { Proposal, Query, RelationKind, SceneObject } from "../scene";
@@ -74,7 +75,6 @@ export interface KindBaseline {
 }
 
 const isAnchor = (o: SceneObject): boolean => classes[o.label as ClassName]?.role === "anchor";
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
 /** What each kind of question is worth without understanding it; fractions. */
 export function baselines(

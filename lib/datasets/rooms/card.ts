@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { mean } from "../../core/averages";
 import { UserError } from "../../core/errors";
 import { readProposals } from "../proposals";
 import { openScene, readSceneList } from "../scannet";
@@ -121,7 +122,6 @@ export async function measureRooms(folder: string, views: number, patch: number)
   const val = readScanRefer(join(folder, "ScanRefer_filtered_val.json"));
   const train = manifest.rooms.train === 0 ? [] : readScanRefer(join(folder, "ScanRefer_filtered_train.json"));
   const worded = train.length === 0 ? val : train;
-  const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
   const counts = scenes.map((s) => s.objects.length);
   return {
     manifest,

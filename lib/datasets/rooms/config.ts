@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { z } from "zod";
 import { relationKinds } from "../scene";
 
@@ -6,6 +8,12 @@ import { relationKinds } from "../scene";
 export const roomsVersion = 5;
 
 const Range = z.tuple([z.number(), z.number()]);
+
+/** Where a folder of S2-Rooms says what made it; written last, so that a folder that has it is finished. */
+export const manifestFile = (folder: string): string => join(folder, "rooms.json");
+
+/** Whether a data folder is S2-Rooms: its numbers are marked "synthetic" and its frames may be passed on. */
+export const isSynthetic = (folder: string): boolean => existsSync(manifestFile(folder));
 
 /** Everything that decides what S2-Rooms contains; the same config gives the same bytes. Lengths in metres. */
 export const RoomsConfig = z.strictObject({

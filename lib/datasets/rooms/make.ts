@@ -10,7 +10,7 @@ import { writeFileAtomic } from "../../core/files";
 import { type ProgressSink, silent } from "../../core/progress";
 import { inProject, moduleFile } from "../../core/root";
 import { parseJson } from "../json-file";
-import { configHash, planRooms, type RoomPlan, RoomsConfig, roomSets, roomsVersion } from "./config";
+import { configHash, manifestFile, planRooms, type RoomPlan, RoomsConfig, roomSets, roomsVersion } from "./config";
 import { labelMapTsv, nr3dCsv, scanReferJson, sr3dCsv } from "./referring";
 import { finishedRoom, type RoomRecord, sceneFolder, writeRoom } from "./scan";
 import type { Job } from "./worker";
@@ -28,8 +28,6 @@ const RoomsManifest = z.object({
   sentences: z.object({ train: z.int(), val: z.int() }),
 });
 export type RoomsManifest = z.infer<typeof RoomsManifest>;
-
-const manifestFile = (folder: string): string => join(folder, "rooms.json");
 
 /** The manifest of a folder that `makeRooms` finished; undefined for any other folder. */
 export function readManifest(folder: string): RoomsManifest | undefined {

@@ -1,10 +1,9 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { S2Config } from "../../config/schema";
 import { UserError } from "../../core/errors";
 import { type ProgressSink, silent } from "../../core/progress";
 import { dataFolder, prepareScenes } from "../../dataloader/prepare";
 import { groupByScene, loadTokenizer } from "../../dataloader/sentences";
+import { isSynthetic } from "../../datasets/rooms/config";
 import type { Query } from "../../datasets/scene";
 import { readSplit, splitScenes } from "../../datasets/sentences";
 import { type AttentionWeights, type SceneAttention, sceneAttention } from "../../eval/attention";
@@ -80,7 +79,7 @@ export async function attentionOfRuns(runs: readonly StoredRun[], choice: Attent
     const { config, parameters } = storedParameters(run);
     try {
       const folder = dataFolder(config);
-      synthetic ||= existsSync(join(folder, "rooms.json"));
+      synthetic ||= isSynthetic(folder);
       const wanted = chosen(folder, config, choice);
       const ids = wanted.map((query) => query.sceneId);
       const cache = await prepareScenes(config, progress, 1, ids);

@@ -1,8 +1,7 @@
+import { mean } from "../../core/averages";
 import { labelOf, type ResultRow } from "../../runs/row";
 import { halfWidthOverSeeds } from "../../studies/paired";
 import { colours, dataLabel, emptyFigure, type Figure, layoutOf } from "./theme";
-
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
 /** Accuracy against the number of views a scene: the full model at its own count and the frame-count variants. */
 export function frameCountFigure(rows: readonly ResultRow[]): Figure {

@@ -1,9 +1,8 @@
+import { mean } from "../../core/averages";
 import { relationKinds } from "../../datasets/scene";
 import { labelOf, type ResultRow } from "../../runs/row";
 import { halfWidthOverSeeds } from "../../studies/paired";
 import { colours, dataLabel, emptyFigure, type Figure, layoutOf, plain, sequence, titleHeight } from "./theme";
-
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
 /** Accuracy by kind of sentence, one bar a variant. */
 export function relationFigure(rows: readonly ResultRow[], variants: readonly string[] = ["full", "no-mpe"]): Figure {

@@ -1,3 +1,4 @@
+import { mean } from "../../core/averages";
 import type { MetricsLine, TrainingRun } from "../../train/metrics-log";
 import { colours, emptyFigure, type Figure, layoutOf, plain, sequence, shortened, titleHeight } from "./theme";
 
@@ -19,10 +20,7 @@ const seedText = ({ seed }: TrainingRun): string => (seed === undefined ? "" : `
 
 /** Moving average over `window` steps, which leaves the shape readable at nano batch sizes. */
 export function smooth(values: readonly number[], window: number): number[] {
-  return values.map((_, i) => {
-    const part = values.slice(Math.max(0, i - window + 1), i + 1);
-    return part.reduce((a, b) => a + b, 0) / part.length;
-  });
+  return values.map((_, i) => mean(values.slice(Math.max(0, i - window + 1), i + 1)));
 }
 
 /**

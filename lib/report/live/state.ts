@@ -1,3 +1,4 @@
+import { mean } from "../../core/averages";
 import type { Progress } from "../../core/progress";
 import type { TrainingRun } from "../../train/metrics-log";
 import { trainingFigure } from "../figures/training";
@@ -134,9 +135,8 @@ export class LiveRun {
       const { begun, heard, from } = this.#tasks.get(nameOf(arm))!;
       return (((heard - begun) / (done! - from || 1)) * total!) / 1000;
     });
-    const mean = whole.reduce((a, b) => a + b, 0) / whole.length;
     const waiting = arms.filter(({ state }) => state === "waiting").length;
-    return (running + waiting * mean) / Math.min(this.side, paced.length + waiting);
+    return (running + waiting * mean(whole)) / Math.min(this.side, paced.length + waiting);
   }
 }
 
