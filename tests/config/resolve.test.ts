@@ -1,9 +1,9 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ablations } from "../../lib/config/ablations";
 import { presets } from "../../lib/config/presets";
 import { merge, parseConfig, parseOverride, resolveConfig } from "../../lib/config/resolve";
 import { UserError } from "../../lib/core/errors";
+import fc from "../setup/fast-check";
 
 function errorOf(action: () => unknown): UserError {
   try {

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Rng } from "../../lib/core/rng";
+import fc from "../setup/fast-check";
 
 const draws = (rng: Rng, n: number): number[] => Array.from({ length: n }, () => rng.next());
 

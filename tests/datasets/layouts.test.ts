@@ -1,7 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
-import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { run as data } from "../../lib/cli/data";
 import { UserError } from "../../lib/core/errors";
@@ -12,6 +11,7 @@ import { boxOfPoints } from "../../lib/geometry/box";
 import { boxAround } from "../../lib/geometry/oriented";
 import { transformPoints } from "../../lib/geometry/rigid";
 import { rotationOf } from "../../lib/geometry/rotation";
+import fc from "../setup/fast-check";
 import {
   axes,
   cameraAt,

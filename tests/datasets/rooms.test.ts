@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Rng } from "../../lib/core/rng";
 import { cameraOf, walk } from "../../lib/datasets/rooms/cameras";
@@ -16,6 +15,7 @@ import { placeParts } from "../../lib/datasets/rooms/shapes";
 import { type Finish, solidOf } from "../../lib/datasets/rooms/solid";
 import { type Box, boundsOf } from "../../lib/geometry/box";
 import { invertRigid, turnAndShift } from "../../lib/geometry/rigid";
+import fc from "../setup/fast-check";
 
 const config = RoomsConfig.parse({ name: "test" });
 const seeds = fc.integer({ min: 0, max: 1_000_000 });

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Box, boundsOf, boxOfBounds, boxOfPoints, cornersOf, iou, iouExact } from "../../lib/geometry/box";
+import fc from "../setup/fast-check";
 
 const coordinate = fc.double({ min: -5, max: 5, noNaN: true });
 const edge = fc.double({ min: 0.05, max: 4, noNaN: true });

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
 import { cornersOf } from "../../lib/geometry/box";
@@ -11,6 +10,7 @@ import {
   unproject,
 } from "../../lib/geometry/camera";
 import { identity4, invertRigid, multiply4, transformPoints, turnAndShift, turnPoints } from "../../lib/geometry/rigid";
+import fc from "../setup/fast-check";
 
 const k = { fx: 100, fy: 110, cx: 31.5, cy: 23.5 };
 /** A camera that looks along world +x, with world z up. */

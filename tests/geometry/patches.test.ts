@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Box } from "../../lib/geometry/box";
 import { objectPatches, patchGrid, patchMeans, patchRanges, pixelsInside } from "../../lib/geometry/patches";
 import { roundHalfEven, voxelsOf } from "../../lib/geometry/voxels";
+import fc from "../setup/fast-check";
 
 /** 4x5 image whose pixel (row, column) lies at (column, row, 0): two by two patches of 2, the last column left over. */
 function plane(): Float32Array {

@@ -1,9 +1,9 @@
 import { deflateSync } from "node:zlib";
-import fc from "fast-check";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
 import { decodeRgb, encodeJpg } from "../../lib/io/jpg";
+import fc from "../setup/fast-check";
 import { crcOf } from "../setup/formats/npz";
 
 describe("jpg", () => {

@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
 import { readPly, writePly } from "../../lib/io/ply";
+import fc from "../setup/fast-check";
 import { plyFile, scanVertices } from "../setup/formats/scan";
 
 describe("ply", () => {

@@ -1,9 +1,9 @@
-import fc from "fast-check";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
 import { Rng } from "../../lib/core/rng";
 import { decodePng16, encodePng16, type Grey16 } from "../../lib/io/png16";
+import fc from "../setup/fast-check";
 import { crcOf } from "../setup/formats/npz";
 
 function picture(rows: number, cols: number, seed: number): Grey16 {

@@ -12,12 +12,12 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
 import { inProject } from "../../lib/core/root";
 import { toBfloat16 } from "../../lib/io/dtypes";
 import { readSafetensors, SafetensorsFile, writeSafetensors } from "../../lib/io/safetensors";
+import fc from "../setup/fast-check";
 
 let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "safetensors-limits-"))));

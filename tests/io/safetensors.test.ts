@@ -1,7 +1,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   numbersOf,
@@ -10,6 +9,7 @@ import {
   type StoredData,
   writeSafetensors,
 } from "../../lib/io/safetensors";
+import fc from "../setup/fast-check";
 
 let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "safetensors-"))));

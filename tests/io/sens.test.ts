@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { deflateSync } from "node:zlib";
-import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
 import { inProject } from "../../lib/core/root";
 import { SensFile } from "../../lib/io/sens";
+import fc from "../setup/fast-check";
 import { u64 } from "../setup/formats/bytes";
 import { type SensFrame, type SensSpec, sensFile, sparseSens } from "../setup/formats/sens";
 

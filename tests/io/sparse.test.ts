@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
 import { readNpz } from "../../lib/io/npy";
 import { readSparse } from "../../lib/io/sparse";
+import fc from "../setup/fast-check";
 import { npyFile, type SparseOptions, sparseNpz } from "../setup/formats/npz";
 
 const of = (list: Int32Array | Float32Array | Float64Array | Int16Array): Buffer => Buffer.from(list.buffer);

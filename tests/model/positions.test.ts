@@ -1,8 +1,8 @@
 import "@tensorflow/tfjs-backend-cpu";
-import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { tf } from "../../lib/engine/tf";
 import { phi } from "../../lib/model/positions";
+import fc from "../setup/fast-check";
 import { expectTensorClose } from "../setup/tensors";
 
 beforeAll(() => tf.setBackend("cpu"));

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   addressOf,
@@ -12,20 +11,26 @@ import {
   readConnection,
   SendQueue,
 } from "../../lib/notebook/wire";
+import fc from "../setup/fast-check";
 
 describe("messages", () => {
   const header = newHeader("stream", "session");
   const identities = [Buffer.from("a"), Buffer.from([0, 255])];
   const message = { identities, header, parent: {}, content: { text: "ü" } };
 
-  test("come back as they were sent", () => {
+  test("come back as they were sent, but for a key that would be an object's prototype", () => {
+    const key = fc.string().filter((name) => name !== "__proto__");
     expect(decode(encode(message, "key"), "key")).toEqual(message);
     fc.assert(
-      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (content) => {
+      fc.property(fc.dictionary(key, fc.jsonValue()), (content) => {
         expect(decode(encode({ ...message, content }, ""), "").content).toEqual(JSON.parse(JSON.stringify(content)));
       }),
       { numRuns: 50 },
     );
+    const poisoned = JSON.parse('{"__proto__": {"code": "x"}, "silent": true}') as Record<string, unknown>;
+    const { content } = decode(encode({ ...message, content: poisoned }, ""), "");
+    expect(content.code).toBeUndefined();
+    expect(content.silent).toBe(true);
   });
 
   test("with a wrong signature, or no delimiter, are refused", () => {

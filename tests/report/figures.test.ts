@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Box } from "../../lib/geometry/box";
 import { compareRows } from "../../lib/report/compare";
@@ -11,6 +10,7 @@ import { boxEdges, pointmapFigure, sceneFigure } from "../../lib/report/figures/
 import { dataLabel, type Figure } from "../../lib/report/figures/theme";
 import { smooth, trainingFigure } from "../../lib/report/figures/training";
 import { table5 } from "../../lib/report/paper";
+import fc from "../setup/fast-check";
 import { sampleAttention, samplePredictions, sampleRow, sampleRows } from "./sample";
 
 const rows = sampleRows();
