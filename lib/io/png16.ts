@@ -46,14 +46,31 @@ export function encodePng16({ rows, cols, pixels }: Grey16): Buffer {
 /** Pixels that a header is believed: no depth camera comes near. */
 const MOST_PIXELS = 1 << 27;
 
-/** The compressed pixels of a PNG. @throws RangeError when a chunk is cut off */
+/** The compressed pixels of a PNG. @throws Error when a chunk is cut off, or is not what its checksum says */
 function packed(bytes: Buffer): Buffer {
   const parts: Buffer[] = [];
-  for (let at = signature.length; at < bytes.length; at += 12 + bytes.readUInt32BE(at)) {
-    const body = bytes.subarray(at + 8, at + 8 + bytes.readUInt32BE(at));
-    if (bytes.toString("latin1", at + 4, at + 8) === "IDAT") parts.push(body);
+  for (let at = signature.length, type = ""; type !== "IEND"; ) {
+    const end = at + 8 + bytes.readUInt32BE(at);
+    type = bytes.toString("latin1", at + 4, at + 8);
+    if (crc32(bytes.subarray(at + 4, end)) !== bytes.readUInt32BE(end))
+      throw new Error(`CRC mismatch for chunk ${type}`);
+    if (type === "IDAT") parts.push(bytes.subarray(at + 8, end));
+    at = end + 4;
   }
   return Buffer.concat(parts);
+}
+
+/** The pixels of unpacked rows, most significant byte first; undefined where a row is filtered. */
+function unfiltered(raw: Buffer, rows: number, cols: number): Uint16Array | undefined {
+  const stride = 1 + 2 * cols;
+  const pixels = new Uint16Array(rows * cols);
+  const bytes = Buffer.from(pixels.buffer);
+  for (let v = 0; v < rows; v++) {
+    if (raw[v * stride] !== 0) return undefined;
+    raw.copy(bytes, v * 2 * cols, v * stride + 1, (v + 1) * stride);
+  }
+  bytes.swap16();
+  return pixels;
 }
 
 /**
@@ -70,22 +87,24 @@ export async function decodePng16(file: Uint8Array, origin: string): Promise<Gre
   // the decoder is content with all pixels, a download is not whole without its last chunk
   if (bytes.lastIndexOf("IEND", undefined, "latin1") < 0) throw broken("the PNG is cut off");
   // the header chunk comes first, by the format's definition
-  const [bits, kind, interlaced] = [file[24], file[25], file[28]];
+  const [bits, kind, packing, filters, interlaced] = bytes.subarray(24, 29);
   if (bits !== 16 || kind !== 0 || interlaced !== 0)
     throw new UserError(
       `${origin}: expected a 16-bit grey PNG without interlacing (depth in millimetres), got ${bits} bits, ` +
         `colour type ${kind}` +
         `${interlaced === 0 ? "" : ", interlaced"}; export depth as uint16`,
     );
+  if (bytes.readUInt32BE(8) !== 13 || bytes.toString("latin1", 12, 16) !== "IHDR" || packing !== 0 || filters !== 0)
+    throw broken("the PNG does not begin with a header of 13 bytes");
   const [cols, rows] = [bytes.readUInt32BE(16), bytes.readUInt32BE(20)];
   if (cols * rows > MOST_PIXELS) throw broken(`the PNG is said to have ${cols} x ${rows} pixels`);
   try {
-    // the decoder unpacks whatever there is, and takes rows that are not there for black
     const whole = rows * (1 + 2 * cols);
-    const unpacked = inflateSync(packed(bytes), { maxOutputLength: whole }).length;
-    if (unpacked < whole) throw new Error(`${unpacked} bytes are no ${rows} rows of ${cols} pixels`);
-    const { data } = decode(file, { checkCrc: true });
-    return { rows, cols, pixels: data as Uint16Array };
+    const raw = inflateSync(packed(bytes), { maxOutputLength: whole });
+    // the decoder takes rows that are not there for black
+    if (raw.length < whole) throw new Error(`${raw.length} bytes are no ${rows} rows of ${cols} pixels`);
+    // it also unpacks once more, three times slower, which files of ours need not wait for
+    return { rows, cols, pixels: unfiltered(raw, rows, cols) ?? (decode(file).data as Uint16Array) };
   } catch (error) {
     throw broken(`the PNG does not decode (${(error as Error).message.split("\n")[0]})`);
   }

@@ -1,3 +1,4 @@
+import { deflateSync } from "node:zlib";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
@@ -83,14 +84,42 @@ describe("png16", () => {
     [
       "a flipped byte",
       changed(50, good[50]! ^ 1),
-      "d/3.png: the PNG does not decode (incorrect data check) (134 bytes)",
+      "d/3.png: the PNG does not decode (CRC mismatch for chunk IDAT) (134 bytes)",
     ],
     ["a flipped checksum", changed(good.length - 13, good[good.length - 13]! ^ 1), "CRC mismatch for chunk IDAT"],
+    [
+      "a header of other methods",
+      header(Buffer.from([0, 0, 0, 5, 0, 0, 0, 6, 16, 0, 1, 0, 0])),
+      "does not begin with a header",
+    ],
+    [
+      "a header of 14 bytes",
+      header(Buffer.from([0, 0, 0, 5, 0, 0, 0, 6, 16, 0, 0, 0, 0, 0])),
+      "does not begin with a header",
+    ],
     ["a row short", taller(1), "d/3.png: the PNG does not decode (66 bytes are no 7 rows of 5 pixels)"],
     ["a row long", taller(-1), "d/3.png: the PNG does not decode (Cannot create a Buffer larger than 55 bytes)"],
   ])("refuses a file that is %s", async (_, file, message) => {
     await expect(decodePng16(file, "d/3.png")).rejects.toThrow(UserError);
     await expect(decodePng16(file, "d/3.png")).rejects.toThrow(message);
+  });
+
+  test("one filtered row among others counts, and what stands behind the end does not", async () => {
+    const image = picture(3, 4, 3);
+    const raw = Buffer.alloc(3 * 9);
+    image.pixels.forEach((value, i) => {
+      raw.writeUInt16BE(value, Math.floor(i / 4) * 9 + 1 + (i % 4) * 2);
+    });
+    // the last row as the difference from the one above (filter 2)
+    for (let i = 26; i > 18; i--) raw[i] = raw[i]! - raw[i - 9]!;
+    raw[18] = 2;
+    const body = Buffer.concat([Buffer.from("IDAT"), deflateSync(raw)]);
+    const [length, crc] = [Buffer.alloc(4), Buffer.alloc(4)];
+    length.writeUInt32BE(body.length - 4);
+    crc.writeUInt32BE(crcOf(body));
+    const ours = encodePng16(image);
+    const file = Buffer.concat([ours.subarray(0, 33), length, body, crc, ours.subarray(-12), Buffer.from("more")]);
+    expect(await decodePng16(file, "x.png")).toEqual(image);
   });
 
   test("refuses 8-bit images", async () => {
