@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Prediction, readAnswers } from "../runs/answers";
-import { describeRun, type StoredRun, trainedOf } from "../runs/folder";
+import { describeRun, isBusy, type StoredRun, trainedOf } from "../runs/folder";
 import { identityDifferences, numerics } from "../runs/identity";
 import { readRows } from "../runs/results";
 import { latestRows, type ResultRow } from "../runs/row";
@@ -28,6 +28,7 @@ function stateOf(run: StoredRun): string {
   const trained = trainedOf(run.folder);
   if (trained !== undefined) return `${trained.steps} steps in ${trained.seconds.toFixed(0)} s`;
   const last = metricsOf(run).at(-1);
+  if (isBusy(run.folder)) return last === undefined ? "begins" : `at step ${last.step}`;
   return last === undefined ? "not begun" : `stopped after step ${last.step}`;
 }
 

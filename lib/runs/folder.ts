@@ -9,7 +9,7 @@ import { inProject } from "../core/root";
 import { readJsonObject } from "../io/json";
 import { adopt, checksum, sync, writeDurable } from "./durable";
 import { identityDifferences, RunIdentity, runId, runIdPattern } from "./identity";
-import { takeLock } from "./lock";
+import { isLocked, takeLock } from "./lock";
 import { changesText, Settings } from "./settings";
 
 const recordFile = "run.json";
@@ -120,6 +120,9 @@ function readManifest(folder: string): Manifest | undefined {
 export function trainedOf(folder: string): Trained | undefined {
   return readManifest(folder)?.trained;
 }
+
+/** Whether a process is writing a run: training or evaluating it. */
+export const isBusy = (folder: string): boolean => isLocked(join(folder, lockFile));
 
 /**
  * A file, or a folder's files, of a finished run, compared with the checksums of its manifest.

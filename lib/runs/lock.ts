@@ -50,6 +50,12 @@ function holderOf(file: string): Holder | "gone" | "damaged" {
 const alive = (holder: Holder): boolean =>
   holder.host !== hostname() || (startOf(holder.pid) ?? "none") === holder.started;
 
+/** Whether a living process holds the lock `file`. */
+export function isLocked(file: string): boolean {
+  const holder = holderOf(file);
+  return holder !== "gone" && holder !== "damaged" && alive(holder);
+}
+
 /** Puts a file in place with its content, unless one is there. */
 function place(file: string, content: string): boolean {
   const temporary = `${file}.${process.pid}.tmp`;

@@ -4,7 +4,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { inProject } from "../../lib/core/root";
-import { takeLock, withLock } from "../../lib/runs/lock";
+import { isLocked, takeLock, withLock } from "../../lib/runs/lock";
 
 let folder: string;
 let file: string;
@@ -31,7 +31,9 @@ const ended = (child: ChildProcess): Promise<void> => new Promise((resolve) => c
 const take = `require(${JSON.stringify(inProject("lib", "runs", "lock.ts"))})`;
 
 test("one holder at a time: the second is told who it is, also in the same process", () => {
+  expect(isLocked(file)).toBe(false);
   const release = takeLock(file, "run 0123456789ab");
+  expect(isLocked(file)).toBe(true);
   expect(() => takeLock(file, "run 0123456789ab")).toThrow(
     new RegExp(
       `^run 0123456789ab is being written by process ${process.pid} since \\S+; wait for it or stop it ` +
@@ -57,6 +59,7 @@ test("a holder that was killed is taken over, and so is one whose process id ano
   const gone = ended(child);
   child.kill("SIGKILL");
   await gone;
+  expect(isLocked(file)).toBe(false);
   takeLock(file, "it", 2000)();
   // this process's id, begun at another time
   const since = new Date().toISOString();
