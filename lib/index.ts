@@ -123,7 +123,8 @@ const runsNamed = (runs: readonly (StoredRun | string)[]): StoredRun[] =>
 export const lab = {
   /**
    * A scene of a data folder (ScanNet's layout, an export of it, or another that data/README.md names) with some
-   * of its views, spread evenly over its frames; a damaged frame gives way to the nearest whole one.
+   * of its views, spread evenly over its frames; a damaged frame gives way to the nearest whole one. A room of S2-Rooms
+   * that is not there yet is made.
    *
    * @param folder relative to the project
    * @param options `views` to read (8), each resized and cropped to a square of `size` pixels (224)
@@ -132,6 +133,8 @@ export const lab = {
    * @throws UserError naming the file that is missing or damaged
    */
   async scene(folder: string, id: string, { views = 8, size = 224 } = {}): Promise<OpenScene> {
+    const { makeNamedRoom } = await import("./datasets/rooms/make");
+    await makeNamedRoom(folder, id);
     const scene = openScene(inProject(folder), id);
     const frames = uniformFrames(scene.frames.length, views).map((i) => scene.frames[i]!);
     return { ...scene, views: (await readWholeViews(scene, frames, size)).views };

@@ -3,11 +3,14 @@ import { join, resolve } from "node:path";
 import { UserError } from "../core/errors";
 import { inProject } from "../core/root";
 import { readProposals } from "../datasets/proposals";
+import { unmadeContents } from "../datasets/rooms/make";
 import { openScene } from "../datasets/scannet";
 import type { Scene } from "../datasets/scene";
 import type { SceneBoxes } from "../eval/errors";
+import { iou } from "../geometry/box";
 import { transformPoints } from "../geometry/rigid";
-import { readPly } from "../io/ply";
+import { type Mesh, readPly } from "../io/ply";
+import type { Prediction } from "../runs/answers";
 import { readRecord, recordConfig, runsFolder, storedRuns } from "../runs/folder";
 import type { ResultRow } from "../runs/row";
 import { changesText } from "../runs/settings";
@@ -24,17 +27,21 @@ export interface ExampleScene extends SceneBoxes {
   readonly points: Points;
 }
 
-function roomPoints(folder: string, id: string, alignment: Float64Array): Points {
-  const file = join(folder, `${id}_vh_clean_2.ply`);
-  const { points, colours } = readPly(readFileSync(file), file);
-  const aligned = transformPoints(alignment, points);
+/** Evenly chosen points of a mesh in the axis-aligned world. */
+function somePoints({ points, colours }: Pick<Mesh, "colours"> & { readonly points: ArrayLike<number> }): Points {
   const count = points.length / 3;
   const stride = Math.max(1, Math.ceil(count / mostPoints));
   const kept = Array.from({ length: Math.ceil(count / stride) }, (_, i) => 3 * i * stride);
   return {
-    positions: kept.flatMap((at) => [aligned[at]!, aligned[at + 1]!, aligned[at + 2]!]),
+    positions: kept.flatMap((at) => [points[at]!, points[at + 1]!, points[at + 2]!]),
     colours: kept.flatMap((at) => [colours[at]!, colours[at + 1]!, colours[at + 2]!]),
   };
+}
+
+function scannedPoints({ folder, id, alignment }: Scene): Points {
+  const file = join(folder, `${id}_vh_clean_2.ply`);
+  const { points, colours } = readPly(readFileSync(file), file);
+  return somePoints({ points: transformPoints(alignment, points), colours });
 }
 
 type Evaluated = Pick<ResultRow, "run" | "data" | "split" | "proposals">;
@@ -51,15 +58,27 @@ export function dataFolderOf({ run, data, split }: Evaluated): string {
   return inProject(evaluationFolder(folder, split));
 }
 
-function openExample(row: Evaluated, sceneId: string): [Scene, SceneBoxes] {
+interface OpenExample extends SceneBoxes {
+  points(): Points;
+}
+
+/** Rooms of a known set that are not made yet are drawn in memory, without their pictures. */
+function openExample(row: Evaluated, sceneId: string): OpenExample {
   const folder = dataFolderOf(row);
+  const boxes = (objects: SceneBoxes["objects"], offered: () => SceneBoxes["proposals"]): SceneBoxes => ({
+    sceneId,
+    objects,
+    proposals: row.proposals === "gt" ? objects.map(({ box }) => ({ box })) : offered(),
+  });
+  const unmade = unmadeContents(folder, sceneId);
+  if (unmade !== undefined)
+    return { ...boxes(unmade.objects, () => unmade.proposals), points: () => somePoints(unmade.mesh()) };
   if (!existsSync(folder))
     throw new UserError(
-      `${folder} is not there: the run's data set is needed to draw its scenes; make S2-Rooms with s2mllm data make`,
+      `${folder} is not there: the run's data set is needed to draw its scenes; put it there, or make S2-Rooms with s2mllm data make`,
     );
   const scene = openScene(folder, sceneId);
-  const proposals = row.proposals === "gt" ? scene.objects.map(({ box }) => ({ box })) : readProposals(folder, sceneId);
-  return [scene, { sceneId, objects: scene.objects, proposals }];
+  return { ...boxes(scene.objects, () => readProposals(folder, sceneId)), points: () => scannedPoints(scene) };
 }
 
 /**
@@ -68,7 +87,7 @@ function openExample(row: Evaluated, sceneId: string): [Scene, SceneBoxes] {
  * @throws UserError when the data set is not on this machine
  */
 export function readBoxes(row: Evaluated, sceneId: string): SceneBoxes {
-  return openExample(row, sceneId)[1];
+  return openExample(row, sceneId);
 }
 
 /**
@@ -77,8 +96,30 @@ export function readBoxes(row: Evaluated, sceneId: string): SceneBoxes {
  * @throws UserError when the data set is not on this machine
  */
 export function readExample(row: Evaluated, sceneId: string): ExampleScene {
-  const [{ folder, alignment }, boxes] = openExample(row, sceneId);
-  return { ...boxes, points: roomPoints(folder, sceneId, alignment) };
+  const { points, ...boxes } = openExample(row, sceneId);
+  return { ...boxes, points: points() };
+}
+
+/**
+ * The boxes that one answer after another was given on. Rooms are found by their name alone: that they are the run's
+ * own shows in the overlap of the chosen box and the right one, which the answer states.
+ *
+ * @throws UserError when the data set is not on this machine, or is another one of that name
+ */
+export function boxesOfAnswers(row: Evaluated): (answer: Prediction) => SceneBoxes {
+  const scenes = new Map<string, SceneBoxes>();
+  return ({ sceneId, queryId, predicted, target, iou: stated }) => {
+    const scene = scenes.get(sceneId) ?? readBoxes(row, sceneId);
+    scenes.set(sceneId, scene);
+    const [chosen, right] = [scene.proposals[predicted], scene.objects.find(({ id }) => id === target)];
+    if (chosen !== undefined && right !== undefined && Math.abs(iou(chosen.box, right.box) - stated) > 0.02)
+      throw new UserError(
+        `${dataFolderOf(row)} holds other rooms than run ${row.run} answered on: by its answer to ${queryId} box ` +
+          `${predicted} has IoU ${stated.toFixed(2)} with the right one, here it has ` +
+          `${iou(chosen.box, right.box).toFixed(2)}; make the data set anew, or run the study again`,
+      );
+    return scene;
+  };
 }
 
 /** The training logs of this machine's runs; of those alone that were written to `since` a time in milliseconds. */

@@ -1,10 +1,10 @@
-import { classifyError, countErrors, type ErrorCase, isRight, type SceneBoxes } from "../eval/errors";
+import { classifyError, countErrors, type ErrorCase, isRight } from "../eval/errors";
 import { type Prediction, readAnswers } from "../runs/answers";
 import type { AttentionMap } from "../runs/attention";
 import type { ResultRow } from "../runs/row";
 import { mainGroup } from "../studies/groups";
 import { type Comparison, compare, compareRows } from "./compare";
-import { readBoxes, readExample } from "./examples";
+import { boxesOfAnswers, readExample } from "./examples";
 import { ablationFigure } from "./figures/ablation";
 import { attentionFramesFigure, attentionMatrixFigure } from "./figures/attention";
 import { errorFigure } from "./figures/errors";
@@ -16,15 +16,10 @@ import { dataLabel, type Figure, sourceOf } from "./figures/theme";
 import { trainingFigure } from "./figures/training";
 import { type PaperTable, table5 } from "./paper";
 
-/** A run's wrong answers, by scene and sentence. @throws UserError when the run's data set is not on this machine */
+/** A run's wrong answers and why they are wrong. @throws UserError when the run's data set is not on this machine */
 export function errorCases(row: ResultRow, predictions: readonly Prediction[]): ErrorCase[] {
-  const scenes = new Map<string, SceneBoxes>();
-  return predictions.flatMap((prediction) => {
-    if (isRight(prediction)) return [];
-    let scene = scenes.get(prediction.sceneId);
-    if (scene === undefined) scenes.set(prediction.sceneId, (scene = readBoxes(row, prediction.sceneId)));
-    return classifyError(prediction, scene) ?? [];
-  });
+  const boxesOf = boxesOfAnswers(row);
+  return predictions.flatMap((p) => (isRight(p) ? [] : (classifyError(p, boxesOf(p)) ?? [])));
 }
 
 /** One wrong answer in its room: green the right answer, red the pick, blue the landmarks. */

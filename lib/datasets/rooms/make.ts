@@ -12,7 +12,7 @@ import { inProject, moduleFile } from "../../core/root";
 import { parseJson } from "../json-file";
 import { configHash, manifestFile, planRooms, type RoomPlan, RoomsConfig, roomSets, roomsVersion } from "./config";
 import { labelMapTsv, nr3dCsv, scanReferJson, sr3dCsv } from "./referring";
-import { finishedRoom, type RoomRecord, sceneFolder, writeRoom } from "./scan";
+import { finishedRoom, type RoomContents, type RoomRecord, roomContents, sceneFolder, writeRoom } from "./scan";
 import type { Job } from "./worker";
 
 /** The manifest, written last: its presence says that the folder is complete. */
@@ -110,13 +110,46 @@ export async function makeRooms(
   return writeIndex(folder, config, plans);
 }
 
-/** Makes the rooms of a known set that is not there yet: data/rooms/<name>. Any other folder is left alone. */
-export async function makeNamedRooms(folder: string, progress: ProgressSink): Promise<void> {
+/** The config of a known set's own folder, data/rooms/<name>, as long as its rooms are not all made. */
+function unmadeSet(folder: string): RoomsConfig | undefined {
   const at = inProject(folder);
   const name = basename(at);
   if (at !== inProject("data", "rooms", name) || !Object.hasOwn(roomSets, name) || readManifest(at) !== undefined)
-    return;
-  await makeRooms(at, RoomsConfig.parse(roomSets[name as keyof typeof roomSets]), { progress });
+    return undefined;
+  return RoomsConfig.parse(roomSets[name as keyof typeof roomSets]);
+}
+
+/** Makes the rooms of a known set that is not there yet: data/rooms/<name>. Any other folder is left alone. */
+export async function makeNamedRooms(folder: string, progress: ProgressSink): Promise<void> {
+  const config = unmadeSet(folder);
+  if (config !== undefined) await makeRooms(inProject(folder), config, { progress });
+}
+
+/** A room of a known set, with its config, as long as the set's rooms are not all made. */
+function unmadeRoom(folder: string, id: string): [RoomsConfig, RoomPlan] | undefined {
+  const config = unmadeSet(folder);
+  const plan = config && planRooms(config).find((room) => room.id === id);
+  return plan && [config!, plan];
+}
+
+/** Makes one room of a known set that is not there yet, to look at it; the others are made when they are needed. */
+export async function makeNamedRoom(folder: string, id: string): Promise<void> {
+  const [config, plan] = unmadeRoom(folder, id) ?? [];
+  if (plan !== undefined && finishedRoom(inProject(folder), id, config!) === undefined)
+    await writeRoom(inProject(folder), config!, plan);
+}
+
+/** Contents of rooms that were asked for: each is drawn once. */
+const drawn = new Map<string, RoomContents>();
+
+/** Boxes and mesh of a room of a known set that is not made yet; nothing is written. Undefined for any other scene. */
+export function unmadeContents(folder: string, id: string): RoomContents | undefined {
+  const room = unmadeRoom(folder, id);
+  if (room === undefined) return undefined;
+  const key = `${configHash(room[0])} ${id}`;
+  const contents = drawn.get(key) ?? roomContents(...room);
+  drawn.set(key, contents);
+  return contents;
 }
 
 /** The files that span rooms: split lists, sentences, proposals, label map, manifest. */

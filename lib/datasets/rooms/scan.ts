@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../core/errors";
 import { Rng } from "../../core/rng";
 import type { Box } from "../../geometry/box";
-import { invertRigid, multiply4, turnAndShift } from "../../geometry/rigid";
+import { identity4, invertRigid, multiply4, turnAndShift } from "../../geometry/rigid";
 import { encodeJpg } from "../../io/jpg";
-import { writePly } from "../../io/ply";
+import { type Mesh, writePly } from "../../io/ply";
 import { encodePng16 } from "../../io/png16";
 import { BoxForm } from "../box-file";
 import { parsed, parseJson } from "../json-file";
@@ -170,11 +170,49 @@ function enlarged({ size: [w, d, h], objects }: Layout, by: number): Layout {
   };
 }
 
-/** Makes one room in memory. Depends on the config and the room's id only. */
-export async function makeRoom(config: RoomsConfig, plan: RoomPlan): Promise<RoomFiles> {
+/** A room before pictures are taken of it. */
+interface Furnished {
+  readonly rng: Rng;
+  readonly layout: Layout;
+  readonly finish: Finish;
+  /** The layout in the metres that are written. */
+  readonly stored: Layout;
+}
+
+function furnish(config: RoomsConfig, plan: RoomPlan): Furnished {
   const rng = new Rng(config.seed, `rooms/${plan.id}`);
   const layout = chooseLayout(config, rng.fork("layout"));
-  const finish = finishOf(rng.fork("finish"));
+  const { scale = 1 } = config;
+  return { rng, layout, finish: finishOf(rng.fork("finish")), stored: scale === 1 ? layout : enlarged(layout, scale) };
+}
+
+/** What the detector offers in a room to test on, in the metres that are written. */
+function offeredIn({ rng, layout }: Furnished, { detector, scale = 1 }: RoomsConfig): Proposal[] {
+  const offered = detect(layout, detector, rng.fork("detector"));
+  return scale === 1 ? offered : offered.map((p) => ({ ...p, box: larger(p.box, scale) }));
+}
+
+/** Boxes and mesh of a room in the axis-aligned world, as its files have them. */
+export interface RoomContents {
+  readonly objects: readonly { readonly id: number; readonly label: string; readonly box: Box }[];
+  readonly proposals: readonly Proposal[];
+  mesh(): Mesh;
+}
+
+/** A room to test on without its pictures, which take nearly all of the time that a room takes. */
+export function roomContents(config: RoomsConfig, plan: RoomPlan): RoomContents {
+  const room = furnish(config, plan);
+  return {
+    objects: room.stored.objects.map(({ label, box }, id) => ({ id, label, box })),
+    proposals: offeredIn(room, config),
+    mesh: () => meshOf(room.stored, room.finish, identity4()).mesh,
+  };
+}
+
+/** Makes one room in memory. Depends on the config and the room's id only. */
+export async function makeRoom(config: RoomsConfig, plan: RoomPlan): Promise<RoomFiles> {
+  const room = furnish(config, plan);
+  const { rng, layout, finish, stored } = room;
   const cameraRng = rng.fork("cameras");
   const noise = rng.fork("noise");
 
@@ -192,7 +230,6 @@ export async function makeRoom(config: RoomsConfig, plan: RoomPlan): Promise<Roo
 
   // pictures are taken of the room as it is drawn; what is written of places is larger
   const { scale = 1 } = config;
-  const stored = scale === 1 ? layout : enlarged(layout, scale);
   const k = cameraOf(config);
   const size = config.image;
   const number = Number(plan.id.slice(5, 9));
@@ -270,7 +307,6 @@ export async function makeRoom(config: RoomsConfig, plan: RoomPlan): Promise<Roo
   const count = plan.split === "train" ? config.trainSentences : config.testSentences;
   const write = config.natural === true ? describeObjects : writeSentences;
   const meant = write(layout, shownBy(pixels, config), count, config, rng.fork("sentences"));
-  const offered = plan.split === "val" ? detect(layout, config.detector, rng.fork("detector")) : [];
   const { wrongLabels } = config;
   const sentences =
     wrongLabels === undefined || plan.split === "train"
@@ -290,23 +326,30 @@ export async function makeRoom(config: RoomsConfig, plan: RoomPlan): Promise<Roo
       pixels: pixels[i]!,
     })),
     sentences,
-    proposals: scale === 1 ? offered : offered.map((p) => ({ ...p, box: larger(p.box, scale) })),
+    proposals: plan.split === "val" ? offeredIn(room, config) : [],
   };
   return { record, files };
 }
 
-/** Makes one room on disk: all files under a temporary name, then one rename. */
+/**
+ * Makes one room on disk: all files under a temporary name, then one rename. One that is there is replaced, but for one
+ * that another process finishes meanwhile: it is the same.
+ */
 export async function writeRoom(folder: string, config: RoomsConfig, plan: RoomPlan): Promise<void> {
-  const { record, files } = await makeRoom(config, plan);
   const final = sceneFolder(folder, plan.id);
+  rmSync(final, { recursive: true, force: true });
+  const { record, files } = await makeRoom(config, plan);
   const temporary = `${final}.${process.pid}.tmp`;
   rmSync(temporary, { recursive: true, force: true });
   for (const sub of ["color", "depth", "pose", "intrinsic"]) mkdirSync(join(temporary, sub), { recursive: true });
   for (const [name, data] of files) writeFileSync(join(temporary, name), data);
   writeFileSync(join(temporary, `${plan.id}.rooms.json`), JSON.stringify(record));
-  rmSync(final, { recursive: true, force: true });
-  mkdirSync(dirname(final), { recursive: true });
-  renameSync(temporary, final);
+  try {
+    renameSync(temporary, final);
+  } catch (error) {
+    rmSync(temporary, { recursive: true });
+    if (finishedRoom(folder, plan.id, config) === undefined) throw error;
+  }
 }
 
 /** An object's class can be told where it fills this share of a picture (3 % are 376 pixels of 112 x 112). */

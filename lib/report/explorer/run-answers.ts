@@ -1,12 +1,13 @@
 import { UserError } from "../../core/errors";
 import { type ProgressSink, silent } from "../../core/progress";
 import { uniformFrames } from "../../datasets/frame-sampling";
+import { makeNamedRoom } from "../../datasets/rooms/make";
 import { openScene } from "../../datasets/scannet";
 import { violatedClauses } from "../../eval/clauses";
 import { classifyError, objectUnder, type SceneBoxes } from "../../eval/errors";
 import type { Prediction } from "../../runs/answers";
 import { labelOf, type ResultRow } from "../../runs/row";
-import { dataFolderOf, readBoxes } from "../examples";
+import { boxesOfAnswers, dataFolderOf, readBoxes } from "../examples";
 import { keptAnswers } from "../figure-set";
 import { dataLabel } from "../figures/theme";
 import { answersPage, type PageAnswer, type PageCase } from "./answers";
@@ -62,6 +63,7 @@ function alike(rows: readonly ResultRow[]): readonly ResultRow[] {
 /** The pictures of a scene, with the boxes of every source; true boxes carry their classes. */
 async function pictures(rows: readonly ResultRow[], id: string): Promise<PageScene> {
   const folder = dataFolderOf(rows[0]!);
+  await makeNamedRoom(folder, id);
   const { frames } = openScene(folder, id);
   const seen = uniformFrames(frames.length, rows[0]!.frames).map((i) => frames[i]!);
   const boxes = rows.map((row): [ResultRow["proposals"], LabelledBox[]] => {
@@ -96,12 +98,11 @@ export async function answersOfRuns(
   const cases: PageCase[] = [];
   for (const evaluation of evaluations) {
     const answers = evaluation.map(answersOf);
-    const scenes = new Map<string, SceneBoxes>();
-    for (const { queryId, sceneId, description, kind, category, target, anchors } of answers[0]!.values()) {
+    const boxesOf = boxesOfAnswers(evaluation[0]!);
+    for (const asked of answers[0]!.values()) {
+      const { queryId, sceneId, description, kind, category, target, anchors } = asked;
       const given = answers.flatMap((of) => of.get(queryId) ?? []);
       if (given.length < evaluation.length) continue;
-      const scene = scenes.get(sceneId) ?? readBoxes(evaluation[0]!, sceneId);
-      scenes.set(sceneId, scene);
       cases.push({
         id: queryId,
         boxes: evaluation[0]!.proposals,
@@ -111,7 +112,7 @@ export async function answersOfRuns(
         category,
         target,
         landmarks: anchors,
-        answers: given.map((answer) => pageAnswer(answer, scene)),
+        answers: given.map((answer) => pageAnswer(answer, boxesOf(answer))),
       });
     }
   }

@@ -16,13 +16,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { roomsConfig, run } from "../../../lib/cli/data";
 import type { Progress } from "../../../lib/core/progress";
 import { inProject } from "../../../lib/core/root";
+import { readProposals } from "../../../lib/datasets/proposals";
 import { readReferIt3D } from "../../../lib/datasets/referit3d";
 import { baselines } from "../../../lib/datasets/rooms/baselines";
 import { cardText, measureRooms, readControlRows } from "../../../lib/datasets/rooms/card";
 import { checkData } from "../../../lib/datasets/rooms/check";
 import { configHash, planRooms, RoomsConfig, roomSets } from "../../../lib/datasets/rooms/config";
 import { makeRooms, readManifest } from "../../../lib/datasets/rooms/make";
-import { finishedRoom, makeRoom } from "../../../lib/datasets/rooms/scan";
+import { finishedRoom, makeRoom, roomContents } from "../../../lib/datasets/rooms/scan";
 import { openScene } from "../../../lib/datasets/scannet";
 import { readScanRefer } from "../../../lib/datasets/scanrefer";
 import { printed } from "../../setup/printed";
@@ -56,6 +57,22 @@ function hashes(at: string, below = ""): Record<string, string> {
 
 /** Runs `s2mllm data` and returns what it printed. */
 const cli = (...args: string[]): ReturnType<typeof printed> => printed(run, ...args);
+
+test("a room to test on has the boxes and the mesh of its files before it is made", () => {
+  for (const plan of planRooms(config).filter(({ split }) => split === "val")) {
+    const drawn = roomContents(config, plan);
+    const scene = openScene(folder, plan.id);
+    expect(drawn.proposals).toEqual(readProposals(folder, plan.id));
+    expect(drawn.objects.map(({ id, label }) => [id, label])).toEqual(
+      scene.objects.map(({ id, label }) => [id, label]),
+    );
+    for (const [i, { box }] of drawn.objects.entries())
+      for (const [k, x] of box.entries()) expect(scene.objects[i]!.box[k]).toBeCloseTo(x, 3);
+    const [mesh, written] = [drawn.mesh(), scene.mesh()!];
+    expect(mesh.points.length).toBe(written.points.length);
+    expect(Math.max(...mesh.points.map((x, i) => Math.abs(x - written.points[i]!)))).toBeLessThan(1e-4);
+  }
+});
 
 describe("making rooms", () => {
   test("the same seed gives the same bytes in every file, also with worker processes", async () => {
