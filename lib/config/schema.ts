@@ -260,6 +260,8 @@ export const SceneChecks = z.strictObject({
   farthest: z.number().positive().optional(),
   /** Share of a frame's measured pixels that may be implausible. */
   beyond: z.number().min(0).max(1).optional(),
+  /** How far a colour image's ratio of width to height may be from its depth image's, as a share of it. */
+  aspect: z.number().positive().optional(),
   /** Share of a frame's pixels that must be measured. */
   measured: z.number().min(0).max(1).optional(),
   /** How far from the mesh, or from what another frame measured, a point may lie, metres. */

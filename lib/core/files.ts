@@ -29,22 +29,38 @@ const UNWRITABLE: Readonly<Record<string, string>> = {
   EEXIST: "a file is where a folder should be; name another folder",
 };
 
+/** Removes what was begun; why it could not be finished matters more than why it cannot be removed. */
+export function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // on a read-only disk, or below a file
+  }
+}
+
+/** The disk does not take a file: whatever else is to be written there fails too. */
+export class WriteError extends UserError {}
+
 /** An error met while writing below `folder`, in the user's words where it has a known cause. */
 export function writingError(error: unknown, folder: string): unknown {
   const { code, message } = error as NodeJS.ErrnoException;
   const why = UNWRITABLE[code ?? ""];
-  return why === undefined ? error : new UserError(`${folder}: ${why} (${message})`);
+  return why === undefined ? error : new WriteError(`${folder}: ${why} (${message})`);
 }
 
-/** Writes a file so that a reader sees either the old content or the whole new one: temporary name, then rename. */
+/**
+ * Writes a file so that a reader sees either the old content or the whole new one: temporary name, then rename.
+ *
+ * @throws WriteError when the disk is full or the folder may not be written to
+ */
 export function writeFileAtomic(path: string, content: string | Uint8Array): void {
-  mkdirSync(dirname(path), { recursive: true });
   const temporary = `${path}.${process.pid}.tmp`;
   try {
+    mkdirSync(dirname(path), { recursive: true });
     writeFileSync(temporary, content);
     renameSync(temporary, path);
   } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
+    removeQuietly(temporary);
+    throw writingError(error, dirname(path));
   }
 }

@@ -1,6 +1,7 @@
 import type { S2Config } from "../config/schema";
 import { serveParent } from "../core/child";
 import { UserError } from "../core/errors";
+import { WriteError } from "../core/files";
 import { Rng } from "../core/rng";
 import { inProject } from "../core/root";
 import { coverageFrames, coverageOf, uniformFrames } from "../datasets/frame-sampling";
@@ -129,7 +130,8 @@ async function prepare(
       // another command may have prepared it meanwhile
       if (readScene(folder, scene, dims) === undefined) await add(scene);
     } catch (error) {
-      if (!(error instanceof UserError)) throw error;
+      // a full disk is no fault of the scene
+      if (!(error instanceof UserError) || error instanceof WriteError) throw error;
       broken.push(`${scene.id}: ${error.message}`);
     }
     progress(i + 1);

@@ -21,6 +21,7 @@ export const labChecks: DataRules["checks"] = {
   rotation: 0.01,
   farthest: 20,
   beyond: 0.02,
+  aspect: 0.05,
   measured: 0.01,
   tolerance: 0.1,
   onMesh: 0.6,

@@ -63,8 +63,8 @@ const exportedFolders: FrameLayout = {
   kind: "exported folders",
   is: (folder) => existsSync(join(folder, "color")),
   files: byNumber({
-    colour: ["color", /^(\d+)\.(?:jpe?g|png)$/],
-    depth: ["depth", /^(\d+)\.(?:png|pgm)$/],
+    colour: ["color", /^(\d+)\.(?:jpe?g|png)$/i],
+    depth: ["depth", /^(\d+)\.(?:png|pgm)$/i],
     pose: ["pose", /^(\d+)\.txt$/],
   }),
   intrinsics: ["intrinsic/intrinsic_depth.txt", "intrinsics_depth.txt", "intrinsic_depth.txt"],
@@ -74,10 +74,10 @@ const exportedFolders: FrameLayout = {
 /** EmbodiedScan's and Video-3D-LLM's export: 00012.jpg, 00012.png, 00012.txt side by side. */
 const posedImages: FrameLayout = {
   kind: "posed images",
-  is: (folder) => has(folder, /^\d+\.jpe?g$/),
+  is: (folder) => has(folder, /^\d+\.jpe?g$/i),
   files: byNumber({
-    colour: ["", /^(\d+)\.jpe?g$/],
-    depth: ["", /^(\d+)\.(?:png|pgm)$/],
+    colour: ["", /^(\d+)\.jpe?g$/i],
+    depth: ["", /^(\d+)\.(?:png|pgm)$/i],
     pose: ["", /^(\d+)\.txt$/],
   }),
   intrinsics: ["depth_intrinsic.txt"],
@@ -86,15 +86,15 @@ const posedImages: FrameLayout = {
 
 /** Names that ScanNet's C++ SensReader, 3RScan and 7-Scenes share. */
 const numberedFrames = byNumber({
-  colour: ["", /^frame-(\d+)\.color\.(?:jpe?g|png)$/],
-  depth: ["", /^frame-(\d+)\.(?:depth\.(?:png|pgm)|rendered\.depth\.png)$/],
+  colour: ["", /^frame-(\d+)\.color\.(?:jpe?g|png)$/i],
+  depth: ["", /^frame-(\d+)\.(?:depth\.(?:png|pgm)|rendered\.depth\.png)$/i],
   pose: ["", /^frame-(\d+)\.pose\.txt$/],
 });
 
 /** ScanNet's C++ SensReader and 3RScan: frame-000012.color.jpg, .depth.pgm, .pose.txt and _info.txt. */
 const sensReader: FrameLayout = {
   kind: "SensReader frames",
-  is: (folder) => has(folder, /^frame-\d+\.color\.jpe?g$/) || existsSync(join(folder, "_info.txt")),
+  is: (folder) => has(folder, /^frame-\d+\.color\.jpe?g$/i) || existsSync(join(folder, "_info.txt")),
   files: numberedFrames,
   intrinsics: [],
   stated: (folder) => {
@@ -111,7 +111,7 @@ const sensReader: FrameLayout = {
  */
 const sevenScenes: FrameLayout = {
   kind: "7-Scenes",
-  is: (folder) => has(folder, /^frame-\d+\.color\.png$/),
+  is: (folder) => has(folder, /^frame-\d+\.color\.png$/i),
   files: numberedFrames,
   intrinsics: [],
   depth: { invalid: [65535] },
@@ -139,8 +139,8 @@ const tumRgbd: FrameLayout = {
   kind: "TUM RGB-D",
   is: (folder) => existsSync(join(folder, "rgb")) && existsSync(join(folder, "depth")),
   files: (folder) => {
-    const depth = matching(join(folder, "depth"), /^(\d+(?:\.\d+)?)\.png$/);
-    const images = [...matching(join(folder, "rgb"), /^(\d+(?:\.\d+)?)\.(?:png|jpe?g)$/)];
+    const depth = matching(join(folder, "depth"), /^(\d+(?:\.\d+)?)\.png$/i);
+    const images = [...matching(join(folder, "rgb"), /^(\d+(?:\.\d+)?)\.(?:png|jpe?g)$/i)];
     const times = images.map(([time, path]) => [Number(time), path] as const);
     const truth = join(folder, "groundtruth.txt");
     const poses = readText(truth, "the camera's poses", again)
@@ -215,6 +215,21 @@ export function foreignCapture(folder: string): string | undefined {
     return (
       `${folder} is a capture of an ARKit app (frame_<n>.jpg with frame_<n>.json, or keyframes/): its poses look ` +
       `along -z with y up; turn them by diag(1, -1, -1, 1) and convert it to ${into}`
+    );
+  if (names.includes("odometry.csv"))
+    return (
+      `${folder} is a Stray Scanner capture (rgb.mp4, depth/, odometry.csv): its poses are quaternions, its colour a ` +
+      `film; take the film's frames and convert it to ${into}`
+    );
+  if (names.includes("iphone") || names.includes("dslr"))
+    return (
+      `${folder} is a scan of ScanNet++ (iphone/ with rgb.mkv and depth.bin, dslr/ without depth): unpack the iPhone's ` +
+      `frames with its toolkit and convert them to ${into}`
+    );
+  if (names.includes("transforms.json"))
+    return (
+      `${folder} is a capture for radiance fields (transforms.json): its poses look along -z with y up; turn them by ` +
+      `diag(1, -1, -1, 1) and convert it, with a depth image a frame, to ${into}`
     );
   if (some(/^seq-\d+$/))
     return (

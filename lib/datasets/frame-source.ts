@@ -51,7 +51,7 @@ export function bytesOf(file: string): Uint8Array {
 
 /** A 16-bit depth image, png or pgm. */
 export function depthImage(file: string): Grey16 | Promise<Grey16> {
-  return file.endsWith(".pgm") ? decodePgm16(bytesOf(file), file) : decodePng16(bytesOf(file), file);
+  return /\.pgm$/i.test(file) ? decodePgm16(bytesOf(file), file) : decodePng16(bytesOf(file), file);
 }
 
 /** The frames that have both images, in order, and what the others lack. */

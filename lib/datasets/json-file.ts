@@ -9,8 +9,9 @@ import { UserError } from "../core/errors";
  * @throws UserError naming the file
  */
 export function readText(file: string, what: string, todo: string): string {
+  let text: string;
   try {
-    return readFileSync(file, "utf8").replace(/^\uFEFF/, "");
+    text = readFileSync(file, "utf8").replace(/^\uFEFF/, "");
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
     throw new UserError(
@@ -19,6 +20,11 @@ export function readText(file: string, what: string, todo: string): string {
         : `${file}: cannot be read as ${what} (${code}); ${todo}`,
     );
   }
+  if (text.includes("\0"))
+    throw new UserError(
+      `${file}: is no UTF-8 text, expected ${what} (Windows' PowerShell writes UTF-16); save it as UTF-8`,
+    );
+  return text;
 }
 
 /**

@@ -2,6 +2,9 @@ import { readFileSync } from "node:fs";
 import { UserError } from "../core/errors";
 import type { Intrinsics } from "../geometry/camera";
 
+/** What stands for a number that is not finite; Windows writes -1.#INF and 1.#QNAN. */
+const notFinite = /(?<![^\s,])[+-]?(?:nan|inf(?:inity)?|1\.#\w+)(?![^\s,])/gi;
+
 /** Numbers with white space or commas between; what is no number becomes NaN, "inf" infinite. */
 export function numbersIn(text: string): number[] {
   return text
@@ -36,7 +39,13 @@ export interface PoseFault {
 export function readPose(file: string | undefined): Float64Array | PoseFault {
   if (file === undefined) return { fault: "has no pose file" };
   try {
-    return usablePose(numbersIn(readFileSync(file, "utf8")));
+    const text = readFileSync(file, "utf8");
+    if (text.includes("\0")) return { fault: "has a pose file that is no UTF-8 text" };
+    const numbers = numbersIn(text);
+    const odd = numbers.some(Number.isNaN)
+      ? /[^\s,]*[^\s,\d.eE+-][^\s,]*/.exec(text.replace(notFinite, ""))?.[0]
+      : undefined;
+    return odd === undefined ? usablePose(numbers) : { fault: `has a pose file with "${odd.slice(0, 20)}" in it` };
   } catch (error) {
     return { fault: `has a pose file that cannot be read (${(error as NodeJS.ErrnoException).code})` };
   }

@@ -9,7 +9,7 @@ import { type Crop, decodeRgb, type Rgb8 } from "../io/jpg";
 import type { Grey16 } from "../io/png16";
 import { readAlignment } from "./alignment";
 import { type DataRules, rulesOf } from "./data-rules";
-import { counted, depthFault, metresTable, rigidFault } from "./frame-checks";
+import { aspectFault, counted, depthFault, metresTable, rigidFault } from "./frame-checks";
 import { type FrameSource, frameStore, openFrames } from "./frame-source";
 import { readText } from "./json-file";
 import { foreignScan } from "./layouts";
@@ -175,11 +175,12 @@ async function decode(
     const measured = await scene.source.depth(frame);
     const crop = squareCrop(measured.cols, measured.rows, size);
     const { bytes, origin } = scene.source.colour(frame);
-    return {
-      measured,
-      crop,
-      colour: await decodeRgb(bytes, origin, (cols, rows) => (cols === size && rows === size ? undefined : crop)),
-    };
+    const colour = await decodeRgb(bytes, origin, (cols, rows) => {
+      const fault = aspectFault({ cols, rows }, measured, scene.rules.checks);
+      if (fault !== undefined) throw new UserError(`${origin}: ${fault}`);
+      return cols === size && rows === size ? undefined : crop;
+    });
+    return { measured, crop, colour };
   } catch (error) {
     throw error instanceof UserError ? new DamagedFrame(error.message) : error;
   }

@@ -21,11 +21,11 @@ export interface SceneFile {
 const frameOrder = ["colour", "depth", "poses"] as const;
 /** A frame's files by the end of their names: SensReader's, 7-Scenes', 3RScan's and TUM's names first. */
 const bySuffix: readonly (readonly [RegExp, ScenePart])[] = [
-  [/\.color\.(?:jpe?g|png)$/, "colour"],
-  [/(?:\.depth\.(?:png|pgm))$/, "depth"],
+  [/\.color\.(?:jpe?g|png)$/i, "colour"],
+  [/(?:\.depth\.(?:png|pgm))$/i, "depth"],
   [/(?:\.pose|^groundtruth)\.txt$/, "poses"],
-  [/^\d.*\.jpe?g$/, "colour"],
-  [/^\d.*\.(?:png|pgm)$/, "depth"],
+  [/^\d.*\.jpe?g$/i, "colour"],
+  [/^\d.*\.(?:png|pgm)$/i, "depth"],
   [/^\d.*\.txt$/, "poses"],
 ];
 
@@ -75,7 +75,7 @@ function frameFiles({ kind, path }: FrameStore): SceneFile[] {
       ...sub("depth", "depth"),
       ...framesIn(path, "").filter(({ file }) => file.name.endsWith(".txt")),
     ]);
-  return inOrder(framesIn(path, "posed_images/").filter(({ file }) => /\.(jpe?g|png|pgm|txt)$/.test(file.name)));
+  return inOrder(framesIn(path, "posed_images/").filter(({ file }) => /\.(jpe?g|png|pgm|txt)$/i.test(file.name)));
 }
 
 /** Files of a scan in ScanNet's layout. S2-Rooms' maker hashes a room's files in this order. */

@@ -39,7 +39,7 @@ const MOST_PIXELS = 1 << 26;
  * its size.
  *
  * @param origin file name for messages
- * @throws UserError when the file does not decode
+ * @throws UserError when the file does not decode, or as `cropOf`
  */
 export async function decodeRgb(
   file: Uint8Array,
@@ -66,6 +66,7 @@ export async function decodeRgb(
       pixels: new Uint8Array(cut.data.buffer, cut.data.byteOffset, cut.data.length),
     };
   } catch (error) {
+    if (error instanceof UserError) throw error;
     throw new UserError(
       `${origin}: the image does not decode (${(error as Error).message.split("\n")[0]}, ${file.length} bytes); ` +
         "export this frame again",

@@ -20,16 +20,20 @@ export interface Header {
 const natural = (list: unknown): list is number[] =>
   Array.isArray(list) && list.every((n) => Number.isSafeInteger(n) && n >= 0);
 
-function entryOf(
-  name: string,
-  value: unknown,
-  dataStart: number,
-  fileSize: number,
-  bad: (why: string) => UserError,
-): TensorEntry {
+const unsound =
+  (path: string) =>
+  (why: string): UserError =>
+    new UserError(`${path}: not a sound safetensors file: ${why}`);
+
+function entryOf(path: string, name: string, value: unknown, dataStart: number, fileSize: number): TensorEntry {
+  const bad = unsound(path);
   const { dtype, shape, data_offsets: offsets }: JsonObject = isJsonObject(value) ? value : {};
   if (typeof dtype !== "string" || !Object.hasOwn(bytesOf, dtype)) {
-    throw bad(`tensor "${name}" has dtype ${JSON.stringify(dtype)}; known: ${Object.keys(bytesOf).join(", ")}`);
+    const known = Object.keys(bytesOf).join(", ");
+    throw new UserError(
+      `${path}: tensor "${name}" has dtype ${JSON.stringify(dtype)}, which the lab does not read (known: ${known}); ` +
+        "take a checkpoint without quantisation, or save it as BF16",
+    );
   }
   if (!natural(shape)) throw bad(`tensor "${name}" has shape ${JSON.stringify(shape)}; expected a list of sizes`);
   if (!natural(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
@@ -58,7 +62,7 @@ function entryOf(
  * @throws UserError naming file and tensor
  */
 export function parseHeader(path: string, bytes: Uint8Array, dataStart: number, fileSize: number): Header {
-  const bad = (why: string): UserError => new UserError(`${path}: not a sound safetensors file: ${why}`);
+  const bad = unsound(path);
   const { __metadata__: stated, ...tensors } = parseJsonObject(bytes, (why) => bad(`its header ${why}`));
   // the format's own library takes null for none
   const metadata = stated ?? {};
@@ -66,7 +70,7 @@ export function parseHeader(path: string, bytes: Uint8Array, dataStart: number, 
     throw bad(`its __metadata__ is ${JSON.stringify(metadata).slice(0, 80)}; expected texts by name`);
   }
   const entries = new Map(
-    Object.entries(tensors).map(([name, value]) => [name, entryOf(name, value, dataStart, fileSize, bad)]),
+    Object.entries(tensors).map(([name, value]) => [name, entryOf(path, name, value, dataStart, fileSize)]),
   );
   let last = ["", dataStart] as [string, number];
   for (const [name, { begin, end }] of [...entries].sort((a, b) => a[1].begin - b[1].begin || a[1].end - b[1].end)) {

@@ -1,6 +1,7 @@
-import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { UserError } from "../core/errors";
+import { removeQuietly, writingError } from "../core/files";
 import { sizeOf } from "../core/parameters";
 import { bytesOf, type Dtype, decode, dtypeOf, type StoredData, widen } from "./dtypes";
 import { type Header, parseHeader, type TensorEntry } from "./safetensors-header";
@@ -178,7 +179,7 @@ function bytesToWrite(name: string, tensor: TensorToWrite): Uint8Array {
 /**
  * Writes tensors under a temporary name and renames: a reader sees the old file or the whole new one.
  *
- * @throws Error when a tensor's numbers do not fill its shape
+ * @throws Error when a tensor's numbers do not fill its shape; WriteError when the disk does not take the file
  */
 export function writeSafetensors(
   path: string,
@@ -203,25 +204,26 @@ export function writeSafetensors(
   const length = new Uint8Array(8);
   new DataView(length.buffer).setBigUint64(0, BigInt(padded.length), true);
 
-  mkdirSync(dirname(path), { recursive: true });
   const temporary = `${path}.${process.pid}.tmp`;
-  const file = openSync(temporary, "w");
-  let open = true;
+  let file: number | undefined;
   try {
+    mkdirSync(dirname(path), { recursive: true });
+    const out = openSync(temporary, "w");
+    file = out;
     const write = (bytes: Uint8Array): void => {
       for (let done = 0; done < bytes.length; )
-        done += writeSync(file, bytes, done, Math.min(CHUNK, bytes.length - done));
+        done += writeSync(out, bytes, done, Math.min(CHUNK, bytes.length - done));
     };
     write(length);
     write(padded);
     for (const [name, tensor] of list) write(bytesToWrite(name, tensor));
-    fsyncSync(file);
-    open = false;
-    closeSync(file);
+    fsyncSync(out);
+    file = undefined;
+    closeSync(out);
     renameSync(temporary, path);
   } catch (error) {
-    if (open) closeSync(file);
-    rmSync(temporary, { force: true });
-    throw error;
+    if (file !== undefined) closeSync(file);
+    removeQuietly(temporary);
+    throw writingError(error, dirname(path));
   }
 }

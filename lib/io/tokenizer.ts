@@ -65,7 +65,13 @@ export class Tokenizer {
     if (!(kinds as readonly string[]).includes(type))
       throw bad(`is of type ${type}, which the lab does not read; known: ${kinds.join(", ")}`);
     const parsed = File.safeParse(json);
-    if (parsed.success) return new Tokenizer(json as TokenizerJson, file);
+    if (parsed.success) {
+      try {
+        return new Tokenizer(json as TokenizerJson, file);
+      } catch (error) {
+        throw bad(`has a part that is not read (${(error as Error).message}); take tokenizer.json from the checkpoint`);
+      }
+    }
     const { path, message } = parsed.error.issues[0]!;
     throw bad(`${path.join(".")}: ${message} (type ${type}); take tokenizer.json from the checkpoint again`);
   }

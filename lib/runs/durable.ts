@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import { removeQuietly, writingError } from "../core/files";
 
 /** Asks the disk to hold what a file, or the list of a folder's names, says now. */
 export function sync(path: string): void {
@@ -28,17 +29,21 @@ export function writeDurable(path: string, content: string | Uint8Array): void {
   });
 }
 
-/** As `writeDurable`, for a file that `write` makes under the temporary name that it is given. */
+/**
+ * As `writeDurable`, for a file that `write` makes under the temporary name that it is given.
+ *
+ * @throws WriteError when the disk is full or the folder may not be written to
+ */
 export function adopt(path: string, write: (temporary: string) => void): void {
-  mkdirSync(dirname(path), { recursive: true });
   const temporary = `${path}.${process.pid}.tmp`;
   try {
+    mkdirSync(dirname(path), { recursive: true });
     write(temporary);
     sync(temporary);
     renameSync(temporary, path);
   } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
+    removeQuietly(temporary);
+    throw writingError(error, dirname(path));
   }
   sync(dirname(path));
 }

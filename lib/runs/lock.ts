@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors";
+import { writingError } from "../core/files";
 
 // by hand: libraries tell a dead holder by a heartbeat, which a training step of minutes cannot send
 
@@ -56,10 +57,15 @@ export function isLocked(file: string): boolean {
   return holder !== "gone" && holder !== "damaged" && alive(holder);
 }
 
-/** Puts a file in place with its content, unless one is there. */
+/** Puts a file in place with its content, unless one is there. @throws WriteError when nothing can be written there */
 function place(file: string, content: string): boolean {
   const temporary = `${file}.${process.pid}.tmp`;
-  writeFileSync(temporary, content);
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(temporary, content);
+  } catch (error) {
+    throw writingError(error, dirname(file));
+  }
   try {
     linkSync(temporary, file);
     return true;
@@ -106,7 +112,6 @@ const pause = (milliseconds: number): void => {
  * @throws UserError saying who holds it
  */
 export function takeLock(file: string, what: string, patience = 0): () => void {
-  mkdirSync(dirname(file), { recursive: true });
   const self: Holder = {
     pid: process.pid,
     started: startOf(process.pid) ?? "unknown",
@@ -125,10 +130,11 @@ export function takeLock(file: string, what: string, patience = 0): () => void {
     if (holder === "gone") continue;
     if (holder === "damaged" || !alive(holder)) removeDead(file, text);
     else if (Date.now() >= end) {
-      const where = holder.host === hostname() ? "" : ` on ${holder.host}`;
+      const elsewhere = holder.host !== hostname();
       throw new UserError(
-        `${what} is being written by process ${holder.pid}${where} since ${holder.since}; ` +
-          `wait for it or stop it (its lock is ${file})`,
+        `${what} is being written by process ${holder.pid}${elsewhere ? ` on ${holder.host}` : ""} since ` +
+          `${holder.since}; wait for it or stop it (its lock is ${file}` +
+          `${elsewhere ? "; remove that if the folder was copied from there" : ""})`,
       );
     }
     pause(20);

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { writeFileAtomic, writingError } from "../../lib/core/files";
+import { WriteError, writeFileAtomic, writingError } from "../../lib/core/files";
 
 let folder: string;
 beforeEach(() => {
@@ -35,6 +35,15 @@ test("a write that fails keeps what was there and cleans up", () => {
   expect(() => writeFileAtomic(taken, "text")).toThrow();
   expect(readdirSync(taken)).toEqual(["inside"]);
   expect(readdirSync(folder)).toEqual(["taken"]);
+});
+
+test("a file where a folder should be is said, and left alone", () => {
+  const file = join(folder, "file");
+  writeFileSync(file, "here");
+  const write = (): void => writeFileAtomic(join(file, "below", "note.json"), "{}");
+  expect(write).toThrow(WriteError);
+  expect(write).toThrow(/file.below: a file is where a folder should be; name another folder \(E/);
+  expect(readFileSync(file, "utf8")).toBe("here");
 });
 
 describe("an error of writing", () => {

@@ -174,7 +174,7 @@ describe("a download that is not complete", () => {
     expect((await cli("check", data.folder)).status).toBe(1);
     mkdirSync(join(data.folder, "scans", "scene0001_00"), { recursive: true });
     data.file("scans/readme.txt", "x");
-    data.file("scannetv2_train.txt", "\u0000");
+    data.file("scannetv2_train.txt", "\u0001");
     const report = await checkScans(data.folder, 6);
     expect(report).toMatchObject({ scenes: 0, listed: 1 });
     expect(report.problems).toEqual([

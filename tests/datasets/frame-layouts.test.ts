@@ -173,6 +173,13 @@ describe("captures in other forms are named with what to convert", () => {
       ["capture of an ARKit app", "diag(1, -1, -1, 1)", into],
     ],
     ["an ARKit app's keyframes", ["keyframes/images/1.jpg", "mesh_info.json"], ["capture of an ARKit app", into]],
+    ["Stray Scanner's", ["rgb.mp4", "odometry.csv", "depth/000000.png"], ["Stray Scanner capture", into]],
+    [
+      "ScanNet++'s",
+      ["iphone/rgb.mkv", "dslr/nerfstudio/transforms.json"],
+      ["scan of ScanNet++", "convert them to color"],
+    ],
+    ["Nerfstudio's", ["transforms.json", "images/frame_00001.png"], ["radiance fields", "diag(1, -1, -1, 1)"]],
     ["7-Scenes' sequences", ["seq-01/frame-000000.color.png"], ["name kitchen as the data folder"]],
   ])("%s", async (_, files, words) => {
     for (const file of files) data.file(join("scans", id, file), "x");

@@ -1,7 +1,9 @@
-import { mkdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
+import { changedParts, sceneFingerprints } from "../../lib/datasets/fingerprint";
 import { readLabels } from "../../lib/datasets/objects";
 import { DamagedFrame, openScene, readView, readWholeViews } from "../../lib/datasets/scannet";
 import {
@@ -113,6 +115,64 @@ describe("frames", () => {
     await expect(readWholeViews(scene, ["9"], rows)).rejects.toThrow(
       "frame 9 does not exist; choose one of its 2 frames",
     );
+  });
+
+  test("whose colour image has another shape than the depth image do not show the same", async () => {
+    await writeScan(data.folder);
+    // 16:9 beside 4:3, and upright beside lying
+    const grey = (width: number, height: number) =>
+      sharp({ create: { width, height, channels: 3, background: "#777" } })
+        .jpeg()
+        .toBuffer();
+    data.file(scan("color/1.jpg"), await grey(64, 36));
+    data.file(scan("color/2.jpg"), await grey(12, 16));
+    // 1296x968 beside 640x480, as ScanNet's are
+    data.file(scan("color/3.jpg"), await grey(1296, 968));
+    const scene = openScene(data.folder, id);
+    for (const frame of ["1", "2"]) await expect(readView(scene, frame, rows)).rejects.toThrow(DamagedFrame);
+    await expect(readView(scene, "1", rows)).rejects.toThrow(
+      /1\.jpg: is 64x36 where the depth image is 8x6, .* \(33\.3 %, expected at most 5 %, checks\.aspect\)/,
+    );
+    expect((await readWholeViews(scene, ["0", "1", "2", "3"], rows)).damaged).toEqual(["1", "2"]);
+    const checks = { aspect: 0.5 };
+    expect((await readView(openScene(data.folder, id, { checks }), "1", rows)).depth.length).toBe(rows * rows);
+  });
+
+  test.each<[string, string | Uint8Array, string]>([
+    ["in brackets", "[[1 0 0 0]\n [0 1 0 0]\n [0 0 1 0]\n [0 0 0 1]]", 'has a pose file with "[[1" in it'],
+    ["named by axis", "x 1 y 2 z 3", 'has a pose file with "x" in it'],
+    ["of UTF-16", Buffer.from(`\ufeff${"1 ".repeat(16)}`, "utf16le"), "has a pose file that is no UTF-8 text"],
+    ["lost, as Windows writes it", "-1.#INF ".repeat(16), "has a pose that is not finite"],
+    ["lost", "nan -inf Infinity NaN ".repeat(4), "has a pose that is not finite"],
+    ["in a text of another kind", "<html>not found</html>", 'has a pose file with "<html>not" in it'],
+  ])("whose pose is %s are left out for that reason", async (_, content, why) => {
+    await writeScan(data.folder);
+    data.file(scan("pose/1.txt"), content);
+    expect([...openScene(data.folder, id).leftOut]).toEqual([["1", why]]);
+  });
+
+  test("with Windows' line ends and endings in capitals are the same frames", async () => {
+    await writeScan(data.folder);
+    const wanted = openScene(data.folder, id);
+    const view = await readView(wanted, "2", rows);
+    const seen = sceneFingerprints(data.folder, [id]).get(id)!;
+    for (const n of [0, 1, 2, 3]) {
+      renameSync(join(data.folder, scan(`color/${n}.jpg`)), join(data.folder, scan(`color/${n}.JPG`)));
+      renameSync(join(data.folder, scan(`depth/${n}.png`)), join(data.folder, scan(`depth/${n}.PNG`)));
+      data.edit(scan(`pose/${n}.txt`), (t) => t.replaceAll("\n", "\r\n"));
+    }
+    for (const name of ["intrinsic/intrinsic_depth.txt", `${id}.txt`])
+      data.edit(scan(name), (t) => t.replaceAll("\n", "\r\n"));
+    const scene = openScene(data.folder, id);
+    for (const key of ["frames", "poses", "intrinsics", "alignment", "objects"] as const)
+      expect(scene[key]).toEqual(wanted[key]);
+    expect(await readView(scene, "2", rows)).toEqual(view);
+    expect(changedParts(seen, sceneFingerprints(data.folder, [id]).get(id)!).sort()).toEqual([
+      "cameras",
+      "colour",
+      "depth",
+      "poses",
+    ]);
   });
 
   test("wrong intrinsics are no damage of a frame", async () => {

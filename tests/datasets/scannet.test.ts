@@ -324,6 +324,10 @@ describe("bad scenes", () => {
     expect(() => readSceneList(file)).toThrow("list.txt is missing: expected a list of scene ids");
     writeFileSync(file, "scene0001_00\nroom 2\n");
     expect(() => readSceneList(file)).toThrow('expected scene ids such as scene0011_00, one a line, got "room 2"');
+    writeFileSync(file, Buffer.from("\ufeffscene0001_00\r\n", "utf16le"));
+    expect(() => readSceneList(file)).toThrow(
+      "list.txt: is no UTF-8 text, expected a list of scene ids, one a line (Windows' PowerShell writes UTF-16); save",
+    );
     writeFileSync(file, "\n");
     expect(() => readSceneList(file)).toThrow("one a line, got none");
   });

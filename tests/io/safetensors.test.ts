@@ -107,6 +107,14 @@ describe("types", () => {
     expect(read("BOOL", Uint8Array.of(1, 0), 2)).toEqual([1, 0]);
   });
 
+  test.each(["F8_E4M3", "F8_E5M2", "F8_E8M0", "F4", "U64", "U32", "C64"])("%s is named, with what to do", (dtype) => {
+    expect(() => readSafetensors(file(entry(dtype, [2], 2), new Uint8Array(2)))).toThrow(
+      new RegExp(
+        `^/.*: tensor "x" has dtype "${dtype}", which the lab does not read .*; take a checkpoint without quan`,
+      ),
+    );
+  });
+
   test("an integer beyond 2^53 has no number", () => {
     expect(() => numbersOf({ data: BigInt64Array.of(2n ** 60n) })).toThrow(RangeError);
   });
@@ -130,7 +138,12 @@ describe("unsound files are refused", () => {
   test.each([
     ["not JSON", "{", four, "its header is not JSON"],
     ["not an object", "[]", four, "its header is not a JSON object"],
-    ["unknown type", { x: { ...one.x, dtype: "F8" } }, four, 'tensor "x" has dtype "F8"; known: F64, F32'],
+    [
+      "unknown type",
+      { x: { ...one.x, dtype: "F8" } },
+      four,
+      'tensor "x" has dtype "F8", which the lab does not read (known: F64, F32',
+    ],
     ["bad shape", { x: { ...one.x, shape: [-1] } }, four, 'tensor "x" has shape [-1]'],
     [
       "bad offsets",

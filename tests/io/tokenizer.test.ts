@@ -76,6 +76,18 @@ describe("bad tokenizer files", () => {
     expect(() => Tokenizer.read(file)).toThrow(message);
   });
 
+  test.each([
+    ["normalizer", { type: "Rot13" }],
+    ["pre_tokenizer", { type: "Telepathy" }],
+    ["decoder", { type: "Guess" }],
+    ["post_processor", { type: "Sign" }],
+  ])("a %s of a kind that is not read is refused in words", (part, value) => {
+    const file = join(mkdtempSync(join(tmpdir(), "tokenizer-")), "tokenizer.json");
+    writeFileSync(file, JSON.stringify({ ...phraseTokenizer(["red"], []), [part]: value }));
+    expect(() => Tokenizer.read(file)).toThrow(UserError);
+    expect(() => Tokenizer.read(file)).toThrow(new RegExp(`has a part that is not read .*${value.type}`));
+  });
+
   test("a byte order mark is no content", () => {
     const file = join(mkdtempSync(join(tmpdir(), "tokenizer-")), "tokenizer.json");
     writeFileSync(file, `\ufeff${JSON.stringify(phraseTokenizer(["red"], []))}`);

@@ -51,6 +51,12 @@ test("one holder at a time: the second is told who it is, also in the same proce
   expect(readdirSync(folder)).toEqual([]);
 });
 
+test("where nothing can be written it is said why", () => {
+  writeFileSync(file, "");
+  const below = join(file, "below.lock");
+  expect(() => takeLock(below, "it")).toThrow(`${file}: a file is where a folder should be; name another folder`);
+});
+
 test("a holder that was killed is taken over, and so is one whose process id another process has now", async () => {
   const child = await started(
     `${take}.takeLock(${JSON.stringify(file)}, "it"); console.log("held"); setInterval(() => {}, 1000);`,
@@ -70,6 +76,8 @@ test("a holder that was killed is taken over, and so is one whose process id ano
   // nobody knows of another machine's processes
   writeFileSync(file, JSON.stringify({ pid: 1, started: "1", host: "elsewhere", since }));
   expect(() => takeLock(file, "it")).toThrow("it is being written by process 1 on elsewhere since");
+  // a folder that was copied brings its lock along
+  expect(() => takeLock(file, "it")).toThrow(`its lock is ${file}; remove that if the folder was copied from there`);
 });
 
 test("many processes that change one file under a lock lose nothing, also when the lock lay there dead", async () => {
