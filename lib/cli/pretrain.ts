@@ -9,6 +9,7 @@ import { inProject } from "../core/root";
 import { prepareScenes } from "../dataloader/prepare";
 import { RoomsConfig, roomSets } from "../datasets/rooms/config";
 import { makeNamedRooms } from "../datasets/rooms/make";
+import { naturalMarks, naturalPhrases } from "../datasets/rooms/natural";
 import { allPhrases, sentencePhrases } from "../datasets/rooms/phrases";
 import { chooseEngine } from "../engine/choose";
 import type { tf } from "../engine/tf";
@@ -87,11 +88,12 @@ export async function run(args: string[]): Promise<number> {
   const folder = inProject("data", "pretrained", config.preset);
   const summary: Record<string, unknown> = {};
   if (wanted.includes("tokenizer")) {
-    const phrases = config.pretrained === undefined ? sentencePhrases : allPhrases;
+    const natural = config.data.folder === `data/rooms/${roomSets.natural.name}`;
+    const phrases = natural ? naturalPhrases : config.pretrained === undefined ? sentencePhrases : allPhrases;
     const words = [...phrases, "is located at", "object", ":"];
     writeFileAtomic(
       join(folder, "tokenizer.json"),
-      `${JSON.stringify(phraseTokenizer(words, [groundToken]), null, 1)}\n`,
+      `${JSON.stringify(phraseTokenizer(words, [groundToken], natural ? naturalMarks : undefined), null, 1)}\n`,
     );
   }
   if (wanted.includes("vision")) {

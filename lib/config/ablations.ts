@@ -80,6 +80,8 @@ export const ablations = {
   "frames-3": { data: { frames: 3 } },
   "frames-5": { data: { frames: 5 } },
   "frames-8": { data: { frames: 8 } },
+  /** Trained on boxes that are off by up to so much of their edge; evaluation offers what it says. */
+  "noise-trained": { data: { boxNoise: 0.4 } },
   "scenes-200": { data: { trainScenes: 200 } },
   /** Views that are neighbours, so that they overlap. */
   neighbours: { data: { neighbours: true } },
@@ -134,6 +136,17 @@ export const ablations = {
   "released-units": { reconstruction: { units: "released" } },
   "released-pooling": { projector: { pooling: "bilinear" } },
   "released-holes": { data: { depthHoles: "released" } },
+  "released-rays": { positions: { rayScale: 5 } },
+  /** Global pointmaps alone. */
+  "released-global": { reconstruction: { local: false } },
+  /** All in which the release trains otherwise, with this preset's views and prompt. */
+  "released-training": {
+    structure: { layout: "released" },
+    projector: { pooling: "bilinear" },
+    positions: { rayScale: 5 },
+    reconstruction: { local: false, units: "released" },
+    data: { depthHoles: "released" },
+  },
   /** The authors' released behaviour where it differs from the paper; `departures` lists what cannot be restored. */
   released: {
     structure: { layout: "released" },

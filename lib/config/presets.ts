@@ -133,11 +133,19 @@ const nanoTower: S2ConfigInput = {
   lora: { ...nano.lora, vision: true },
 };
 
+/** nano-long on descriptions of several clauses, in words and lengths as ScanRefer's. */
+const nanoNatural: S2ConfigInput = {
+  ...nanoLong,
+  preset: "nano-natural",
+  data: { ...nano.data, folder: "data/rooms/natural" },
+};
+
 export const presets = {
   "llava-video-7b": llavaVideo7b,
   "video-3d-llm": video3dLlm,
   nano,
   "nano-long": nanoLong,
   "nano-tower": nanoTower,
+  "nano-natural": nanoNatural,
 } as const satisfies Record<string, S2ConfigInput>;
 export type PresetName = keyof typeof presets;

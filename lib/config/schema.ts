@@ -322,6 +322,11 @@ export const DataConfig = z.strictObject({
   neighbours: z.boolean().optional(),
   /** Trains on this many scenes, the first of the list; all unless given. */
   trainScenes: z.int().min(1).optional(),
+  /**
+   * Training offers boxes that are off: centre and size of each by a normal error whose standard deviation, as a share
+   * of the edge, is drawn from 0 to this much for each scene of a batch. True boxes unless given.
+   */
+  boxNoise: z.number().positive().max(1).optional(),
   /** The language-only baseline: all vision features are zero. */
   blind: z.boolean().default(false),
   /** Baseline: in place of the views one token a proposal, with its place and size, and its class where "labelled". */

@@ -1,11 +1,13 @@
 import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import { tf } from "../engine/tf";
+import type { Box } from "../geometry/box";
 import { objectPatches } from "../geometry/patches";
 import { turnPoints } from "../geometry/rigid";
 import { voxelsOf } from "../geometry/voxels";
 import type { ModelInputs } from "../model/inputs";
 import type { EncodedSentence, SharedPrompt } from "../model/prompt";
+import { countsInside } from "./box-noise";
 import { boxMembership, writeBoxes } from "./box-tokens";
 import { spoilPositions } from "./poor-geometry";
 import type { PreparedScene, ProposalSource, SceneCache } from "./prepared-scenes";
@@ -20,6 +22,8 @@ export interface InputScene {
   readonly views: readonly number[];
   readonly sentences: readonly SentenceTokens[];
   readonly turns: number;
+  /** Offered in place of the scene's own: as many, in their order (box-noise.ts). */
+  readonly boxes?: readonly Box[];
 }
 
 /** The most that the inputs of a run hold. All are their sizes too, save the tokens: see `tokenWidth`. */
@@ -92,13 +96,14 @@ export function normalisePixels(colour: Uint8Array, out: Float32Array, at: numbe
 
 /** uint8[O, V*N] which patches of the views belong to each candidate box. */
 export function membership(
-  { scene, views }: Pick<InputScene, "scene" | "views">,
+  { scene, views, boxes }: Pick<InputScene, "scene" | "views" | "boxes">,
   cache: SceneCache,
   config: S2Config,
   source: ProposalSource,
 ): Uint8Array {
   if (config.data.boxes !== undefined) return boxMembership(scene, views.length, cache.dims, source);
-  const counts = scene.patchCounts(source, views);
+  const counts =
+    boxes === undefined ? scene.patchCounts(source, views) : countsInside(scene, views, boxes, cache, config);
   return objectPatches(counts, scene.boxes(source).length, cache.dims.patchPixels, config.objects);
 }
 
@@ -150,7 +155,7 @@ export function makeInputs(
 
   scenes.forEach((item, b) => {
     const { scene } = item;
-    const boxes = scene.boxes(source);
+    const boxes = item.boxes ?? scene.boxes(source);
     if (boxes.length === 0)
       throw new UserError(`scene ${scene.id}: no ${source} proposals; the model has nothing to choose from`);
     if (boxes.length > O)

@@ -103,6 +103,7 @@ const notPrepared: readonly string[] = [
   "trainFrames",
   "neighbours",
   "trainScenes",
+  "boxNoise",
   "blind",
   "boxes",
   "proposals",

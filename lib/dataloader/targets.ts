@@ -89,7 +89,9 @@ export function makeTargets(
     anchor = 0;
 
   scenes.forEach((item, b) => {
-    const members = A === 0 ? undefined : membership(item, cache, config, "gt");
+    // an anchor is shown where its true box is
+    const { scene, views } = item;
+    const members = A === 0 ? undefined : membership({ scene, views }, cache, config, "gt");
     item.sentences.forEach((sentence, q) => {
       const row = b * L + P + q * T;
       const right = sentence.positives.length === 0 ? [O] : sentence.positives;

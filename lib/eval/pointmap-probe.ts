@@ -3,6 +3,7 @@ import type { S2Config } from "../config/schema";
 import { UserError } from "../core/errors";
 import type { ProgressSink } from "../core/progress";
 import type { PreparedScene, SceneCache } from "../dataloader/prepared-scenes";
+import { evaluationViews } from "../dataloader/sampling";
 import type { tf } from "../engine/tf";
 import { encodeViews, patchPoints } from "./encoded-scene";
 
@@ -81,17 +82,23 @@ export function applyLinear({ weights, intercept }: LinearMap, x: ArrayLike<numb
   });
 }
 
-/** How well frozen tokens tell, linearly, where their patch lies: on rooms that the map was not fitted on. */
+/**
+ * How well frozen tokens tell, linearly, where their patch lies beyond what its place in the view says: on rooms that
+ * the map was not fitted on.
+ */
 export interface PointmapProbe {
   readonly fitRooms: number;
   readonly testRooms: number;
   /** Patches of the test rooms. */
   readonly patches: number;
-  /** 1 - Σ‖y - ŷ‖² / Σ‖y - ȳ‖², y the three coordinates in the view's own camera frame. */
+  /**
+   * 1 - Σ‖y - ŷ‖² / Σ‖y - ȳ‖², y the three coordinates in the view's own camera frame, ȳ the mean of the patches with
+   * the same place in their views; 0: no better than that guess, which looks at nothing.
+   */
   readonly r2: number;
   /** Mean of ‖y - ŷ‖, metres. */
   readonly meanError: number;
-  /** The same for a guess that looks at nothing: the mean of the patch with the same place in its view. */
+  /** Mean of ‖y - ȳ‖, metres. */
   readonly guessError: number;
 }
 
@@ -109,7 +116,8 @@ const enough = 0.5;
 
 /**
  * Linear probe: ridge regression from a frozen model's projected tokens (before any position encoding) to the local
- * pointmap at the patches' resolution.
+ * pointmap at the patches' resolution, less the mean point of each place in the view: a camera at one height sees the
+ * same depths in the same rows, which a token need not tell.
  */
 export function probePointmaps(
   parameters: ReadonlyMap<string, tf.Tensor>,
@@ -126,52 +134,59 @@ export function probePointmaps(
       `${config.data.folder}: a probe is fitted on training rooms and tested on others; it has ${fitted.length} and ` +
         `${tested.length}`,
     );
+  const places = placeMeans(fitted, cache, config);
   let done = 0;
-  const each = (
-    scenes: readonly PreparedScene[],
-    use: (token: Float32Array, point: Float32Array, patch: number) => void,
-  ): void => {
+  /** Gives the token of each patch with enough depth, and its point less the mean of its place. */
+  const each = (scenes: readonly PreparedScene[], use: (token: Float32Array, off: number[]) => void): void => {
     for (const scene of scenes) {
       const { tokens, views } = encodeViews(parameters, config, cache, scene);
       const { points, measured } = patchPoints(scene, views, cache, config);
       scene.release();
       measured.forEach((share, i) => {
-        if (share >= enough) use(tokens.subarray(i * D, (i + 1) * D), points.subarray(3 * i, 3 * i + 3), i % N);
+        if (share < enough) return;
+        const off = [0, 1, 2].map((axis) => points[3 * i + axis]! - places[3 * (i % N) + axis]!);
+        use(tokens.subarray(i * D, (i + 1) * D), off);
       });
       progress?.({ task: "probe pointmaps", done: ++done, total: fitted.length + tested.length });
     }
   };
   const sums = new RidgeSums(D, 3);
-  const places = Array.from({ length: N }, () => ({ count: 0, sum: [0, 0, 0] }));
-  each(fitted, (token, point, patch) => {
-    sums.add(token, point);
-    const place = places[patch]!;
-    place.count++;
-    place.sum.forEach((_, axis) => (place.sum[axis]! += point[axis]!));
-  });
+  each(fitted, (token, off) => sums.add(token, off));
   const map = sums.solve(penalty);
   let [patches, error, guess, residual, squares] = [0, 0, 0, 0, 0];
-  const total = [0, 0, 0];
-  each(tested, (token, point, patch) => {
+  each(tested, (token, off) => {
     const found = applyLinear(map, token);
-    const { count, sum } = places[patch]!;
-    const off = point.reduce((s, y, axis) => s + (y - found[axis]!) ** 2, 0);
+    const left = off.reduce((sum, y, axis) => sum + (y - found[axis]!) ** 2, 0);
+    const whole = off.reduce((sum, y) => sum + y ** 2, 0);
     patches++;
-    residual += off;
-    error += Math.sqrt(off);
-    guess += Math.hypot(...Array.from(point, (y, axis) => y - sum[axis]! / Math.max(1, count)));
-    point.forEach((y, axis) => {
-      total[axis]! += y;
-      squares += y * y;
-    });
+    residual += left;
+    squares += whole;
+    error += Math.sqrt(left);
+    guess += Math.sqrt(whole);
   });
-  const variance = squares - total.reduce((s, sum) => s + sum ** 2 / patches, 0);
   return {
     fitRooms: fitted.length,
     testRooms: tested.length,
     patches,
-    r2: 1 - residual / variance,
+    r2: 1 - residual / squares,
     meanError: error / patches,
     guessError: guess / patches,
   };
+}
+
+/** float64[N, 3] mean point of the patches at each place in their views, metres; 0 where none has enough depth. */
+function placeMeans(scenes: readonly PreparedScene[], cache: SceneCache, config: S2Config): Float64Array {
+  const { N, pool } = cache.dims;
+  const counts = new Float64Array(N);
+  const means = new Float64Array(3 * N);
+  for (const scene of scenes) {
+    const { points, measured } = patchPoints(scene, evaluationViews(pool, config), cache, config);
+    scene.release();
+    measured.forEach((share, i) => {
+      if (share < enough) return;
+      counts[i % N]!++;
+      for (let axis = 0; axis < 3; axis++) means[3 * (i % N) + axis]! += points[3 * i + axis]!;
+    });
+  }
+  return means.map((sum, i) => sum / Math.max(1, counts[Math.floor(i / 3)]!));
 }

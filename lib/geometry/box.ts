@@ -13,6 +13,18 @@ export function boxOfBounds([x0, y0, z0, x1, y1, z1]: Bounds): Box {
 }
 
 /**
+ * A box that is off by `share` of its edges: the centre by a normal error, the size by a factor whose logarithm is
+ * normal.
+ *
+ * @param normal draws from N(0, 1): centre first, then size
+ */
+export function jitteredBox(box: Box, share: number, normal: () => number): Box {
+  const shift = (i: 0 | 1 | 2): number => box[i] + normal() * share * box[i + 3]!;
+  const size = (i: 3 | 4 | 5): number => box[i] * Math.exp(normal() * share);
+  return [shift(0), shift(1), shift(2), size(3), size(4), size(5)];
+}
+
+/**
  * The smallest box around points.
  *
  * @param points [n, 3] metres

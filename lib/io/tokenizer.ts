@@ -172,14 +172,18 @@ function specialToken(content: string, id: number): TokenizerJson["added_tokens"
  *
  * @param phrases several words each; the longest match wins
  * @param special added tokens such as <ground>
+ * @param marks punctuation that ends a word; each is a token of its own where no phrase holds it
  */
-export function phraseTokenizer(phrases: readonly string[], special: readonly string[]): TokenizerJson {
+export function phraseTokenizer(phrases: readonly string[], special: readonly string[], marks = ","): TokenizerJson {
   const content = [...new Set(phrases)].filter((p) => !special.includes(p)).sort();
   const vocab: Record<string, number> = { "<unk>": 0 };
   for (const phrase of content) vocab[phrase] = Object.keys(vocab).length;
   const first = Object.keys(vocab).length;
   const longest = [...content].sort((a, b) => b.length - a.length || (a < b ? -1 : 1));
-  const escaped = longest.map((p) => `${p.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}(?![^\\s,])`);
+  const plain = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  // a phrase ends where a word does; a mark is a word by itself
+  const inWord = `[^\\s${marks}]`;
+  const escaped = longest.map((p) => (marks.includes(p) ? plain(p) : `${plain(p)}(?!${inWord})`));
   return {
     version: "1.0",
     truncation: null,
@@ -188,7 +192,7 @@ export function phraseTokenizer(phrases: readonly string[], special: readonly st
     normalizer: { type: "Lowercase" },
     pre_tokenizer: {
       type: "Split",
-      pattern: { Regex: [...escaped, "[^\\s,]+", ","].join("|") },
+      pattern: { Regex: [...escaped, `${inWord}+`, ...[...marks].map(plain)].join("|") },
       behavior: "Removed",
       invert: true,
     },

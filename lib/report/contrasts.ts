@@ -2,7 +2,7 @@ import { readAnswers } from "../runs/answers";
 import type { ResultRow } from "../runs/row";
 import { levelOf } from "../studies/paired";
 import type { Study } from "../studies/types";
-import { contrastResults } from "../studies/verdicts";
+import { contrastResults, contrastText } from "../studies/verdicts";
 import { signed, type Table } from "./table";
 
 /** A study's contrasts as its protocol states them, with their verdicts. */
@@ -22,8 +22,7 @@ export function contrastTable(study: Study, rows: readonly ResultRow[]): Table {
       { key: "seeds", label: "seeds", numeric: true },
     ],
     rows: results.map(({ contrast, difference, verdict, text, seeds }) => ({
-      arm: contrast.arm,
-      against: contrast.against,
+      ...contrastText(contrast, protocol.primary),
       expected: contrast.expected,
       difference: signed(difference?.value),
       interval: verdict?.interval95 === undefined ? "" : verdict.interval95.map((v) => signed(v)).join(" … "),

@@ -76,8 +76,8 @@ export async function pointmapProbes(
     })),
     notes: [
       "Ridge regression, in closed form, from the tokens before any position encoding to the mean point of their " +
-        "patch in the camera's frame; R² and errors on rooms that it was not fitted on. Without looking: the mean " +
-        "point of the patch with the same place in its view.",
+        "patch in the camera's frame, on rooms that it was not fitted on. Without looking: the mean point of the " +
+        "patches with the same place in their views; R² is of what that guess leaves.",
     ],
   };
 }

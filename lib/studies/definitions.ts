@@ -1,4 +1,5 @@
 import { unknownName } from "../core/errors";
+import type { EvaluationName } from "./evaluations";
 import type { Contrast, Protocol, Study } from "./types";
 
 /** What most protocols share. */
@@ -26,6 +27,14 @@ function on(base: string, variants: readonly string[]): string[] {
 }
 
 const sameAgainOn = (base: string): Contrast => ({ arm: `${base}+again`, against: base, expected: "within" });
+
+/** The same trained runs, asked in another way than the test asks. */
+const askedOtherwise = (arm: string, on: EvaluationName, expected: Contrast["expected"]): Contrast => {
+  return { arm, against: arm, on, againstOn: "test", expected };
+};
+
+/** Four views that overlap. */
+const adjacent = "frames-4+neighbours";
 
 /** Every study of the lab. */
 export const studies = {
@@ -71,14 +80,22 @@ export const studies = {
     name: "table8",
     question: "What does each component bring when it is added to the base model alone?",
     paperTable: "table8",
-    variants: ["base", "only-attn", "only-sg", "only-mpe", "only-lg"],
+    variants: ["base", "base+again", "base+no-anchor", "only-attn", "only-sg", "only-mpe", "only-lg"],
     protocol: {
       ...usual,
       hypothesis:
         "Attn alone brings most (paper: +36 points). The paper's base is near a random pick, so that its gain may be " +
         "that of a head that starts to learn; here the base learns, and Attn may bring nothing.",
-      contrasts: each(["only-attn", "only-sg", "only-mpe", "only-lg"], "higher", "base"),
-      controls: ["only-mpe is the one arm that may see a position: it should stand out"],
+      contrasts: [
+        sameAgainOn("base"),
+        ...each(["only-attn", "only-sg", "only-mpe", "only-lg"], "higher", "base"),
+        ...each(["base+no-anchor"], "within", "base"),
+      ],
+      controls: [
+        sameAgainText,
+        "only-mpe is the one arm that may see a position: it should stand out",
+        "base+no-anchor: without losses that no arm but only-mpe can satisfy",
+      ],
     },
   },
   additions: {
@@ -108,7 +125,14 @@ export const studies = {
       hypothesis:
         "φ carries nearly all of it: without ψ nothing is lost where no sentence speaks of a viewpoint. Where a " +
         "model that trained with both is asked with one at zero, it loses more than one that trained without.",
-      contrasts: [sameAgain, ...each(["no-phi", "no-mpe"], "lower"), ...each(["no-psi"], "within")],
+      contrasts: [
+        sameAgain,
+        ...each(["no-phi", "no-mpe"], "lower"),
+        ...each(["no-psi"], "within"),
+        askedOtherwise("full", "test-phi-off", "lower"),
+        askedOtherwise("full", "test-psi-off", "within"),
+        { arm: "full", against: "no-phi", on: "test-phi-off", againstOn: "test", expected: "lower" },
+      ],
       primary: { ...usual.primary, sentences: "relations" },
       looks: [8, 12],
       controls: [sameAgainText, "φ of box centres stays in every arm: what is left without φ on patches is its part"],
@@ -119,8 +143,8 @@ export const studies = {
     name: "viewpoint",
     question: "Do φ and ψ help where a quarter of the sentences state a viewpoint?",
     variants: on("viewpoint-rooms", [
-      ...["full", "again", "no-phi", "no-psi", "no-mpe", "no-box-phi"],
-      ...["no-anchor", "no-phi+no-anchor", "no-psi+no-anchor", "no-mpe+no-anchor"],
+      ...["full", "again", "no-phi", "no-psi", "no-mpe"],
+      ...["no-anchor", "no-phi+no-anchor", "no-psi+no-anchor", "no-mpe+no-anchor", "no-box-phi+no-anchor"],
     ]),
     protocol: {
       ...usual,
@@ -129,19 +153,22 @@ export const studies = {
         "missing (no-phi against no-mpe).",
       contrasts: [
         sameAgainOn("viewpoint-rooms"),
-        ...each(on("viewpoint-rooms", ["no-phi", "no-mpe", "no-box-phi"]), "lower", "viewpoint-rooms"),
+        ...each(on("viewpoint-rooms", ["no-phi", "no-mpe"]), "lower", "viewpoint-rooms"),
         { arm: "viewpoint-rooms+no-psi", against: "viewpoint-rooms", expected: "within" },
         { arm: "viewpoint-rooms+no-phi", against: "viewpoint-rooms+no-mpe", expected: "open" },
         ...each(on("viewpoint-rooms+no-phi", ["no-anchor"]), "lower", "viewpoint-rooms+no-anchor"),
         ...each(on("viewpoint-rooms+no-psi", ["no-anchor"]), "within", "viewpoint-rooms+no-anchor"),
         ...each(on("viewpoint-rooms+no-mpe", ["no-anchor"]), "lower", "viewpoint-rooms+no-anchor"),
+        ...each(on("viewpoint-rooms+no-box-phi", ["no-anchor"]), "lower", "viewpoint-rooms+no-anchor"),
+        askedOtherwise("viewpoint-rooms", "test-phi-off", "lower"),
+        askedOtherwise("viewpoint-rooms", "test-psi-off", "within"),
       ],
       primary: { ...usual.primary, sentences: "viewpoint" },
-      looks: [8, 12],
       controls: [
         sameAgainText,
         "the anchor-blind bound of viewpoint sentences, in the data card",
-        "the four cells without the anchor losses, which arms without φ cannot satisfy",
+        "the four cells without the anchor losses, which arms without φ cannot satisfy; no-box-phi only so, since " +
+          "the anchor loss reads box positions",
       ],
       evaluations: ["val", "test", "test-phi-off", "test-psi-off", "test-mpe-off"],
     },
@@ -174,8 +201,9 @@ export const studies = {
     question:
       "Does Attn help where an object's class and its relation show in different views (third break condition)?",
     variants: [
-      ...on("frames-4", ["full", "again", "no-attn", "inter-only", "intra-only"]),
-      ...on("frames-4+neighbours", ["full", "no-attn"]),
+      ...on(adjacent, ["full", "again", "no-attn"]),
+      ...on(`${adjacent}+one-view-objects`, ["full", "no-attn"]),
+      ...on(`${adjacent}+no-phi+one-view-objects`, ["full", "no-attn", "inter-only", "intra-only"]),
       ...on("frames-4+no-phi+one-view-objects", ["full", "no-attn"]),
     ],
     protocol: {
@@ -184,35 +212,60 @@ export const studies = {
         "With φ off and object features of one view Attn is the only way for another view's evidence into a patch: " +
         "it should help on adjacent frames, and may mislead on distant ones (the third break condition: spurious " +
         "correspondences). With both on it changes nothing. The language model sees every view, so that even there " +
-        "it may not be needed.",
+        "it may not be needed; and without φ both arms may lie at the bound of guesses that know no landmark, where " +
+        "nothing can show: with φ and object features of one view they cannot.",
       contrasts: [
-        sameAgainOn("frames-4"),
-        ...each(on("frames-4", ["no-attn", "inter-only", "intra-only"]), "within", "frames-4"),
-        ...each(on("frames-4+neighbours", ["no-attn"]), "within", "frames-4+neighbours"),
-        ...each(on("frames-4+no-phi+one-view-objects", ["no-attn"]), "lower", "frames-4+no-phi+one-view-objects"),
+        sameAgainOn(adjacent),
+        ...each(on(adjacent, ["no-attn"]), "within", adjacent),
+        ...each(on(`${adjacent}+one-view-objects`, ["no-attn"]), "lower", `${adjacent}+one-view-objects`),
+        ...each(
+          on(`${adjacent}+no-phi+one-view-objects`, ["no-attn", "inter-only", "intra-only"]),
+          "lower",
+          `${adjacent}+no-phi+one-view-objects`,
+        ),
+        {
+          arm: "frames-4+no-phi+one-view-objects+no-attn",
+          against: "frames-4+no-phi+one-view-objects",
+          on: "split-distant",
+          expected: "open",
+        },
       ],
       primary: { ...usual.primary, evaluation: "split-adjacent" },
-      controls: [sameAgainText, "both on: frames-4 against frames-4+no-attn", "the same arms on split-distant"],
+      controls: [
+        sameAgainText,
+        "φ on and object features of all views: frames-4+neighbours against the same without Attn",
+        "the anchor-blind bound of both sets, in their data cards: a cell at the bound decides nothing",
+      ],
       evaluations: ["val", "test", "split-distant", "split-adjacent"],
     },
   },
   "sg-geometry": {
     name: "sg-geometry",
     question: "Does SG help where the positions that φ gives are poor or missing?",
-    variants: ["full", "phi-holes-90", "phi-shift", "no-phi", "holes-90"].flatMap((arm) => on(arm, ["full", "no-sg"])),
+    variants: [
+      "again",
+      ...["full", "phi-holes-90", "phi-shift", "no-phi", "holes-90"].flatMap((arm) => on(arm, ["full", "no-sg"])),
+    ],
     protocol: {
       ...usual,
       hypothesis:
         "SG puts geometry into the features: it should matter most where φ says little (90 % holes, no φ) while its " +
         "own target is intact, and less where depth is poor everywhere (holes-90). With a frozen tower it can only " +
         "reach the modules behind it and may change nothing.",
-      contrasts: ["full", "phi-holes-90", "phi-shift", "no-phi", "holes-90"].map((arm) => ({
-        arm: arm === "full" ? "no-sg" : `${arm}+no-sg`,
-        against: arm,
-        expected: arm === "full" ? ("within" as const) : ("lower" as const),
-      })),
+      contrasts: [
+        sameAgain,
+        ...["full", "phi-holes-90", "phi-shift", "no-phi", "holes-90"].map((arm) => ({
+          arm: arm === "full" ? "no-sg" : `${arm}+no-sg`,
+          against: arm,
+          expected: arm === "full" ? ("within" as const) : ("lower" as const),
+        })),
+      ],
       primary: { ...usual.primary, sentences: "relations" },
-      controls: ["full against no-sg with true geometry", "holes-90: the one arm in which all three are spoilt"],
+      controls: [
+        sameAgainText,
+        "full against no-sg with true geometry",
+        "holes-90: the one arm in which φ, box membership and SG's target are all spoilt",
+      ],
     },
   },
   "sg-tower": {
@@ -234,18 +287,27 @@ export const studies = {
   "few-views": {
     name: "few-views",
     question: "How does accuracy fall with fewer views and fewer rooms, and does SG help there?",
-    variants: ["frames-1", "frames-2", "frames-3", "frames-5", "full", "scenes-200"].flatMap((arm) =>
-      on(arm, ["full", "no-sg"]),
-    ),
+    variants: [
+      "again",
+      ...["frames-1", "frames-2", "frames-3", "frames-5", "full", "scenes-200"].flatMap((arm) =>
+        on(arm, ["full", "no-sg"]),
+      ),
+    ],
     protocol: {
       ...usual,
       hypothesis: "SG's prior on geometry helps most with few views; it may also only cost capacity.",
-      contrasts: ["frames-1", "frames-2", "frames-3", "frames-5", "full", "scenes-200"].map((arm) => ({
-        arm: arm === "full" ? "no-sg" : `${arm}+no-sg`,
-        against: arm,
-        expected: "lower" as const,
-      })),
-      controls: ["true boxes are offered that no view shows: the share is in the data card (visibility)"],
+      contrasts: [
+        sameAgain,
+        ...["frames-1", "frames-2", "frames-3", "frames-5", "full", "scenes-200"].map((arm) => ({
+          arm: arm === "full" ? "no-sg" : `${arm}+no-sg`,
+          against: arm,
+          expected: "lower" as const,
+        })),
+      ],
+      controls: [
+        sameAgainText,
+        "true boxes are offered that no view shows: the share is in the data card (visibility)",
+      ],
     },
   },
   frames: {
@@ -267,7 +329,10 @@ export const studies = {
     name: "baselines",
     question: "How far is the model above what needs less of it, and above Video-3D-LLM at its size?",
     paperTable: "table1",
-    variants: ["full", "again", "video-3d-llm", "language-only", "no-mpe-boxes", "boxes-only", "boxes-labels"],
+    variants: [
+      ...["full", "again", "video-3d-llm", "language-only", "language-only+no-mpe-boxes"],
+      ...["no-mpe-boxes", "boxes-only", "boxes-labels"],
+    ],
     protocol: {
       ...usual,
       hypothesis:
@@ -277,10 +342,15 @@ export const studies = {
       contrasts: [
         sameAgain,
         ...each(["video-3d-llm", "boxes-labels"], "open"),
-        ...each(["language-only", "no-mpe-boxes", "boxes-only"], "lower"),
+        ...each(["language-only", "language-only+no-mpe-boxes", "no-mpe-boxes", "boxes-only"], "lower"),
       ],
       looks: [8, 12],
-      controls: [sameAgainText, "the rows' own baselines (random, right class at random) and the card's rule oracles"],
+      controls: [
+        sameAgainText,
+        "computed, not trained, in their own rows of the table: any box, the right class at random, the anchor-blind " +
+          "bound and the rule oracle",
+        "language-only has no picture but the places of patches; language-only+no-mpe-boxes has neither: a box at random",
+      ],
     },
   },
   table1: {
@@ -360,58 +430,82 @@ export const studies = {
   "proposal-noise": {
     name: "proposal-noise",
     question: "How does accuracy fall with the boxes that are offered?",
-    variants: ["full", "no-mpe", "no-attn"],
+    variants: ["full", "again", "noise-trained", "no-mpe", "no-attn"],
     protocol: {
       ...usual,
       hypothesis:
         "Jitter costs little until boxes of neighbours overlap; the model that was trained on true boxes then loses " +
-        "more than the upper bound does.",
-      contrasts: each(["no-mpe"], "lower").concat(each(["no-attn"], "open")),
+        "more than the upper bound does, and one that was trained on boxes as far off (noise-trained) loses less. On " +
+        "true boxes the two may not differ.",
+      contrasts: [
+        sameAgain,
+        ...each(["noise-trained"], "higher"),
+        { arm: "noise-trained", against: "full", on: "noise-40", expected: "higher" },
+        { arm: "noise-trained", against: "full", on: "duplicates", expected: "within" },
+        ...each(["no-mpe"], "lower"),
+        ...each(["no-attn"], "open"),
+      ],
       primary: { ...usual.primary, evaluation: "noise-20", proposals: "detector" },
-      controls: ["each row's upper bound: what any choice among the boxes could reach"],
+      controls: [
+        sameAgainText,
+        "duplicates: boxes as they are, each offered twice",
+        "each row's upper bound: what any choice among the boxes could reach",
+      ],
       evaluations: ["val", "test", "noise-10", "noise-20", "noise-40", "misses", "duplicates"],
     },
   },
   "annotation-errors": {
     name: "annotation-errors",
     question: "How much do wrong annotations cost, and how many of the errors are theirs?",
-    variants: ["full", "no-mpe"],
+    variants: ["full", "again", "no-mpe"],
     protocol: {
       ...usual,
       hypothesis: "A tenth of wrong labels takes a tenth of what a model can score, and no more.",
-      contrasts: each(["no-mpe"], "lower"),
+      contrasts: [sameAgain, ...each(["no-mpe"], "lower")],
       primary: { ...usual.primary, evaluation: "mislabelled" },
-      controls: ["what a model without an error would score is known: the share of right labels"],
+      controls: [sameAgainText, "what a model without an error would score is known: the share of right labels"],
       evaluations: ["val", "test", "mislabelled"],
     },
   },
   "released-vs-paper": {
     name: "released-vs-paper",
     question: "Do the release's departures from the paper change what is learnt?",
-    variants: ["full", "again", "released-layout", "released-units", "released-pooling", "released-holes"],
+    variants: [
+      ...["full", "again", "released-layout", "released-units", "released-pooling", "released-holes"],
+      ...["released-rays", "released-global", "released-training"],
+    ],
     protocol: {
       ...usual,
       hypothesis:
         "The released token order makes attention useless but harmless, and millimetres spoil the reconstruction " +
-        "target without an effect on grounding.",
+        "target without an effect on grounding. All of it together may cost more than each. The true class in front " +
+        "of <ground> (the release's evaluation) overstates nothing where sentences name the class.",
       contrasts: [
         sameAgain,
         ...each(["released-layout", "released-units", "released-pooling", "released-holes"], "within"),
+        ...each(["released-rays", "released-global", "released-training"], "within"),
+        askedOtherwise("full", "test-gold", "within"),
       ],
       controls: [sameAgainText],
+      evaluations: ["val", "test", "test-gold"],
     },
   },
   "honest-eval": {
     name: "honest-eval",
     question: "How much does an evaluation that is given the true class overstate?",
-    variants: ["full", "no-lg"],
+    variants: ["full", "again", "no-lg"],
     protocol: {
       ...usual,
       hypothesis:
         "Nothing where the sentence names the class, as nearly all do: the model writes the class that it reads. " +
         "Compare the evaluations test (generated), test-gold and test-object of the same runs.",
-      contrasts: each(["no-lg"], "open"),
-      controls: ["no-lg writes no class: its three evaluations must agree"],
+      contrasts: [
+        sameAgain,
+        askedOtherwise("full", "test-gold", "within"),
+        askedOtherwise("full", "test-object", "open"),
+        askedOtherwise("no-lg", "test-gold", "within"),
+      ],
+      controls: [sameAgainText, "no-lg writes no class: its three evaluations must agree"],
       evaluations: ["val", "test", "test-gold", "test-object"],
     },
   },

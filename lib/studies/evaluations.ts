@@ -17,7 +17,7 @@ type Scaled<E extends string, F extends number> = Record<`test-${E}-x${F}`, Eval
 /** Test rooms with an encoding scaled at inference alone, by several factors. */
 function scales<E extends "phi" | "psi", F extends number>(name: E, path: string, factors: readonly F[]): Scaled<E, F> {
   const made = factors.map((factor) => {
-    const about = `test rooms, ${name === "phi" ? "φ" : "ψ"} times ${factor} at inference alone`;
+    const about = `test rooms, ${name === "phi" ? "φ" : "ψ"} with the factor ${factor} at inference, whatever it trained with`;
     return [`test-${name}-x${factor}`, { about, fresh: true, set: [`${path}=${factor}`] } satisfies Evaluation];
   });
   return Object.fromEntries(made) as Scaled<E, F>;
@@ -45,11 +45,13 @@ export const evaluations = {
   "split-distant": {
     about: "four distant frames, the class in one and what tells the object apart in another; never trained on",
     rooms: "split-distant",
+    // the rooms' own frames, each once
+    set: ["data.pool=4", "data.evaluationFrames=4"],
   },
   "split-adjacent": {
     about: "six frames that overlap, the class in one and what tells the object apart in another; never trained on",
     rooms: "split-adjacent",
-    set: ["data.evaluationFrames=6"],
+    set: ["data.pool=6", "data.evaluationFrames=6"],
   },
   mislabelled: {
     about: "rooms in which a tenth of the annotations name a wrong object: what a perfect model would score",

@@ -7,6 +7,7 @@ import { finishedRows, missingJobs } from "./finished";
 import { evaluationsOf, type Job, jobConfig, protocolOf } from "./job";
 import { levelOf } from "./paired";
 import type { Study } from "./types";
+import { contrastText } from "./verdicts";
 
 /** What a study will do, and what it costs. */
 export interface Plan {
@@ -85,7 +86,10 @@ export function protocolLines({ name, question, variants, protocol, paperTable }
     `Hypothesis: ${protocol.hypothesis}`,
     `Arms: ${list(variants, "and")}`,
     "Contrasts, with the expected direction:",
-    ...protocol.contrasts.map(({ arm, against, expected }) => `  ${arm} against ${against}: ${expected}`),
+    ...protocol.contrasts.map((contrast) => {
+      const { arm, against } = contrastText(contrast, primary);
+      return `  ${arm} against ${against}: ${contrast.expected}`;
+    }),
     `Primary metric: Acc@0.25 of ${of}, evaluation ${primary.evaluation}, ` +
       `${primary.proposals === "gt" ? "true" : "detected"} boxes`,
     `Smallest effect of interest: ${protocol.smallestEffect} points`,

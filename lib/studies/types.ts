@@ -9,6 +9,10 @@ export interface Contrast {
   readonly against: string;
   /** "open": no expectation; both directions and equivalence are tested alike. */
   readonly expected: "lower" | "higher" | "within" | "open";
+  /** What both are asked, where it is not the primary metric's evaluation. */
+  readonly on?: EvaluationName;
+  /** What `against` is asked, where it is the same sentences in another way: the run as trained against φ at zero. */
+  readonly againstOn?: EvaluationName;
 }
 
 /** The one number that decides: Acc@0.25 of some sentences. */

@@ -1,4 +1,5 @@
 import type { ResultRow } from "../runs/row";
+import type { EvaluationName } from "./evaluations";
 import type { AnswersOf } from "./groups";
 import {
   type Arm,
@@ -25,11 +26,34 @@ export interface ContrastResult {
   readonly decided: boolean;
 }
 
-/** Answers of one arm to the sentences of the primary metric, by seed, ascending. */
-function armOf(
+/** An arm and what it is asked. */
+interface Side {
+  readonly variant: string;
+  readonly evaluation: EvaluationName;
+}
+
+/** The two sides of a contrast, the arm first. */
+function sidesOf({ arm, against, on, againstOn }: Contrast, { evaluation }: PrimaryMetric): [Side, Side] {
+  const asked = on ?? evaluation;
+  return [
+    { variant: arm, evaluation: asked },
+    { variant: against, evaluation: againstOn ?? asked },
+  ];
+}
+
+/** Both sides in words; what they are asked where it is not the primary metric's evaluation. */
+export function contrastText(contrast: Contrast, primary: PrimaryMetric): { arm: string; against: string } {
+  const [arm, against] = sidesOf(contrast, primary).map(({ variant, evaluation }) =>
+    evaluation === primary.evaluation && contrast.againstOn === undefined ? variant : `${variant} on ${evaluation}`,
+  ) as [string, string];
+  return { arm, against };
+}
+
+/** Answers of one side to the sentences of the primary metric, by seed, ascending. */
+function answersOfSide(
   rows: readonly ResultRow[],
-  variant: string,
-  { evaluation, proposals, sentences }: PrimaryMetric,
+  { variant, evaluation }: Side,
+  { proposals, sentences }: PrimaryMetric,
   answersOf: AnswersOf,
 ): (readonly [seed: number, answers: readonly Scored[]])[] {
   const mine = rows.filter((row) => row.variant === variant && row.split === evaluation && row.proposals === proposals);
@@ -55,20 +79,21 @@ function armOf(
 export function contrastResults(study: Study, rows: readonly ResultRow[], answersOf: AnswersOf): ContrastResult[] {
   const { contrasts, primary, looks, smallestEffect, version } = study.protocol;
   const own = rows.filter((row) => row.study === study.name && row.protocol === version);
-  const arms = new Map(
-    [...new Set(contrasts.flatMap(({ arm, against }) => [arm, against]))].map((variant) => [
-      variant,
-      armOf(own, variant, primary, answersOf),
-    ]),
-  );
-  const seeds = contrasts.map(({ arm, against }) => Math.min(arms.get(arm)!.length, arms.get(against)!.length));
+  const known = new Map<string, ReturnType<typeof answersOfSide>>();
+  const answered = (side: Side): ReturnType<typeof answersOfSide> => {
+    const key = `${side.variant} ${side.evaluation}`;
+    if (!known.has(key)) known.set(key, answersOfSide(own, side, primary, answersOf));
+    return known.get(key)!;
+  };
+  const sides = contrasts.map((contrast) => sidesOf(contrast, primary));
+  const seeds = sides.map((both) => Math.min(...both.map((side) => answered(side).length)));
   const found: { difference?: Difference; verdict?: Verdict; decided: boolean }[] = contrasts.map(() => ({
     decided: false,
   }));
   for (const look of looks) {
-    const tested = contrasts.flatMap(({ arm, against }, i) => {
+    const tested = sides.flatMap(([arm, against], i) => {
       if (found[i]!.decided || seeds[i]! < look) return found[i]!.difference === undefined ? [] : [i];
-      const first = (variant: string): Arm => new Map(arms.get(variant)!.slice(0, look));
+      const first = (side: Side): Arm => new Map(answered(side).slice(0, look));
       found[i]!.difference = pairedDifferenceOf(first(arm), first(against));
       return [i];
     });

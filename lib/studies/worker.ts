@@ -140,7 +140,7 @@ function refuseUnknownWords(scenes: readonly SceneSentences[], { synthetic, toke
   if (synthetic && share > 0)
     throw new UserError(
       `${(100 * share).toFixed(1)} % of the tokens of ${job.variant}'s sentences are not in the vocabulary of preset ` +
-        `${job.preset}; run it with --preset nano-long`,
+        `${job.preset}; run it with --preset nano-long, and descriptions of several clauses with --preset nano-natural`,
     );
 }
 

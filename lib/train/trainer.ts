@@ -2,6 +2,7 @@ import type { S2Config } from "../config/schema";
 import type { PlannedParameter } from "../core/parameters";
 import { Rng } from "../core/rng";
 import { type Batch, makeBatch } from "../dataloader/batch";
+import { noisyBoxes } from "../dataloader/box-noise";
 import { inputSizes } from "../dataloader/inputs";
 import type { SceneCache } from "../dataloader/prepared-scenes";
 import { SentenceOrder, sampleStep } from "../dataloader/sampling";
@@ -73,7 +74,8 @@ export class Trainer {
         const s = pick.sentences[q];
         kinds.push(s === undefined ? undefined : (queries[s]!.relation ?? "other"));
       }
-      return { scene, views: pick.views, sentences, turns: pick.turns, draw: pick.draw };
+      const boxes = noisyBoxes(scene, config.data, pick.draw);
+      return { scene, views: pick.views, sentences, turns: pick.turns, draw: pick.draw, ...(boxes && { boxes }) };
     });
     return { batch: makeBatch(items, this.cache, sizes, this.prompt, config), kinds };
   }

@@ -43,6 +43,21 @@ describe("phrase tokenizer", () => {
     expect(t.encode("chairs, the chair").map((id) => t.token(id))).toEqual(["chairs,", "the", "chair"]);
   });
 
+  test("other marks end words too, and are tokens where they are listed", () => {
+    const t = new Tokenizer(phraseTokenizer(["the", "red chair", "chair", ".", ","], ["<ground>"], ",."), "test");
+    expect(t.encode("The red chair. the chair, chair.x").map((id) => t.token(id))).toEqual([
+      "the",
+      "red chair",
+      ".",
+      "the",
+      "chair",
+      ",",
+      "chair",
+      ".",
+      "<unk>",
+    ]);
+  });
+
   test("ids are dense, the special token behind the words", () => {
     const t = make();
     expect(t.size).toBe(1 + 9 + 1);

@@ -4,7 +4,7 @@ import type { Prediction } from "../../lib/runs/answers";
 import type { ResultRow } from "../../lib/runs/row";
 import { studyNamed } from "../../lib/studies/definitions";
 import type { Study } from "../../lib/studies/types";
-import { contrastResults, undecidedArms } from "../../lib/studies/verdicts";
+import { contrastResults, contrastText, undecidedArms } from "../../lib/studies/verdicts";
 import { sampleRow } from "../report/sample";
 
 const study: Study = {
@@ -29,7 +29,7 @@ function answersOf({ variant, seed, split }: ResultRow): Prediction[] {
   return Array.from({ length: 3000 }, (_, i) => {
     // the same sentences are hard in every arm: differences scatter less than accuracies
     const hard = new Rng(7, `sentence-${i}`).next();
-    const right = hard < (split === "test" ? chance + wobble : 0.1);
+    const right = hard < (split === "test" ? chance + wobble : split === "test-phi-off" ? chance - 0.3 : 0.1);
     return {
       queryId: `q${i}`,
       sceneId: `scene${i % 100}`,
@@ -82,4 +82,33 @@ test("rows of another protocol, evaluation or kind of boxes are not the study's 
     ...seeds(variant, 3).map((row) => ({ ...row, study: "table5" })),
   ]);
   expect(contrastResults(study, others, answersOf)[0]!.seeds).toBe(0);
+});
+
+test("a contrast may ask both sides something else, or the same runs in another way", () => {
+  const asked: Study = {
+    ...study,
+    protocol: {
+      ...study.protocol,
+      contrasts: [
+        { arm: "full", against: "full", on: "test-phi-off", againstOn: "test", expected: "lower" },
+        { arm: "no-sg", against: "full", on: "test-phi-off", expected: "within" },
+        { arm: "no-mpe", against: "full", on: "test-psi-off", expected: "lower" },
+      ],
+    },
+  };
+  const rows = ["full", "no-sg", "no-mpe"].flatMap((variant) => [
+    ...seeds(variant, 3),
+    ...seeds(variant, 3).map((row) => ({ ...row, split: "test-phi-off" })),
+  ]);
+  const [off, both, none] = contrastResults(asked, rows, answersOf);
+  expect([off!.text, both!.text, none!.seeds]).toEqual(["lower", "within ±2 points", 0]);
+  expect(Math.abs(off!.difference!.value + 30)).toBeLessThan(1.5);
+  expect(contrastText(off!.contrast, asked.protocol.primary)).toEqual({
+    arm: "full on test-phi-off",
+    against: "full on test",
+  });
+  expect(contrastText(study.protocol.contrasts[0]!, study.protocol.primary)).toEqual({
+    arm: "no-mpe",
+    against: "full",
+  });
 });

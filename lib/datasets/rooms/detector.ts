@@ -1,5 +1,5 @@
 import type { Rng } from "../../core/rng";
-import { type Box, boundsOf, iou } from "../../geometry/box";
+import { type Box, boundsOf, iou, jitteredBox } from "../../geometry/box";
 import type { Proposal } from "../scene";
 import { classes, classNames } from "./classes";
 import type { RoomsConfig } from "./config";
@@ -7,11 +7,7 @@ import type { Layout } from "./layout";
 
 function jittered(box: Box, config: RoomsConfig["detector"], rng: Rng): Box {
   const { edge } = config;
-  if (edge !== undefined) {
-    const shift = (i: 0 | 1 | 2): number => box[i] + rng.normal() * edge * box[i + 3]!;
-    const size = (i: 3 | 4 | 5): number => box[i] * Math.exp(rng.normal() * edge);
-    return [shift(0), shift(1), shift(2), size(3), size(4), size(5)];
-  }
+  if (edge !== undefined) return jitteredBox(box, edge, () => rng.normal());
   const shift = (i: 0 | 1 | 2): number => box[i] + rng.normal() * Math.max(config.centre, 0.04 * box[i + 3]!);
   const size = (i: 3 | 4 | 5): number => box[i] * Math.exp(rng.normal() * config.logSize);
   return [shift(0), shift(1), shift(2), size(3), size(4), size(5)];

@@ -98,6 +98,9 @@ const landmarks = ["look at A.", "first find A.", "begin at A.", "in this room y
 const subjects = ["it", "it", "it", "the C", "this one", "this C", "the one we mean"] as const;
 const counts = ["no", "one", "two", "three", "four", "five", "six"] as const;
 
+/** What stands between the words of these sentences. */
+export const naturalMarks = ",.";
+
 /** Every word of these sentences, for a tokenizer; a colour and its noun may be one token, as in other sets. */
 export const naturalWords: readonly string[] = [
   ...new Set(
@@ -117,6 +120,14 @@ export const naturalWords: readonly string[] = [
       .match(/[a-z]+/g)!,
   ),
 ].sort();
+
+/** The same as phrases of a tokenizer, with the marks that stand between: a colour and its noun are one. */
+export const naturalPhrases: readonly string[] = [
+  ...naturalWords,
+  ...classNames.flatMap((label) => [label, classes[label].plural]),
+  ...classNames.flatMap((label) => colourNames.map((colour) => `${colour} ${label}`)),
+  ...naturalMarks,
+];
 
 const withArticle = (noun: string): string => `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
 
