@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { resolveConfig } from "../../../lib/config/resolve";
 import { Rng } from "../../../lib/core/rng";
+import { loadTokenizer } from "../../../lib/dataloader/sentences";
 import { checkData } from "../../../lib/datasets/rooms/check";
 import { RoomsConfig, roomSets } from "../../../lib/datasets/rooms/config";
 import { drawLayout, type Layout } from "../../../lib/datasets/rooms/layout";
@@ -10,6 +12,7 @@ import { makeRooms } from "../../../lib/datasets/rooms/make";
 import { describeObjects } from "../../../lib/datasets/rooms/natural";
 import type { RoomSentence } from "../../../lib/datasets/rooms/sentences";
 import { readScanRefer } from "../../../lib/datasets/scanrefer";
+import { tinyWorld } from "../../setup/tiny-world";
 
 const config = RoomsConfig.parse(roomSets["natural-test"]);
 
@@ -219,3 +222,25 @@ describe("on disk", () => {
     expect(queries.every(({ relation, clauses }) => relation === "several" && clauses!.length > 0)).toBe(true);
   });
 });
+
+test("nano-natural's tokenizer has every word and mark of these sentences, and learns from them", async () => {
+  const world = await tinyWorld(617, { natural: true, trainSentences: 8 });
+  try {
+    const preset = resolveConfig({ preset: "nano-natural" });
+    const tokenizer = loadTokenizer(preset);
+    const texts = Array.from({ length: 40 }, (_, seed) => room(seed).sentences.map(({ text }) => text)).flat();
+    expect(texts.length).toBeGreaterThan(300);
+    expect(tokenizer.unknownShare(texts)).toBe(0);
+    expect(tokenizer.encode("it is red. the red chair, and").map((id) => tokenizer.token(id))).toEqual([
+      ...["it", "is", "red", ".", "the", "red chair", ",", "and"],
+    ]);
+    const set = [`data.folder=${world.folder}`, "training.steps=20", "training.sentences=8", "language.layers=2"];
+    const config = resolveConfig({ preset: "nano-natural", set: [...set, "lora.fullLayers=2", "data.frames=2"] });
+    const trainer = world.trainer(await world.session(config));
+    const losses = Array.from({ length: 20 }, (_, step) => trainer.step(step).ground);
+    expect(losses.at(-1)!).toBeLessThan(losses[0]!);
+    trainer.dispose();
+  } finally {
+    world.remove();
+  }
+}, 300_000);
