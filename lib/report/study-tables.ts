@@ -3,6 +3,7 @@ import { jobsOf } from "../studies/job";
 import { costText, plannedSeeds, planOf } from "../studies/plan";
 import type { Study } from "../studies/types";
 import { compareRows } from "./compare";
+import { computedBaselineTable } from "./computed-baselines";
 import { contrastTable } from "./contrasts";
 import { costTable } from "./cost-table";
 import { keptAnswers } from "./figure-set";
@@ -34,5 +35,8 @@ export function studyTables(study: Study, rows: readonly ResultRow[]): Table[] {
         ? [costTable(study, rows)]
         : paperLayout(compareRows(rows, paper, keptAnswers), paper, study.variants);
   const missing = toDo(study);
-  return tables.map((table) => ({ ...table, notes: [...table.notes, ...missing] }));
+  return [
+    ...tables.map((table) => ({ ...table, notes: [...table.notes, ...missing] })),
+    ...(study.name === "baselines" ? [computedBaselineTable(study)] : []),
+  ];
 }

@@ -4,10 +4,15 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { run } from "../../lib/cli/study";
 import { resolveConfig } from "../../lib/config/resolve";
+import { RoomsConfig, roomSets } from "../../lib/datasets/rooms/config";
+import { makeRooms } from "../../lib/datasets/rooms/make";
+import { openScene } from "../../lib/datasets/scannet";
+import { readScanRefer } from "../../lib/datasets/scanrefer";
 import { lab } from "../../lib/index";
+import { computedBaselineTable } from "../../lib/report/computed-baselines";
 import { paperTables } from "../../lib/report/paper";
 import { studyTables } from "../../lib/report/study-tables";
-import { toText } from "../../lib/report/table";
+import { type Table, toText } from "../../lib/report/table";
 import { publishedCost } from "../../lib/runs/cost";
 import { writeDurable } from "../../lib/runs/durable";
 import { type StudyName, studies, studyNamed } from "../../lib/studies/definitions";
@@ -46,7 +51,7 @@ describe("without a row", () => {
   test.each(Object.keys(studies) as StudyName[])("%s: every arm is not run, and the cost stands below", (name) => {
     const study = studyNamed(name);
     const [table, ...more] = studyTables(study, []);
-    expect(more).toEqual([]);
+    expect(more.length).toBe(name === "baselines" ? 1 : 0);
     expect(table!.notes.at(-1)).toMatch(
       new RegExp(`^As stated \\(s2mllm study ${name} --preset ${study.protocol.preset}\\): \\d+ of \\d+ runs to do`),
     );
@@ -145,4 +150,22 @@ describe("Table 3", () => {
     writeDurable(publishedCost(rows[1]!.run), '{"engine": 3}');
     expect(() => rowOf(/^S²-MLLM/, rows)).toThrow(/cost\/\w+\.json: .*engine.*delete it; the run's row stays/);
   });
+});
+
+test("what needs no training has rows of its own: counted by hand on made rooms", async () => {
+  const folder = join(results, "nano-test");
+  const table = (): Table => computedBaselineTable(studyNamed("baselines"), { folder });
+  expect(table().notes).toEqual([`${folder} is not here: npm run -s s2mllm -- data make --size nano-test.`]);
+  await makeRooms(folder, RoomsConfig.parse({ ...roomSets["nano-test"], testRooms: 6, layouts: 4 }));
+  const [any, rightClass, blind, oracle] = table().rows.map((row) => Number(row.all));
+  const queries = readScanRefer(join(folder, "ScanRefer_filtered_val.json"));
+  const chances = queries.map(({ sceneId, category }) => {
+    const { objects } = openScene(folder, sceneId);
+    return [1 / objects.length, 1 / objects.filter(({ label }) => label === category).length] as const;
+  });
+  const mean = (values: readonly number[]): number => (100 * values.reduce((a, b) => a + b, 0)) / values.length;
+  expect(any).toBeCloseTo(mean(chances.map(([one]) => one)), 1);
+  expect(rightClass).toBeCloseTo(mean(chances.map(([, one]) => one)), 1);
+  expect(blind).toBeGreaterThan(rightClass!);
+  expect(oracle).toBe(100);
 });

@@ -95,13 +95,8 @@ function histogram(lengths: readonly number[]): number[] {
   });
 }
 
-/**
- * Measures a finished folder through the loaders; visibility and baselines on the test rooms.
- *
- * @param views frames a scene that the model sees
- * @param patch pixels of a patch's side
- */
-export async function measureRooms(folder: string, views: number, patch: number): Promise<RoomsFacts> {
+/** The test rooms of a finished folder and their sentences, through the loaders. */
+function testRooms(folder: string) {
   const manifest = readManifest(folder);
   if (manifest === undefined) throw new UserError(`${folder} has no rooms.json; run "data make" to the end first`);
   const scenes = readSceneList(join(folder, "scannetv2_val.txt")).map((id) => openScene(folder, id));
@@ -119,7 +114,24 @@ export async function measureRooms(folder: string, views: number, patch: number)
       return [s.id, { objects: s.objects, colours, proposals: readProposals(folder, s.id), shown }];
     }),
   );
-  const val = readScanRefer(join(folder, "ScanRefer_filtered_val.json"));
+  return { manifest, scenes, rooms, val: readScanRefer(join(folder, "ScanRefer_filtered_val.json")) };
+}
+
+/** What guesses without a model and the rule oracle reach on the test rooms of a finished folder, by kind of sentence. */
+export function computedBaselines(folder: string): KindBaseline[] {
+  const { manifest, rooms, val } = testRooms(folder);
+  return baselines(val, rooms, manifest.config.margins);
+}
+
+/**
+ * Measures a finished folder; visibility and baselines on the test rooms.
+ *
+ * @param views frames a scene that the model sees
+ * @param patch pixels of a patch's side
+ */
+export async function measureRooms(folder: string, views: number, patch: number): Promise<RoomsFacts> {
+  const { manifest, scenes, rooms, val } = testRooms(folder);
+  const { config } = manifest;
   const train = manifest.rooms.train === 0 ? [] : readScanRefer(join(folder, "ScanRefer_filtered_train.json"));
   const worded = train.length === 0 ? val : train;
   const counts = scenes.map((s) => s.objects.length);
