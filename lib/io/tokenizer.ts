@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Tokenizer as HfTokenizer } from "@huggingface/tokenizers";
 import { z } from "zod";
 import { UserError } from "../core/errors";
+import { isJsonObject, type JsonObject } from "./json";
 
 /** The kinds of tokenizer whose ids are those of Hugging Face's own library. */
 const kinds = ["BPE", "WordLevel", "WordPiece"] as const;
@@ -20,12 +21,39 @@ const File = z.looseObject({
       vocab: z.record(z.string(), Id),
       merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])).optional(),
       unk_token: z.string().nullish(),
+      fuse_unk: z.boolean().nullish(),
+      byte_fallback: z.boolean().nullish(),
     })
     .refine(({ type = "BPE", merges }) => type !== "BPE" || merges !== undefined, {
       path: ["merges"],
       message: "a BPE tokenizer needs its merges",
     }),
 });
+
+/** What Hugging Face's library takes for a letter of a word; to JavaScript's \w that is ASCII alone. */
+const letters = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\u200c\\u200d";
+
+/** A pre-tokenizer whose kind `Whitespace` splits words of any script. */
+function withUnicodeWords(part: unknown): unknown {
+  if (Array.isArray(part)) return part.map(withUnicodeWords);
+  if (!isJsonObject(part)) return part;
+  if (part.type === "Whitespace") {
+    const pattern = { Regex: `[${letters}]+|[^${letters}\\s]+` };
+    return { type: "Split", pattern, behavior: "Removed", invert: true };
+  }
+  return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, withUnicodeWords(value)]));
+}
+
+/** What @huggingface/tokenizers reads in another way than Hugging Face's own library; undefined when nothing. */
+function readOtherwise({ model, ...rest }: z.output<typeof File>): string | undefined {
+  const { normalizer, pre_tokenizer } = rest as JsonObject;
+  const pattern = JSON.stringify([normalizer, pre_tokenizer]).match(/"Regex":"[^"]*\\\\[wWdDbB]/)?.[0];
+  if (pattern !== undefined) return `a pattern with ${pattern.slice(-2)}, which knows ASCII alone here`;
+  const apart = pre_tokenizer !== undefined && pre_tokenizer !== null;
+  if (model.fuse_unk === true && apart && model.unk_token != null && model.byte_fallback !== true)
+    return "model.fuse_unk beside a pre_tokenizer, which fuses unknown words across blanks here";
+  return undefined;
+}
 
 /** A tokenizer.json of Hugging Face's `tokenizers`, read from disk or made in memory. */
 export class Tokenizer {
@@ -40,7 +68,7 @@ export class Tokenizer {
     readonly json: TokenizerJson,
     readonly origin: string,
   ) {
-    this.#hf = new HfTokenizer(json, {});
+    this.#hf = new HfTokenizer({ ...json, pre_tokenizer: withUnicodeWords(json.pre_tokenizer) }, {});
     this.#ids = new Map(Object.entries(json.model.vocab));
     for (const added of json.added_tokens) this.#ids.set(added.content, added.id);
     for (const [token, id] of this.#ids) this.#tokens[id] = token;
@@ -66,6 +94,8 @@ export class Tokenizer {
       throw bad(`is of type ${type}, which the lab does not read; known: ${kinds.join(", ")}`);
     const parsed = File.safeParse(json);
     if (parsed.success) {
+      const other = readOtherwise(parsed.data);
+      if (other !== undefined) throw bad(`has ${other}: its ids would be others than the model's; it is not read`);
       try {
         return new Tokenizer(json as TokenizerJson, file);
       } catch (error) {

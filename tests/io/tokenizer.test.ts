@@ -110,6 +110,71 @@ describe("bad tokenizer files", () => {
   });
 });
 
+describe("as PyPI's tokenizers 0.23 read it:", () => {
+  const text = "  naïve café, a\u0301 chair é ☃ the<ground>CHAIR\tthe_chair 3½ стол";
+  const wordLevel = (pre_tokenizer: unknown): Tokenizer =>
+    new Tokenizer(
+      {
+        ...phraseTokenizer(["a", "b", "c", "d", "e"], ["<ground>"]),
+        normalizer: null,
+        pre_tokenizer,
+        model: {
+          type: "WordLevel",
+          vocab: { "<unk>": 0, naïve: 1, café: 2, "a\u0301": 3, chair: 4, стол: 5 },
+          unk_token: "<unk>",
+        },
+      },
+      "made",
+    );
+
+  test("words of any script stay whole, alone and in a sequence", () => {
+    const wanted = [1, 2, 0, 3, 4, 0, 0, 0, 6, 0, 0, 0, 0, 5];
+    const pretokenizers = [{ type: "Whitespace" }, { type: "Digits", individual_digits: true }];
+    for (const split of [{ type: "Whitespace" }, { type: "Sequence", pretokenizers }])
+      expect(wordLevel(split).encode(text)).toEqual(wanted);
+  });
+
+  test("bytes stand for what a vocabulary with byte_fallback does not have", () => {
+    const bytes = Object.fromEntries(
+      Array.from({ length: 256 }, (_, i) => [`<0x${i.toString(16).toUpperCase().padStart(2, "0")}>`, 1 + i]),
+    );
+    const made = new Tokenizer(
+      {
+        ...phraseTokenizer([], []),
+        normalizer: { type: "Replace", pattern: { String: " " }, content: "▁" },
+        pre_tokenizer: null,
+        model: {
+          type: "BPE",
+          vocab: { "<unk>": 0, ...bytes, "▁": 257, a: 258, t: 259, at: 260 },
+          merges: [["a", "t"]],
+          unk_token: "<unk>",
+          fuse_unk: true,
+          byte_fallback: true,
+        },
+      },
+      "made",
+    );
+    expect(made.encode("at ☃ é at")).toEqual([260, 257, 227, 153, 132, 257, 196, 170, 257, 260]);
+  });
+
+  test.each([
+    [
+      "a pattern with \\w",
+      { pre_tokenizer: { type: "Split", pattern: { Regex: "\\w+" }, behavior: "Removed", invert: true } },
+    ],
+    ["a pattern with \\d", { normalizer: { type: "Replace", pattern: { Regex: "[\\d]" }, content: "0" } }],
+    [
+      "model.fuse_unk beside a pre_tokenizer",
+      { model: { type: "BPE", vocab: { "<unk>": 0 }, merges: [], unk_token: "<unk>", fuse_unk: true } },
+    ],
+  ])("%s would give other ids and is refused", (what, change) => {
+    const file = join(mkdtempSync(join(tmpdir(), "tokenizer-")), "tokenizer.json");
+    writeFileSync(file, JSON.stringify({ ...phraseTokenizer(["red"], []), ...change }));
+    expect(() => Tokenizer.read(file)).toThrow(UserError);
+    expect(() => Tokenizer.read(file)).toThrow(`has ${what}`);
+  });
+});
+
 test("the share of words that a vocabulary does not have", () => {
   const t = new Tokenizer(phraseTokenizer(["the chair", "red"], []), "x");
   expect(t.unknownShare(["the chair red", "red sofa"])).toBe(1 / 4);
