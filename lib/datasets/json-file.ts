@@ -1,6 +1,15 @@
 import { readFileSync, statSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import type { z } from "zod";
 import { UserError } from "../core/errors";
+import { namesIn } from "../core/files";
+
+/** A file of that name but for capitals, for the message that it is missing. */
+function otherCase(file: string): string {
+  const name = basename(file);
+  const near = namesIn(dirname(file)).find((other) => other.toLowerCase() === name.toLowerCase());
+  return near === undefined ? "" : ` (there is ${near}: capitals count)`;
+}
 
 /**
  * A text file, without the byte order mark that some editors put in front.
@@ -16,7 +25,7 @@ export function readText(file: string, what: string, todo: string): string {
     const code = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
     throw new UserError(
       code === "ENOENT"
-        ? `${file} is missing: expected ${what}; ${todo}`
+        ? `${file} is missing${otherCase(file)}: expected ${what}; ${todo}`
         : `${file}: cannot be read as ${what} (${code}); ${todo}`,
     );
   }

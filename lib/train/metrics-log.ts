@@ -1,16 +1,7 @@
-import {
-  appendFileSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  writeSync,
-} from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { writeFileAtomic } from "../core/files";
+import { writeFileAtomic, writingError } from "../core/files";
 import { fileHeader, scalarEvent } from "../io/tfevents";
 import { writeDurable } from "../runs/durable";
 
@@ -52,17 +43,15 @@ export class MetricsLog {
     return scalarEvent(this.begun + seconds, step, scalars);
   }
 
-  /** The line is on the disk when this returns. */
+  /** The line is on the disk when this returns. @throws WriteError when the disk does not take it */
   append(line: MetricsLine): void {
-    const handle = openSync(this.file, "a");
     try {
-      writeSync(handle, textOf(line));
-      fsyncSync(handle);
-    } finally {
-      closeSync(handle);
+      appendFileSync(this.file, textOf(line), { flush: true });
+      if (!existsSync(this.#events)) writeFileAtomic(this.#events, fileHeader(this.begun));
+      appendFileSync(this.#events, this.#event(line));
+    } catch (error) {
+      throw writingError(error, dirname(this.file));
     }
-    if (!existsSync(this.#events)) writeFileAtomic(this.#events, fileHeader(this.begun));
-    appendFileSync(this.#events, this.#event(line));
   }
 
   /** Keeps only lines of steps before `step`. */

@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { UserError } from "../../lib/core/errors";
@@ -322,6 +322,10 @@ describe("bad scenes", () => {
     expect(readSceneList(join(rooms.folder, "scannetv2_val.txt"))).toEqual([id]);
     const file = join(rooms.copy(), "list.txt");
     expect(() => readSceneList(file)).toThrow("list.txt is missing: expected a list of scene ids");
+    writeFileSync(join(dirname(file), "List.TXT"), "scene0001_00\n");
+    expect(() => readSceneList(file)).toThrow(
+      "list.txt is missing (there is List.TXT: capitals count): expected a list",
+    );
     writeFileSync(file, "scene0001_00\nroom 2\n");
     expect(() => readSceneList(file)).toThrow('expected scene ids such as scene0011_00, one a line, got "room 2"');
     writeFileSync(file, Buffer.from("\ufeffscene0001_00\r\n", "utf16le"));

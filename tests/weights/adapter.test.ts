@@ -140,6 +140,9 @@ test("settings that change nothing, and unknown ones that are off, are accepted"
     use_new: false,
   });
   openAdapter(folder, config).close();
+  // EVA chooses where A begins, and leaves the base as it is
+  say({ init_lora_weights: "eva", eva_config: { rho: 1 }, arrow_config: null, target_parameters: null });
+  openAdapter(folder, config).close();
 });
 
 test("names with PEFT's adapter name and short module names are read too", () => {
@@ -213,6 +216,14 @@ describe("an adapter that does not fit is refused", () => {
     ["QALoRA", { use_qalora: true }, "use_qalora is true, expected false"],
     ["a setting of the future", { use_better: 3 }, "use_better is 3, which is not known here"],
     ["trained biases", { bias: "all" }, 'bias is "all", expected "none"'],
+    ["biases of its own", { lora_bias: true }, "lora_bias is true, expected false"],
+    ["scales of their own", { alpha_pattern: { q_proj: 8 } }, 'alpha_pattern is {"q_proj":8}, expected {}'],
+    ["trained tokens", { trainable_token_indices: [7] }, "trainable_token_indices is [7], expected null"],
+    ["parameters that are no modules", { target_parameters: ["experts.w1"] }, 'target_parameters is ["experts.w1"]'],
+    ["layers that are chosen", { layers_to_transform: [0] }, "layers_to_transform is [0], expected null"],
+    ["routed adapters", { arrow_config: { top_k: 3 } }, 'arrow_config is {"top_k":3}, expected null'],
+    ["adapters that a token switches on", { alora_invocation_tokens: [1] }, "alora_invocation_tokens is [1]"],
+    ["LoRA-GA", { init_lora_weights: "lora_ga" }, 'init_lora_weights is "lora_ga"'],
     ["ranks of their own", { rank_pattern: { q_proj: 8 } }, 'rank_pattern is {"q_proj":8}, expected {}'],
     [
       "targets that do not name an adapter",
