@@ -76,7 +76,8 @@ export function plotlyScript(after = ""): string {
   script.textContent = source;
   document.head.append(script);
   ${touchProgram()}
-  for (const figure of window.figures ?? []) turnWithTwoFingers(await Plotly.newPlot(...figure));
+  for (const [id, data, layout, config] of window.figures ?? [])
+    turnWithTwoFingers(await Plotly.newPlot(id, data, layout, forTouch(config)));
   ${after}
   document.documentElement.dataset.drawn = "yes";
 })();

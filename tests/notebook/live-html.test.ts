@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findChromium } from "../../lib/core/programs";
 import { figureHtml, libraryHtml, liveId, pageHtml, withoutLarge, withPictureOf } from "../../lib/notebook/live-html";
 import type { Figure } from "../../lib/report/figures/theme";
+import { launchChromium, settled, swipe } from "../setup/page-in-chromium";
 
 const hostile = `</script><img src=x onerror="window.hit=1"> "quotes" קרוב 🪑`;
 const figure = (name: string): Figure => ({
@@ -49,7 +50,7 @@ describe.skipIf(chromiumPath === undefined && process.env.CI !== "true")(
     let folder: string;
     beforeAll(async () => {
       folder = mkdtempSync(join(tmpdir(), "s2-live-"));
-      browser = await chromium.launch({ executablePath: chromiumPath, args: ["--no-sandbox"] });
+      browser = await launchChromium();
     }, 60_000);
     afterAll(async () => {
       await browser?.close();
@@ -76,6 +77,41 @@ describe.skipIf(chromiumPath === undefined && process.env.CI !== "true")(
       await tab.waitForFunction("document.querySelectorAll('.js-plotly-plot').length === 3");
       expect(await drawn(tab)).toBeGreaterThanOrEqual(3);
       expect(await tab.evaluate("window.hit")).toBeUndefined();
+      expect(errors).toEqual([]);
+      await tab.close();
+    });
+
+    test("one finger on a 3D figure scrolls the notebook, two turn the figure", { timeout: 120_000 }, async () => {
+      const room: Figure = {
+        name: "room",
+        alt: "a room",
+        data: [{ x: [0, 1, 2], y: [0, 1, 0], z: [0, 2, 1], type: "scatter3d", mode: "markers" }],
+        layout: { title: { text: "room" }, height: 400 },
+      };
+      const long = '<p style="height:1500px">cells</p>';
+      const { tab, errors } = await open(`${long}${libraryHtml()}${figureHtml(room)}${long}`);
+      await tab.waitForFunction("document.querySelector('.js-plotly-plot')?._fullLayout?.scene?._scene !== undefined");
+      const plot = tab.locator(".js-plotly-plot");
+      await plot.evaluate((node) => node.scrollIntoView({ block: "center" }));
+      const scrolled = (): Promise<number> => tab.evaluate("scrollY");
+      const eye = (): Promise<string> =>
+        tab.evaluate(
+          "JSON.stringify(document.querySelector('.js-plotly-plot')._fullLayout.scene._scene.getCamera().eye)",
+        );
+      const middle = async (): Promise<[number, number]> => {
+        const { x, y, width, height } = (await plot.boundingBox())!;
+        return [x + width / 2, y + height / 2];
+      };
+      const [top, before] = [await scrolled(), await eye()];
+      await swipe(tab, 1, await middle(), [0, 100]);
+      await expect.poll(scrolled).toBeLessThan(top - 50);
+      await settled(tab);
+      expect(await eye()).toBe(before);
+      const rest = await scrolled();
+      await swipe(tab, 2, await middle(), [80, 0]);
+      await expect.poll(eye).not.toBe(before);
+      await settled(tab);
+      expect(await scrolled()).toBe(rest);
       expect(errors).toEqual([]);
       await tab.close();
     });

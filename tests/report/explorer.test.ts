@@ -316,9 +316,27 @@ describe.runIf(chromiumPath !== undefined || process.env.CI === "true")("in Chro
     await expect.poll(() => tab.locator("h2").first().textContent()).toBe("“the other”");
     expect(tab.url()).toContain("view=1");
     expect(await tab.evaluate(cutTexts)).toEqual([]);
+    // keys alone: the next patch, and another view asks; a link opens the same
+    await tab.getByLabel("attention").selectOption("inter");
+    await tab.locator(".views canvas").nth(2).press("ArrowLeft");
+    await tab.locator(".views canvas").nth(2).press("ArrowUp");
+    await tab.locator(".views canvas").nth(2).press("Enter");
+    // the last patch was asked: one to the left, one up
+    expect(tab.url()).toMatch(/view=2.*patch=28|patch=28.*view=2/);
+    // what is shown goes along: the same patch of each view, of both runs
+    const [list] = await Promise.all([tab.waitForEvent("download"), tab.getByText("CSV").click()]);
+    const lines = readFileSync((await list.path())!, "utf8")
+      .trim()
+      .split("\n");
+    expect(lines).toHaveLength(1 + 2 * V);
+    expect(lines.slice(0, 2).map((line) => line.split(",").slice(0, 4))).toEqual([
+      ["run", "frame", "row", "column"],
+      ["full", scene.views[0]!.frame, "4", "4"],
+    ]);
+    const [sheet] = await Promise.all([tab.waitForEvent("download"), tab.getByText("PNG: no-sg").click()]);
+    expect(sheet.suggestedFilename()).toBe("attention-no-sg-scene2_00.png");
     expect(errors).toEqual([]);
     if (process.env.S2_SHOTS !== undefined) {
-      await tab.getByLabel("attention").selectOption("inter");
       await tab.screenshot({ path: join(process.env.S2_SHOTS, `attention-${width}.png`), fullPage: true });
     }
     await tab.close();

@@ -58,6 +58,12 @@ test("each arm says where it is, and how long it still takes by its own pace", (
   expect(other).toBeUndefined();
 });
 
+test("an arm that the command's end interrupts is stopped, and says no more when it would be done", () => {
+  const { arms: shown } = running().state(known, true);
+  expect(shown.map(({ state }) => state)).toEqual(["finished", "stopped", "waiting", "waiting"]);
+  expect(shown[1]).not.toHaveProperty("left");
+});
+
 test("evaluation is told from training, and an arm whose name begins another's is not mixed up with it", () => {
   const live = new LiveRun(
     "x",

@@ -20,7 +20,8 @@
       const node = document.createElement("div");
       node.style.cssText = `width:100%;height:${layout.height ?? 440}px`;
       place.replaceChildren(node);
-      turnWithTwoFingers(await Plotly.newPlot(node, structuredClone(data), structuredClone(layout), config));
+      const [own, look] = [structuredClone(data), structuredClone(layout)];
+      turnWithTwoFingers(await Plotly.newPlot(node, own, look, forTouch(config)));
     }
   };
   queue.push = (figure) => void draw(figure).catch(console.error);

@@ -129,16 +129,17 @@ export function dataTitle(rows: readonly Pick<ResultRow, "data" | "synthetic">[]
   return [...new Set(rows.map(sourceOf))].join(", ");
 }
 
-/** What the numbers were measured on. */
+/** What the numbers were measured on; that it was a data set's "val" goes without saying. */
 export function dataLabel(
-  rows: readonly Pick<ResultRow, "data" | "synthetic" | "preset" | "seed" | "proposals">[],
+  rows: readonly Pick<ResultRow, "data" | "synthetic" | "split" | "preset" | "seed" | "proposals">[],
 ): string {
   const unique = (values: readonly string[]): string => [...new Set(values)].join(", ");
   const seeds = new Set(rows.map((r) => r.seed)).size;
   if (rows.length === 0) return "no finished run yet";
   const boxes = unique(rows.map((r) => boxNames[r.proposals]));
   const preset = unique(rows.map((r) => r.preset));
-  return `${dataTitle(rows)}, preset ${preset}, ${boxes}, ${seeds} seed${seeds === 1 ? "" : "s"}`;
+  const splits = unique(rows.map((r) => r.split));
+  return `${dataTitle(rows)}${splits === "val" ? "" : ` (${splits})`}, preset ${preset}, ${boxes}, ${seeds} seed${seeds === 1 ? "" : "s"}`;
 }
 
 /** A figure in place of one whose data is missing: it says what to do. */

@@ -58,6 +58,8 @@ export function trainingFigure(
         { ...place, y, line: { color, width: 1 }, opacity: 0.25, showlegend: false, hoverinfo: "skip" },
         {
           ...place,
+          // a line of one point is not drawn
+          ...(x.length === 1 ? { mode: "markers" as const, marker: { color, size: 7 } } : {}),
           y: smooth(y, Math.max(1, Math.ceil(lines.length / 40))),
           name: shortened(run.label, 40),
           line: { color, width: 2, dash },

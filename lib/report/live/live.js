@@ -2,6 +2,8 @@
 
 const $ = (id) => document.getElementById(id);
 const dark = matchMedia("(prefers-color-scheme: dark)");
+// plotly.js always shows its buttons there, over the legend
+const touched = matchMedia("(hover: none)").matches;
 
 /** An element with a class, text or children in it. */
 function el(tag, ...children) {
@@ -25,7 +27,8 @@ function cell(arm) {
   bar.className = "bar";
   bar.firstChild.style.width = `${(100 * arm.done) / (arm.total || 1)}%`;
   const left = arm.left > 0 ? `, ${clock(arm.left)} left` : "";
-  return el("td", `${arm.doing} ${arm.done}/${arm.total}`, bar, el("small", `${arm.note ?? ""}${left}`));
+  const stopped = arm.state === "stopped" ? "stopped: " : "";
+  return el("td", `${stopped}${arm.doing} ${arm.done}/${arm.total}`, bar, el("small", `${arm.note ?? ""}${left}`));
 }
 
 function drawArms(arms) {
@@ -59,13 +62,19 @@ function drawCurves({ data, layout }) {
     dragmode: false,
     margin,
   };
-  return Plotly.react($("curves"), data, { ...rest, ...axes, ...look, uirevision: 1 }, { responsive: true });
+  return Plotly.react(
+    $("curves"),
+    data,
+    { ...rest, ...axes, ...look, uirevision: 1 },
+    { responsive: true, displaylogo: false, displayModeBar: touched ? false : "hover" },
+  );
 }
 
 async function show(state) {
   $("title").textContent = state.title;
-  document.title = `${state.over ? "finished" : "running"}: ${state.title}`;
   const finished = state.arms.filter((a) => a.state === "finished").length;
+  const now = state.over ? (finished === state.arms.length ? "finished" : "stopped") : "running";
+  document.title = `${now}: ${state.title}`;
   $("status").textContent = [
     `${finished} of ${state.arms.length} finished`,
     state.over ? "the command has ended" : state.left > 0 && `about ${clock(state.left)} of training left`,
@@ -89,5 +98,6 @@ source.onmessage = ({ data }) => {
   void show(state);
 };
 source.onerror = () => {
-  if (source.readyState !== EventSource.CLOSED) $("status").textContent = "the command does not answer; trying again";
+  if (source.readyState !== EventSource.CLOSED)
+    $("status").textContent = "the command does not answer: it was killed, or is busy; trying again";
 };

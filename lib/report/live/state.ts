@@ -17,7 +17,8 @@ export interface Known {
   readonly signatures: readonly string[];
 }
 
-export type ArmState = "waiting" | "running" | "finished";
+/** "stopped": the command has ended before the arm did, by an interrupt or an error; it goes on when run again. */
+export type ArmState = "waiting" | "running" | "stopped" | "finished";
 
 export interface LiveArm extends Arm {
   readonly state: ArmState;
@@ -101,10 +102,10 @@ export class LiveRun {
       if (task === undefined) return { ...arm, state: "waiting" };
       const { done, total, note } = task;
       if (over && done >= total) return { ...arm, state: "finished" };
-      const left = leftOf(task);
+      const left = over ? undefined : leftOf(task);
       return {
         ...arm,
-        state: "running",
+        state: over ? "stopped" : "running",
         doing: task.task === nameOf(arm) ? "training" : task.task.slice(nameOf(arm).length + 2),
         done,
         total,

@@ -34,3 +34,6 @@ const turnWithTwoFingers = (plot) => {
     });
   }
 };
+
+/* Where nothing hovers, plotly.js would always show its buttons, over titles and legends. */
+const forTouch = (config) => (matchMedia("(hover: none)").matches ? { ...config, displayModeBar: false } : config);

@@ -61,7 +61,7 @@ async function answersPage(data, root) {
     margins && field("margin up to", "number", state.margin, (v) => update({ margin: v }), { min: 0, step: "any" }),
     field("words", "search", state.text, (v) => update({ text: v })),
     el("button", { type: "button", onclick: () => exportList() }, "CSV"),
-    el("button", { type: "button", onclick: () => exportPicture() }, "PNG"),
+    el("button", { type: "button", onclick: () => views.savePicture(state.case) }, "PNG"),
     linked.anchor,
   );
 
@@ -288,19 +288,6 @@ async function answersPage(data, root) {
         ...c.answers.flatMap((a, i) => columnsOf[i].map(([, value]) => value(a))),
       ]),
     ]);
-  }
-
-  function exportPicture() {
-    const panes = views.panes ?? [];
-    if (panes.length === 0) return;
-    const side = panes[0].canvas.width;
-    const columns = Math.min(4, panes.length);
-    const sheet = document.createElement("canvas");
-    sheet.width = columns * side;
-    sheet.height = Math.ceil(panes.length / columns) * side;
-    for (const [i, { canvas }] of panes.entries())
-      sheet.getContext("2d").drawImage(canvas, (i % columns) * side, Math.floor(i / columns) * side);
-    sheet.toBlob((blob) => save(`${state.case.replaceAll(/[^\w-]+/g, "_")}.png`, blob));
   }
 
   document.addEventListener("keydown", (event) => {

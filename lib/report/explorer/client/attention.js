@@ -104,6 +104,18 @@ async function attentionPage(data, root) {
       const place = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
       for (const strip of strips) strip.readout.textContent = valueAt(strip.run, index, place);
     });
+    // arrow keys: the next patch; enter: the same patch of the view that has the focus asks
+    views.node.addEventListener("keydown", (event) => {
+      const index = views.panes.findIndex((p) => p.canvas === event.target);
+      const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0], Enter: [0, 0] };
+      const step = steps[event.key];
+      if (index < 0 || step === undefined) return;
+      event.preventDefault();
+      const patch = Number(state.patch);
+      const [row, column] = [Math.floor(patch / grid) + step[0], (patch % grid) + step[1]];
+      if (row < 0 || column < 0 || row >= grid || column >= grid) return;
+      update({ patch: String(row * grid + column), ...(event.key === "Enter" ? { view: String(index) } : {}) });
+    });
     const none = el("p.note", { hidden: true }, "This run has no such attention.");
     return { run, views, readout, strip: el("section", {}, el("h2", {}, run.name), none, views.node, readout) };
   });
@@ -191,6 +203,21 @@ async function attentionPage(data, root) {
     );
   }
 
+  /** The weights that are shown, of all views and runs. */
+  function exportWeights() {
+    const shown = runs.flatMap((run) => {
+      const weights = weightsOf(run);
+      if (!weights) return [];
+      const { side } = weights;
+      return scene.views.flatMap((view, v) =>
+        Array.from({ length: side * side }, (_, p) => [view.frame, Math.floor(p / side), p % side, weights.of(v, p)])
+          .filter(([, , , weight]) => !Number.isNaN(weight))
+          .map((weight) => [run.name, ...weight]),
+      );
+    });
+    saveCsv("attention.csv", [["run", "frame", "row", "column", "weight"], ...shown]);
+  }
+
   const controls = el("form.filters", { onsubmit: (event) => event.preventDefault() });
   const sceneNames = Object.fromEntries(data.scenes.map((s) => [s.scene.id, `${s.scene.id}: ${s.sentence}`]));
   function drawControls() {
@@ -224,7 +251,17 @@ async function attentionPage(data, root) {
               ),
             ),
           ),
-      ].filter(Boolean),
+        el("button", { type: "button", onclick: () => exportWeights() }, "CSV"),
+        runs.map((run, i) =>
+          el(
+            "button",
+            { type: "button", onclick: () => strips[i].views.savePicture(`attention-${run.name}-${state.scene}`) },
+            runs.length === 1 ? "PNG" : `PNG: ${run.name}`,
+          ),
+        ),
+      ]
+        .flat()
+        .filter(Boolean),
     );
   }
 
@@ -254,7 +291,7 @@ async function attentionPage(data, root) {
       el(
         "p.legend",
         {},
-        "Click a patch. Red: the patch that asks; blue: the same patch elsewhere; green ring: the same point of the " +
+        "Click a patch, or go on with the arrow keys in a view (enter: this view asks). Red: the patch that asks; blue: the same patch elsewhere; green ring: the same point of the " +
           "room, from depth; orange: attention.",
       ),
       strips.map(({ strip }) => strip),

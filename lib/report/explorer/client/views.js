@@ -132,6 +132,18 @@ class Views {
     }
   }
 
+  /** Saves all views as one picture. @param name of the file, whose special characters are replaced */
+  savePicture(name) {
+    const canvases = (this.panes ?? []).map((pane) => pane.canvas);
+    if (canvases.length === 0) return;
+    const side = canvases[0].width;
+    const columns = Math.min(4, canvases.length);
+    const sheet = el("canvas", { width: columns * side, height: Math.ceil(canvases.length / columns) * side });
+    for (const [i, canvas] of canvases.entries())
+      sheet.getContext("2d").drawImage(canvas, (i % columns) * side, Math.floor(i / columns) * side);
+    sheet.toBlob((blob) => save(`${name.replaceAll(/[^\w-]+/g, "_")}.png`, blob));
+  }
+
   ring(context, { u, v }, scale) {
     context.beginPath();
     context.arc((u + 0.5) * scale, (v + 0.5) * scale, 8, 0, 2 * Math.PI);
