@@ -100,6 +100,9 @@ export function readExample(row: Evaluated, sceneId: string): ExampleScene {
   return { ...boxes, points: points() };
 }
 
+/** Scenes of a row that were opened: a notebook counts its errors and then explores them. */
+const opened = new WeakMap<Evaluated, Map<string, SceneBoxes>>();
+
 /**
  * The boxes that one answer after another was given on. Rooms are found by their name alone: that they are the run's
  * own shows in the overlap of the chosen box and the right one, which the answer states.
@@ -107,7 +110,8 @@ export function readExample(row: Evaluated, sceneId: string): ExampleScene {
  * @throws UserError when the data set is not on this machine, or is another one of that name
  */
 export function boxesOfAnswers(row: Evaluated): (answer: Prediction) => SceneBoxes {
-  const scenes = new Map<string, SceneBoxes>();
+  const scenes = opened.get(row) ?? new Map<string, SceneBoxes>();
+  opened.set(row, scenes);
   return ({ sceneId, queryId, predicted, target, iou: stated }) => {
     const scene = scenes.get(sceneId) ?? readBoxes(row, sceneId);
     scenes.set(sceneId, scene);
