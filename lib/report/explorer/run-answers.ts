@@ -75,6 +75,16 @@ async function pictures(rows: readonly ResultRow[], id: string): Promise<PageSce
   return pageScene(folder, id, seen, Object.fromEntries(boxes.map(([source, list]) => [source, plain(list)])));
 }
 
+/** All scenes: in turn one where the first run errs and one where the second does, then the others. */
+function scenesInTurn(cases: readonly PageCase[]): string[] {
+  const wrong = [0, 1].map((run) => {
+    const errs = ({ answers }: PageCase): boolean => (answers[run]?.outcome ?? "right") !== "right";
+    return [...new Set(cases.filter(errs).map(({ scene }) => scene))];
+  });
+  const turns = cases.flatMap((_, i) => wrong.flatMap((scenes) => scenes[i] ?? []));
+  return [...new Set([...turns, ...cases.map(({ scene }) => scene)])];
+}
+
 /**
  * The page of one run's answers, or of two runs' side by side, wrong ones first.
  *
@@ -117,7 +127,7 @@ export async function answersOfRuns(
     }
   }
   cases.sort((a, b) => Number(a.answers[0]!.outcome === "right") - Number(b.answers[0]!.outcome === "right"));
-  const ids = [...new Set(cases.map(({ scene }) => scene))].slice(0, most);
+  const ids = scenesInTurn(cases).slice(0, most);
   const scenes: Record<string, PageScene> = {};
   const sources = evaluations.map(([row]) => row!);
   for (const [i, id] of ids.entries()) {
