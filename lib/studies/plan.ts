@@ -1,10 +1,11 @@
 import { resolveConfig } from "../config/resolve";
 import { readRows } from "../runs/results";
 import type { ResultRow } from "../runs/row";
+import { estimate } from "../train/estimate";
 import { studyNamed } from "./definitions";
 import { evaluations } from "./evaluations";
 import { finishedRows, missingJobs } from "./finished";
-import { evaluationsOf, type Job, jobConfig, protocolOf } from "./job";
+import { evaluationsOf, type Job, jobConfig, jobName, protocolOf } from "./job";
 import { levelOf } from "./paired";
 import type { Study } from "./types";
 import { contrastText } from "./verdicts";
@@ -18,23 +19,30 @@ export interface Plan {
   readonly runs: number;
   /** Runs that are there; arms that are the same configuration share them. */
   readonly finished: number;
-  /** Core-hours of the others, from the seconds a step of finished runs; undefined where there are none. */
+  /** Of the others: trained on this machine for another study, so that only evaluations are missing. */
+  readonly trained: number;
+  /** Core-hours of training the rest, from the seconds a step of finished runs; undefined where there are none. */
   readonly coreHours?: number;
 }
 
-/** Median seconds a training step, by finished runs of `variant` where there are some, else of any. */
-function secondsPerStep(rows: readonly ResultRow[], variant: string): number | undefined {
+/**
+ * Median seconds a training step of a job, by finished runs of its variant where there are some, else of any; those of
+ * larger or smaller steps count by their floating-point operations.
+ */
+function secondsPerStep(rows: readonly ResultRow[], job: Job): number | undefined {
+  const { flops } = estimate(jobConfig(job), "train");
   const speeds = (some: readonly ResultRow[]): number[] =>
     [...new Map(some.map((row) => [row.run, row])).values()].flatMap((row) => {
       const set = Object.entries(row.changes).map(([path, value]) => `${path}=${JSON.stringify(value)}`);
       try {
-        const { steps } = resolveConfig({ preset: row.preset, ablation: row.variant, set }).training;
-        return steps === undefined ? [] : [row.seconds / steps];
+        const config = resolveConfig({ preset: row.preset, ablation: row.variant, set });
+        const { steps } = config.training;
+        return steps === undefined ? [] : [(row.seconds / steps) * (flops / estimate(config, "train").flops)];
       } catch {
         return []; // a row of a variant that is gone
       }
     });
-  const own = speeds(rows.filter((row) => row.variant === variant));
+  const own = speeds(rows.filter((row) => row.variant === job.variant));
   const known = (own.length > 0 ? own : speeds(rows)).sort((a, b) => a - b);
   return known[Math.floor(known.length / 2)];
 }
@@ -44,8 +52,10 @@ export function planOf(jobs: readonly Job[]): Plan {
   const [first] = jobs as [Job, ...Job[]];
   const missing = missingJobs(jobs, finishedRows(first.study, jobs));
   const rows = readRows();
-  const seconds = missing.map((job) => {
-    const each = secondsPerStep(rows, job.variant);
+  const here = finishedRows(first.study, jobs, { onlyLocal: true });
+  const untrained = missing.filter((job) => here.get(jobName(job))!.length === 0);
+  const seconds = untrained.map((job) => {
+    const each = secondsPerStep(rows, job);
     const { steps } = jobConfig(job).training;
     return each === undefined || steps === undefined ? undefined : each * steps;
   });
@@ -56,16 +66,18 @@ export function planOf(jobs: readonly Job[]): Plan {
     preset: first.preset,
     runs: jobs.length,
     finished: jobs.length - missing.length,
-    ...(known.length === missing.length ? { coreHours: known.reduce((a, b) => a + b, 0) / 3600 } : {}),
+    trained: missing.length - untrained.length,
+    ...(known.length === untrained.length ? { coreHours: known.reduce((a, b) => a + b, 0) / 3600 } : {}),
   };
 }
 
 /** The plan's cost in one line. */
-export function costText({ runs, finished, coreHours }: Plan): string {
+export function costText({ runs, finished, trained, coreHours }: Plan): string {
   const left = runs - finished;
   const cost =
     coreHours === undefined ? "no finished run says how long one takes" : `about ${coreHours.toFixed(1)} core-hours`;
-  return left === 0 ? `all ${runs} runs are finished` : `${left} of ${runs} runs to do (${cost})`;
+  const evaluated = trained === 0 ? "" : `; ${trained} of them are trained and lack evaluations alone`;
+  return left === 0 ? `all ${runs} runs are finished` : `${left} of ${runs} runs to do (${cost}${evaluated})`;
 }
 
 const list = (names: readonly (string | number)[], last: string): string =>

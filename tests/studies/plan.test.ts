@@ -43,4 +43,12 @@ test("the cost comes from the seconds a step of finished runs", async () => {
   expect(plans.map(({ preset }) => preset)).toEqual(["nano-long", "nano"]);
   expect(plans[0]!.coreHours).toBeCloseTo(2000 / 3600, 5);
   expect(plans[1]!.coreHours).toBeCloseTo(1100 / 3600, 5);
+  // an arm without a run of its own costs by its share of the operations
+  const hours = async (variant: string): Promise<number> => {
+    const text = (await printed(run, "few-views", "--plan", "--variants", variant, "--seeds", "5", "--json")).out;
+    return (JSON.parse(text) as { plans: { coreHours: number }[] }).plans[0]!.coreHours;
+  };
+  const [few, many] = [await hours("frames-2"), await hours("full")];
+  expect(few / many).toBeGreaterThan(0.3);
+  expect(few / many).toBeLessThan(0.8);
 });
