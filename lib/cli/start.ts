@@ -103,7 +103,7 @@ export async function run(args: string[]): Promise<number> {
   );
   say([
     ...describeNotebooks(ran),
-    `the other ${notebookNames().length - shown.length} keep their outputs from the committed rows: notebooks run --all`,
+    `the other ${notebookNames().length - shown.length} keep outputs of the committed rows (notebooks run --all)`,
   ]);
   note("Figures and report page");
   const report = await writeReport();

@@ -49,8 +49,8 @@ export function computedBaselineTable(
     notes: [
       kinds.length === 0
         ? `${folder} is not here: npm run -s s2mllm -- data make --size ${basename(folder)}.`
-        : "Anchor-blind bound: one of the objects that a sentence of this class and kind could mean, whichever landmark " +
-          "it names. Rule oracle: the sentence read by its template, with true classes, colours and boxes.",
+        : "Anchor-blind bound: one of the objects that a sentence of this class and kind could mean, whichever " +
+          "landmark it names. Rule oracle: the sentence read by its template, with true classes, colours and boxes.",
     ],
   };
 }

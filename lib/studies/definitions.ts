@@ -349,7 +349,7 @@ export const studies = {
         sameAgainText,
         "computed, not trained, in their own rows of the table: any box, the right class at random, the anchor-blind " +
           "bound and the rule oracle",
-        "language-only has no picture but the places of patches; language-only+no-mpe-boxes has neither: a box at random",
+        "language-only has no picture but the places of patches; with no-mpe-boxes it has neither: a box at random",
       ],
     },
   },

@@ -17,7 +17,7 @@ type Scaled<E extends string, F extends number> = Record<`test-${E}-x${F}`, Eval
 /** Test rooms with an encoding scaled at inference alone, by several factors. */
 function scales<E extends "phi" | "psi", F extends number>(name: E, path: string, factors: readonly F[]): Scaled<E, F> {
   const made = factors.map((factor) => {
-    const about = `test rooms, ${name === "phi" ? "φ" : "ψ"} with the factor ${factor} at inference, whatever it trained with`;
+    const about = `test rooms, ${name === "phi" ? "φ" : "ψ"} by the factor ${factor} at inference, however it trained`;
     return [`test-${name}-x${factor}`, { about, fresh: true, set: [`${path}=${factor}`] } satisfies Evaluation];
   });
   return Object.fromEntries(made) as Scaled<E, F>;

@@ -49,7 +49,7 @@ test("patches in a box that was not prepared are those that were counted when it
   expect(off / inside).toBeLessThan(0.06);
 });
 
-test("training offers the boxes that are off, with the patches that lie in them; the right answer stays its object's", () => {
+test("training offers the boxes that are off and the patches in them; the right answer stays its object's", () => {
   const trainer = world.trainer(session);
   const { batch } = trainer.batch(0);
   const exact = world.trainer({ ...session, config: world.config() });

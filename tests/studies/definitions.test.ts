@@ -59,7 +59,7 @@ const pinned: Record<string, readonly [number, string]> = {
   "sg-geometry": [1, "d714658b695d"],
   "few-views": [1, "29c64d62317b"],
   frames: [1, "d7aff19e9090"],
-  baselines: [1, "3eb9b27e0b39"],
+  baselines: [1, "b529ed238d5b"],
   table1: [1, "0d78a2231d84"],
   table3: [1, "fd423ddeadaa"],
   table2: [1, "17d6a6c98d85"],

@@ -117,7 +117,7 @@ function testRooms(folder: string) {
   return { manifest, scenes, rooms, val: readScanRefer(join(folder, "ScanRefer_filtered_val.json")) };
 }
 
-/** What guesses without a model and the rule oracle reach on the test rooms of a finished folder, by kind of sentence. */
+/** What guesses without a model and the rule oracle reach on a finished folder's test rooms, by kind of sentence. */
 export function computedBaselines(folder: string): KindBaseline[] {
   const { manifest, rooms, val } = testRooms(folder);
   return baselines(val, rooms, manifest.config.margins);
