@@ -78,3 +78,15 @@ test("times and floating-point operations by operation, mean of the runs behind 
   // 2 M N K: the first operand of the fused product is transposed, [8, 16] stands for 16 rows of 8
   expect(operations.map(({ flops }) => flops)).toEqual([2 * 2 * 16 * 32 * 8, 0, 2 * (2 * 4 * 6 * 5)]);
 });
+
+test("the nodes of a loop over pieces stand for themselves", () => {
+  const step = trace(3, [
+    ["Mul", 2000],
+    ["Erf", 1000],
+    ["Scan", 3500],
+  ]);
+  expect(operationsOf([step])).toEqual([
+    { op: "Mul", ms: 2, flops: 0 },
+    { op: "Erf", ms: 1, flops: 0 },
+  ]);
+});

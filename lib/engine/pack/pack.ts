@@ -84,9 +84,30 @@ export function requirePackages(errors: string): void {
     throw new UserError(`gpu pack: not installed as package.json asks: ${wrong.join(", ")}; npm ci, then pack again`);
 }
 
+/**
+ * Results say which commit they are of, and the pack has no other files.
+ *
+ * @param status what `git status --porcelain` says
+ * @throws UserError naming files that are changed, deleted or in no commit
+ */
+export function requireCommitted(status: string): void {
+  const names = status
+    .split("\n")
+    .filter((line) => line.trim() !== "")
+    .map((line) => line.slice(3));
+  if (names.length === 0) return;
+  const more = names.length > 5 ? ` and ${names.length - 5} more` : "";
+  throw new UserError(
+    `gpu pack: not as the last commit has them: ${names.slice(0, 5).join(", ")}${more}; a pack holds one commit, ` +
+      "which its results name: commit these, or put them aside (git stash --include-untracked), then pack again",
+  );
+}
+
 /** The lab's tracked files and the packages that it runs on. */
 function labItem(): Item {
   const folder = inPackage();
+  const { stdout: changed } = spawnSync("git", ["status", "--porcelain"], { cwd: folder, encoding: "utf8" });
+  requireCommitted(changed ?? "");
   const lines = (program: string, ...args: string[]): string[] => {
     const { stdout, stderr } = spawnSync(program, args, { cwd: folder, encoding: "utf8", maxBuffer: 2 ** 26 });
     if ((stdout ?? "").trim() === "")
@@ -125,8 +146,8 @@ echo "laid out; now: $to/s2mllm gpu check"
  * Packs what `gpu check` needs on a machine without a network: Node, the lab with its packages, ONNX Runtime's CUDA
  * provider with CUDA's libraries, kernels for other GPUs blanked, and a Vulkan loader.
  *
- * @throws UserError where `engine install cuda` has not run, without npm, git, tar or xz, and where `out` cannot be
- *   written to or is full
+ * @throws UserError where `engine install cuda` has not run, without npm, git, tar or xz, in a checkout with files
+ *   that are in no commit, and where `out` cannot be written to or is full
  */
 export async function packForGpu({ out, arch, say }: PackOptions): Promise<PackedPart[]> {
   const cuda = findInstalled("cuda");

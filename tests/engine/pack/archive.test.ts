@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { packItems } from "../../../lib/engine/pack/archive";
-import { copyForGpu, requirePackages } from "../../../lib/engine/pack/pack";
+import { copyForGpu, requireCommitted, requirePackages } from "../../../lib/engine/pack/pack";
 import { cudaLibrary } from "./made-up";
 
 const top = mkdtempSync(join(tmpdir(), "s2-pack-"));
@@ -117,4 +117,13 @@ test("a checkout without one of its packages is not packed", () => {
     "gpu pack: not installed as package.json asks: fast-png@6.4.0; npm ci, then pack again",
   );
   expect(() => requirePackages("npm warn something else")).not.toThrow();
+});
+
+test("a checkout that differs from its commit is not packed, and the files are named", () => {
+  expect(() => requireCommitted("")).not.toThrow();
+  expect(() => requireCommitted(" M lib/model/s2mllm.ts\n?? lib/model/mine.ts\n D README.md\n")).toThrow(
+    /not as the last commit has them: lib\/model\/s2mllm\.ts, lib\/model\/mine\.ts, README\.md; .*git stash/,
+  );
+  const many = Array.from({ length: 8 }, (_, i) => `?? notes/${i}.md\n`).join("");
+  expect(() => requireCommitted(many)).toThrow("notes/3.md, notes/4.md and 3 more");
 });

@@ -1,5 +1,7 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { Emission } from "../lower/emission";
+import type { Nodes } from "../lower/graph";
+import { inPieces } from "../lower/pieces";
 import { define, type KernelTable } from "./kernel";
 
 const given = (...tensors: (TensorInfo | undefined)[]): TensorInfo[] =>
@@ -65,7 +67,7 @@ function rotary(e: Emission, { back }: { back: boolean }): string {
 type GeluForm = "exact" | "tanh";
 
 /** Φ(x) + x φ(x); HardSigmoid is (1 + erf)/2 in one pass, since erf stays between -1 and 1. */
-function geluSlope(e: Emission, x: string): string {
+function geluSlope(e: Nodes, x: string): string {
   const times = (factor: number): string => e.node("Mul", [x, e.scalar(factor)]);
   const cdf = e.node("HardSigmoid", [e.node("Erf", [times(Math.SQRT1_2)])], {
     alpha: { float: 0.5 },
@@ -76,7 +78,7 @@ function geluSlope(e: Emission, x: string): string {
 }
 
 /** (1 + t)/2 + x/2 (1 − t²) u' with t = tanh u, u = √(2/π)(x + 0.044715 x³) */
-function tanhGeluSlope(e: Emission, x: string): string {
+function tanhGeluSlope(e: Nodes, x: string): string {
   const c = Math.sqrt(2 / Math.PI);
   const square = e.node("Mul", [x, x]);
   const poly = (cubic: number): string => e.node("Add", [e.node("Mul", [square, e.scalar(cubic)]), e.scalar(c)]);
@@ -105,7 +107,7 @@ interface AdamWAttrs {
  * q = √c₂ the step is (lr q / c₁) m' / (√v' + q ε). Equal scalar nodes of several parameters become one when ONNX
  * Runtime loads the graph.
  */
-function adamw(e: Emission, { decays, scaled }: AdamWAttrs): string[] {
+function adamw(e: Emission, { decays, scaled }: AdamWAttrs): readonly string[] {
   const names = e.ins();
   const [param, grad, m, v, lr, beta1, beta2, eps, correction1, correction2] = names as [
     string,
@@ -126,17 +128,18 @@ function adamw(e: Emission, { decays, scaled }: AdamWAttrs): string[] {
     const share = node("Sub", one, beta);
     return factor === undefined ? share : node("Mul", share, factor);
   };
-  const m2 = node("Add", node("Mul", m, beta1), node("Mul", grad, fresh(beta1, scale)));
-  const v2 = node(
-    "Add",
-    node("Mul", v, beta2),
-    node("Mul", node("Mul", grad, grad), fresh(beta2, scale && node("Mul", scale, scale))),
-  );
+  const [share1, share2] = [fresh(beta1, scale), fresh(beta2, scale && node("Mul", scale, scale))];
   const q = e.node("Sqrt", [correction2]);
   const rate = node("Div", node("Mul", lr, q), correction1);
-  const step = node("Div", node("Mul", m2, rate), node("Add", e.node("Sqrt", [v2]), node("Mul", eps, q)));
-  const kept = decays ? node("Mul", param, node("Sub", one, node("Mul", lr, names[10]!))) : param;
-  return [node("Sub", kept, step), m2, v2];
+  const least = node("Mul", eps, q);
+  const keep = decays ? node("Sub", one, node("Mul", lr, names[10]!)) : undefined;
+  return inPieces(e, [param, grad, m, v], e.shape(0), (f, [p, g, m1, v1]) => {
+    const own = (op: string, a: string, b: string): string => f.node(op, [a, b]);
+    const m2 = own("Add", own("Mul", m1!, beta1), own("Mul", g!, share1));
+    const v2 = own("Add", own("Mul", v1!, beta2), own("Mul", own("Mul", g!, g!), share2));
+    const step = own("Div", own("Mul", m2, rate), own("Add", f.node("Sqrt", [v2]), least));
+    return [own("Sub", keep === undefined ? p! : own("Mul", p!, keep), step), m2, v2];
+  });
 }
 
 function crossEntropy(e: Emission): string[] {
@@ -250,7 +253,10 @@ export const fusedKernels: KernelTable = {
   ),
   GeluGrad: define<{ form: GeluForm }, { form: GeluForm }>(
     ({ dy, x }, { form }) => ({ ins: [dy!, x!], outs: [{ shape: x!.shape, dtype: "float32" }], attrs: { form } }),
-    (e, { form }) => e.node("Mul", [e.in(0), form === "exact" ? geluSlope(e, e.in(1)) : tanhGeluSlope(e, e.in(1))]),
+    (e, { form }) => {
+      const slope = form === "exact" ? geluSlope : tanhGeluSlope;
+      return inPieces(e, e.ins(), e.shape(0), (f, [dy, x]) => [f.node("Mul", [dy!, slope(f, x!)])]);
+    },
   ),
   /** Outputs y and SiLU(gate). */
   SwiGlu: define<object, object>(

@@ -35,6 +35,8 @@ export interface Target {
   readonly scatterAdds: boolean;
   /** Products with many columns run faster when a transposed first operand is transposed by a node of its own. */
   readonly pretransposes: boolean;
+  /** Numbers a piece of elementwise operations has that run piece by piece; undefined where they run as a whole. */
+  readonly piece: number | undefined;
 }
 
 const ARRAYS = {
@@ -83,8 +85,13 @@ export class GraphBuilder {
   #kernel = "";
   #origin: string | undefined;
   #counter = 0;
+  #subgraphs = 0;
 
-  constructor(readonly target: Target) {}
+  /** @param outer of a subgraph: the graph around it, whose names it may use, and what its own names begin with */
+  constructor(
+    readonly target: Target,
+    private readonly outer?: { readonly graph: GraphBuilder; readonly prefix: string },
+  ) {}
 
   /** Names of nodes and of what they give carry the tfjs kernel's name from here on. */
   startKernel(name: string, origin: string | undefined): void {
@@ -103,7 +110,31 @@ export class GraphBuilder {
   }
 
   typeOf(name: string): ElementType {
-    return this.#types.get(name)!;
+    return this.#types.get(name) ?? this.outer!.graph.typeOf(name);
+  }
+
+  /**
+   * A graph for a node's attribute. It takes tensors of `shape`, of the types of `inputs`, and gives tensors of
+   * `shape`; `body` emits its nodes.
+   */
+  subgraph(
+    shape: readonly number[],
+    inputs: readonly string[],
+    body: (f: Nodes, inputs: readonly string[]) => readonly string[],
+  ): { readonly graph: GraphSpec; readonly results: number } {
+    const prefix = `${this.#kernel}/${this.#subgraphs++}/`;
+    const inner = new GraphBuilder(this.target, { graph: this, prefix });
+    inner.startKernel(prefix, this.#origin);
+    const taken = inputs.map(
+      (name, i): TensorSpec => ({ name: `${prefix}in:${i}`, type: this.typeOf(name), dims: shape }),
+    );
+    for (const { name, type } of taken) inner.input(name, type);
+    const given = body(
+      new Nodes(inner),
+      taken.map(({ name }) => name),
+    ).map((name): TensorSpec => ({ name, type: inner.typeOf(name), dims: shape }));
+    for (const [name, origin] of inner.origins) this.origins.set(name, origin);
+    return { graph: inner.finish(taken, given), results: given.length };
   }
 
   nodes(
@@ -140,7 +171,8 @@ export class GraphBuilder {
         : `#${this.#counter++}`;
     let c = this.#constants.get(key);
     if (c === undefined) {
-      c = { name: `c:${this.#constants.size}`, type, dims, raw: rawBytes(type, values) };
+      const name = `${this.outer?.prefix ?? ""}c:${this.#constants.size}`;
+      c = { name, type, dims, raw: rawBytes(type, values) };
       this.#constants.set(key, c);
       this.#types.set(c.name, type);
     }

@@ -12,7 +12,8 @@ export type Attribute =
   | string
   | readonly number[]
   | { readonly float: number }
-  | { readonly floats: readonly number[] };
+  | { readonly floats: readonly number[] }
+  | { readonly graph: GraphSpec };
 
 export interface NodeSpec {
   readonly op: string;
@@ -73,6 +74,9 @@ function attribute(w: Writer, name: string, value: Attribute): void {
   } else if ("floats" in value) {
     for (const f of value.floats) w.uint32(field(7, 5)).float(f);
     type(6);
+  } else if ("graph" in value) {
+    message(w, 6, () => body(w, value.graph));
+    type(5);
   } else {
     for (const i of value) integer(w, 8, i);
     type(7);
@@ -109,18 +113,20 @@ function constant(w: Writer, c: ConstantSpec): void {
   w.uint32(field(9, 2)).bytes(c.raw);
 }
 
+function body(w: Writer, graph: GraphSpec): void {
+  for (const n of graph.nodes) message(w, 1, () => node(w, n));
+  text(w, 2, "program");
+  for (const c of graph.constants) message(w, 5, () => constant(w, c));
+  for (const i of graph.inputs) message(w, 11, () => valueInfo(w, i));
+  for (const o of graph.outputs) message(w, 12, () => valueInfo(w, o));
+}
+
 /** The graph as the bytes of an .onnx file (IR 9, opset 18, com.microsoft 1). */
 export function encodeModel(graph: GraphSpec): Uint8Array {
   const w = Writer.create();
   integer(w, 1, 9);
   text(w, 2, "tfjs-backend-ort");
-  message(w, 7, () => {
-    for (const n of graph.nodes) message(w, 1, () => node(w, n));
-    text(w, 2, "program");
-    for (const c of graph.constants) message(w, 5, () => constant(w, c));
-    for (const i of graph.inputs) message(w, 11, () => valueInfo(w, i));
-    for (const o of graph.outputs) message(w, 12, () => valueInfo(w, o));
-  });
+  message(w, 7, () => body(w, graph));
   for (const [domain, version] of [
     ["", 18],
     ["com.microsoft", 1],

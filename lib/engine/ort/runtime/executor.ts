@@ -156,9 +156,14 @@ export class Executor {
   }
 
   #target(): Target {
-    const { rules, scatterAdds, pretransposes } = this.provider;
+    const { rules, scatterAdds, pretransposes, piece } = this.provider;
     const { precision, threads } = this.#settings;
-    return { rules: withPrecision(rules, precision), scatterAdds: scatterAdds(threads), pretransposes };
+    return {
+      rules: withPrecision(rules, precision),
+      scatterAdds: scatterAdds(threads),
+      pretransposes,
+      piece: piece(threads),
+    };
   }
 
   /** Says on stderr which operation makes the first NaN of a program whose results have one. */

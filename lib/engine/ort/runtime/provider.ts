@@ -28,7 +28,12 @@ export interface Provider {
    * pre-transposed.
    */
   readonly pretransposes: boolean;
+  /** See Target.piece; by the threads inside a node. */
+  readonly piece: (threads: number) => number | undefined;
 }
+
+/** float32 numbers of 128 KiB: the few that a chain of operations needs at once fit a core's second cache. */
+const PIECE = 2 ** 15;
 
 export const PROVIDERS: Readonly<Record<OrtEngine, Provider>> = {
   // On several threads its ScatterND reads, adds and writes the same row at once and loses additions.
@@ -43,6 +48,7 @@ export const PROVIDERS: Readonly<Record<OrtEngine, Provider>> = {
     without: [],
     scatterAdds: (threads) => threads === 1,
     pretransposes: true,
+    piece: (threads) => PIECE * threads,
   },
   "ort-webgpu": {
     engine: "ort-webgpu",
@@ -55,6 +61,7 @@ export const PROVIDERS: Readonly<Record<OrtEngine, Provider>> = {
     without: ["TopK"],
     scatterAdds: () => true,
     pretransposes: false,
+    piece: () => undefined,
   },
   "ort-cuda": {
     engine: "ort-cuda",
@@ -67,5 +74,6 @@ export const PROVIDERS: Readonly<Record<OrtEngine, Provider>> = {
     without: [],
     scatterAdds: () => true,
     pretransposes: false,
+    piece: () => undefined,
   },
 };

@@ -56,7 +56,12 @@ export class Transfer {
     const key = `${from} ${to}`;
     let session = this.#sessions.get(key);
     if (session === undefined) {
-      const graph = new GraphBuilder({ rules: this.provider.rules, scatterAdds: false, pretransposes: false });
+      const graph = new GraphBuilder({
+        rules: this.provider.rules,
+        scatterAdds: false,
+        pretransposes: false,
+        piece: undefined,
+      });
       const nodes = new Nodes(graph);
       graph.startKernel("Transfer", undefined);
       graph.input("in", from);

@@ -16,6 +16,7 @@ function compute({ engine, precision }: Trial): number[] {
     rules: withPrecision(provider.rules, precision),
     scatterAdds: true,
     pretransposes: false,
+    piece: undefined,
   });
   const f = new Nodes(graph);
   const x = { name: "x", type: "float32", dims: [2, 2] } satisfies TensorSpec & { type: "float32" };
