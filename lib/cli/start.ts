@@ -27,16 +27,13 @@ const spec = {
   about:
     "The whole road at nano size: makes S2-Rooms, fine-tunes the full model and the model without position " +
     "encoding on this machine, " +
-    "reads the other finished runs, runs the notebooks that show the two, writes a report page and prints the " +
-    "paper's Table 5 beside ours. Run again, it does only what is missing.",
+    "reads the other finished runs, runs the notebooks, writes a report page and prints the paper's Table " +
+    "5 beside ours. Run again, it does only what is missing.",
   options: { json: { type: Boolean, help: "print the rows as one JSON document" } },
 } as const;
 
 /** What `npm start` trains itself; the other rows were made by the same code and are read. */
 const retrained = ["full", "no-mpe"];
-
-/** The notebooks that show what was trained here. */
-const shown = ["00-tour", "11-position-encoding"];
 
 function say(lines: readonly string[]): void {
   process.stderr.write(`${lines.join("\n")}\n`);
@@ -98,13 +95,10 @@ export async function run(args: string[]): Promise<number> {
   const rows = [...finishedRows("table5", jobs).values()].flat();
   note("Notebooks");
   const ran = await runNotebooks(
-    shown.map((name) => notebookPath(name)),
+    notebookNames().map((name) => notebookPath(name)),
     { onProgress: progress },
   );
-  say([
-    ...describeNotebooks(ran),
-    `the other ${notebookNames().length - shown.length} keep outputs of the committed rows (notebooks run --all)`,
-  ]);
+  say(describeNotebooks(ran));
   note("Figures and report page");
   const report = await writeReport();
   say([describeReport(report)]);
