@@ -34,16 +34,16 @@ interface ImageSize {
 }
 
 /**
- * Why a colour image cannot be stretched to its depth image's shape: of another shape it shows something else; undefined
- * when it can.
+ * Why a colour image cannot be stretched to its depth image's shape: of another shape it shows something else;
+ * undefined when it can.
  */
 export function aspectFault(colour: ImageSize, depth: ImageSize, { aspect }: DataRules["checks"]): string | undefined {
   const ratio = (colour.cols * depth.rows) / (colour.rows * depth.cols);
   if (Math.abs(ratio - 1) <= aspect) return undefined;
   return (
     `is ${colour.cols}x${colour.rows} where the depth image is ${depth.cols}x${depth.rows}, whose ratio of width to ` +
-    `height is another (${percent(Math.abs(ratio - 1))}, expected at most ${percent(aspect)}, checks.aspect): they do ` +
-    "not show the same; register depth to colour, or cut colour to what the depth camera sees"
+    `height is another (${percent(Math.abs(ratio - 1))}, expected at most ${percent(aspect)}, checks.aspect): ` +
+    "they do not show the same; register depth to colour, or cut colour to what the depth camera sees"
   );
 }
 

@@ -223,8 +223,8 @@ export function foreignCapture(folder: string): string | undefined {
     );
   if (names.includes("iphone") || names.includes("dslr"))
     return (
-      `${folder} is a scan of ScanNet++ (iphone/ with rgb.mkv and depth.bin, dslr/ without depth): unpack the iPhone's ` +
-      `frames with its toolkit and convert them to ${into}`
+      `${folder} is a scan of ScanNet++ (iphone/ with rgb.mkv and depth.bin, dslr/ without depth): unpack the ` +
+      `iPhone's frames with its toolkit and convert them to ${into}`
     );
   if (names.includes("transforms.json"))
     return (

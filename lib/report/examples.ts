@@ -75,7 +75,8 @@ function openExample(row: Evaluated, sceneId: string): OpenExample {
     return { ...boxes(unmade.objects, () => unmade.proposals), points: () => somePoints(unmade.mesh()) };
   if (!existsSync(folder))
     throw new UserError(
-      `${folder} is not there: the run's data set is needed to draw its scenes; put it there, or make S2-Rooms with s2mllm data make`,
+      `${folder} is not there: the run's data set is needed to draw its scenes; put it there, or make S2-Rooms ` +
+        "with s2mllm data make",
     );
   const scene = openScene(folder, sceneId);
   return { ...boxes(scene.objects, () => readProposals(folder, sceneId)), points: () => scannedPoints(scene) };

@@ -139,7 +139,8 @@ export function dataLabel(
   const boxes = unique(rows.map((r) => boxNames[r.proposals]));
   const preset = unique(rows.map((r) => r.preset));
   const splits = unique(rows.map((r) => r.split));
-  return `${dataTitle(rows)}${splits === "val" ? "" : ` (${splits})`}, preset ${preset}, ${boxes}, ${seeds} seed${seeds === 1 ? "" : "s"}`;
+  const split = splits === "val" ? "" : ` (${splits})`;
+  return `${dataTitle(rows)}${split}, preset ${preset}, ${boxes}, ${seeds} seed${seeds === 1 ? "" : "s"}`;
 }
 
 /** A figure in place of one whose data is missing: it says what to do. */

@@ -3,7 +3,7 @@ import type { Nodes } from "./graph";
 /** Fewer pieces do not pay for the loop. */
 const FEWEST = 4;
 
-/** The largest divisor of `size` up to `most`; undefined where pieces of it would be few or far smaller than they may. */
+/** The largest divisor of `size` up to `most`; undefined where there would be few pieces, or far smaller ones. */
 function pieceOf(size: number, most: number): number | undefined {
   if (size < FEWEST * most) return undefined;
   for (let piece = most; 2 * piece >= most; piece--) if (size % piece === 0) return piece;

@@ -1,16 +1,16 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
-import { Value } from "../ir";
-import { GraphBuilder, Nodes } from "../lower/graph";
-import type { GraphSpec, TensorSpec } from "../lower/onnx";
-import { inPieces } from "../lower/pieces";
-import { gelu } from "../ops/activations";
-import { adamw } from "../ops/adamw";
-import { compile } from "../runtime/compile";
-import { PROVIDERS } from "../runtime/provider";
-import { defaultSettings } from "../runtime/settings";
-import { tf } from "../tf";
-import { expectClose, on, type Result, read } from "./compare";
+import { Value } from "../../ir";
+import { GraphBuilder, Nodes } from "../../lower/graph";
+import type { GraphSpec, TensorSpec } from "../../lower/onnx";
+import { inPieces } from "../../lower/pieces";
+import { gelu } from "../../ops/activations";
+import { adamw } from "../../ops/adamw";
+import { compile } from "../../runtime/compile";
+import { PROVIDERS } from "../../runtime/provider";
+import { defaultSettings } from "../../runtime/settings";
+import { tf } from "../../tf";
+import { expectClose, on, type Result, read } from "../compare";
 
 const tensor = (name: string, dims: readonly number[]): TensorSpec => ({ name, type: "float32", dims });
 
