@@ -134,8 +134,7 @@ export const lab = {
    */
   async scene(folder: string, id: string, { views = 8, size = 224 } = {}): Promise<OpenScene> {
     const { makeNamedRoom } = await import("./datasets/rooms/make");
-    await makeNamedRoom(folder, id);
-    const scene = openScene(inProject(folder), id);
+    const scene = openScene(inProject(await makeNamedRoom(folder, id)), id);
     const frames = uniformFrames(scene.frames.length, views).map((i) => scene.frames[i]!);
     return { ...scene, views: (await readWholeViews(scene, frames, size)).views };
   },

@@ -132,11 +132,18 @@ function unmadeRoom(folder: string, id: string): [RoomsConfig, RoomPlan] | undef
   return plan && [config!, plan];
 }
 
-/** Makes one room of a known set that is not there yet, to look at it; the others are made when they are needed. */
-export async function makeNamedRoom(folder: string, id: string): Promise<void> {
+/**
+ * Makes one room of a known set that is not there yet, to look at it. It lies in data/cache, so that the set's own
+ * folder is not there by half.
+ *
+ * @returns the folder that holds the scene: `folder` for any other
+ */
+export async function makeNamedRoom(folder: string, id: string): Promise<string> {
   const [config, plan] = unmadeRoom(folder, id) ?? [];
-  if (plan !== undefined && finishedRoom(inProject(folder), id, config!) === undefined)
-    await writeRoom(inProject(folder), config!, plan);
+  if (plan === undefined) return folder;
+  const place = inProject("data", "cache", "rooms", basename(inProject(folder)));
+  if (finishedRoom(place, id, config!) === undefined) await writeRoom(place, config!, plan);
+  return place;
 }
 
 /** Contents of rooms that were asked for: each is drawn once. */

@@ -62,8 +62,7 @@ function alike(rows: readonly ResultRow[]): readonly ResultRow[] {
 
 /** The pictures of a scene, with the boxes of every source; true boxes carry their classes. */
 async function pictures(rows: readonly ResultRow[], id: string): Promise<PageScene> {
-  const folder = dataFolderOf(rows[0]!);
-  await makeNamedRoom(folder, id);
+  const folder = await makeNamedRoom(dataFolderOf(rows[0]!), id);
   const { frames } = openScene(folder, id);
   const seen = uniformFrames(frames.length, rows[0]!.frames).map((i) => frames[i]!);
   const boxes = rows.map((row): [ResultRow["proposals"], LabelledBox[]] => {
