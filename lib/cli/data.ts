@@ -6,10 +6,11 @@ import { namesIn, writeFileAtomic } from "../core/files";
 import { stderrProgress } from "../core/progress";
 import { inEither, inProject } from "../core/root";
 import { checkScans, type DataReport } from "../datasets/check";
-import { cardText, measureRooms, readControlRows } from "../datasets/rooms/card";
+import { cardText, readControlRows } from "../datasets/rooms/card";
 import { type CheckReport, checkData } from "../datasets/rooms/check";
 import { RoomsConfig, roomSets } from "../datasets/rooms/config";
 import { makeRooms, readManifest } from "../datasets/rooms/make";
+import { measureRooms } from "../datasets/rooms/measure";
 import { parseOptions, wholeNumber, wrongUsage } from "./options";
 import { printJson, printLines } from "./output";
 

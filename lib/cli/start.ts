@@ -1,10 +1,8 @@
 import { resolveConfig } from "../config/resolve";
 import { type ProgressSink, stderrProgress } from "../core/progress";
 import { inProject } from "../core/root";
-import { hashScenes } from "../datasets/fingerprint";
 import { RoomsConfig, roomSets } from "../datasets/rooms/config";
 import { makeRooms } from "../datasets/rooms/make";
-import { splitNames, splitScenes } from "../datasets/sentences";
 import { notebookNames, notebookPath } from "../notebook/folder";
 import { effectTable } from "../report/effects";
 import { compareWithAnswers, keptAnswers } from "../report/figure-set";
@@ -71,14 +69,7 @@ export async function run(args: string[]): Promise<number> {
   const progress: ProgressSink = stderrProgress(5);
   const config = resolveConfig({ preset: "nano" });
   note("S2-Rooms: a synthetic data set in ScanNet's layout");
-  const folder = inProject(config.data.folder);
-  await makeRooms(folder, RoomsConfig.parse(roomSets.nano), { progress });
-  // by all cores, before one process asks for the whole folder's fingerprint
-  await hashScenes(
-    folder,
-    splitNames.flatMap((split) => splitScenes(folder, split)),
-    progress,
-  );
+  await makeRooms(inProject(config.data.folder), RoomsConfig.parse(roomSets.nano), { progress });
   note(`Study table5: ${retrained.join(" and ")} are trained here, finished runs are read`);
   const study = studyNamed("table5");
   await runStudy("table5", {

@@ -6,6 +6,15 @@ const withoutViews = {
   lossWeights: { recon: 0 },
 } as const;
 
+/** All in which the authors' release trains otherwise than the paper says. */
+const releasedTraining = {
+  structure: { layout: "released" },
+  projector: { pooling: "bilinear" },
+  positions: { rayScale: 5 },
+  reconstruction: { local: false, units: "released" },
+  data: { depthHoles: "released" },
+} as const;
+
 /** Named differences from a preset: what each arm of a study changes, and nothing else. */
 export const ablations = {
   full: {},
@@ -139,22 +148,13 @@ export const ablations = {
   "released-rays": { positions: { rayScale: 5 } },
   /** Global pointmaps alone. */
   "released-global": { reconstruction: { local: false } },
-  /** All in which the release trains otherwise, with this preset's views and prompt. */
-  "released-training": {
-    structure: { layout: "released" },
-    projector: { pooling: "bilinear" },
-    positions: { rayScale: 5 },
-    reconstruction: { local: false, units: "released" },
-    data: { depthHoles: "released" },
-  },
+  /** With this preset's views and prompt. */
+  "released-training": releasedTraining,
   /** The authors' released behaviour where it differs from the paper; `departures` lists what cannot be restored. */
   released: {
-    structure: { layout: "released" },
-    projector: { pooling: "bilinear" },
-    positions: { rayScale: 5 },
-    reconstruction: { local: false, units: "released" },
+    ...releasedTraining,
     prompt: { spatialInstruction: "train", evaluation: "gold" },
-    data: { depthHoles: "released", evaluationFrames: 32 },
+    data: { ...releasedTraining.data, evaluationFrames: 32 },
   },
 } as const;
 export type AblationName = keyof typeof ablations;

@@ -2,8 +2,8 @@ import { basename } from "node:path";
 import { resolveConfig } from "../config/resolve";
 import { inProject } from "../core/root";
 import type { KindBaseline } from "../datasets/rooms/baselines";
-import { computedBaselines } from "../datasets/rooms/card";
 import { isSynthetic } from "../datasets/rooms/config";
+import { computedBaselines } from "../datasets/rooms/measure";
 import { evaluationConfig } from "../studies/evaluations";
 import type { Study } from "../studies/types";
 import { decimal, type Table } from "./table";
@@ -26,14 +26,14 @@ export function computedBaselineTable(
   { folder }: { readonly folder: string } = evaluationConfig(resolveConfig({ preset }), primary.evaluation).data,
 ): Table {
   const kinds = isSynthetic(inProject(folder)) ? computedBaselines(inProject(folder)) : [];
+  const sentences = (some: readonly KindBaseline[]): number => some.reduce((sum, { n }) => sum + n, 0);
   const over = (some: readonly KindBaseline[], reached: (kind: KindBaseline) => number): string => {
-    const n = some.reduce((sum, kind) => sum + kind.n, 0);
-    return n === 0 ? "" : decimal((100 * some.reduce((sum, kind) => sum + kind.n * reached(kind), 0)) / n);
+    const right = some.reduce((sum, kind) => sum + kind.n * reached(kind), 0);
+    return some.length === 0 ? "" : decimal((100 * right) / sentences(some));
   };
   const relations = kinds.filter(({ kind }) => kind !== "attribute");
-  const n = (some: readonly KindBaseline[]): number => some.reduce((sum, kind) => sum + kind.n, 0);
   return {
-    title: `Computed, not trained: ${folder} (synthetic), true boxes, ${n(kinds)} sentences`,
+    title: `Computed, not trained: ${folder} (synthetic), true boxes, ${sentences(kinds)} sentences`,
     columns: [
       { key: "guess", label: "guess" },
       { key: "all", label: "Acc@0.25 (%)", numeric: true },

@@ -52,7 +52,7 @@ export function planOf(jobs: readonly Job[]): Plan {
   const [first] = jobs as [Job, ...Job[]];
   const missing = missingJobs(jobs, finishedRows(first.study, jobs));
   const rows = readRows();
-  const here = finishedRows(first.study, jobs, { onlyLocal: true });
+  const here = finishedRows(first.study, missing, { onlyLocal: true });
   const untrained = missing.filter((job) => here.get(jobName(job))!.length === 0);
   const seconds = untrained.map((job) => {
     const each = secondsPerStep(rows, job);

@@ -291,8 +291,8 @@ async function attentionPage(data, root) {
       el(
         "p.legend",
         {},
-        "Click a patch, or go on with the arrow keys in a view (enter: this view asks). Red: the patch that asks; blue: the same patch elsewhere; green ring: the same point of the " +
-          "room, from depth; orange: attention.",
+        "Click a patch, or go on with the arrow keys in a view (enter: this view asks). Red: the patch that asks; " +
+          "blue: the same patch elsewhere; green ring: the same point of the room, from depth; orange: attention.",
       ),
       strips.map(({ strip }) => strip),
       table,
