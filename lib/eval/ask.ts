@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { S2Config } from "../config/schema";
-import { UserError } from "../core/errors";
+import { suggestion, UserError } from "../core/errors";
 import type { ProgressSink } from "../core/progress";
 import { prepareScenes } from "../dataloader/prepare";
 import type { PreparedScene, ProposalSource } from "../dataloader/prepared-scenes";
@@ -60,7 +61,13 @@ export interface Grounding {
 function chosenScene(folder: string, wanted: string | undefined): string {
   const known = scenesIn(folder);
   const few = known.slice(0, 5).join(", ") + (known.length > 5 ? `, … (${known.length} in all)` : "");
-  if (wanted !== undefined) return wanted;
+  if (wanted !== undefined) {
+    // of layouts whose scenes are not listed here, and of single folders beside listed ones, opening it says more
+    const listed = known.length === 0 || known.includes(wanted);
+    if (!listed && ![folder, join(folder, "scans")].some((place) => existsSync(join(place, wanted))))
+      throw new UserError(`${folder}: holds no scene "${wanted}"${suggestion(wanted, known)}; name one of ${few}`, 2);
+    return wanted;
+  }
   if (known.length === 1) return known[0]!;
   if (known.length === 0)
     throw new UserError(
