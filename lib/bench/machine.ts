@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem } from "node:os";
 import { z } from "zod";
 import { nvidiaGpus } from "../engine/nvidia";
+import { tf } from "../engine/tf";
 import type { Torch } from "./engines";
 
 /** What the rows were measured on. */
@@ -46,7 +47,7 @@ export function machineCard(torch: Torch | undefined): MachineCard {
     system: `${process.platform} ${release()} ${process.arch}`,
     node: process.version,
     onnxruntime: versionOf("onnxruntime-node"),
-    tfjs: versionOf("@tensorflow/tfjs-core"),
+    tfjs: tf.version_core,
     torch: torch?.version ?? null,
   };
 }
